@@ -1,0 +1,1 @@
+"""What the words mean: values, seams, errors, settings, and the two roads, searching and indexing."""

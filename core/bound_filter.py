@@ -1,0 +1,156 @@
+"""A filter whose values have the types of the fields they are compared with.
+
+Both stores compile the bound form, so that `"5"` against a number, a number against a string and a day against an
+instant mean the same on each, as OpenSearch defines them: a day stands for all of its instants, so `lte` a day
+includes it and `gt` a day starts after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import assert_never
+
+from core.document import Scalar
+from core.errors import InvalidFilter
+from core.filters import Bool, Exists, Filter, Prefix, Range, Terms
+from core.metadata import FieldType, MetadataSchema, parse_date
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Matches no document: a field that no document has, or a value that the field cannot hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundTerms:
+    """The field, of this type, has one of the values."""
+
+    field: str
+    type: FieldType
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundRange:
+    """The field, of this type, has a value within the bounds: numbers, strings, or dates in epoch milliseconds."""
+
+    field: str
+    type: FieldType
+    bounds: tuple[tuple[str, str | float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundExists:
+    """The field, of this type, has a value."""
+
+    field: str
+    type: FieldType
+
+
+@dataclass(frozen=True, slots=True)
+class BoundPrefix:
+    """The string field has a value that starts so."""
+
+    field: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoundBool:
+    """As core.filters.Bool."""
+
+    must: tuple[BoundFilter, ...] = ()
+    should: tuple[BoundFilter, ...] = ()
+    must_not: tuple[BoundFilter, ...] = ()
+    minimum_should: int = 0
+
+
+BoundFilter = Nothing | BoundTerms | BoundRange | BoundExists | BoundPrefix | BoundBool
+
+
+def bind(clause: Filter, schema: MetadataSchema) -> BoundFilter:
+    """Give *clause*'s values the types that *schema* says. Raises InvalidFilter for a value that has none."""
+    match clause:
+        case Terms():
+            return _known(clause.field, schema, lambda kind: _terms(clause, kind))
+        case Range():
+            return _known(clause.field, schema, lambda kind: _range(clause, kind))
+        case Exists():
+            return _known(clause.field, schema, lambda kind: BoundExists(clause.field, kind))
+        case Prefix():
+            return _known(clause.field, schema, lambda kind: _prefix(clause, kind))
+        case Bool():
+            return BoundBool(
+                tuple(bind(part, schema) for part in clause.must),
+                tuple(bind(part, schema) for part in clause.should),
+                tuple(bind(part, schema) for part in clause.must_not),
+                clause.minimum_should,
+            )
+    assert_never(clause)
+
+
+def _known(name: str, schema: MetadataSchema, build: Callable[[FieldType], BoundFilter]) -> BoundFilter:
+    kind = schema.types.get(name)
+    return Nothing() if kind is None else build(kind)
+
+
+def _terms(clause: Terms, kind: FieldType) -> BoundFilter:
+    if kind is not FieldType.DATE:
+        return BoundTerms(clause.field, kind, tuple(_value(value, kind, clause.field) for value in clause.values))
+    days = tuple(
+        BoundRange(clause.field, kind, _date_bound("gte", value, clause.field) + _date_bound("lte", value, clause.field))
+        for value in clause.values
+    )
+    return days[0] if len(days) == 1 else BoundBool(should=days, minimum_should=1)
+
+
+def _range(clause: Range, kind: FieldType) -> BoundFilter:
+    bounds: list[tuple[str, str | float]] = []
+    for bound, value in clause.bounds:
+        if kind is FieldType.DATE:
+            bounds.extend(_date_bound(bound, value, clause.field))
+        elif kind is FieldType.BOOLEAN:
+            raise InvalidFilter(f'"metadata.{clause.field}" holds booleans: use term, not range', field="filter")
+        else:
+            bounds.append((bound, _value(value, kind, clause.field)))
+    return BoundRange(clause.field, kind, tuple(bounds))
+
+
+def _prefix(clause: Prefix, kind: FieldType) -> BoundFilter:
+    if kind is not FieldType.STRING:
+        raise InvalidFilter(f'"metadata.{clause.field}" holds {kind} values: prefix needs strings', field="filter")
+    return BoundPrefix(clause.field, clause.value)
+
+
+def _value(value: Scalar, kind: FieldType, name: str) -> Scalar:
+    if kind is FieldType.STRING:
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    if kind is FieldType.BOOLEAN:
+        if isinstance(value, bool):
+            return value
+        if value in ("true", "false"):
+            return value == "true"
+    elif not isinstance(value, bool):
+        try:
+            return float(value)
+        except (ValueError, OverflowError):
+            pass
+    raise InvalidFilter(f'"metadata.{name}" holds {kind} values, which {value!r} is not', field="filter")
+
+
+def _date_bound(bound: str, value: Scalar, name: str) -> tuple[tuple[str, float], ...]:
+    instant = parse_date(value) if isinstance(value, str) else None
+    if instant is None or not isinstance(value, str):
+        raise InvalidFilter(f'"metadata.{name}" holds dates (ISO 8601), which {value!r} is not', field="filter")
+    whole_day = len(value) == len("2000-01-01")
+    if whole_day and bound in ("lte", "gt"):
+        instant += timedelta(days=1)
+        bound = "lt" if bound == "lte" else "gte"
+    return ((bound, epoch_millis_of(instant.timestamp())),)
+
+
+def epoch_millis_of(timestamp: float) -> int:
+    """A Unix timestamp in seconds as whole milliseconds, the precision that both stores keep."""
+    return int(timestamp * 1000 // 1)

@@ -1,0 +1,194 @@
+"""The filter clause: OpenSearch's query language in the part that both stores answer alike.
+
+term, terms, range, exists, prefix and bool (must, should, must_not, filter), over `metadata.*` fields. A clause is
+parsed once, here; each store compiles the parsed form to its own language. A field that no document has matches
+nothing, and a field with several values matches when one of them does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.document import Scalar
+from core.errors import InvalidFilter
+
+MAX_CLAUSES = 1024
+"""As many as OpenSearch allows in one query by default."""
+
+_PREFIX = "metadata."
+_BOUNDS = ("gt", "gte", "lt", "lte")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The field has one of the values (a `term` clause has one)."""
+
+    field: str
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The field has a value within all the bounds given: a subset of gt, gte, lt, lte."""
+
+    field: str
+    bounds: tuple[tuple[str, str | int | float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """The field has a value."""
+
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The field has a string value that starts so."""
+
+    field: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bool:
+    """All of `must` (and `filter`), at least `minimum_should` of `should`, none of `must_not`."""
+
+    must: tuple[Filter, ...] = ()
+    should: tuple[Filter, ...] = ()
+    must_not: tuple[Filter, ...] = ()
+    minimum_should: int = 0
+
+
+Filter = Terms | Range | Exists | Prefix | Bool
+
+
+def parse_filter(clause: object, *, where: str = "filter") -> Filter:
+    """Parse the JSON form of a filter. Raises InvalidFilter, naming the place in `field`."""
+    return _Parser().parse(clause, where)
+
+
+class _Parser:
+    def __init__(self) -> None:
+        self._seen = 0
+
+    def parse(self, clause: object, where: str) -> Filter:
+        self._seen += 1
+        if self._seen > MAX_CLAUSES:
+            raise InvalidFilter(f"{where}: a filter has at most {MAX_CLAUSES} clauses", field=where)
+        name, body = _single(clause, where, "a filter is an object with one clause")
+        place = f"{where}.{name}"
+        match name:
+            case "term":
+                return self._term(body, place)
+            case "terms":
+                return self._terms(body, place)
+            case "range":
+                return self._range(body, place)
+            case "exists":
+                return self._exists(body, place)
+            case "prefix":
+                return self._prefix(body, place)
+            case "bool":
+                return self._bool(body, place)
+        raise InvalidFilter(
+            f'{where}: unknown filter clause "{name}"; known are term, terms, range, exists, prefix and bool',
+            field=place,
+        )
+
+    def _term(self, body: object, where: str) -> Terms:
+        name, value = _single(body, where, 'a term clause is {"metadata.FIELD": value}')
+        if isinstance(value, Mapping):
+            value = _only(value, "value", where)
+        return Terms(_field(name, where), (_scalar(value, where),))
+
+    def _terms(self, body: object, where: str) -> Terms:
+        name, values = _single(body, where, 'a terms clause is {"metadata.FIELD": [values]}')
+        if not isinstance(values, list) or len(values) > 65536:
+            raise InvalidFilter(f"{where}: the values are a list of at most 65,536", field=where)
+        return Terms(_field(name, where), tuple(_scalar(value, where) for value in values))
+
+    def _range(self, body: object, where: str) -> Range:
+        name, bounds = _single(body, where, 'a range clause is {"metadata.FIELD": {"gte": …}}')
+        if not isinstance(bounds, Mapping) or not bounds:
+            raise InvalidFilter(f"{where}: the bounds are an object with gt, gte, lt or lte", field=where)
+        parsed: list[tuple[str, str | int | float]] = []
+        for bound, value in bounds.items():
+            if bound not in _BOUNDS:
+                raise InvalidFilter(f'{where}: unknown bound "{bound}"; known are gt, gte, lt, lte', field=where)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, str | int | float):
+                raise InvalidFilter(f'{where}: the bound "{bound}" is a number or a string', field=where)
+            parsed.append((bound, value))
+        return Range(_field(name, where), tuple(parsed))
+
+    def _exists(self, body: object, where: str) -> Exists:
+        if not isinstance(body, Mapping):
+            raise InvalidFilter(f'{where}: an exists clause is {{"field": "metadata.FIELD"}}', field=where)
+        name = _only(body, "field", where)
+        if not isinstance(name, str):
+            raise InvalidFilter(f'{where}: "field" is a string', field=where)
+        return Exists(_field(name, where))
+
+    def _prefix(self, body: object, where: str) -> Prefix:
+        name, value = _single(body, where, 'a prefix clause is {"metadata.FIELD": "start"}')
+        if isinstance(value, Mapping):
+            value = _only(value, "value", where)
+        if not isinstance(value, str):
+            raise InvalidFilter(f"{where}: the prefix is a string", field=where)
+        return Prefix(_field(name, where), value)
+
+    def _bool(self, body: object, where: str) -> Bool:
+        if not isinstance(body, Mapping):
+            raise InvalidFilter(f"{where}: a bool clause is an object", field=where)
+        parts: dict[str, tuple[Filter, ...]] = {}
+        for key, value in body.items():
+            if key == "minimum_should_match":
+                continue
+            if key not in ("must", "should", "must_not", "filter"):
+                raise InvalidFilter(
+                    f'{where}: unknown key "{key}"; known are must, should, must_not, filter, minimum_should_match',
+                    field=f"{where}.{key}",
+                )
+            clauses = value if isinstance(value, list) else [value]
+            parts[key] = tuple(self.parse(clause, f"{where}.{key}") for clause in clauses)
+        must = parts.get("must", ()) + parts.get("filter", ())
+        should = parts.get("should", ())
+        default = 1 if should and not must else 0
+        return Bool(must, should, parts.get("must_not", ()), _minimum(body, default, where))
+
+
+def _minimum(body: Mapping[str, object], default: int, where: str) -> int:
+    minimum = body.get("minimum_should_match", default)
+    if isinstance(minimum, bool) or not isinstance(minimum, int) or minimum < 0:
+        raise InvalidFilter(
+            f"{where}: minimum_should_match is a whole number from 0", field=f"{where}.minimum_should_match"
+        )
+    return minimum
+
+
+def _single(body: object, where: str, rule: str) -> tuple[str, object]:
+    if not isinstance(body, Mapping) or len(body) != 1:
+        raise InvalidFilter(f"{where}: {rule}", field=where)
+    return next(iter(body.items()))
+
+
+def _only(body: Mapping[str, object], key: str, where: str) -> object:
+    if set(body) != {key}:
+        raise InvalidFilter(f'{where}: expected the one key "{key}"', field=where)
+    return body[key]
+
+
+def _field(name: str, where: str) -> str:
+    """The metadata field behind *name*, without the `metadata.` in front."""
+    if not name.startswith(_PREFIX) or name == _PREFIX:
+        raise InvalidFilter(f'{where}: "{name}" is not a metadata field; filters name "metadata.FIELD"', field=where)
+    return name.removeprefix(_PREFIX)
+
+
+def _scalar(value: object, where: str) -> Scalar:
+    if not isinstance(value, str | int | float | bool):
+        raise InvalidFilter(f"{where}: a value is a string, a number or a boolean", field=where)
+    return value
