@@ -100,7 +100,9 @@ def _terms(clause: Terms, kind: FieldType) -> BoundFilter:
     if kind is not FieldType.DATE:
         return BoundTerms(clause.field, kind, tuple(_value(value, kind, clause.field) for value in clause.values))
     days = tuple(
-        BoundRange(clause.field, kind, _date_bound("gte", value, clause.field) + _date_bound("lte", value, clause.field))
+        BoundRange(
+            clause.field, kind, _date_bound("gte", value, clause.field) + _date_bound("lte", value, clause.field)
+        )
         for value in clause.values
     )
     return days[0] if len(days) == 1 else BoundBool(should=days, minimum_should=1)

@@ -7,7 +7,6 @@ conformance suite.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -212,7 +211,10 @@ class Store(Protocol):
         """The generation of *name* that was created and never published, if there is one."""
 
     def publish(self, index: Index) -> None:
-        """Make *index* the live generation of its name, in one step, and drop the one before."""
+        """Make *index* the live generation of its name, in one step, and drop the one before.
+
+        Does nothing when it is live already (two runs that built it together both publish it).
+        """
 
     def delete(self, name: str) -> None:
         """Remove *name*, all its generations and aliases. Raises IndexNotFound."""
@@ -223,9 +225,6 @@ class Store(Protocol):
 
     def aliases(self) -> Mapping[str, str]:
         """Every alias and the index that it leads to."""
-
-    def exclusive(self, name: str) -> AbstractContextManager[None]:
-        """Hold *name* for one ingest run. Raises IndexConflict at once while another run holds it."""
 
     def close(self) -> None:
         """Release connections and files."""
