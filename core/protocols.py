@@ -195,7 +195,7 @@ class Store(Protocol):
     def ping(self) -> None:
         """Raise StoreUnavailable when the store cannot be reached."""
 
-    def list(self) -> list[IndexInfo]:
+    def indexes(self) -> list[IndexInfo]:
         """The indexes of this product in the store, by name; generations still being built are left out."""
 
     def open(self, name: str) -> Index:
