@@ -142,6 +142,10 @@ class Index(Protocol):
     def name(self) -> str:
         """The name that users know it by."""
 
+    @property
+    def spec(self) -> IndexSpec:
+        """What was fixed when it was made; costs nothing to ask."""
+
     def info(self) -> IndexInfo:
         """Counts and the encoder's identity. Raises IndexNotFound when it is gone."""
 
@@ -199,7 +203,10 @@ class Store(Protocol):
         """The indexes of this product in the store, by name; generations still being built are left out."""
 
     def open(self, name: str) -> Index:
-        """The live generation of *name*. Raises IndexNotFound, naming the indexes there are."""
+        """The live generation of *name*, cheap enough for every request.
+
+        Raises IndexNotFound, naming the indexes there are.
+        """
 
     def create(self, name: str, spec: IndexSpec) -> Index:
         """Start a new, empty generation of *name*, invisible until published; an unfinished one is thrown away.
