@@ -1,0 +1,133 @@
+"""The second stage: candidates in the order that the cross-encoder and the first stage agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from core.errors import ModelError, ModelOverloaded
+from core.fusion import DEFAULT_FUSION, ScoreFusion, sigmoid
+from core.protocols import Reranker, RerankScores
+from core.search import Candidate, Explanation, RankedCandidate, Reason, RerankReport
+
+
+@dataclass(frozen=True)
+class RankingModel:
+    """A cross-encoder with what is stored beside it: how its answer is combined, and its own cut-off."""
+
+    reranker: Reranker
+    fusion: ScoreFusion = DEFAULT_FUSION
+    min_score: float | None = None
+
+
+class RankingModels(Protocol):
+    """The rerankers that requests may name."""
+
+    def get(self, name: str | None) -> RankingModel:
+        """The model of that name, None or `default`: the default one.
+
+        Raises ModelNotFound for a name that is not configured, ModelInvalid for one that cannot be loaded.
+        """
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Candidates in their final order, and what was done to get there."""
+
+    ranked: tuple[RankedCandidate, ...]
+    report: RerankReport
+
+
+def first_stage_ranking(candidates: Sequence[Candidate], report: RerankReport) -> Ranking:
+    """The candidates as they came; a score is the retrieval score."""
+    ranked = tuple(
+        RankedCandidate(candidate, rank, candidate.retrieval_score, _unscored(candidate))
+        for rank, candidate in enumerate(candidates, start=1)
+    )
+    return Ranking(ranked, report)
+
+
+def rerank(
+    model: RankingModel, query: str, candidates: Sequence[Candidate], *, deadline: float | None = None
+) -> Ranking:
+    """Order *candidates* (in first-stage order) by the fused score of cross-encoder and first stage.
+
+    What the deadline leaves unscored follows in first-stage order. When the model fails, the first-stage order comes
+    back and the report says why. Equal scores keep first-stage order.
+    """
+    name = model.reranker.name
+    if not candidates:
+        return Ranking((), RerankReport(applied=True, reason=None, model=name, candidates=0))
+    try:
+        scores = model.reranker.score(query, [c.passage.headed_text for c in candidates], deadline=deadline)
+    except ModelOverloaded:
+        return first_stage_ranking(candidates, _not_applied(Reason.OVERLOADED, name, len(candidates)))
+    except ModelError:
+        return first_stage_ranking(candidates, _not_applied(Reason.ERROR, name, len(candidates)))
+    scored = int(scores.scored.sum())
+    report = RerankReport(
+        applied=scored > 0,
+        reason=None if scored == len(candidates) else Reason.TIMEOUT,
+        model=name,
+        candidates=len(candidates),
+        scored=scored,
+        cached=scores.cached,
+        query_truncated=scores.query_truncated,
+    )
+    if not scored:
+        return first_stage_ranking(candidates, report)
+    return Ranking(_ordered(candidates, scores, model.fusion), report)
+
+
+def above(ranking: Ranking, min_score: float) -> Ranking:
+    """Drop what scored below *min_score* and count it. What was not scored is kept: nothing is known against it."""
+    kept = tuple(entry for entry in ranking.ranked if entry.explanation.logit is None or entry.score >= min_score)
+    renumbered = tuple(replace(entry, rank=rank) for rank, entry in enumerate(kept, start=1))
+    return Ranking(renumbered, replace(ranking.report, dropped=len(ranking.ranked) - len(kept)))
+
+
+def _ordered(candidates: Sequence[Candidate], scores: RerankScores, fusion: ScoreFusion) -> tuple[RankedCandidate, ...]:
+    read = np.flatnonzero(scores.scored)
+    first_stage = np.array([candidates[i].retrieval_score for i in read], dtype=np.float64)
+    fused = fusion.fuse(scores.logits[read], first_stage)
+    final = sigmoid(fused)
+    order = np.argsort(-fused, kind="stable")
+    ranked = [
+        RankedCandidate(
+            candidates[read[i]],
+            rank,
+            float(final[i]),
+            _explained(candidates[read[i]], scores, int(read[i]), float(fused[i])),
+        )
+        for rank, i in enumerate(order, start=1)
+    ]
+    rest = [candidates[i] for i in np.flatnonzero(~scores.scored)]
+    floor = float(final.min())
+    for place, candidate in enumerate(rest, start=1):
+        # Below every scored one and falling, so that a score stays a monotone function of the order.
+        score = floor * (1 - place / (len(rest) + 1))
+        ranked.append(RankedCandidate(candidate, len(read) + place, score, _unscored(candidate)))
+    return tuple(ranked)
+
+
+def _explained(candidate: Candidate, scores: RerankScores, i: int, fused: float) -> Explanation:
+    logit = float(scores.logits[i])
+    return Explanation(
+        logit=logit,
+        tokens=int(scores.tokens[i]),
+        truncated=bool(scores.truncated[i]),
+        vector_rank=candidate.vector_rank,
+        text_rank=candidate.text_rank,
+        fusion={"cross_encoder": logit, "first_stage": fused - logit, "fused": fused},
+    )
+
+
+def _unscored(candidate: Candidate) -> Explanation:
+    return Explanation(None, None, None, candidate.vector_rank, candidate.text_rank, None)
+
+
+def _not_applied(reason: Reason, model: str | None, candidates: int) -> RerankReport:
+    return RerankReport(applied=False, reason=reason, model=model, candidates=candidates)
