@@ -90,7 +90,7 @@ def above(ranking: Ranking, min_score: float) -> Ranking:
 
 
 def _ordered(candidates: Sequence[Candidate], scores: RerankScores, fusion: ScoreFusion) -> tuple[RankedCandidate, ...]:
-    read = np.flatnonzero(scores.scored)
+    read = [int(i) for i in np.flatnonzero(scores.scored)]
     first_stage = np.array([candidates[i].retrieval_score for i in read], dtype=np.float64)
     fused = fusion.fuse(scores.logits[read], first_stage)
     final = sigmoid(fused)
@@ -100,11 +100,11 @@ def _ordered(candidates: Sequence[Candidate], scores: RerankScores, fusion: Scor
             candidates[read[i]],
             rank,
             float(final[i]),
-            _explained(candidates[read[i]], scores, int(read[i]), float(fused[i])),
+            _explained(candidates[read[i]], scores, read[i], float(fused[i])),
         )
-        for rank, i in enumerate(order, start=1)
+        for rank, i in enumerate(order.tolist(), start=1)
     ]
-    rest = [candidates[i] for i in np.flatnonzero(~scores.scored)]
+    rest = [candidates[int(i)] for i in np.flatnonzero(~scores.scored)]
     floor = float(final.min())
     for place, candidate in enumerate(rest, start=1):
         # Below every scored one and falling, so that a score stays a monotone function of the order.

@@ -1,0 +1,143 @@
+"""Small real models for tests whose subject is something else: they read words, fast and the same everywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.document import Vectors
+from core.errors import ModelNotFound
+from core.protocols import EncoderIdentity, RerankScores
+from core.ranking import RankingModel
+
+_WORD = re.compile(r"\w+|[^\w\s]")
+
+
+def words(text: str) -> list[str]:
+    """The lower-case words of *text*."""
+    return [word.lower() for word in re.findall(r"\w+", text)]
+
+
+class FakeEncoder:
+    """An Encoder: a text's vector is the sum of its words' fixed random vectors, so shared words mean closeness."""
+
+    def __init__(self, *, dim: int = 64, max_tokens: int = 64, name: str = "fake-encoder") -> None:
+        self._dim = dim
+        self._max_tokens = max_tokens
+        self._name = name
+        self.encoded: list[str] = []
+        """Every document text encoded so far, in order: what was not encoded again can be seen."""
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(f"{self._name}-{self._dim}".encode()).hexdigest()
+
+    @property
+    def dim(self) -> int:
+        return self._dim
+
+    @property
+    def max_tokens(self) -> int:
+        return self._max_tokens
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """What an index keeps of this encoder."""
+        return EncoderIdentity(self.name, self.fingerprint, self.dim)
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        return self._encode(texts)
+
+    def encode_documents(self, texts: Sequence[str]) -> Vectors:
+        self.encoded.extend(texts)
+        return self._encode(texts)
+
+    def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        return [
+            np.array([match.span() for match in _WORD.finditer(text)], dtype=np.int32).reshape(-1, 2) for text in texts
+        ]
+
+    def _encode(self, texts: Sequence[str]) -> Vectors:
+        vectors = np.zeros((len(texts), self._dim), dtype=np.float32)
+        for row, text in zip(vectors, texts, strict=True):
+            for word in words(text)[: self._max_tokens] or [""]:
+                row += self._word_vector(word)
+            row /= np.linalg.norm(row)
+        return vectors
+
+    def _word_vector(self, word: str) -> NDArray[np.float32]:
+        seed = int.from_bytes(hashlib.blake2b(word.encode("utf-8", "replace"), digest_size=8).digest(), "big")
+        return np.random.default_rng(seed).standard_normal(self._dim, dtype=np.float32)
+
+
+class FakeReranker:
+    """A Reranker: a text's logit is the share of the query's words that it holds, from -4 (none) to 4 (all).
+
+    *before_each* is called before each text is read, for tests that make it slow or fail.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "fake-reranker",
+        max_tokens: int = 256,
+        before_each: Callable[[str], None] | None = None,
+    ) -> None:
+        self._name = name
+        self._max_tokens = max_tokens
+        self._before_each = before_each
+        self.calls: list[tuple[str, tuple[str, ...]]] = []
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self._name.encode()).hexdigest()
+
+    @property
+    def max_tokens(self) -> int:
+        return self._max_tokens
+
+    def score(self, query: str, texts: Sequence[str], *, deadline: float | None = None) -> RerankScores:
+        self.calls.append((query, tuple(texts)))
+        wanted = set(words(query))
+        logits = np.zeros(len(texts), dtype=np.float32)
+        scored = np.zeros(len(texts), dtype=np.bool_)
+        tokens = np.zeros(len(texts), dtype=np.int32)
+        for i, text in enumerate(texts):
+            if deadline is not None and time.monotonic() >= deadline:
+                break
+            if self._before_each is not None:
+                self._before_each(text)
+            held = words(text)[: self._max_tokens]
+            logits[i] = 8 * len(wanted & set(held)) / max(len(wanted), 1) - 4
+            tokens[i] = min(len(wanted) + len(words(text)), self._max_tokens)
+            scored[i] = True
+        truncated = np.array([len(words(text)) > self._max_tokens for text in texts], dtype=np.bool_)
+        return RerankScores(logits, scored, tokens, truncated & scored, 0, len(words(query)) > self._max_tokens)
+
+
+class FakeModels:
+    """RankingModels over rerankers at hand; the first one is the default."""
+
+    def __init__(self, *models: RankingModel) -> None:
+        self._models = {model.reranker.name: model for model in models}
+        self._default = models[0] if models else None
+
+    def get(self, name: str | None) -> RankingModel:
+        if name in (None, "default") and self._default is not None:
+            return self._default
+        if name is not None and name in self._models:
+            return self._models[name]
+        raise ModelNotFound(f'no reranker "{name}" is configured; there are: {", ".join(self._models) or "none"}')
