@@ -21,6 +21,7 @@ RerankError
 │   └── StoreAnswerInvalid  the store answered what it never should
 ├── ModelError              a model failed
 │   ├── ModelInvalid        a model folder that cannot be read as what it says it is
+│   ├── ModelUnavailable    a model that is still loading, or could not be loaded
 │   ├── ModelOutputInvalid  a model answered a value that is not finite
 │   └── ModelOverloaded     more work is waiting than is taken on
 └── TrainingFailed          a training run that had to stop
@@ -143,6 +144,12 @@ class ModelError(RerankError):
 
 class ModelInvalid(ModelError):
     """A model folder that cannot be read as what it says it is."""
+
+
+class ModelUnavailable(ModelError):
+    """A model that is still loading, or could not be loaded."""
+
+    error_type = "Unhealthy"
 
 
 class ModelOutputInvalid(ModelError):
