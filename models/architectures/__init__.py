@@ -1,0 +1,1 @@
+"""The kinds of networks that models are made of."""

@@ -1,0 +1,101 @@
+"""rerank.json: what a model folder says of itself beyond the Hugging Face layout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
+
+from core.errors import ModelInvalid
+from core.fusion import DEFAULT_FUSION, ScoreFusion
+
+RERANK_FILE = "rerank.json"
+Kind = Literal["encoder", "reranker", "similarity", "classifier"]
+
+
+class FittedFusion(BaseModel):
+    """A fitted combination of the cross-encoder's logit with the first stage's standardised score."""
+
+    model_config = ConfigDict(frozen=True)
+
+    features: tuple[Literal["logit", "first_stage"], ...]
+    weights: tuple[FiniteFloat, ...]
+    fitted_on: object = None
+
+    @model_validator(mode="after")
+    def _one_weight_a_feature(self) -> Self:
+        if len(self.weights) != len(self.features) or len(set(self.features)) != len(self.features):
+            raise ValueError("needs one weight for each feature, each feature once")
+        if dict(zip(self.features, self.weights, strict=True)).get("logit", 0.0) <= 0:
+            raise ValueError('the weight of "logit" must be above 0')
+        return self
+
+    def score_fusion(self) -> ScoreFusion:
+        """The combination in the logit's own unit: only the ratio of the weights decides an order."""
+        weights = dict(zip(self.features, self.weights, strict=True))
+        return ScoreFusion(first_stage_weight=weights.get("first_stage", 0.0) / weights["logit"])
+
+
+class RerankFile(BaseModel):
+    """The keys of rerank.json; all have defaults, so that anyone's model works without one. Unknown keys are left alone."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Kind | None = None
+    architecture: str | None = None
+    prompts: Mapping[str, str] = Field(default_factory=dict)
+    max_tokens: int | None = Field(None, ge=8)
+    fusion: FittedFusion | None = None
+    min_score: float | None = Field(None, ge=0, le=1)
+    languages: tuple[str, ...] = ()
+    default: bool = False
+
+    @field_validator("prompts")
+    @classmethod
+    def _known_prompts(cls, prompts: Mapping[str, str]) -> Mapping[str, str]:
+        if unknown := sorted(set(prompts) - {"query", "document"}):
+            raise ValueError(f'knows "query" and "document", not {", ".join(unknown)}')
+        return prompts
+
+    @property
+    def score_fusion(self) -> ScoreFusion:
+        """The combination fitted for the model, else the default one."""
+        return self.fusion.score_fusion() if self.fusion else DEFAULT_FUSION
+
+
+def read_rerank_file(folder: Path) -> RerankFile:
+    """The folder's rerank.json, or the defaults where there is none. Raises ModelInvalid naming the file and the key."""
+    file = folder / RERANK_FILE
+    if not file.exists():
+        return RerankFile()
+    try:
+        return RerankFile.model_validate(read_object(file))
+    except ValidationError as exc:
+        problems = exc.errors(include_url=False, include_context=False)
+        said = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in problems
+        )
+        raise ModelInvalid(f"{file}: {said}") from exc
+
+
+def read_object(file: Path) -> dict[str, object]:
+    """A JSON file that holds an object. Raises ModelInvalid naming the file."""
+    value = read_json(file)
+    if not isinstance(value, dict):
+        raise ModelInvalid(f"{file}: must hold a JSON object, not {type(value).__name__}")
+    return value
+
+
+def read_json(file: Path) -> object:
+    """What a JSON file holds. Raises ModelInvalid naming the file."""
+    try:
+        value: object = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ModelInvalid(f"{file}: cannot be read: {exc.strerror}") from exc
+    except ValueError as exc:
+        raise ModelInvalid(f"{file}: not JSON: {exc}") from exc
+    return value
