@@ -1,0 +1,1 @@
+"""Offline: reading corpora, and the run that brings them into an index and goes on after a kill."""

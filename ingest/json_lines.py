@@ -1,0 +1,47 @@
+"""Reads a corpus of JSON lines: one object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NoReturn
+
+from core.errors import CorpusError
+from ingest.lines import MAX_LINE_BYTES, Line
+from ingest.record import Record, RecordFields, RejectedRecord, read_record
+
+
+def read_json_lines(lines: Iterable[Line], fields: RecordFields, *, file: str) -> Iterator[Record | RejectedRecord]:
+    """The record on each line; blank lines are passed over."""
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    for line in lines:
+        if line.content is not None and not line.content.strip():
+            continue
+        try:
+            values = _object(line, decoder)
+        except CorpusError as exc:
+            yield RejectedRecord(file, line.number, exc.message)
+        else:
+            yield read_record(values, fields, file=file, line=line.number)
+
+
+def _object(line: Line, decoder: json.JSONDecoder) -> Mapping[str, object]:
+    if line.content is None:
+        raise CorpusError(f"the line is longer than {MAX_LINE_BYTES:,} bytes; cut the text into several records")
+    try:
+        value: object = decoder.decode(line.content.decode())
+    except UnicodeDecodeError as exc:
+        raise CorpusError(f"not UTF-8 at byte {exc.start + 1} of the line") from exc
+    except json.JSONDecodeError as exc:
+        raise CorpusError(f"not JSON: {exc.msg} at column {exc.colno}") from exc
+    except RecursionError as exc:
+        raise CorpusError("not JSON that can be read: nested too deeply") from exc
+    except ValueError as exc:
+        raise CorpusError(f"not JSON that can be read: {exc}") from exc
+    if not isinstance(value, dict):
+        raise CorpusError("not a JSON object; each line is one, with an id and a text")
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")

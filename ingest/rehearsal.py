@@ -1,0 +1,42 @@
+"""A dry run: everything up to the encoder, so that the outcome is known and nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from core.chunking import Chunker
+from core.document import Document
+from core.errors import MetadataError
+from core.indexing import AddOutcome
+from core.metadata import MetadataSchema
+from core.protocols import Encoder, Index
+from ingest.batches import Batch
+from ingest.record import RejectedRecord
+from ingest.rejects import Rejects
+
+
+def rehearse(batches: Iterable[Batch], *, index: Index | None, encoder: Encoder, rejects: Rejects) -> AddOutcome:
+    """What a run would do with *batches* when it went on in *index* (None: a new one).
+
+    Metadata is compared only within the corpus: a field's type in *index* is known when it is written.
+    """
+    chunker = Chunker(encoder)
+    schema = MetadataSchema()
+    indexed = passages = skipped = 0
+    for batch in batches:
+        stored = index.content_hashes([document.doc_id for document in batch.documents]) if index else {}
+        fresh: list[Document] = []
+        for record in batch.records:
+            document = record.document
+            try:
+                schema = schema.extended(document.metadata)
+            except MetadataError as exc:
+                rejects.add(RejectedRecord(record.file, record.line, exc.message, document.doc_id))
+                continue
+            if stored.get(document.doc_id) != document.content_hash():
+                fresh.append(document)
+            else:
+                skipped += 1
+        indexed += len(fresh)
+        passages += sum(len(pieces) for pieces in chunker.cut(fresh))
+    return AddOutcome(indexed, passages, skipped)

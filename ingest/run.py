@@ -1,0 +1,176 @@
+"""One ingest run: from corpora to an index that answers.
+
+The index is its own checkpoint: what was written stays, and a run that is started again skips it by its content
+hashes. A new generation is published, complete, at the end; a live one is updated in place.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import BinaryIO
+
+from core.errors import CorpusError, IndexNotFound, StoreError
+from core.indexing import AddOutcome, EncodedBatch, Indexer
+from core.protocols import Encoder, Store
+from ingest.batches import Batch
+from ingest.corpus import Corpus, open_corpus
+from ingest.patience import WAITS, Patience
+from ingest.progress import Progress, SilentProgress
+from ingest.reading import Reading
+from ingest.record import RecordFields, RejectedRecord
+from ingest.rehearsal import rehearse
+from ingest.rejects import Rejects
+from ingest.report import IngestReport
+from ingest.survey import Survey
+from ingest.target import Destination, Target, spec_for
+from ingest.writing import BackgroundWriter
+
+GO_ON = "what was written is kept; the same command goes on from there"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class IngestOptions:
+    """How a run goes. `analyzer` and `engine` are those of a new index; a live one keeps its own.
+
+    restart: build a new generation though there is a live one. dry_run: read and check, write nothing.
+    rejects: the file for the records that are left out. waits: seconds before each new try when the store is away.
+    """
+
+    fields: RecordFields = field(default_factory=RecordFields)
+    analyzer: str = "standard"
+    engine: str = "lucene"
+    restart: bool = False
+    dry_run: bool = False
+    rejects: Path | None = None
+    waits: tuple[float, ...] = WAITS
+
+
+def ingest(
+    corpora: Sequence[str],
+    *,
+    store: Store,
+    encoder: Encoder,
+    name: str,
+    options: IngestOptions | None = None,
+    progress: Progress | None = None,
+    stdin: BinaryIO | None = None,
+) -> IngestReport:
+    """Bring *corpora* into the index *name*. Records that cannot be read are counted, written down, and left out.
+
+    Raises CorpusError when a corpus cannot be read or no record of it can be indexed (nothing is published then),
+    EncoderMismatch, InvalidIndexName, IndexConflict, ModelError, and StoreError, after patience, when the store
+    fails. KeyboardInterrupt is raised again with a sentence for the user. What was written until then stays.
+    """
+    started = time.perf_counter()
+    options = options or IngestOptions()
+    with open_corpus(corpora, stdin=stdin) as corpus:
+        _check_rejects_file(corpus, options.rejects)
+        spec = spec_for(corpus, options.fields, encoder, analyzer=options.analyzer, engine=options.engine)
+        destination = Destination(store, name, spec, encoder, options.restart)
+        # Before the corpus is read: a wrong name or encoder, or a store that is down, is told at once.
+        found = destination.find()
+        reading = Reading(corpus, options.fields)
+        with Rejects(options.rejects) as rejects, progress or SilentProgress() as shown:
+            survey = reading.survey(rejects, shown)
+            if options.dry_run:
+                index = found.index if found else None
+                outcome = rehearse(reading.batches(survey), index=index, encoder=encoder, rejects=rejects)
+            else:
+                outcome = _Writing(destination, rejects, shown, options.waits).run(reading, survey)
+    return IngestReport(
+        index=name,
+        indexed=outcome.indexed,
+        passages=outcome.passages,
+        skipped=outcome.skipped,
+        rejected=rejects.count,
+        duplicates=survey.duplicates,
+        seconds=time.perf_counter() - started,
+        examples=tuple(rejects.examples),
+    )
+
+
+def _check_rejects_file(corpus: Corpus, rejects: Path | None) -> None:
+    if rejects is not None and rejects.exists() and any(rejects.samefile(file.path) for file in corpus.files):
+        raise CorpusError(f"{rejects}: the rejects would be written over the corpus; name another file")
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """A batch, and its documents as they are written."""
+
+    batch: Batch
+    encoded: EncodedBatch
+
+
+class _Writing:
+    """The second half of a run: reads again, encodes, writes and publishes."""
+
+    def __init__(
+        self, destination: Destination, rejects: Rejects, progress: Progress, waits: tuple[float, ...]
+    ) -> None:
+        self._destination = destination
+        self._rejects = rejects
+        self._progress = progress
+        self._given_up = Event()
+        self._patience = Patience(waits=waits, say=progress.say, given_up=self._given_up)
+        self._done = AddOutcome()
+        self._acknowledged = False
+
+    def run(self, reading: Reading, survey: Survey) -> AddOutcome:
+        """Bring everything that *survey* found into the destination, and publish it."""
+        try:
+            try:
+                self._write(reading, survey)
+            except IndexNotFound:
+                # Two runs began the index at the same moment, and the other's beginning counts: join it.
+                if self._acknowledged:
+                    raise
+                _log.info("index %s was begun by another run as well", self._destination.name)
+                self._write(reading, survey)
+        except KeyboardInterrupt as exc:
+            raise KeyboardInterrupt(f"stopped; {GO_ON}") from exc
+        except StoreError as exc:
+            raise type(exc)(f"{exc.message}; {GO_ON}") from exc
+        return self._done
+
+    def _write(self, reading: Reading, survey: Survey) -> None:
+        target = self._patience.with_store(self._destination.begin)
+        self._progress.begin("indexing", size=reading.size)
+        self._write_all(target, reading.batches(survey))
+        self._progress.begin("finishing", size=0)
+        self._patience.with_store(target.index.refresh)
+        self._patience.with_store(target.index.optimize)
+        self._patience.with_store(lambda: self._destination.publish(target))
+
+    def _write_all(self, target: Target, batches: Iterable[Batch]) -> None:
+        indexer = Indexer(target.index, self._destination.encoder)
+
+        def write(item: _Encoded) -> None:
+            self._add(item.batch, self._patience.with_store(lambda: indexer.write(item.encoded)))
+
+        with BackgroundWriter(write, given_up=self._given_up) as writer:
+            for batch in batches:
+                writer.put(_Encoded(batch, self._encoded(indexer, batch)))
+
+    def _encoded(self, indexer: Indexer, batch: Batch) -> EncodedBatch:
+        return self._patience.with_store(lambda: indexer.encode(batch.documents))
+
+    def _add(self, batch: Batch, outcome: AddOutcome) -> None:
+        self._acknowledged = True
+        places = {record.document.doc_id: record for record in batch.records}
+        for rejected in outcome.rejected:
+            record = places[rejected.doc_id]
+            self._rejects.add(RejectedRecord(record.file, record.line, rejected.reason, rejected.doc_id))
+        self._done = AddOutcome(
+            self._done.indexed + outcome.indexed,
+            self._done.passages + outcome.passages,
+            self._done.skipped + outcome.skipped,
+        )
+        self._progress.advance(done=batch.position, documents=self._done.indexed + self._done.skipped)
