@@ -34,7 +34,7 @@ class ModelFolder:
 
     @classmethod
     def read(cls, path: Path, *, name: str | None = None) -> Self:
-        """Read the small files of *path*. Raises ModelNotFound where it is no folder, ModelInvalid naming file and key."""
+        """Read the small files of *path*. Raises ModelNotFound when it is no folder, ModelInvalid with file and key."""
         if not path.is_dir():
             raise ModelNotFound(f"no model folder at {path}")
         rerank = read_rerank_file(path)
@@ -94,7 +94,7 @@ class ModelFolder:
 
     @property
     def prompts(self) -> Mapping[str, str]:
-        """What stands before a `query` and a `document` as the model reads them; rerank.json before the layout's own."""
+        """What stands before a `query` and a `document` as the model reads them; rerank.json overrides the layout."""
         return {"query": "", "document": "", **self.layout.prompts, **self.rerank.prompts}
 
     @cached_property

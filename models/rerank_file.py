@@ -40,16 +40,16 @@ class FittedFusion(BaseModel):
 
 
 class RerankFile(BaseModel):
-    """The keys of rerank.json; all have defaults, so that anyone's model works without one. Unknown keys are left alone."""
+    """The keys of rerank.json that serving reads. All have defaults, and others are left alone."""
 
     model_config = ConfigDict(frozen=True)
 
     kind: Kind | None = None
     architecture: str | None = None
     prompts: Mapping[str, str] = Field(default_factory=dict)
-    max_tokens: int | None = Field(None, ge=8)
+    max_tokens: int | None = Field(default=None, ge=8)
     fusion: FittedFusion | None = None
-    min_score: float | None = Field(None, ge=0, le=1)
+    min_score: float | None = Field(default=None, ge=0, le=1)
     languages: tuple[str, ...] = ()
     default: bool = False
 
@@ -67,7 +67,7 @@ class RerankFile(BaseModel):
 
 
 def read_rerank_file(folder: Path) -> RerankFile:
-    """The folder's rerank.json, or the defaults where there is none. Raises ModelInvalid naming the file and the key."""
+    """The folder's rerank.json, or the defaults where there is none. Raises ModelInvalid with file and key."""
     file = folder / RERANK_FILE
     if not file.exists():
         return RerankFile()

@@ -36,7 +36,8 @@ class SentenceLayout:
 
 def read_sentence_layout(folder: Path) -> SentenceLayout:
     """Raises ModelInvalid, naming the file, for a layout that is broken or holds a module that is not supported."""
-    weights, pooling = folder, cast(Pooling, "mean")
+    weights = folder
+    pooling: Pooling = "mean"
     if (folder / MODULES_FILE).exists():
         for kind, place in _modules(folder):
             if kind == "Transformer":
