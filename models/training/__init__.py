@@ -1,0 +1,1 @@
+"""Training: from judgments to a model folder."""
