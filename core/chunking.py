@@ -156,7 +156,8 @@ def _ends_sentence(text: str, found: re.Match[str]) -> bool:
     if found.end() < len(text) and text[found.end()].islower():
         return False
     stop = found.start() + 1
-    return not _INITIAL.search(text, max(0, stop - 3), stop)
+    initial = _INITIAL.search(text, max(0, stop - 3), stop)
+    return initial is None or not initial[0][0].isupper()
 
 
 def _last_up_to(indices: _Indices, limit: int) -> int:
