@@ -18,6 +18,7 @@ TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
 DEFAULT_MAX_TOKENS = 512
 """Read at most by a model that does not say otherwise: passages are short, and attention grows with the square."""
 _PAIR_LABELS = 2
+_JOINT_CLASS = "JointReranker"
 
 Architecture = Literal["bi-encoder", "cross-encoder", "joint"]
 
@@ -61,7 +62,7 @@ class ModelFolder:
         """What rerank.json says; else by the head: none is an encoder, one label a reranker, more a classifier."""
         if self.rerank.kind is not None:
             return self.rerank.kind
-        if self.rerank.architecture == "joint":
+        if self.architecture == "joint":
             return "reranker"
         if not self._has_head:
             return "encoder"
@@ -69,12 +70,14 @@ class ModelFolder:
 
     @property
     def architecture(self) -> Architecture:
-        """What rerank.json says; else a bi-encoder for an encoder, a cross-encoder for all others."""
+        """What rerank.json says; else what config.json does: a model with a head is a cross-encoder."""
         match self.rerank.architecture:
             case "bi-encoder" | "cross-encoder" | "joint" as said:
                 return said
+            case _ if _JOINT_CLASS in self._classes:
+                return "joint"
             case _:
-                return "bi-encoder" if self.kind == "encoder" else "cross-encoder"
+                return "cross-encoder" if self._has_head else "bi-encoder"
 
     @property
     def labels(self) -> int:
@@ -118,8 +121,12 @@ class ModelFolder:
 
     @property
     def _has_head(self) -> bool:
-        classes = self.config.get("architectures") or ()
-        return isinstance(classes, list) and any(str(c).endswith("ForSequenceClassification") for c in classes)
+        return any(name.endswith("ForSequenceClassification") for name in self._classes)
+
+    @property
+    def _classes(self) -> list[str]:
+        classes = self.config.get("architectures")
+        return [str(name) for name in classes] if isinstance(classes, list) else []
 
     @property
     def _positions(self) -> int | None:

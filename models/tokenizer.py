@@ -27,15 +27,15 @@ _MARGIN = 64
 class Template:
     """The special tokens around one or two texts, and the token types that go with them.
 
-    ids: what stands before, between and after the texts. types: for each such piece the type of its tokens, and for
-    each text; 0 everywhere where the model has none.
+    before, between, after: the special tokens' ids. second_type: the token type of the second text and what follows
+    it; all else has type 0. pad_id: what fills the rows of a batch.
     """
 
     before: Ids
     between: Ids
     after: Ids
-    second_type_from: int
-    """0: all types are 0; 1: the second text and what follows it have type 1."""
+    second_type: int
+    pad_id: int
 
     @property
     def special(self) -> int:
@@ -59,7 +59,7 @@ class TextTokenizer:
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
         self._source = source
-        self.pad_id = pad_id
+        self._pad_id = pad_id
 
     @classmethod
     def from_folder(cls, folder: ModelFolder) -> Self:
@@ -106,7 +106,7 @@ class TextTokenizer:
             raise ModelInvalid(f"{self._source}: the tokenizer makes nothing of a text")
         ids = np.array(encoding.ids, dtype=np.int32)
         nothing = np.zeros(0, dtype=np.int32)
-        return Template(ids[: places[0]], nothing, ids[places[-1] + 1 :], 0)
+        return Template(ids[: places[0]], nothing, ids[places[-1] + 1 :], 0, self._pad_id)
 
     def pair_template(self) -> Template:
         """The special tokens around two texts. Raises ModelInvalid where the two are not read one after the other."""
@@ -116,7 +116,8 @@ class TextTokenizer:
             raise ModelInvalid(f"{self._source}: the tokenizer does not read a pair as one text after the other")
         ids = np.array(encoding.ids, dtype=np.int32)
         second = 1 if any(encoding.type_ids) else 0
-        found = Template(ids[: places[0][0]], ids[places[0][-1] + 1 : places[1][0]], ids[places[1][-1] + 1 :], second)
+        before, between, after = ids[: places[0][0]], ids[places[0][-1] + 1 : places[1][0]], ids[places[1][-1] + 1 :]
+        found = Template(before, between, after, second, self._pad_id)
         self._check_pair(found)
         return found
 
@@ -127,7 +128,7 @@ class TextTokenizer:
         texts = self._encoded([first, second])
         parts = (template.before, texts[0], template.between, texts[1], template.after)
         one = len(texts[1]) + len(template.after)
-        types = [0] * (len(expected.ids) - one) + [template.second_type_from] * one
+        types = [0] * (len(expected.ids) - one) + [template.second_type] * one
         if np.concatenate(parts).tolist() != expected.ids or types != expected.type_ids:
             raise ModelInvalid(f"{self._source}: how the tokenizer puts a pair together is not supported")
 

@@ -53,7 +53,7 @@ def _linear_pointwise(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor,
 @cache
 def _packs(dtype: torch.dtype) -> bool:
     """Whether this build of torch has the fused products that its compiler uses, and they answer as plain ones do."""
-    if not torch.backends.mkldnn.is_available():
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     x, weight, bias = (torch.linspace(-1, 1, n, dtype=dtype) for n in (64, 256, 16))
     x, weight = x.view(4, 16), weight.view(16, 16)

