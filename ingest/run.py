@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -27,7 +27,7 @@ from ingest.rehearsal import rehearse
 from ingest.rejects import Rejects
 from ingest.report import IngestReport
 from ingest.survey import Survey
-from ingest.target import Destination, Target, spec_for
+from ingest.target import Destination, spec_for
 from ingest.writing import BackgroundWriter
 
 GO_ON = "what was written is kept; the same command goes on from there"
@@ -118,8 +118,7 @@ class _Writing:
         self._destination = destination
         self._rejects = rejects
         self._progress = progress
-        self._given_up = Event()
-        self._patience = Patience(waits=waits, say=progress.say, given_up=self._given_up)
+        self._waits = waits
         self._done = AddOutcome()
         self._acknowledged = False
 
@@ -141,26 +140,25 @@ class _Writing:
         return self._done
 
     def _write(self, reading: Reading, survey: Survey) -> None:
-        target = self._patience.with_store(self._destination.begin)
-        self._progress.begin("indexing", size=reading.size)
-        self._write_all(target, reading.batches(survey))
-        self._progress.begin("finishing", size=0)
-        self._patience.with_store(target.index.refresh)
-        self._patience.with_store(target.index.optimize)
-        self._patience.with_store(lambda: self._destination.publish(target))
-
-    def _write_all(self, target: Target, batches: Iterable[Batch]) -> None:
+        given_up = Event()
+        patience = Patience(waits=self._waits, say=self._progress.say, given_up=given_up)
+        target = patience.with_store(self._destination.begin)
         indexer = Indexer(target.index, self._destination.encoder)
 
+        def encoded(batch: Batch) -> _Encoded:
+            return _Encoded(batch, patience.with_store(lambda: indexer.encode(batch.documents)))
+
         def write(item: _Encoded) -> None:
-            self._add(item.batch, self._patience.with_store(lambda: indexer.write(item.encoded)))
+            self._add(item.batch, patience.with_store(lambda: indexer.write(item.encoded)))
 
-        with BackgroundWriter(write, given_up=self._given_up) as writer:
-            for batch in batches:
-                writer.put(_Encoded(batch, self._encoded(indexer, batch)))
-
-    def _encoded(self, indexer: Indexer, batch: Batch) -> EncodedBatch:
-        return self._patience.with_store(lambda: indexer.encode(batch.documents))
+        self._progress.begin("indexing", size=reading.size)
+        with BackgroundWriter(write, given_up=given_up) as writer:
+            for batch in reading.batches(survey):
+                writer.put(encoded(batch))
+        self._progress.begin("finishing", size=0)
+        patience.with_store(target.index.refresh)
+        patience.with_store(target.index.optimize)
+        patience.with_store(lambda: self._destination.publish(target))
 
     def _add(self, batch: Batch, outcome: AddOutcome) -> None:
         self._acknowledged = True

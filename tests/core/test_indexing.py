@@ -1,0 +1,137 @@
+"""Rules of adding documents to an index."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.document import Document, Passage, RejectedDocument
+from core.errors import CorpusError, EncoderMismatch
+from core.indexing import AddOutcome, Indexer, checked
+from core.protocols import Index, IndexSpec
+from tests.fakes import FakeEncoder
+from tests.memory_store import InMemoryStore
+
+LONG = Document("long", " ".join(f"word{i}" for i in range(100)), "Head")
+
+
+@pytest.fixture
+def encoder() -> FakeEncoder:
+    return FakeEncoder()
+
+
+@pytest.fixture
+def index(encoder: FakeEncoder) -> Index:
+    return InMemoryStore().create("docs", IndexSpec(encoder.identity))
+
+
+def test_documents_are_written_with_a_vector_for_each_passage(index: Index, encoder: FakeEncoder) -> None:
+    """A passage is encoded headed by its title, and found by what it says."""
+    outcome = Indexer(index, encoder).add([LONG, Document("short", "Tea is brewed.", "Tea")])
+    assert outcome == AddOutcome(indexed=2, passages=len(encoder.encoded))
+    assert encoder.encoded[-1] == "Tea Tea is brewed."
+    assert all(text.startswith("Head ") for text in encoder.encoded[:-1])
+    for text in encoder.encoded:
+        best = index.knn(encoder.encode_queries([text])[0], k=1)[0]
+        assert best.score == pytest.approx(1, abs=1e-5)
+    assert index.fetch(["long", "short"]) == {"long": LONG, "short": Document("short", "Tea is brewed.", "Tea")}
+
+
+def test_unchanged_documents_are_not_encoded_again(index: Index, encoder: FakeEncoder) -> None:
+    """The content hash decides; a document with another title or metadata has changed."""
+    indexer = Indexer(index, encoder)
+    indexer.add([Document("a", "one"), Document("b", "two"), Document("c", "three")])
+    encoder.encoded.clear()
+    outcome = indexer.add([Document("a", "one"), Document("b", "two", "new"), Document("c", "three", "", {"n": 1})])
+    assert outcome == AddOutcome(indexed=2, passages=2, skipped=1)
+    assert encoder.encoded == ["new two", "three"]
+
+
+def test_a_changed_document_replaces_all_of_its_passages(index: Index, encoder: FakeEncoder) -> None:
+    """A shorter text leaves nothing of the longer one behind."""
+    indexer = Indexer(index, encoder)
+    indexer.add([LONG])
+    indexer.add([Document("long", "short now")])
+    assert index.info().passages == 1
+    assert index.match("word99", k=10) == []
+
+
+def test_of_equal_ids_the_last_one_counts(index: Index, encoder: FakeEncoder) -> None:
+    """And the others are counted."""
+    outcome = Indexer(index, encoder).add([Document("a", "one"), Document("b", "two"), Document("a", "three")])
+    assert outcome == AddOutcome(indexed=2, passages=2, duplicates=1)
+    assert index.fetch(["a"]) == {"a": Document("a", "three")}
+
+
+def test_a_bad_document_does_not_stop_the_others(index: Index, encoder: FakeEncoder) -> None:
+    """What cannot be written is told with its reason: by the road's own checks, and by the store."""
+    indexer = Indexer(index, encoder)
+    indexer.add([Document("first", "one", "", {"year": 1999})])
+    outcome = indexer.add(
+        [Document("blank", " "), Document("good", "two"), Document("late", "three", "", {"year": "soon"})]
+    )
+    assert outcome == AddOutcome(
+        indexed=1,
+        passages=1,
+        rejected=(
+            RejectedDocument("blank", "the text is blank, and there is no title to stand for it"),
+            RejectedDocument(
+                "late", "metadata field \"year\" holds number values in this index, but this one is 'soon'"
+            ),
+        ),
+    )
+
+
+def test_a_rejected_document_does_not_hide_a_good_one_of_its_id(index: Index, encoder: FakeEncoder) -> None:
+    """The last good one counts."""
+    outcome = Indexer(index, encoder).add([Document("a", "one"), Document("a", "")])
+    assert (outcome.indexed, outcome.duplicates, len(outcome.rejected)) == (1, 0, 1)
+    assert index.fetch(["a"]) == {"a": Document("a", "one")}
+
+
+def test_no_documents_are_no_work(index: Index, encoder: FakeEncoder) -> None:
+    """Neither the encoder nor the store is asked."""
+    assert Indexer(index, encoder).add([]) == AddOutcome()
+
+
+def test_encoding_writes_nothing(index: Index, encoder: FakeEncoder) -> None:
+    """The two halves can run side by side: one batch is written while the next is encoded."""
+    indexer = Indexer(index, encoder)
+    batch = indexer.encode([Document("a", "one"), LONG])
+    assert index.info().documents == 0
+    assert batch.documents[0].passages == (Passage("a", 0, "", "one", 0, 3),)
+    assert [entry.vectors.shape for entry in batch.documents] == [(1, 64), (len(batch.documents[1].passages), 64)]
+    assert np.allclose([np.linalg.norm(row) for entry in batch.documents for row in entry.vectors], 1, atol=1e-5)
+    assert indexer.write(batch).indexed == 2
+    assert index.info().documents == 2
+
+
+def test_another_encoder_is_refused_at_once(index: Index) -> None:
+    """Its vectors could not be compared with those in the index."""
+    with pytest.raises(EncoderMismatch, match='built with the encoder "fake-encoder"'):
+        Indexer(index, FakeEncoder(name="other"))
+
+
+def test_a_document_is_stored_clean() -> None:
+    """NUL becomes a blank, nulls are left out, and a title stands for a missing text."""
+    raw = Document("a", "\0", "t\0", {"m": "x\0", "none": None, "n": 1})  # type: ignore[dict-item]  # as JSON has it
+    assert checked(raw) == Document("a", "t ", "", {"m": "x ", "n": 1})
+    assert checked(checked(raw)) == checked(raw)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        Document("", "t"),
+        Document("é" * 251, "t"),
+        Document("\ud800", "t"),
+        Document("a", ""),
+        Document("a", "t", "\ud800"),
+        Document("a", "t", "", {"m": {"deep": 1}}),  # type: ignore[dict-item]  # as JSON has it
+        Document("a", "t", "", {"m": float("nan")}),
+    ],
+)
+def test_what_no_store_can_hold_is_refused(document: Document) -> None:
+    """In one place, for both roads in and both stores."""
+    with pytest.raises(CorpusError):
+        checked(document)
