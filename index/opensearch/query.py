@@ -1,0 +1,126 @@
+"""What OpenSearch is asked: filters, nearest passages, matching words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.bound_filter import BoundBool, BoundExists, BoundFilter, BoundPrefix, BoundRange, BoundTerms, Nothing
+from index.opensearch.layout import HEADED, PASSAGE_TEXT, VECTOR, field_key
+
+MAX_WORDS = 1_000
+"""Words of a query that are looked for: OpenSearch takes 1,024 clauses by default, and a word can become two."""
+
+_WORD = re.compile(r"\w+(?:['’]\w+)*")
+_BEST_FIRST = [{"_score": {"order": "desc"}}, {"doc_id": {"order": "asc"}}]
+_CANDIDATE = ["doc_id", "title", "text"]
+_PIECE = ["passages.text", "passages.start", "passages.end"]
+
+
+def filter_clause(bound: BoundFilter) -> dict[str, Any]:
+    """*bound* in the query language of OpenSearch."""
+    match bound:
+        case Nothing():
+            return {"match_none": {}}
+        case BoundTerms():
+            return {"terms": {_path(bound.field): list(bound.values)}}
+        case BoundRange():
+            return {"range": {_path(bound.field): dict(bound.bounds)}}
+        case BoundExists():
+            return {"exists": {"field": _path(bound.field)}}
+        case BoundPrefix():
+            return {"prefix": {_path(bound.field): {"value": bound.value}}}
+        case BoundBool():
+            return _bool(bound)
+    assert_never(bound)
+
+
+def nearest(vector: NDArray[np.float32], *, k: int, filter: BoundFilter | None, exact: bool) -> dict[str, Any]:
+    """The *k* documents with a passage nearest to *vector*, each with that passage."""
+    within = None if filter is None else filter_clause(filter)
+    query: dict[str, Any]
+    if exact:
+        script = {
+            "source": "knn_score",
+            "lang": "knn",
+            "params": {"field": VECTOR, "query_value": vector.tolist(), "space_type": "cosinesimil"},
+        }
+        query = {"script_score": {"query": {"match_all": {}}, "script": script}}
+    else:
+        clause: dict[str, Any] = {"vector": vector.tolist(), "k": k}
+        if within is not None:
+            clause["filter"] = within
+        query = {"knn": {VECTOR: clause}}
+    nested: dict[str, Any] = {
+        "nested": {"path": "passages", "score_mode": "max", "query": query, "inner_hits": _best()}
+    }
+    if exact and within is not None:
+        nested = {"bool": {"must": [nested], "filter": [within]}}
+    return {"size": k, "_source": _CANDIDATE, "query": nested, "sort": _BEST_FIRST, "track_total_hits": False}
+
+
+def matching(words: Sequence[str], *, k: int, filter: BoundFilter | None) -> dict[str, Any]:
+    """The *k* documents that match any of *words* best."""
+    query: dict[str, Any] = {"match": {HEADED: {"query": " ".join(words), "operator": "or"}}}
+    if filter is not None:
+        query = {"bool": {"must": [query], "filter": [filter_clause(filter)]}}
+    # A document of one passage needs no search for its best one; first_piece says where that lies.
+    return {
+        "size": k,
+        "_source": [*_CANDIDATE, "passages.start", "passages.end"],
+        "query": query,
+        "sort": _BEST_FIRST,
+        "track_total_hits": False,
+    }
+
+
+def matching_passages(words: Sequence[str], doc_ids: Sequence[str]) -> dict[str, Any]:
+    """The passage that matches best in each of *doc_ids*; a document where none does has no inner hit."""
+    best = {
+        "nested": {
+            "path": "passages",
+            "score_mode": "max",
+            "query": {"bool": {"must": [{"match_all": {}}], "should": [{"match": {PASSAGE_TEXT: " ".join(words)}}]}},
+            "inner_hits": _best(),
+        }
+    }
+    return {
+        "size": len(doc_ids),
+        "_source": ["doc_id"],
+        "query": {"bool": {"filter": [{"terms": {"doc_id": list(doc_ids)}}], "must": [best]}},
+        "track_total_hits": False,
+    }
+
+
+def counting() -> dict[str, Any]:
+    """How many documents and passages there are."""
+    return {"size": 0, "track_total_hits": True, "aggs": {"passages": {"nested": {"path": "passages"}}}}
+
+
+def words_of(text: str) -> list[str]:
+    """The distinct words of *text*, first ones first; punctuation is nothing to look for."""
+    return list(dict.fromkeys(_WORD.findall(text)))[:MAX_WORDS]
+
+
+def _best() -> dict[str, Any]:
+    return {"size": 1, "_source": _PIECE}
+
+
+def _path(name: str) -> str:
+    return f"metadata.{field_key(name)}"
+
+
+def _bool(bound: BoundBool) -> dict[str, Any]:
+    clause: dict[str, Any] = {}
+    if bound.must:
+        clause["filter"] = [filter_clause(part) for part in bound.must]
+    if bound.must_not:
+        clause["must_not"] = [filter_clause(part) for part in bound.must_not]
+    if bound.should and bound.minimum_should:
+        clause["should"] = [filter_clause(part) for part in bound.should]
+        clause["minimum_should_match"] = bound.minimum_should
+    return {"bool": clause} if clause else {"match_all": {}}
