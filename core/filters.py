@@ -9,12 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
+from typing import TypeVar
 
 from core.document import Scalar
 from core.errors import InvalidFilter
 
 MAX_CLAUSES = 1024
 """As many as OpenSearch allows in one query by default."""
+
+MAX_DEPTH = 20
+"""Of bool clauses within each other."""
+
+T = TypeVar("T", bound=Scalar)
 
 _PREFIX = "metadata."
 _BOUNDS = ("gt", "gte", "lt", "lte")
@@ -72,6 +79,7 @@ def parse_filter(clause: object, *, where: str = "filter") -> Filter:
 class _Parser:
     def __init__(self) -> None:
         self._seen = 0
+        self._depth = 0
 
     def parse(self, clause: object, where: str) -> Filter:
         self._seen += 1
@@ -91,7 +99,7 @@ class _Parser:
             case "prefix":
                 return self._prefix(body, place)
             case "bool":
-                return self._bool(body, place)
+                return self._nested(body, place)
         raise InvalidFilter(
             f'{where}: unknown filter clause "{name}"; known are term, terms, range, exists, prefix and bool',
             field=place,
@@ -121,7 +129,7 @@ class _Parser:
                 continue
             if isinstance(value, bool) or not isinstance(value, str | int | float):
                 raise InvalidFilter(f'{where}: the bound "{bound}" is a number or a string', field=where)
-            parsed.append((bound, value))
+            parsed.append((bound, _servable(value, where)))
         return Range(_field(name, where), tuple(parsed))
 
     def _exists(self, body: object, where: str) -> Exists:
@@ -138,7 +146,15 @@ class _Parser:
             value = _only(value, "value", where)
         if not isinstance(value, str):
             raise InvalidFilter(f"{where}: the prefix is a string", field=where)
-        return Prefix(_field(name, where), value)
+        return Prefix(_field(name, where), _servable(value, where))
+
+    def _nested(self, body: object, where: str) -> Bool:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise InvalidFilter(f"a filter has bool clauses at most {MAX_DEPTH} deep", field="filter")
+        parsed = self._bool(body, where)
+        self._depth -= 1
+        return parsed
 
     def _bool(self, body: object, where: str) -> Bool:
         if not isinstance(body, Mapping):
@@ -185,10 +201,22 @@ def _field(name: str, where: str) -> str:
     """The metadata field behind *name*, without the `metadata.` in front."""
     if not name.startswith(_PREFIX) or name == _PREFIX:
         raise InvalidFilter(f'{where}: "{name}" is not a metadata field; filters name "metadata.FIELD"', field=where)
-    return name.removeprefix(_PREFIX)
+    return _servable(name, where).removeprefix(_PREFIX)
 
 
 def _scalar(value: object, where: str) -> Scalar:
     if not isinstance(value, str | int | float | bool):
         raise InvalidFilter(f"{where}: a value is a string, a number or a boolean", field=where)
+    return _servable(value, where)
+
+
+def _servable(value: T, where: str) -> T:
+    """*value*, which neither store can be asked for when it is no number or no Unicode."""
+    if isinstance(value, float) and not isfinite(value):
+        raise InvalidFilter(f"{where}: a number is finite", field=where)
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as exc:
+            raise InvalidFilter(f"{where}: a value is not valid Unicode (lone surrogate)", field=where) from exc
     return value

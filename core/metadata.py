@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from math import isfinite
 
@@ -21,6 +21,9 @@ MAX_KEYWORD_CHARS = 8191
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})?)?")
 """What OpenSearch's strict_date_optional_time reads, from the day on."""
+
+_MAX_ZONE = timedelta(hours=18)
+"""OpenSearch knows no clock that is further from UTC."""
 
 _FIELD = re.compile(r"[^\s.](?:[^.]*[^\s.])?(?:\.[^\s.](?:[^.]*[^\s.])?)*")
 
@@ -42,7 +45,10 @@ def parse_date(value: str) -> datetime | None:
         instant = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    zone = instant.utcoffset()
+    if zone is None:
+        return instant.replace(tzinfo=UTC)
+    return instant if abs(zone) <= _MAX_ZONE else None
 
 
 def _scalar_type(value: object) -> FieldType | None:
@@ -119,7 +125,7 @@ class MetadataSchema:
         for name, value in metadata.items():
             known = self.types.get(name)
             if known is None:
-                known = self._type_for(name, value)
+                known = _type_for(name, value, {**self.types, **new})
                 new[name] = known
             for member in values_of(value):
                 if not _fits(member, known):
@@ -128,14 +134,15 @@ class MetadataSchema:
                     )
         return MetadataSchema({**self.types, **new}) if new else self
 
-    def _type_for(self, name: str, value: MetadataValue) -> FieldType:
-        for other in self.types:
-            if other.startswith(f"{name}.") or name.startswith(f"{other}."):
-                raise MetadataError(f'metadata field "{name}" cannot stand beside "{other}"; rename one of them')
-        types = {_scalar_type(member) for member in values_of(value)}
-        if types == {FieldType.STRING, FieldType.DATE}:
-            return FieldType.STRING
-        found = types.pop()
-        if found is None or types:
-            raise MetadataError(f'metadata field "{name}": the values of a list are of one type')
-        return found
+
+def _type_for(name: str, value: MetadataValue, types: Mapping[str, FieldType]) -> FieldType:
+    for other in types:
+        if other.startswith(f"{name}.") or name.startswith(f"{other}."):
+            raise MetadataError(f'metadata field "{name}" cannot stand beside "{other}"; rename one of them')
+    found = {_scalar_type(member) for member in values_of(value)}
+    if found == {FieldType.STRING, FieldType.DATE}:
+        return FieldType.STRING
+    kind = found.pop()
+    if kind is None or found:
+        raise MetadataError(f'metadata field "{name}": the values of a list are of one type')
+    return kind
