@@ -1,0 +1,143 @@
+"""Rules of giving a filter's values the types of their fields."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.bound_filter import (
+    BoundBool,
+    BoundExists,
+    BoundFilter,
+    BoundPrefix,
+    BoundRange,
+    BoundTerms,
+    Nothing,
+    bind,
+    epoch_millis_of,
+)
+from core.document import Scalar
+from core.errors import InvalidFilter
+from core.filters import Bool, Exists, Filter, Prefix, Range, Terms
+from core.metadata import FieldType, MetadataSchema
+
+STRING, NUMBER, BOOLEAN, DATE = FieldType.STRING, FieldType.NUMBER, FieldType.BOOLEAN, FieldType.DATE
+SCHEMA = MetadataSchema({"s": STRING, "n": NUMBER, "b": BOOLEAN, "d": DATE})
+DAY = 86_400_000
+NOON = "1970-01-02T12:00"
+
+
+@pytest.mark.parametrize(
+    ("clause", "bound"),
+    [
+        (Terms("s", ("x", 5, 1.5, True)), BoundTerms("s", STRING, ("x", "5", "1.5", "true"))),
+        (Terms("n", (5, "5", "1e3", 2.5)), BoundTerms("n", NUMBER, (5.0, 5.0, 1000.0, 2.5))),
+        (Terms("b", (True, "false", "true")), BoundTerms("b", BOOLEAN, (True, False, True))),
+        (Terms("n", ()), BoundTerms("n", NUMBER, ())),
+        (Range("n", (("gte", "5"), ("lt", 7))), BoundRange("n", NUMBER, (("gte", 5.0), ("lt", 7.0)))),
+        (Range("s", (("gt", "a"), ("lte", 5))), BoundRange("s", STRING, (("gt", "a"), ("lte", "5")))),
+        (Range("n", ()), BoundRange("n", NUMBER, ())),
+        (Exists("d"), BoundExists("d", DATE)),
+        (Prefix("s", "x"), BoundPrefix("s", "x")),
+    ],
+)
+def test_values_take_the_type_of_their_field(clause: Filter, bound: BoundFilter) -> None:
+    """As OpenSearch reads them: a number in quotes is a number where the field holds numbers."""
+    assert bind(clause, SCHEMA) == bound
+
+
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        ((("gte", "1970-01-02"),), (("gte", DAY),)),
+        ((("lt", "1970-01-02"),), (("lt", DAY),)),
+        ((("lte", "1970-01-02"),), (("lt", 2 * DAY),)),
+        ((("gt", "1970-01-02"),), (("gte", 2 * DAY),)),
+        ((("gt", NOON), ("lte", NOON)), (("gt", DAY + DAY // 2), ("lte", DAY + DAY // 2))),
+        ((("lte", "9999-12-31"),), (("lt", 253_402_300_800_000),)),
+        ((("gte", "1969-12-31T23:59:59.9995Z"),), (("gte", -1),)),
+    ],
+)
+def test_a_day_stands_for_all_of_its_instants(
+    bounds: tuple[tuple[str, str | int | float], ...], expected: tuple[tuple[str, float], ...]
+) -> None:
+    """Up to a day includes it, after a day begins with the next; an instant is itself."""
+    assert bind(Range("d", bounds), SCHEMA) == BoundRange("d", DATE, expected)
+
+
+def test_a_term_on_a_date_is_a_range() -> None:
+    """A document of any time of that day has it; several days are alternatives."""
+    first = BoundRange("d", DATE, (("gte", 0), ("lt", DAY)))
+    noon = BoundRange("d", DATE, (("gte", DAY + DAY // 2), ("lte", DAY + DAY // 2)))
+    assert bind(Terms("d", ("1970-01-01",)), SCHEMA) == first
+    assert bind(Terms("d", ("1970-01-01", NOON)), SCHEMA) == BoundBool(should=(first, noon), minimum_should=1)
+
+
+@pytest.mark.parametrize("clause", [Terms("x", (1,)), Range("x", (("gt", 1),)), Exists("x"), Prefix("x", "a")])
+def test_a_field_that_no_document_has_matches_nothing(clause: Filter) -> None:
+    """It is no error: the index may be young."""
+    assert bind(clause, SCHEMA) == Nothing()
+
+
+def test_a_bool_is_bound_in_all_of_its_parts() -> None:
+    """What is required of it stays."""
+    clause = Bool((Exists("s"),), (Exists("x"), Exists("n")), (Terms("b", ("true",)),), 2)
+    assert bind(clause, SCHEMA) == BoundBool(
+        (BoundExists("s", STRING),),
+        (Nothing(), BoundExists("n", NUMBER)),
+        (BoundTerms("b", BOOLEAN, (True,)),),
+        2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("clause", "message"),
+    [
+        (Terms("n", ("many",)), "\"metadata.n\" holds number values, which 'many' is not"),
+        (Terms("n", (True,)), '"metadata.n" holds number values, which True is not'),
+        (Terms("n", ("nan",)), "which 'nan' is not"),
+        (Terms("n", ("inf",)), "which 'inf' is not"),
+        (Terms("n", ("1_000",)), "which '1_000' is not"),
+        (Terms("n", (10**400,)), '"metadata.n" holds number values'),
+        (Terms("b", (1,)), '"metadata.b" holds boolean values, which 1 is not'),
+        (Terms("b", ("yes",)), '"metadata.b" holds boolean values'),
+        (Terms("d", ("soon",)), "\"metadata.d\" holds dates (ISO 8601), which 'soon' is not"),
+        (Terms("d", (5,)), '"metadata.d" holds dates'),
+        (Range("d", (("gt", 5),)), '"metadata.d" holds dates'),
+        (Range("b", (("gt", "true"),)), '"metadata.b" holds booleans: use term, not range'),
+        (Prefix("n", "1"), '"metadata.n" holds number values: prefix needs strings'),
+        (Prefix("d", "1970"), '"metadata.d" holds date values: prefix needs strings'),
+    ],
+)
+def test_a_value_that_its_field_cannot_hold_is_an_error(clause: Filter, message: str) -> None:
+    """The request is wrong, and says where."""
+    with pytest.raises(InvalidFilter) as caught:
+        bind(clause, SCHEMA)
+    assert message in caught.value.message
+    assert caught.value.field == "filter"
+
+
+@given(st.integers(-62_135_596_800_000, 253_402_300_799_999), st.integers(0, 999))
+def test_milliseconds_are_exact(millis: int, micros: int) -> None:
+    """Also where a float cannot hold them: both stores compare whole numbers."""
+    instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=millis, microseconds=micros)
+    assert epoch_millis_of(instant) == millis
+
+
+@given(
+    st.sampled_from(["s", "n", "b", "d", "x"]),
+    st.text(max_size=12) | st.integers() | st.floats(allow_nan=False) | st.booleans() | st.dates().map(str),
+)
+def test_any_value_is_bound_or_refused(name: str, value: Scalar) -> None:
+    """Whatever type it has."""
+    clauses: list[Filter] = [Terms(name, (value,)), Exists(name)]
+    if not isinstance(value, bool):
+        clauses.append(Range(name, (("gt", value), ("lte", value))))
+    for clause in clauses:
+        try:
+            bind(clause, SCHEMA)
+        except InvalidFilter:
+            assert name != "x"

@@ -1,0 +1,62 @@
+"""Rules of documents and passages."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.document import Document, MetadataValue, Passage, headed
+
+DOCUMENT = Document("a", "text", "title", {"n": 1, "s": "x"})
+METADATA: st.SearchStrategy[dict[str, MetadataValue]] = st.dictionaries(
+    st.text(max_size=5), st.text(max_size=5) | st.integers() | st.booleans() | st.lists(st.integers(), max_size=3)
+)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        dataclasses.replace(DOCUMENT, text="texts"),
+        dataclasses.replace(DOCUMENT, title="titles"),
+        dataclasses.replace(DOCUMENT, text="titletext", title=""),
+        dataclasses.replace(DOCUMENT, metadata={"n": 1}),
+        dataclasses.replace(DOCUMENT, metadata={"n": "1", "s": "x"}),
+        dataclasses.replace(DOCUMENT, metadata={"n": True, "s": "x"}),
+        dataclasses.replace(DOCUMENT, metadata={"n": [1], "s": "x"}),
+    ],
+)
+def test_a_change_of_content_changes_the_hash(changed: Document) -> None:
+    """Everything that is stored counts, types included."""
+    assert changed.content_hash() != DOCUMENT.content_hash()
+
+
+@given(st.text(), st.text(), METADATA)
+def test_equal_content_has_one_hash(text: str, title: str, metadata: dict[str, MetadataValue]) -> None:
+    """Whatever the id, and in whatever order the fields come; 16 bytes in hexadecimal."""
+    first = Document("a", text, title, metadata)
+    second = Document("b", text, title, dict(reversed(metadata.items())))
+    assert first.content_hash() == second.content_hash()
+    assert len(bytes.fromhex(first.content_hash())) == 16
+
+
+def test_the_hash_is_the_same_in_every_process() -> None:
+    """It is kept in the index; a change here would encode every corpus again."""
+    assert DOCUMENT.content_hash() == "15a387189d6bef9cc934c21b9101c9d2"
+
+
+def test_a_passage_is_named_by_its_place() -> None:
+    """Its document and its number, from 0."""
+    passage = Passage("doc", 3, "Title", "some text", 10, 19)
+    assert (passage.passage_id, passage.headed_text) == ("doc#3", "Title some text")
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "expected"),
+    [("T", "x", "T x"), ("", "x", "x"), ("T", "", "T"), ("", "", ""), (" T ", " x ", "T   x")],
+)
+def test_a_text_is_headed_by_its_title(title: str, text: str, expected: str) -> None:
+    """Title, one blank, text; stripped as a whole."""
+    assert headed(title, text) == expected

@@ -1,0 +1,132 @@
+"""Rules of the filter clause: what is understood, and what is said of the rest."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import InvalidFilter
+from core.filters import MAX_CLAUSES, MAX_DEPTH, Bool, Exists, Filter, Prefix, Range, Terms, parse_filter
+
+EXISTS: dict[str, object] = {"exists": {"field": "metadata.a"}}
+
+
+@pytest.mark.parametrize(
+    ("clause", "parsed"),
+    [
+        ({"term": {"metadata.a": "x"}}, Terms("a", ("x",))),
+        ({"term": {"metadata.a": {"value": 5}}}, Terms("a", (5,))),
+        ({"term": {"metadata.a.b": True}}, Terms("a.b", (True,))),
+        ({"terms": {"metadata.a": ["x", 1, False]}}, Terms("a", ("x", 1, False))),
+        ({"terms": {"metadata.a": []}}, Terms("a", ())),
+        ({"range": {"metadata.a": {"gte": 1, "lt": 2.5}}}, Range("a", (("gte", 1), ("lt", 2.5)))),
+        ({"range": {"metadata.a": {"gt": "2020-01-01", "lte": None}}}, Range("a", (("gt", "2020-01-01"),))),
+        (EXISTS, Exists("a")),
+        ({"prefix": {"metadata.a": "x"}}, Prefix("a", "x")),
+        ({"prefix": {"metadata.a": {"value": "x"}}}, Prefix("a", "x")),
+        ({"bool": {}}, Bool()),
+        ({"bool": {"must": EXISTS, "filter": [EXISTS]}}, Bool(must=(Exists("a"), Exists("a")))),
+        ({"bool": {"should": [EXISTS]}}, Bool(should=(Exists("a"),), minimum_should=1)),
+        ({"bool": {"should": [EXISTS], "must": [EXISTS]}}, Bool((Exists("a"),), (Exists("a"),))),
+        (
+            {"bool": {"should": [EXISTS], "minimum_should_match": 2, "must_not": EXISTS}},
+            Bool((), (Exists("a"),), (Exists("a"),), 2),
+        ),
+        ({"bool": {"must": {"bool": {"must_not": [EXISTS]}}}}, Bool(must=(Bool(must_not=(Exists("a"),)),))),
+    ],
+)
+def test_each_clause_is_read_as_opensearch_reads_it(clause: object, parsed: Filter) -> None:
+    """Short and long forms, one clause or a list."""
+    assert parse_filter(clause) == parsed
+
+
+@pytest.mark.parametrize(
+    ("clause", "field", "message"),
+    [
+        (None, "filter", "a filter is an object with one clause"),
+        ([], "filter", "a filter is an object with one clause"),
+        ({}, "filter", "a filter is an object with one clause"),
+        ({**EXISTS, "term": {}}, "filter", "a filter is an object with one clause"),
+        ({"match": {}}, "filter.match", 'unknown filter clause "match"'),
+        ({"term": {}}, "filter.term", "a term clause is"),
+        ({"term": {"metadata.a": 1, "metadata.b": 1}}, "filter.term", "a term clause is"),
+        ({"term": {"metadata.a": None}}, "filter.term", "a value is a string, a number or a boolean"),
+        ({"term": {"metadata.a": [1]}}, "filter.term", "a value is a string, a number or a boolean"),
+        ({"term": {"metadata.a": {"value": 1, "boost": 2}}}, "filter.term", 'expected the one key "value"'),
+        ({"term": {"metadata.a": float("nan")}}, "filter.term", "a number is finite"),
+        ({"term": {"metadata.a": "\ud800"}}, "filter.term", "not valid Unicode"),
+        ({"term": {"metadata.\ud800": "a"}}, "filter.term", "not valid Unicode"),
+        ({"term": {"a": 1}}, "filter.term", '"a" is not a metadata field'),
+        ({"term": {"metadata.": 1}}, "filter.term", '"metadata." is not a metadata field'),
+        ({"terms": {"metadata.a": "x"}}, "filter.terms", "the values are a list"),
+        ({"terms": {"metadata.a": [None]}}, "filter.terms", "a value is a string, a number or a boolean"),
+        ({"terms": {"metadata.a": ["x"] * 65537}}, "filter.terms", "the values are a list of at most 65,536"),
+        ({"range": {"metadata.a": {}}}, "filter.range", "the bounds are an object"),
+        ({"range": {"metadata.a": 5}}, "filter.range", "the bounds are an object"),
+        ({"range": {"metadata.a": {"from": 5}}}, "filter.range", 'unknown bound "from"'),
+        ({"range": {"metadata.a": {"gt": True}}}, "filter.range", 'the bound "gt" is a number or a string'),
+        ({"range": {"metadata.a": {"gt": float("inf")}}}, "filter.range", "a number is finite"),
+        ({"exists": "metadata.a"}, "filter.exists", "an exists clause is"),
+        ({"exists": {"field": 5}}, "filter.exists", '"field" is a string'),
+        ({"exists": {"field": "text"}}, "filter.exists", '"text" is not a metadata field'),
+        ({"prefix": {"metadata.a": 5}}, "filter.prefix", "the prefix is a string"),
+        ({"prefix": {"metadata.a": "\udfff"}}, "filter.prefix", "not valid Unicode"),
+        ({"bool": []}, "filter.bool", "a bool clause is an object"),
+        ({"bool": {"boost": 1}}, "filter.bool.boost", 'unknown key "boost"'),
+        ({"bool": {"must": [5]}}, "filter.bool.must", "a filter is an object with one clause"),
+        ({"bool": {"minimum_should_match": "75%"}}, "filter.bool.minimum_should_match", "a whole number from 0"),
+        ({"bool": {"minimum_should_match": -1}}, "filter.bool.minimum_should_match", "a whole number from 0"),
+    ],
+)
+def test_what_is_not_understood_is_named(clause: object, field: str, message: str) -> None:
+    """A clause is never passed over: the answer would not be the one that was asked for."""
+    with pytest.raises(InvalidFilter) as caught:
+        parse_filter(clause)
+    assert caught.value.field == field
+    assert message in caught.value.message
+
+
+def nested(depth: int) -> dict[str, object]:
+    clause = EXISTS
+    for _ in range(depth):
+        clause = {"bool": {"must": clause}}
+    return clause
+
+
+def test_depth_is_bounded() -> None:
+    """A few thousand brackets must not exhaust the stack; beside each other they are not deep."""
+    parse_filter(nested(MAX_DEPTH))
+    parse_filter({"bool": {"must": [nested(MAX_DEPTH - 1)] * 3}})
+    for depth in (MAX_DEPTH + 1, 5000):
+        with pytest.raises(InvalidFilter, match=f"at most {MAX_DEPTH} deep"):
+            parse_filter(nested(depth))
+
+
+def test_the_number_of_clauses_is_bounded() -> None:
+    """As OpenSearch bounds it."""
+    parse_filter({"bool": {"must": [EXISTS] * (MAX_CLAUSES - 1)}})
+    with pytest.raises(InvalidFilter, match="at most 1024 clauses"):
+        parse_filter({"bool": {"must": [EXISTS] * MAX_CLAUSES}})
+
+
+KEYS = ["term", "terms", "range", "exists", "prefix", "bool", "must", "should", "must_not", "filter", "metadata.a", "field", "value", "gte", "lt"]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.sampled_from(["metadata.a", "x", "\ud800"]),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=2),
+        max_leaves=8,
+    )
+)
+def test_any_json_is_a_filter_or_an_error_that_names_its_place(clause: object) -> None:
+    """Nothing that a request can carry is a surprise."""
+    place = "filter"
+    try:
+        parse_filter(json.loads(json.dumps(clause)))
+    except InvalidFilter as exc:
+        place = exc.field or ""
+    assert place.startswith("filter")

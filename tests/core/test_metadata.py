@@ -1,0 +1,154 @@
+"""Rules of metadata: what a value may be, and the type that its field keeps."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.document import MetadataValue
+from core.errors import MetadataError
+from core.metadata import FieldType, MetadataSchema, clean_metadata, parse_date, values_of
+
+
+def test_good_values_are_kept_and_empty_ones_left_out() -> None:
+    """Strings, finite numbers, booleans, dates and lists of them; null and an empty list say nothing."""
+    record: dict[str, object] = {
+        "string": "x",
+        "empty": "",
+        "number": 1.5,
+        "large": 10**30,
+        "flag": False,
+        "date": "2020-02-29",
+        "list": ["a", "b"],
+        "null": None,
+        "none": [],
+        "a.b": 1,
+        "with blank": 1,
+    }
+    kept = {name: value for name, value in record.items() if name not in ("null", "none")}
+    assert clean_metadata(record) == kept
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{}, {"a": 1}, [{}], [[1]], [None], ["a", None], float("nan"), float("inf"), [float("nan")], 10**400, b"x", (1,)],
+)
+def test_other_values_are_refused(value: object) -> None:
+    """The error names the field."""
+    with pytest.raises(MetadataError, match='metadata field "m"'):
+        clean_metadata({"m": value})
+
+
+@pytest.mark.parametrize("name", ["", " ", " a", "a ", ".a", "a.", "a..b", "a. b", "a .b", ".", "x" * 257])
+def test_names_that_no_store_can_hold_are_refused(name: str) -> None:
+    """OpenSearch reads dots as paths."""
+    with pytest.raises(MetadataError, match="rename or drop it"):
+        clean_metadata({name: 1})
+
+
+@pytest.mark.parametrize(
+    ("value", "instant"),
+    [
+        ("2020-02-29", datetime(2020, 2, 29, tzinfo=UTC)),
+        ("2020-02-29T10:30", datetime(2020, 2, 29, 10, 30, tzinfo=UTC)),
+        ("2020-02-29T10:30:01Z", datetime(2020, 2, 29, 10, 30, 1, tzinfo=UTC)),
+        ("2020-02-29T10:30:01.5+01:00", datetime(2020, 2, 29, 9, 30, 1, 500_000, tzinfo=UTC)),
+        ("2020-02-29T10:30:01.123456789-18:00", datetime(2020, 3, 1, 4, 30, 1, 123456, tzinfo=UTC)),
+        ("2021-02-29", None),
+        ("0000-01-01", None),
+        ("2020-02-29T25:00", None),
+        ("2020-02-29T10:30+18:01", None),
+        ("2020-02-29 10:30", None),
+        ("2020-2-9", None),
+        ("20200229", None),
+        ("2020", None),
+        ("2020-02-29\n", None),
+        ("٢٠٢٠-٠٢-٢٩", None),
+        ("", None),
+    ],
+)
+def test_a_date_is_what_both_stores_read_as_one(value: str, instant: datetime | None) -> None:
+    """ISO 8601 from the day on; without a zone it is UTC."""
+    assert parse_date(value) == instant
+
+
+@given(st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-5, minutes=-30))])))
+def test_every_instant_is_read_back(instant: datetime) -> None:
+    """As Python writes it."""
+    assert parse_date(instant.isoformat()) == instant
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("x", FieldType.STRING),
+        ("5", FieldType.STRING),
+        ("2020-01-01", FieldType.DATE),
+        (5, FieldType.NUMBER),
+        (5.5, FieldType.NUMBER),
+        (True, FieldType.BOOLEAN),
+        (["a", "b"], FieldType.STRING),
+        ([1, 2.5], FieldType.NUMBER),
+        (["2020-01-01", "2021-01-01T10:00Z"], FieldType.DATE),
+        (["2020-01-01", "soon"], FieldType.STRING),
+    ],
+)
+def test_the_first_value_fixes_the_type(value: MetadataValue, kind: FieldType) -> None:
+    """A list has the type of its members."""
+    schema = MetadataSchema().extended({"m": value})
+    assert schema == MetadataSchema({"m": kind})
+    assert schema.extended({"m": value}) is schema
+
+
+@pytest.mark.parametrize(
+    ("kind", "fitting", "unfitting"),
+    [
+        (FieldType.STRING, ["x", "2020-01-01", ["a", "2020-01-01"]], [1, True, ["a", 1]]),
+        (FieldType.NUMBER, [1, 1.5, [1, 2]], ["1", True, [1, "a"]]),
+        (FieldType.BOOLEAN, [True, [False]], ["true", 0, 1]),
+        (FieldType.DATE, ["2020-01-01", ["2020-01-01"]], ["soon", 2020, ["2020-01-01", "soon"]]),
+    ],
+)
+def test_a_later_value_has_to_fit(
+    kind: FieldType, fitting: list[MetadataValue], unfitting: list[MetadataValue]
+) -> None:
+    """A date is also a string; nothing else stands for another type."""
+    schema = MetadataSchema({"m": kind})
+    for value in fitting:
+        assert schema.extended({"m": value}) is schema
+    for value in unfitting:
+        with pytest.raises(MetadataError, match=f'metadata field "m" holds {kind} values'):
+            schema.extended({"m": value})
+
+
+@pytest.mark.parametrize("value", [[1, "a"], [True, 1], ["a", False], [1, "2020-01-01"]])
+def test_a_list_is_of_one_type(value: MetadataValue) -> None:
+    """Else a filter on it could mean two things."""
+    with pytest.raises(MetadataError, match="the values of a list are of one type"):
+        MetadataSchema().extended({"m": value})
+
+
+@pytest.mark.parametrize(("first", "second"), [("a", "a.b"), ("a.b", "a"), ("a.b", "a.b.c")])
+def test_a_field_cannot_be_a_value_and_a_path(first: str, second: str) -> None:
+    """In two documents or in one, in either order."""
+    with pytest.raises(MetadataError, match=f'"{second}" cannot stand beside "{first}"'):
+        MetadataSchema().extended({first: 1}).extended({second: 1})
+    with pytest.raises(MetadataError, match=f'"{second}" cannot stand beside "{first}"'):
+        MetadataSchema().extended({first: 1, second: 1})
+    assert MetadataSchema().extended({"a": 1, "ab": 1, "b.a": 1}).types.keys() == {"a", "ab", "b.a"}
+
+
+def test_a_document_that_does_not_fit_fixes_nothing() -> None:
+    """A schema is a value: what a rejected document would have added is not there."""
+    schema = MetadataSchema({"m": FieldType.NUMBER})
+    with pytest.raises(MetadataError):
+        schema.extended({"new": 1, "m": "x"})
+    assert schema == MetadataSchema({"m": FieldType.NUMBER})
+
+
+def test_values_of_a_single_value_are_one() -> None:
+    """Stores compare lists and single values alike."""
+    assert (values_of("x"), values_of([1, 2])) == (["x"], [1, 2])
