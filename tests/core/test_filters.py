@@ -112,7 +112,10 @@ def test_the_number_of_clauses_is_bounded() -> None:
         parse_filter({"bool": {"must": [EXISTS] * MAX_CLAUSES}})
 
 
-KEYS = ["term", "terms", "range", "exists", "prefix", "bool", "must", "should", "must_not", "filter", "metadata.a", "field", "value", "gte", "lt"]
+KEYS = [
+    *("term", "terms", "range", "exists", "prefix", "bool", "must", "should", "must_not", "filter"),
+    *("metadata.a", "field", "value", "gte", "lt"),
+]
 
 
 @given(
