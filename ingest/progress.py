@@ -146,9 +146,11 @@ class BarProgress:
 
 
 class _DocumentsColumn(ProgressColumn):
-    """Documents done, and how many a second."""
+    """Documents done, and how many a second; nothing where there is nothing to count."""
 
     def render(self, task: Task) -> Text:
+        if task.total is None:
+            return Text("")
         documents = int(task.fields.get("documents", 0))
         rate = documents / task.elapsed if task.elapsed else 0.0
         return Text(f"{documents:,} documents, {rate:,.0f}/s")

@@ -11,11 +11,14 @@ from core.indexing import AddOutcome
 from core.metadata import MetadataSchema
 from core.protocols import Encoder, Index
 from ingest.batches import Batch
+from ingest.progress import Progress
 from ingest.record import RejectedRecord
 from ingest.rejects import Rejects
 
 
-def rehearse(batches: Iterable[Batch], *, index: Index | None, encoder: Encoder, rejects: Rejects) -> AddOutcome:
+def rehearse(
+    batches: Iterable[Batch], *, index: Index | None, encoder: Encoder, rejects: Rejects, progress: Progress
+) -> AddOutcome:
     """What a run would do with *batches* when it went on in *index* (None: a new one).
 
     Metadata is compared only within the corpus: a field's type in *index* is known when it is written.
@@ -39,4 +42,5 @@ def rehearse(batches: Iterable[Batch], *, index: Index | None, encoder: Encoder,
                 skipped += 1
         indexed += len(fresh)
         passages += sum(len(pieces) for pieces in chunker.cut(fresh))
+        progress.advance(done=batch.position, documents=indexed + skipped)
     return AddOutcome(indexed, passages, skipped)
