@@ -1,0 +1,1 @@
+"""`rerank-cli`: one file a command, and the composition root of the command line."""

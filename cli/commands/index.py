@@ -1,0 +1,89 @@
+"""rerank-cli index."""
+
+from __future__ import annotations
+
+import click
+
+from cli.composition import opened_store
+from cli.flags import json_flag, settings_flags
+from cli.output import print_json, print_table, tell
+from core.protocols import IndexInfo
+from core.settings import Settings
+
+
+@click.group(name="index")
+def command() -> None:
+    """List, show, delete and alias indexes."""
+
+
+@command.command(name="list")
+@settings_flags("store")
+@json_flag
+def list_indexes(*, as_json: bool, settings: Settings) -> None:
+    """The indexes in the store."""
+    with opened_store(settings) as store:
+        found, aliases = store.indexes(), store.aliases()
+    if as_json:
+        print_json([_body(info, dict(aliases)) for info in found])
+    elif not found:
+        tell("no index yet; make one with rerank-cli ingest CORPUS --index NAME")
+    else:
+        header = ["name", "documents", "passages", "encoder", "created"]
+        print_table(header, [[i.name, i.documents, i.passages, i.encoder.name, i.created] for i in found])
+
+
+@command.command(name="show")
+@click.argument("name")
+@settings_flags("store")
+@json_flag
+def show(*, name: str, as_json: bool, settings: Settings) -> None:
+    """One index: its counts, its encoder, when it was made."""
+    with opened_store(settings) as store:
+        info, aliases = store.open(name).info(), dict(store.aliases())
+    body = _body(info, aliases)
+    if as_json:
+        print_json(body)
+        return
+    encoder = info.encoder
+    shown = {**body, "encoder": f"{encoder.name} ({encoder.fingerprint[:12]}, {encoder.dim} dimensions)"}
+    print_table(
+        ["", ""], [[key, ", ".join(value) if isinstance(value, list) else value] for key, value in shown.items()]
+    )
+
+
+@command.command(name="delete")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@settings_flags("store")
+def delete(*, name: str, yes: bool, settings: Settings) -> None:
+    """Remove an index, with all that is in it and its aliases."""
+    with opened_store(settings) as store:
+        info = store.open(name).info()
+        if not yes:
+            click.confirm(f"delete index {name} with {info.documents} documents?", abort=True, err=True)
+        store.delete(name)
+    tell(f"deleted {name}")
+
+
+@command.command(name="alias")
+@click.argument("name")
+@click.argument("target")
+@settings_flags("store")
+def alias(*, name: str, target: str, settings: Settings) -> None:
+    """Let NAME lead to the index TARGET as well, now and after each rebuild."""
+    with opened_store(settings) as store:
+        store.alias(name, target)
+    tell(f"{name} leads to {target}")
+
+
+def _body(info: IndexInfo, aliases: dict[str, str]) -> dict[str, object]:
+    encoder = info.encoder
+    return {
+        "name": info.name,
+        "documents": info.documents,
+        "passages": info.passages,
+        "encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint, "dim": encoder.dim},
+        "created": info.created,
+        "analyzer": info.analyzer,
+        "aliases": [alias for alias, target in aliases.items() if target == info.name],
+    }

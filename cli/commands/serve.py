@@ -1,0 +1,41 @@
+"""rerank-cli serve."""
+
+from __future__ import annotations
+
+import click
+
+from cli.flags import settings_flags
+from core.settings import Settings
+
+SERVING = (
+    "host",
+    "port",
+    "threads",
+    "max_body_mb",
+    "api_keys",
+    "store",
+    "encoder",
+    "reranker",
+    "rerankers",
+    "runtime",
+    "mode",
+    "depth",
+    "k",
+    "fusion",
+    "timeout_ms",
+)
+"""The settings that a running service uses."""
+
+
+@click.command(name="serve")
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes, each with its own models."
+)
+@click.option("--insecure", is_flag=True, help="Listen beyond this machine without API keys.")
+@settings_flags(*SERVING)
+@click.pass_context
+def command(ctx: click.Context, *, workers: int, insecure: bool, settings: Settings) -> None:
+    """Answer over HTTP, in the foreground. SIGTERM lets running requests end, and stops."""
+    from service.server import serve
+
+    ctx.exit(serve(settings, workers=workers, insecure=insecure))

@@ -1,0 +1,55 @@
+"""Every setting as a flag, on the commands that use it."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import click
+
+from core.settings import PREFIX, LoadedSettings, Settings, load_settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_SHORT = {"k": ["-k"]}
+json_flag = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+
+
+def settings_flags(*names: str) -> Callable[[Command], Command]:
+    """Give a command a flag for each of the settings *names*, and all settings as its argument `settings`."""
+
+    def decorated(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_settings(*args: Any, **kwargs: Any) -> Any:
+            flags = {name: kwargs.pop(name) for name in names}
+            return command(*args, settings=loaded(flags).settings, **kwargs)
+
+        wrapped: Any = with_settings
+        for name in reversed(names):
+            wrapped = _flag(name)(wrapped)
+        return wrapped  # type: ignore[no-any-return]  # click's decorators keep the callable
+
+    return decorated
+
+
+def loaded(flags: dict[str, object]) -> LoadedSettings:
+    """The settings of this process, here, with *flags* on top."""
+    return load_settings(flags, environ=os.environ, directory=Path.cwd())
+
+
+def _flag(name: str) -> Callable[[Any], Any]:
+    field = Settings.model_fields[name]
+    spelled = [*_SHORT.get(name, []), f"--{name.replace('_', '-')}"]
+    choices = [choice for choice in get_args(field.annotation) if isinstance(choice, str)]
+    kind: Any = click.Choice(choices) if choices else int if field.annotation is int else str
+    default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+    return click.option(
+        *spelled,
+        name,
+        type=kind,
+        default=None,
+        help=f"{field.description}  [{PREFIX}{name.upper()}; default: {default if default != '' else 'none'}]",
+    )

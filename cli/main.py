@@ -1,0 +1,140 @@
+"""The entry point: finds the command, and turns every error into one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+COMMANDS = {
+    "ingest": "Bring documents into an index.",
+    "search": "Search an index, re-ranked.",
+    "evaluate": "Measure a search on judged queries.",
+    "serve": "Answer over HTTP.",
+    "train": "Train a cross-encoder on your own data.",
+    "index": "List, show, delete and alias indexes.",
+    "models": "List and show models.",
+    "doctor": "Check the installation, and say what to do.",
+    "demo": "Index a small bilingual corpus and serve it.",
+    "config": "Show every setting, its value and where it came from.",
+}
+"""Said here once, so that --help imports no command."""
+
+
+class Cli(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """In the order of a first day's work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's
+        """The command of that name, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"cli.commands.{cmd_name}").command
+        return command if isinstance(command, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with the nearest name where there is none."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            raise click.UsageError(
+                f"no command {args[0]!r}" + (f"; did you mean {near[0]}?" if near else "; see rerank-cli --help"), ctx
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's
+        """From the table, not from the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """--debug may stand anywhere before a `--`."""
+        until = args.index("--") if "--" in args else len(args)
+        ctx.obj = {"debug": "--debug" in args[:until]}
+        return super().parse_args(ctx, [arg for arg in args[:until] if arg != "--debug"] + args[until:])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what goes wrong becomes one line and an exit code."""
+        debug: bool = ctx.obj["debug"]
+        _quiet(debug)
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except BrokenPipeError:
+            # Whoever read our output has enough of it. Nothing may be written to it any more, not even at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(DONE) from None
+        except KeyboardInterrupt as exc:
+            click.echo(f"Interrupted: {exc}" if str(exc) else "Interrupted", err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from exc
+        except Exception as exc:
+            if debug:
+                raise
+            raise _failure(exc) from exc
+
+
+class _Failed(click.ClickException):
+    exit_code = FAILED
+
+
+class _Misused(click.ClickException):
+    exit_code = USAGE
+
+
+def _failure(error: Exception) -> click.ClickException:
+    from core.errors import InvalidIndexName, InvalidRequest, RerankError, SettingError
+
+    if isinstance(error, InvalidRequest | SettingError | InvalidIndexName):
+        return _Misused(_one_line(error.message))
+    if isinstance(error, RerankError):
+        return _Failed(_one_line(error.message))
+    return _Failed(_one_line(f"unexpected {type(error).__name__}: {error}; run it with --debug for the whole story"))
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())
+
+
+def _quiet(debug: bool) -> None:
+    """Libraries' words go to stderr, and only from warnings on."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO if debug else logging.WARNING, format="%(message)s")
+    logging.getLogger("opensearch").setLevel(logging.ERROR)
+    if not debug and not sys.warnoptions:
+        warnings.simplefilter("ignore")
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"rerank-cli {version('rerank')}")
+        ctx.exit()
+
+
+@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks; may also follow the command.")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="Show the version."
+)
+def cli() -> None:
+    """Put search results in the right order: retrieve with vectors and words, re-rank with a cross-encoder."""
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 usage, 130 interrupted."""
+    cli.main(args=args, prog_name="rerank-cli")

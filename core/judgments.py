@@ -1,0 +1,184 @@
+"""Queries with judgments, read from a BEIR folder: queries.jsonl and qrels/SPLIT.tsv, plain or gzip."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TextIO
+
+from core.errors import CorpusError, InvalidRequest
+from core.search import check_query
+
+DEFAULT_SPLIT = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedQuery:
+    """A query, and the relevance of each judged document: above 0 is relevant, and at least one is."""
+
+    query_id: str
+    text: str
+    relevance: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The judged queries of one split, in the order of the queries file.
+
+    `judged` counts them before sampling. Left out are `without_relevant` queries, whose judgments are all 0, and
+    `without_text` ones, which the queries file does not have.
+    """
+
+    path: str
+    split: str
+    queries: tuple[JudgedQuery, ...]
+    judged: int
+    without_relevant: int = 0
+    without_text: int = 0
+
+    def sampled(self, n: int, *, seed: int = 0) -> Dataset:
+        """This dataset with *n* of its queries, drawn by *seed* and kept in order; itself when it has no more."""
+        import numpy as np
+
+        if n >= len(self.queries):
+            return self
+        drawn = np.random.default_rng(seed).choice(len(self.queries), size=n, replace=False)
+        return replace(self, queries=tuple(self.queries[i] for i in sorted(drawn.tolist())))
+
+
+def load_dataset(folder: Path, split: str | None = None) -> Dataset:
+    """Read the judged queries of *folder*.
+
+    *split* names a file in qrels/; None takes `test` where there is one, else the only one. Raises CorpusError, with
+    file and line, for what cannot be read, and when no judged query is left.
+    """
+    name, file = _split(folder, split)
+    judgments = _read_judgments(file)
+    relevant = {
+        query_id: relevance
+        for query_id, relevance in judgments.items()
+        if any(grade > 0 for grade in relevance.values())
+    }
+    texts = _read_queries(_existing(folder / "queries.jsonl"), relevant)
+    queries = tuple(JudgedQuery(query_id, text, relevant[query_id]) for query_id, text in texts.items())
+    if not queries:
+        raise CorpusError(
+            f"{file}: no query with a relevant document is in {folder / 'queries.jsonl'}; "
+            f"the first column of the judgments is a query's _id, the third its grade"
+        )
+    return Dataset(
+        path=str(folder),
+        split=name,
+        queries=queries,
+        judged=len(queries),
+        without_relevant=len(judgments) - len(relevant),
+        without_text=len(relevant) - len(queries),
+    )
+
+
+def _split(folder: Path, wanted: str | None) -> tuple[str, Path]:
+    """The split's name and its file."""
+    qrels = folder / "qrels"
+    files = sorted([*qrels.glob("*.tsv.gz"), *qrels.glob("*.tsv")])
+    # Sorted, the plain file comes before its gzip twin; the first one of a name stays.
+    splits: dict[str, Path] = {}
+    for file in files:
+        splits.setdefault(file.name.removesuffix(".gz").removesuffix(".tsv"), file)
+    if not splits:
+        raise CorpusError(f"{qrels}: no judgments; a BEIR folder holds queries.jsonl and qrels/SPLIT.tsv")
+    listed = ", ".join(splits)
+    if wanted is None:
+        if DEFAULT_SPLIT not in splits and len(splits) > 1:
+            raise CorpusError(f"{qrels}: several splits and none is named test: choose with --split one of {listed}")
+        wanted = DEFAULT_SPLIT if DEFAULT_SPLIT in splits else next(iter(splits))
+    if wanted not in splits:
+        raise CorpusError(f'{qrels}: no split "{wanted}"; there are: {listed}')
+    return wanted, splits[wanted]
+
+
+def _existing(file: Path) -> Path:
+    zipped = file.with_name(f"{file.name}.gz")
+    return zipped if zipped.exists() and not file.exists() else file
+
+
+def _read_judgments(file: Path) -> dict[str, dict[str, int]]:
+    judgments: dict[str, dict[str, int]] = {}
+    for number, line in _lines(file):
+        fields = line.split("\t")
+        if len(fields) != 3:
+            raise CorpusError(
+                f"{file}:{number}: {len(fields)} columns; a line is query-id, corpus-id and score, divided by tabs"
+            )
+        query_id, doc_id, score = (field.strip() for field in fields)
+        grade = _grade(score)
+        if grade is None:
+            if number == 1:
+                continue  # the header
+            raise CorpusError(f'{file}:{number}: the score "{score}" is not a whole number')
+        judgments.setdefault(query_id, {})[doc_id] = grade
+    return judgments
+
+
+def _grade(score: str) -> int | None:
+    try:
+        grade = float(score)
+    except ValueError:
+        return None
+    return int(grade) if grade.is_integer() else None
+
+
+def _read_queries(file: Path, wanted: Mapping[str, object]) -> dict[str, str]:
+    """The texts of the *wanted* queries. Others are not checked: what is not used cannot be wrong."""
+    texts: dict[str, str] = {}
+    for number, line in _lines(file):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as exc:
+            raise CorpusError(f"{file}:{number}: not JSON: {exc}") from exc
+        query_id = record.get("_id") if isinstance(record, dict) else None
+        if isinstance(query_id, bool) or not isinstance(query_id, str | int):
+            raise CorpusError(f'{file}:{number}: no "_id"; each line is an object with "_id" and "text"')
+        if str(query_id) not in wanted:
+            continue
+        text = record.get("text")
+        if not isinstance(text, str):
+            raise CorpusError(f'{file}:{number}: field "text" is missing; each line needs "_id" and "text"')
+        try:
+            check_query(text, field="text")
+        except InvalidRequest as exc:
+            raise CorpusError(f"{file}:{number}: {exc.message}") from exc
+        texts[str(query_id)] = text
+    return texts
+
+
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, numbered from 1, without their ends."""
+    number = 0
+    try:
+        with _opened(file) as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    yield number, line.rstrip("\r\n")
+    except FileNotFoundError as exc:
+        raise CorpusError(f"{file}: not found; a BEIR folder holds queries.jsonl and qrels/SPLIT.tsv") from exc
+    except UnicodeDecodeError as exc:
+        raise CorpusError(f"{file}:{number + 1}: not UTF-8; convert the file first") from exc
+    except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
+        raise CorpusError(f"{file}:{number + 1}: the gzip file is damaged: {exc}") from exc
+    except OSError as exc:
+        raise CorpusError(f"{file}: cannot be read: {exc.strerror}") from exc
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[TextIO]:
+    if file.suffix == ".gz":
+        with gzip.open(file, "rt", encoding="utf-8-sig", newline="\n") as stream:
+            yield stream
+    else:
+        with file.open(encoding="utf-8-sig", newline="\n") as stream:
+            yield stream

@@ -1,0 +1,53 @@
+"""The orders of one query's candidates that an evaluation compares, all from one scoring pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from core.ranking import Ranking
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredDocument:
+    """A document in a run; a list of them is best first, and that order counts, not the score."""
+
+    doc_id: str
+    score: float
+
+
+Order = Callable[[Ranking], list[ScoredDocument]]
+"""Puts the candidates of a fully scored ranking in some order, best first."""
+
+
+def first_stage(ranking: Ranking) -> list[ScoredDocument]:
+    """As the index answered, by retrieval score."""
+    found = sorted((entry.candidate for entry in ranking.ranked), key=lambda candidate: candidate.rank)
+    return [ScoredDocument(candidate.doc_id, candidate.retrieval_score) for candidate in found]
+
+
+def cross_encoder(ranking: Ranking) -> list[ScoredDocument]:
+    """By the logit alone; equal logits keep first-stage order."""
+    scored = [(-_logit(entry.explanation.logit), entry.candidate.rank, entry.candidate) for entry in ranking.ranked]
+    scored.sort(key=lambda item: item[:2])
+    return [ScoredDocument(candidate.doc_id, -negated) for negated, _, candidate in scored]
+
+
+def reranked(ranking: Ranking) -> list[ScoredDocument]:
+    """The final order, as searches answer it, by the fused score before it becomes a probability."""
+    return [
+        ScoredDocument(
+            entry.candidate.doc_id,
+            entry.score if entry.explanation.fusion is None else entry.explanation.fusion["fused"],
+        )
+        for entry in ranking.ranked
+    ]
+
+
+ORDERS: Mapping[str, Order] = {"first_stage": first_stage, "cross_encoder": cross_encoder, "reranked": reranked}
+
+
+def _logit(logit: float | None) -> float:
+    if logit is None:
+        raise ValueError("an order by the cross-encoder needs every candidate's logit")
+    return logit
