@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.progress import (
     Progress as RichProgress,
 )
+from rich.table import Column
 from rich.text import Text
 
 LINE_SECONDS = 5.0
@@ -114,11 +115,11 @@ class BarProgress:
         self._console = Console(file=stream)
         self._bar = RichProgress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=20),
             TaskProgressColumn(),
-            _DocumentsColumn(),
+            _DocumentsColumn(Column(no_wrap=True)),
             TimeRemainingColumn(),
-            TextColumn("left"),
+            TextColumn("{task.fields[left]}"),
             console=self._console,
         )
 
@@ -133,7 +134,7 @@ class BarProgress:
         """A bar of its own for the stage; the one before is full."""
         for task in self._bar.tasks:
             self._bar.update(task.id, completed=task.total or 0)
-        self._bar.add_task(stage, total=size or None, documents=0)
+        self._bar.add_task(stage, total=size or None, documents=0, left="left" if size else "")
 
     def advance(self, *, done: int, documents: int) -> None:
         """Move the bar."""
@@ -152,7 +153,8 @@ class _DocumentsColumn(ProgressColumn):
         if task.total is None:
             return Text("")
         documents = int(task.fields.get("documents", 0))
-        rate = documents / task.elapsed if task.elapsed else 0.0
+        seconds = task.finished_time or task.elapsed
+        rate = documents / seconds if seconds else 0.0
         return Text(f"{documents:,} documents, {rate:,.0f}/s")
 
 

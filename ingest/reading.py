@@ -59,7 +59,9 @@ class Reading:
         self._position = position
 
     def _shown(self, progress: Progress) -> Iterator[Record | RejectedRecord]:
+        count = 0
         for count, record in enumerate(self._records(), start=1):
             yield record
             if count % _SHOWN_EVERY == 0:
                 progress.advance(done=self._position, documents=count)
+        progress.advance(done=self.size, documents=count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.document import Document
-from core.errors import CorpusError
+from core.errors import CorpusError, StoreFull
 from ingest.corpus import open_corpus
 from ingest.record import Record, RecordFields
 
@@ -127,3 +128,28 @@ def test_a_file_without_rights_is_an_error(tmp_path: Path) -> None:
         pytest.skip("this user may read everything")
     with open_corpus([str(path)]) as corpus, pytest.raises(CorpusError, match="Permission denied"):
         list(corpus.records(RecordFields()))
+
+
+class BrokenStream(io.BytesIO):
+    """Fails when it is read."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise OSError(self._number, os.strerror(self._number))
+
+
+def test_a_stream_that_cannot_be_set_aside_is_an_error() -> None:
+    """No space for the copy, or a stream that breaks off."""
+    with (
+        pytest.raises(StoreFull, match="stdin: no space is left in .* TMPDIR"),
+        open_corpus(["-"], stdin=BrokenStream(errno.ENOSPC)),
+    ):
+        pass
+    with (
+        pytest.raises(CorpusError, match="stdin: cannot be read: Input/output error"),
+        open_corpus(["-"], stdin=BrokenStream(errno.EIO)),
+    ):
+        pass
