@@ -1,0 +1,1 @@
+"""Online: the Flask application, its resources, and the server that runs it."""

@@ -1,0 +1,181 @@
+"""What answers carry, key by key: the descriptions in /openapi.json. Tests hold every answer against them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Span(_Answer):
+    """The passage that a hit was found by: characters of its text."""
+
+    text: str
+    start: int
+    end: int
+
+
+class Why(_Answer):
+    """Why a hit stands where it does; the cross-encoder's part is null where it did not read the hit."""
+
+    logit: float | None
+    tokens: int | None
+    truncated: bool | None
+    vector_rank: int | None
+    text_rank: int | None
+    fusion: dict[str, float] | None
+
+
+class SearchHit(_Answer):
+    """A document, in its final place and where the first stage had it."""
+
+    doc_id: str
+    rank: int
+    score: float
+    retrieval_rank: int
+    retrieval_score: float
+    title: str
+    text: str
+    metadata: dict[str, Any]
+    passage: Span
+    explain: Why | None = None
+
+
+class RerankSummary(_Answer):
+    """What re-ranking did."""
+
+    applied: bool
+    reason: Literal["disabled", "timeout", "overloaded", "model_unavailable", "error"] | None
+    model: str | None
+    candidates: int
+    scored: int
+    dropped: int
+    cached: int
+    query_truncated: bool
+
+
+class Took(_Answer):
+    """Milliseconds."""
+
+    encode: float
+    retrieve: float
+    rerank: float
+    total: float
+
+
+class SearchAnswer(_Answer):
+    """The answer to a search."""
+
+    query: str
+    index: str
+    hits: list[SearchHit]
+    rerank: RerankSummary
+    took_ms: Took
+
+
+class Rejection(_Answer):
+    """A document that was not written."""
+
+    doc_id: str
+    reason: str
+
+
+class AddAnswer(_Answer):
+    """What became of the documents; skipped: unchanged, duplicates: came again in the same request."""
+
+    index: str
+    indexed: int
+    passages: int
+    skipped: int
+    duplicates: int
+    rejected: list[Rejection]
+
+
+class DeleteAnswer(_Answer):
+    """How many of the documents were there."""
+
+    index: str
+    deleted: int
+
+
+class EncoderSummary(_Answer):
+    """The encoder that an index was built with."""
+
+    name: str
+    fingerprint: str
+    dim: int
+
+
+class IndexSummary(_Answer):
+    """An index."""
+
+    name: str
+    documents: int
+    passages: int
+    encoder: EncoderSummary
+    analyzer: str
+    created: str
+
+
+class IndexesAnswer(_Answer):
+    """What can be searched."""
+
+    indexes: list[IndexSummary]
+
+
+class ModelsAnswer(_Answer):
+    """The models, as `rerank-cli models list --json` prints them."""
+
+    models: list[dict[str, Any]]
+
+
+class HealthAnswer(_Answer):
+    """The process lives."""
+
+    status: Literal["ok"]
+
+
+class ReadyAnswer(_Answer):
+    """The service can serve."""
+
+    status: Literal["ready"]
+    missing: list[str]
+
+
+class TextOf(_Answer):
+    """A document's text."""
+
+    text: str
+
+
+class RerankResult(_Answer):
+    """A document of the request, by its place there."""
+
+    index: int
+    relevance_score: float
+    document: TextOf | None = None
+
+
+class RerankAnswer(_Answer):
+    """The documents in the cross-encoder's order."""
+
+    id: str
+    object: Literal["list"]
+    model: str
+    results: list[RerankResult]
+    usage: dict[str, int]
+    meta: dict[str, Any]
+
+
+class ErrorAnswer(_Answer):
+    """Every error: error, message and detail are the same sentence."""
+
+    error: str
+    message: str
+    detail: str
+    error_type: str
+    field: str | None = Field(None, description="The key of the request that is wrong, where it is one.")

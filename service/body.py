@@ -1,0 +1,202 @@
+"""Reading a request's body: JSON, strictly, and what to say when it is not what it should be."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn, TypeVar, get_args
+
+from flask import Request
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from core.errors import InvalidRequest
+from service.errors import HttpError
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_NESTING = 100
+"""Objects and lists within each other: three times what OpenSearch's deepest filter needs, and far from the depth
+at which walking a value would exhaust the stack."""
+
+_SHOWN = 60
+
+
+def read_object(request: Request) -> dict[str, Any]:
+    """The JSON object that *request* carries.
+
+    Raises HttpError 415 for a body that is not JSON by its content type, and InvalidRequest for one that is not a
+    JSON object in UTF-8, that names a key twice, or that holds NaN, an infinite number or too much nesting.
+    """
+    if not request.is_json:
+        raise HttpError(415, "the body is JSON: send it with the header Content-Type: application/json")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise HttpError(415, "the body is compressed; send it as it is")
+    try:
+        text = request.get_data(cache=False).decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise InvalidRequest(f"the body is not UTF-8: byte {exc.start} cannot be read") from exc
+    value = _parse(text)
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"the body is a JSON object, not {_kind(value)}")
+    if text.count("[") + text.count("{") > MAX_NESTING:
+        _check_nesting(value)
+    return value
+
+
+def validated(model: type[M], body: Mapping[str, Any]) -> M:
+    """*body* as a *model*. Raises InvalidRequest for the first thing wrong with it, named in `field`."""
+    try:
+        return model.model_validate(body)
+    except ValidationError as exc:
+        raise _explained(model, exc) from exc
+
+
+def check_unicode(value: object, field: str) -> None:
+    """Raise InvalidRequest when a string anywhere in *value* holds a lone surrogate, which no store or model reads."""
+    for place, part in _walk(value, field):
+        if isinstance(part, str):
+            try:
+                part.encode()
+            except UnicodeEncodeError as exc:
+                shown = place.encode("ascii", "backslashreplace").decode()
+                raise InvalidRequest(f'"{shown}" is not valid Unicode: a lone surrogate', field=shown) from exc
+
+
+def _parse(text: str) -> object:
+    try:
+        return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant, parse_float=_finite)
+    except json.JSONDecodeError as exc:
+        raise InvalidRequest(f"the body is not JSON: {exc.msg} at line {exc.lineno}, column {exc.colno}") from exc
+    except RecursionError as exc:
+        raise InvalidRequest(f"the body is nested more than {MAX_NESTING} levels deep") from exc
+    except ValueError as exc:
+        # Only whole numbers of more digits than Python converts are left.
+        raise InvalidRequest("the body holds a number of thousands of digits") from exc
+
+
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise InvalidRequest(f"the key {_quoted(twice)} is there twice in one object", field=twice)
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise InvalidRequest(f"the body is not JSON: {name} is no JSON number")
+
+
+def _finite(literal: str) -> float:
+    number = float(literal)
+    if not math.isfinite(number):
+        raise InvalidRequest(f"the body holds a number that no double can: {literal[:_SHOWN]}")
+    return number
+
+
+def _check_nesting(value: object) -> None:
+    level: list[object] = [value]
+    for _ in range(MAX_NESTING):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return
+    raise InvalidRequest(f"the body is nested more than {MAX_NESTING} levels deep")
+
+
+def _children(value: object) -> list[object]:
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [member for member in members if isinstance(member, dict | list)]
+
+
+def _walk(value: object, place: str) -> Iterator[tuple[str, object]]:
+    yield place, value
+    if isinstance(value, dict):
+        for key, member in value.items():
+            yield place, key
+            yield from _walk(member, f"{place}.{key}")
+    elif isinstance(value, list):
+        for i, member in enumerate(value):
+            yield from _walk(member, f"{place}[{i}]")
+
+
+def _explained(model: type[BaseModel], error: ValidationError) -> InvalidRequest:
+    # An unknown key first: it is the likeliest cause of a missing one.
+    problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
+    problem = problems[0]
+    field = _path(problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return InvalidRequest(_unknown(field, str(problem["loc"][-1]), _keys(model, problem["loc"])), field=field)
+    if problem["type"] == "missing":
+        return InvalidRequest(f"{_quoted(field)} is missing", field=field)
+    return InvalidRequest(f"{_quoted(field)} {_rule(problem)}", field=field)
+
+
+def _rule(problem: ErrorDetails) -> str:
+    limits = problem.get("ctx", {})
+    match problem["type"]:
+        case "int_type" | "int_from_float":
+            rule = "is a whole number"
+        case "float_type" | "finite_number":
+            rule = "is a number"
+        case "bool_type":
+            rule = "is true or false"
+        case "string_type":
+            rule = "is a string"
+        case "list_type":
+            rule = "is a list"
+        case "dict_type" | "model_type":
+            rule = "is an object"
+        case "literal_error":
+            rule = f"is one of {limits['expected']}"
+        case "greater_than_equal":
+            rule = f"is at least {limits['ge']:,}"
+        case "less_than_equal":
+            rule = f"is at most {limits['le']:,}"
+        case "too_long":
+            return f"has at most {limits['max_length']:,} members, not {limits['actual_length']:,}"
+        case "too_short":
+            return "is empty"
+        case "string_too_short":
+            return "is blank"
+        case _:
+            rule = f"cannot be read ({problem['msg']})"
+    return f"{rule}, not {_kind(problem['input'])}"
+
+
+def _unknown(field: str, key: str, known: list[str]) -> str:
+    nearest = difflib.get_close_matches(key[:_SHOWN], known, n=1, cutoff=0)
+    return f"unknown key {_quoted(field)}; the nearest is {_quoted(nearest[0])} (all: {', '.join(known)})"
+
+
+def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """The keys that the object holding the last member of *place* may have."""
+    for step in place[:-1]:
+        if isinstance(step, str):
+            field = next(field for name, field in model.model_fields.items() if step in (name, field.alias))
+            model = next(kind for kind in get_args(field.annotation) if issubclass(kind, BaseModel))
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _path(place: tuple[int | str, ...]) -> str:
+    steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in place]
+    return "".join(steps).removeprefix(".")
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text if len(text) <= _SHOWN else text[:_SHOWN] + "…", ensure_ascii=False)
+
+
+def _kind(value: object) -> str:
+    """*value* as a message may show it: short, and in JSON's own words."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 64:
+        return "a number of very many digits"
+    return json.dumps(value)

@@ -1,0 +1,104 @@
+"""What the service is made of: one of the two places that read settings and build."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from core.errors import ModelUnavailable, StoreUnavailable
+from core.protocols import Encoder, Store
+from core.ranking import RankingModel, RankingModels
+from core.searching import SearchPipeline
+from core.settings import Settings, masked_location
+from service.part import Part
+
+FIRST_RETRY_SECONDS = 1.0
+LAST_RETRY_SECONDS = 60.0
+
+CatalogEntry = Mapping[str, object]
+"""A model as `rerank-cli models list --json` prints it."""
+
+
+@dataclass(frozen=True)
+class Components:
+    """Everything that a request needs. The three parts load beside the requests; nothing here changes otherwise."""
+
+    settings: Settings
+    store: Part[Store]
+    encoder: Part[Encoder]
+    rerankers: Part[RankingModels]
+    catalog: Callable[[], Sequence[CatalogEntry]]
+
+    def pipeline(self) -> SearchPipeline:
+        """The searching road. Raises StoreUnavailable or ModelUnavailable while store or encoder are not there.
+
+        A reranker that is not there is no error: searches come back in first-stage order and say so.
+        """
+        return SearchPipeline(self.store.get(), self.encoder.get(), LoadedRankingModels(self.rerankers))
+
+    def load(self) -> None:
+        """Load what is not there yet: the store first, which is fast, then the models."""
+        for part in (self.store, self.encoder, self.rerankers):
+            part.load()
+
+    def keep_loading(self, stop: threading.Event) -> None:
+        """Load, and try again what failed, ever less often, until all is there or *stop* is set."""
+        pause = FIRST_RETRY_SECONDS
+        self.load()
+        while self.missing() and not stop.wait(pause):
+            self.load()
+            pause = min(2 * pause, LAST_RETRY_SECONDS)
+
+    def missing(self) -> list[str]:
+        """What is not there yet, one clause each."""
+        parts = (self.store.missing, self.encoder.missing, self.rerankers.missing)
+        return [problem for problem in parts if problem is not None]
+
+    def close(self) -> None:
+        """Release the store."""
+        if self.store.missing is None:
+            self.store.get().close()
+
+
+@dataclass(frozen=True)
+class LoadedRankingModels:
+    """RankingModels over a part that may not be there yet."""
+
+    part: Part[RankingModels]
+
+    def get(self, name: str | None) -> RankingModel:
+        """As RankingModels.get. Raises ModelUnavailable until the part has been loaded."""
+        return self.part.get().get(name)
+
+
+def build(settings: Settings) -> Components:
+    """The components that *settings* name, none of them loaded: call load(), or keep_loading() in a thread."""
+
+    def store() -> Store:
+        from index.opening import open_store
+
+        return open_store(settings.store)
+
+    def encoder() -> Encoder:
+        from models.loading import load_encoder
+
+        return load_encoder(settings.encoder, runtime=settings.runtime)
+
+    def rerankers() -> RankingModels:
+        from models.loading import LoadedModels
+
+        return LoadedModels(settings.reranker, settings.rerankers, runtime=settings.runtime, fusion=settings.fusion)
+
+    def catalog() -> Sequence[CatalogEntry]:
+        from models.catalog import catalog as list_models
+
+        return [entry.to_json() for entry in list_models(settings)]
+
+    return Components(
+        settings=settings,
+        store=Part(f"the store {masked_location(settings.store)}", store, unavailable=StoreUnavailable),
+        encoder=Part(f'the encoder "{settings.encoder}"', encoder, unavailable=ModelUnavailable),
+        rerankers=Part(f'the reranker "{settings.reranker}"', rerankers, unavailable=ModelUnavailable),
+        catalog=catalog,
+    )

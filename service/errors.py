@@ -1,0 +1,127 @@
+"""Every error answer: one body, one place that knows which status an error has."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from core import errors
+
+_log = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 1
+
+STATUS: dict[type[errors.RerankError], int] = {
+    errors.RerankError: 500,
+    errors.InvalidInput: 400,
+    # A setting is the server's own matter, never the caller's.
+    errors.SettingError: 500,
+    errors.NotFound: 404,
+    errors.IndexConflict: 409,
+    errors.EncoderMismatch: 409,
+    errors.StoreError: 502,
+    errors.StoreUnavailable: 503,
+    errors.StoreTimeout: 504,
+    errors.StoreFull: 507,
+    errors.StoreAnswerInvalid: 502,
+    errors.ModelError: 500,
+    errors.ModelInvalid: 503,
+    errors.ModelUnavailable: 503,
+    errors.ModelOverloaded: 429,
+    errors.TrainingFailed: 500,
+}
+"""The status of each error; one that is not named has that of its nearest parent."""
+
+_RETRIABLE = (429, 503)
+
+_HTTP_ERROR_TYPES = {
+    401: "Unauthorized",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    413: "PayloadTooLarge",
+    415: "UnsupportedMediaType",
+}
+
+
+class HttpError(Exception):
+    """A refusal that HTTP itself has a status for, before any of our own errors could arise."""
+
+    def __init__(self, status: int, message: str, *, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = headers or {}
+
+
+def status_of(error: errors.RerankError) -> int:
+    """The HTTP status of *error*."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def error_body(message: str, error_type: str, *, field: str | None = None) -> dict[str, object]:
+    """The body of every error: three keys say the same, because different clients read different ones."""
+    body: dict[str, object] = {"error": message, "message": message, "detail": message, "error_type": error_type}
+    if field is not None:
+        body["field"] = field
+    return body
+
+
+def register(app: Flask) -> None:
+    """Answer every error of *app* with our body."""
+    app.register_error_handler(errors.RerankError, _ours)
+    app.register_error_handler(HttpError, _http_error)
+    app.register_error_handler(HTTPException, _werkzeug)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _ours(error: errors.RerankError) -> Response:
+    status = status_of(error)
+    if status >= 500:
+        _log.error("%s %s: %s: %s", request.method, request.path, type(error).__name__, error.message, exc_info=error)
+    field = error.field if isinstance(error, errors.InvalidRequest) else None
+    response = jsonify(error_body(error.message, error.error_type, field=field))
+    response.status_code = status
+    if status in _RETRIABLE:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def _http_error(error: HttpError) -> Response:
+    response = jsonify(error_body(error.message, _HTTP_ERROR_TYPES.get(error.status, "Validation")))
+    response.status_code = error.status
+    response.headers.update(error.headers)
+    return response
+
+
+def _werkzeug(error: HTTPException) -> Response:
+    status = error.code or 500
+    original = error.get_response(request.environ)
+    if status < 400:
+        return Response(original.get_data(), status, original.headers.items())
+    response = jsonify(error_body(_sentence(status, error), _HTTP_ERROR_TYPES.get(status, "Validation")))
+    response.status_code = status
+    for name in ("Allow", "Retry-After"):
+        if name in original.headers:
+            response.headers[name] = original.headers[name]
+    return response
+
+
+def _sentence(status: int, error: HTTPException) -> str:
+    if status == 404:
+        return f"nothing is at {request.path}; GET /openapi.json lists what there is"
+    if status == 405:
+        return f"{request.path} does not take {request.method}; GET /openapi.json lists what it takes"
+    if status == 413:
+        limit = (request.max_content_length or 0) >> 20
+        return f"the body is larger than {limit} MB; send less at once, or raise the setting max_body_mb"
+    return error.description or error.name
+
+
+def _unexpected(error: Exception) -> Response:
+    _log.error("%s %s failed", request.method, request.path, exc_info=error)
+    message = "the service failed unexpectedly; its log says where"
+    response = jsonify(error_body(message, errors.RerankError.error_type))
+    response.status_code = 500
+    return response

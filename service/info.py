@@ -1,0 +1,50 @@
+"""GET /info, in the shape of Hugging Face's text-embeddings-inference, which its clients ask first."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from flask import Blueprint, Response, jsonify
+
+from service.components import Components
+from service.requests import MAX_DOCUMENTS
+
+DISTRIBUTION = "rerank"
+
+
+def routes(components: Components) -> Blueprint:
+    """What this server is."""
+    blueprint = Blueprint("info", __name__)
+
+    @blueprint.get("/info")
+    def info() -> Response:
+        reranker = components.rerankers.get().get(None).reranker
+        return jsonify(
+            {
+                "model_id": reranker.name,
+                "model_sha": reranker.fingerprint,
+                "model_dtype": "float32",
+                "served_model_name": reranker.name,
+                "model_type": {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}},
+                "max_concurrent_requests": components.settings.threads,
+                "max_input_length": reranker.max_tokens,
+                "max_batch_tokens": reranker.max_tokens * MAX_DOCUMENTS,
+                "max_batch_requests": None,
+                "max_client_batch_size": MAX_DOCUMENTS,
+                "auto_truncate": True,
+                "tokenization_workers": components.settings.threads,
+                "version": service_version(),
+                "sha": None,
+                "docker_label": None,
+            }
+        )
+
+    return blueprint
+
+
+def service_version() -> str:
+    """The installed version; `0` when the code runs without being installed."""
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return "0"

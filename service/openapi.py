@@ -1,0 +1,166 @@
+"""GET /openapi.json: the interface, made from the models that requests are checked with and answers tested with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from flask import Blueprint, Response, jsonify
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from service import answers, requests
+from service.info import service_version
+
+_REF = "#/components/schemas/{model}"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One operation: what it takes, what it answers, and which refusals it has beyond 400 and 401."""
+
+    method: str
+    path: str
+    summary: str
+    body: type[BaseModel] | None = None
+    answer: type[BaseModel] | None = None
+    refusals: tuple[int, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A route as /docs shows it."""
+
+    method: str
+    path: str
+    summary: str
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a request's body."""
+
+    name: str
+    required: bool
+    description: str
+
+
+_RERANK = "Texts in the cross-encoder's order (Cohere's and Jina's shape)"
+
+ROUTES = (
+    Route("post", "/search", "Search", requests.SearchBody, answers.SearchAnswer, (404, 409, 413, 415, 502, 503, 504)),
+    Route("get", "/search", "Search by address", None, answers.SearchAnswer, (404, 409, 502, 503, 504)),
+    Route(
+        "post",
+        "/documents",
+        "Add or replace documents",
+        requests.AddBody,
+        answers.AddAnswer,
+        (404, 409, 413, 415, 502, 503, 504, 507),
+    ),
+    Route(
+        "delete",
+        "/documents",
+        "Delete documents",
+        requests.DeleteBody,
+        answers.DeleteAnswer,
+        (404, 413, 415, 502, 503, 504),
+    ),
+    Route("post", "/rerank", _RERANK, requests.RerankBody, answers.RerankAnswer, (404, 413, 415, 429, 503)),
+    Route("post", "/v1/rerank", _RERANK, requests.RerankBody, answers.RerankAnswer, (404, 413, 415, 429, 503)),
+    Route("post", "/v2/rerank", _RERANK, requests.RerankBody, answers.RerankAnswer, (404, 413, 415, 429, 503)),
+    Route("get", "/indexes", "What can be searched", None, answers.IndexesAnswer, (502, 503, 504)),
+    Route("get", "/models", "What can rank", None, answers.ModelsAnswer),
+    Route("get", "/health", "Does the process live?", None, answers.HealthAnswer),
+    Route("get", "/ready", "Can it serve?", None, answers.ReadyAnswer, (503,)),
+    Route("get", "/info", "What this server is (text-embeddings-inference's shape)", refusals=(503,)),
+    Route("get", "/metrics", "Measures (Prometheus)"),
+    Route("get", "/openapi.json", "This description"),
+    Route("get", "/docs", "This description, readable"),
+    Route("get", "/", "The page with the search box"),
+)
+
+_TEXT_ANSWERS = {"/metrics": "text/plain", "/docs": "text/html", "/": "text/html"}
+
+
+def describe() -> dict[str, object]:
+    """The OpenAPI 3.1 document."""
+    models = {route.body for route in ROUTES} | {route.answer for route in ROUTES} | {answers.ErrorAnswer}
+    _, schemas = models_json_schema(
+        sorted(((model, "validation") for model in models if model), key=lambda entry: entry[0].__name__),
+        ref_template=_REF,
+    )
+    paths: dict[str, dict[str, object]] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "rerank",
+            "version": service_version(),
+            "description": "Retrieve with a bi-encoder, re-rank with a cross-encoder.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas["$defs"],
+            "securitySchemes": {
+                "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            },
+        },
+        "security": [{}, {"key": []}, {"bearer": []}],
+    }
+
+
+def operations() -> list[Operation]:
+    """What /docs shows, from the same table."""
+    return [Operation(route.method.upper(), route.path, route.summary, _body_keys(route.body)) for route in ROUTES]
+
+
+def routes(description: dict[str, object]) -> Blueprint:
+    """The description itself."""
+    blueprint = Blueprint("openapi", __name__)
+
+    @blueprint.get("/openapi.json")
+    def openapi() -> Response:
+        return jsonify(description)
+
+    return blueprint
+
+
+def _operation(route: Route) -> dict[str, object]:
+    operation: dict[str, object] = {"summary": route.summary, "responses": _responses(route)}
+    if route.body is not None:
+        operation["requestBody"] = {"required": True, "content": _json(route.body)}
+    elif (route.method, route.path) == ("get", "/search"):
+        operation["parameters"] = [
+            {"name": "q", "in": "query", "required": True, "schema": {"type": "string"}},
+            {"name": "index", "in": "query", "required": True, "schema": {"type": "string"}},
+            {"name": "k", "in": "query", "schema": {"type": "integer"}},
+        ]
+    return operation
+
+
+def _responses(route: Route) -> dict[str, object]:
+    content = (
+        _json(route.answer) if route.answer is not None else {_TEXT_ANSWERS.get(route.path, "application/json"): {}}
+    )
+    responses: dict[str, object] = {"200": {"description": "The answer.", "content": content}}
+    refusals = {401, *route.refusals} | ({400} if route.body is not None or route.path == "/search" else set())
+    for status in sorted(refusals):
+        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": _json(answers.ErrorAnswer)}
+    return responses
+
+
+def _json(model: type[BaseModel]) -> dict[str, object]:
+    return {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}
+
+
+def _body_keys(model: type[BaseModel] | None) -> tuple[Key, ...]:
+    if model is None:
+        return ()
+    return tuple(
+        Key(entry.alias or name, entry.is_required(), entry.description or "")
+        for name, entry in model.model_fields.items()
+    )

@@ -1,0 +1,124 @@
+"""What requests may say, key by key: checked by these models, and described by them in /openapi.json.
+
+A key that may be left out may also be null, which means the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from core.filters import parse_filter
+from core.search import SearchRequest, check_query
+from core.settings import MAX_RESULTS, Mode, Settings
+from service.body import check_unicode
+
+MAX_TIMEOUT_MS = 3_600_000
+"""An hour: longer than any client waits, and far from what a clock cannot add."""
+
+MAX_DOCUMENTS = 1000
+"""Documents a request may carry, to be indexed or re-ranked."""
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class SearchBody(_Body):
+    """POST /search."""
+
+    index: str = Field(min_length=1, description="The index to search.")
+    query: str = Field(description="The text to search for.")
+    k: int | None = Field(None, description="Hits that are returned.", json_schema_extra={"maximum": MAX_RESULTS})
+    depth: int | None = Field(
+        None, description="Documents that are re-ranked.", json_schema_extra={"maximum": MAX_RESULTS}
+    )
+    mode: Mode | None = Field(None, description="First stage: by vector, by text, or both fused by rank.")
+    filter: dict[str, Any] | None = Field(None, description="An OpenSearch filter clause over metadata.* fields.")
+    min_score: FiniteFloat | None = Field(
+        None, description="Hits below it are dropped, in the units of score; 0 drops none."
+    )
+    rerank: bool | None = Field(None, description="False: first-stage order.")
+    model: str | None = Field(None, description="A reranker of GET /models, or default.")
+    explain: bool | None = Field(None, description="True: each hit says why it stands where it does.")
+    timeout_ms: int | None = Field(
+        None, ge=1, le=MAX_TIMEOUT_MS, description="Time for re-ranking; what it leaves out follows unscored."
+    )
+    offset: int | None = Field(None, alias="from", description="Hits to pass over, for paging.")
+
+    def to_request(self, settings: Settings) -> SearchRequest:
+        """The search that this asks for, with the *settings* for what it leaves out.
+
+        A depth below the setting's k lowers k with it. A k above the setting's depth needs a depth of its own: what
+        a search costs is never raised unasked. Raises InvalidRequest and InvalidFilter.
+        """
+        depth = settings.depth if self.depth is None else self.depth
+        if self.filter is not None:
+            check_unicode(self.filter, "filter")
+        return SearchRequest(
+            index=self.index,
+            query=self.query,
+            k=min(settings.k, max(depth, 1)) if self.k is None else self.k,
+            depth=depth,
+            mode=self.mode or settings.mode,
+            filter=None if self.filter is None else parse_filter(self.filter),
+            min_score=self.min_score,
+            rerank=self.rerank is not False,
+            model=self.model,
+            explain=bool(self.explain),
+            timeout_ms=settings.timeout_ms if self.timeout_ms is None else self.timeout_ms,
+            offset=self.offset or 0,
+        )
+
+
+class DocumentBody(_Body):
+    """A document to be indexed."""
+
+    doc_id: str = Field(description="Unique in the index; what is there under it is replaced.")
+    text: str = Field("", description="What is searched and read.")
+    title: str = Field("", description="Heads every passage of the text.")
+    metadata: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Strings, numbers, booleans, dates (ISO 8601), or lists of one of them, to filter by.",
+    )
+
+
+class AddBody(_Body):
+    """POST /documents."""
+
+    index: str = Field(min_length=1, description="An index that rerank-cli ingest has made.")
+    documents: list[DocumentBody] = Field(max_length=MAX_DOCUMENTS, description="The documents to be indexed.")
+
+
+class DeleteBody(_Body):
+    """DELETE /documents."""
+
+    index: str = Field(min_length=1, description="The index to delete from.")
+    doc_ids: list[str] = Field(max_length=10 * MAX_DOCUMENTS, description="The documents to be deleted.")
+
+
+class RerankBody(_Body):
+    """POST /rerank, as Cohere's and Jina's clients send it."""
+
+    query: str = Field(description="The text to compare the documents with.")
+    documents: list[str | dict[str, Any]] = Field(
+        min_length=1, max_length=MAX_DOCUMENTS, description='Texts, or objects with a key "text".'
+    )
+    model: str | None = Field(None, description="A reranker of GET /models, or default.")
+    top_n: int | None = Field(None, ge=1, description="Results that are returned; all when it is left out.")
+    return_documents: bool | None = Field(None, description="True: each result carries its document's text.")
+    rank_fields: list[str] | None = Field(
+        None, min_length=1, description="The keys of document objects that are read; text when it is left out."
+    )
+    timeout_ms: int | None = Field(
+        None, ge=1, le=MAX_TIMEOUT_MS, description="Time for scoring; what it leaves out follows in its own order."
+    )
+    max_chunks_per_doc: int | None = Field(None, description="Taken and not used: a document is read once, cut to fit.")
+    max_tokens_per_doc: int | None = Field(None, description="Taken and not used: the model's own window is the limit.")
+    priority: int | None = Field(None, description="Taken and not used.")
+
+    def check(self) -> None:
+        """Raise InvalidRequest for what no model can read."""
+        check_query(self.query)
+        check_unicode(self.documents, "documents")
