@@ -18,7 +18,7 @@ def downloaded(hub_id: str, *, offer: str, reach_hub: bool = True) -> Path:
     and *offer* (what there is instead).
     """
     import huggingface_hub
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
     try:

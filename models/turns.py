@@ -21,6 +21,11 @@ class Turns:
         self._line: deque[object] = deque()
         """The first one has the turn."""
 
+    @property
+    def length(self) -> int:
+        """How many have the turn (one at most) or wait for it."""
+        return len(self._line)
+
     @contextmanager
     def turn(self, *, deadline: float | None = None) -> Iterator[bool]:
         """Wait for the turn and keep it inside the block; False when *deadline* (time.monotonic()) came first.

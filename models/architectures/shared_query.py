@@ -73,7 +73,8 @@ class JointNetwork:
                 hidden = layer(hidden, bias)
             query_means = functional.normalize(hidden[:, :length].float().mean(1), dim=-1)
             product = query_means * functional.normalize(rows.mean(hidden[:, length:]), dim=-1)  # (n, hidden)
-            return as_float32(self._scale * product.sum(-1) + product @ self._head[0] + self._bias)
+            similarity = product.sum(-1) + product @ self._head[0]
+            return as_float32(self._scale * similarity + self._bias)
 
     def _lower(self, texts: Sequence[Ids]) -> tuple[Rows, torch.Tensor]:
         template = self._template
