@@ -27,8 +27,9 @@ from index.opensearch.layout import (
     source_of,
     spec_of,
 )
-from index.opensearch.query import counting, matching, matching_passages, nearest, words_of
+from index.opensearch.query import counting, matching, matching_passages, nearest
 from index.opensearch.server import Server
+from index.query_words import query_words
 
 FRESH_SECONDS = 1.0
 """How long a mapping is trusted: other processes' new fields are seen within two seconds."""
@@ -126,7 +127,7 @@ class OpenSearchIndex:
 
     def match(self, text: str, *, k: int, filter: Filter | None = None) -> list[PassageMatch]:
         """BM25 over title and text. Where a server takes fewer words than the query has, the first ones count."""
-        words, bound = words_of(text), self._bound(filter)
+        words, bound = query_words(text), self._bound(filter)
         while words:
             with self._asking("a text search") as client:
                 try:

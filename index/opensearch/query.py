@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, assert_never
 
@@ -12,10 +11,6 @@ from numpy.typing import NDArray
 from core.bound_filter import BoundBool, BoundExists, BoundFilter, BoundPrefix, BoundRange, BoundTerms, Nothing
 from index.opensearch.layout import HEADED, PASSAGE_TEXT, VECTOR, field_key
 
-MAX_WORDS = 1_000
-"""Words of a query that are looked for: OpenSearch takes 1,024 clauses by default, and a word can become two."""
-
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
 _BEST_FIRST = [{"_score": {"order": "desc"}}, {"doc_id": {"order": "asc"}}]
 _CANDIDATE = ["doc_id", "title", "text"]
 _PIECE = ["passages.text", "passages.start", "passages.end"]
@@ -99,11 +94,6 @@ def matching_passages(words: Sequence[str], doc_ids: Sequence[str]) -> dict[str,
 def counting() -> dict[str, Any]:
     """How many documents and passages there are."""
     return {"size": 0, "track_total_hits": True, "aggs": {"passages": {"nested": {"path": "passages"}}}}
-
-
-def words_of(text: str) -> list[str]:
-    """The distinct words of *text*, first ones first; punctuation is nothing to look for."""
-    return list(dict.fromkeys(_WORD.findall(text)))[:MAX_WORDS]
 
 
 def _best() -> dict[str, Any]:

@@ -1,0 +1,295 @@
+"""One generation of an index: a LanceDB table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from lancedb.index import FTS, BTree, IvfHnswSq
+from lancedb.query import MatchQuery
+from numpy.typing import NDArray
+
+from core.bound_filter import bind
+from core.document import Document, EncodedDocument, RejectedDocument
+from core.errors import EncoderMismatch, IndexNotFound, MetadataError
+from core.filters import Filter
+from core.metadata import FieldType, values_of
+from core.protocols import IndexInfo, IndexSpec, PassageMatch
+from index.embedded.catalog import Catalog, Generation
+from index.embedded.faults import translated
+from index.embedded.predicate import one_of, predicate
+from index.embedded.rows import (
+    DOCUMENT_COLUMNS,
+    PASSAGE_COLUMNS,
+    document_of,
+    metadata_column,
+    passage_of,
+    rows_of,
+)
+from index.query_words import query_words
+
+APPROXIMATE_FROM = 10_000
+"""Passages from which on an approximate index is built; below, comparing with all of them is as fast."""
+EF_CONSTRUCTION, LINKS = 150, 20
+EF_SEARCH, REFINE = 400, 3
+"""How widely the graph is searched, and how many times k candidates are compared by their whole vectors: the index
+keeps one byte a number, which alone would lose answers."""
+OLD_VERSIONS = timedelta(minutes=10)
+WRITE_WAIT_SECONDS = 600.0
+AT_ONCE = 500
+
+_ANALYZERS = {
+    "standard": FTS(
+        stem=False, remove_stop_words=False, ascii_folding=False, with_position=False, max_token_length=255
+    ),
+    "english": FTS(language="English", ascii_folding=False, with_position=False, max_token_length=255),
+    "italian": FTS(language="Italian", ascii_folding=False, with_position=False, max_token_length=255),
+}
+
+Row = Mapping[str, Any]
+
+
+class EmbeddedIndex:
+    """An Index over one table. Writers of all processes take turns; readers never wait."""
+
+    def __init__(self, folder: Path, catalog: Catalog, name: str, table: Any) -> None:
+        self._folder = folder
+        self._catalog = catalog
+        self.table_name = name
+        # Any: LanceDB's own types leave out most of what its tables and queries can do.
+        self._table: Any = table
+        self._known = self._generation()
+
+    @property
+    def name(self) -> str:
+        """The name that users know it by."""
+        return self._known.name
+
+    @property
+    def spec(self) -> IndexSpec:
+        """What was fixed when it was made."""
+        return self._known.spec
+
+    def info(self) -> IndexInfo:
+        """Counts and the encoder's identity. Raises IndexNotFound when it is gone."""
+        contents = self._catalog.contents()
+        known = self._generation()
+        with self._doing("a count"):
+            documents, passages = self._table.count_rows("ordinal = 0"), self._table.count_rows()
+        building = contents.live.get(known.name) != self.table_name
+        return IndexInfo(
+            known.name, documents, passages, known.spec.encoder, known.created, known.spec.analyzer, building=building
+        )
+
+    def upsert(self, documents: Sequence[EncodedDocument]) -> list[RejectedDocument]:
+        """One new version of the table a call: readers see all of it or nothing."""
+        dim = self.spec.encoder.dim
+        for entry in documents:
+            if entry.vectors.shape != (len(entry.passages), dim):
+                raise EncoderMismatch(
+                    f'index "{self.name}" holds vectors of {dim} numbers, but document "{entry.document.doc_id}" '
+                    f"comes with {entry.vectors.shape[-1]}: use the encoder that the index was built with"
+                )
+        with self._writing("a write"):
+            fitting, rejected = self._fit_schema(documents)
+            if fitting:
+                self._write(fitting)
+        return rejected
+
+    def delete(self, doc_ids: Sequence[str]) -> int:
+        """Remove documents; returns how many there were."""
+        wanted = list(dict.fromkeys(doc_ids))
+        deleted = 0
+        with self._writing("a deletion"):
+            for start in range(0, len(wanted), AT_ONCE):
+                there = list(self._first_rows(wanted[start : start + AT_ONCE], ["doc_id"]))
+                if there:
+                    self._table.delete(one_of("doc_id", there))
+                    deleted += len(there)
+        return deleted
+
+    def content_hashes(self, doc_ids: Sequence[str]) -> dict[str, str]:
+        """The content hash of each of *doc_ids* that the index holds."""
+        with self._doing("a look at documents"):
+            rows = self._first_rows(doc_ids, ["doc_id", "content_hash"])
+        return {doc_id: row["content_hash"] for doc_id, row in rows.items()}
+
+    def fetch(self, doc_ids: Sequence[str]) -> dict[str, Document]:
+        """The documents of *doc_ids* that the index holds, as they were written."""
+        with self._doing("a look at documents"):
+            rows = self._first_rows(doc_ids, DOCUMENT_COLUMNS)
+        return {doc_id: document_of(row) for doc_id, row in rows.items()}
+
+    def knn(
+        self, vector: NDArray[np.float32], *, k: int, filter: Filter | None = None, exact: bool = False
+    ) -> list[PassageMatch]:
+        """LanceDB's cosine distance is 1 - cosine."""
+        if len(vector) != self.spec.encoder.dim:
+            raise EncoderMismatch(
+                f'index "{self.name}" holds vectors of {self.spec.encoder.dim} numbers, not of {len(vector)}'
+            )
+        where = self._where(filter)
+
+        def ask(rows: int) -> list[Row]:
+            query = self._table.search(vector, vector_column_name="vector").distance_type("cosine").limit(rows)
+            if where is not None:
+                query = query.where(where, prefilter=True)
+            query = query.bypass_vector_index() if exact else query.ef(max(EF_SEARCH, rows)).refine_factor(REFINE)
+            return _rows(query.select([*PASSAGE_COLUMNS, "_distance"]))
+
+        with self._doing("a vector search"):
+            return self._best(ask, k, lambda row: 1.0 - row["_distance"])
+
+    def match(self, text: str, *, k: int, filter: Filter | None = None) -> list[PassageMatch]:
+        """BM25 over title and text."""
+        words = " ".join(query_words(text))
+        if not words:
+            return []
+        where = self._where(filter)
+
+        def ask(rows: int) -> list[Row]:
+            query = self._table.search(_any_word(words), query_type="fts").limit(rows)
+            if where is not None:
+                query = query.where(where, prefilter=True)
+            return _rows(query.select([*PASSAGE_COLUMNS, "_score"]))
+
+        with self._doing("a text search"):
+            return self._best(ask, k, lambda row: row["_score"])
+
+    def refresh(self) -> None:
+        """What was written is there already; what others wrote is looked for now."""
+        with self._doing("a refresh"):
+            self._table.checkout_latest()
+
+    def optimize(self) -> None:
+        """Build the indexes, or bring them up to date, and drop versions that no reader uses any more."""
+        with self._writing("building the search indexes"):
+            rows = self._table.count_rows()
+            if not rows:
+                return
+            self._table.optimize(cleanup_older_than=OLD_VERSIONS)
+            self._build("doc_id", BTree(), rows)
+            self._build("headed", _ANALYZERS[self.spec.analyzer], rows)
+            if rows >= APPROXIMATE_FROM:
+                config = IvfHnswSq(distance_type="cosine", num_partitions=1, m=LINKS, ef_construction=EF_CONSTRUCTION)
+                self._build("vector", config, rows)
+
+    def _build(self, column: str, config: Any, rows: int) -> None:
+        """An index on *column*, unless there is one that knows at least half of the rows: optimize() adds the rest."""
+        for index in self._table.list_indices():
+            if index.columns == [column]:
+                stats = self._table.index_stats(index.name)
+                if stats is not None and stats.num_indexed_rows * 2 >= rows:
+                    return
+        self._table.create_index(column, config=config, replace=True)
+
+    def _generation(self) -> Generation:
+        known = self._catalog.contents().generations.get(self.table_name)
+        if known is None:
+            raise IndexNotFound(f'this generation of index "{self._known.name}" is gone; open the index again')
+        return known
+
+    @contextmanager
+    def _doing(self, what: str) -> Iterator[None]:
+        with translated(self._folder, f'{what} in index "{self.name}"'):
+            yield
+
+    @contextmanager
+    def _writing(self, what: str) -> Iterator[None]:
+        with self._doing(what), FileLock(self._folder / f"{self.table_name}.lock", timeout=WRITE_WAIT_SECONDS):
+            self._generation()
+            self._table.checkout_latest()
+            yield
+
+    def _where(self, filter: Filter | None) -> str | None:
+        if filter is None:
+            return None
+        known = self._generation()
+        return predicate(bind(filter, known.schema), known.widths)
+
+    def _fit_schema(self, documents: Sequence[EncodedDocument]) -> tuple[list[EncodedDocument], list[RejectedDocument]]:
+        """Those of *documents* whose metadata fits, after the table has the columns for it."""
+        known = self._generation()
+        schema, widths = known.schema, dict(known.widths)
+        fitting: list[EncodedDocument] = []
+        rejected: list[RejectedDocument] = []
+        for entry in documents:
+            try:
+                schema = schema.extended(entry.document.metadata)
+            except MetadataError as exc:
+                rejected.append(RejectedDocument(entry.document.doc_id, exc.message))
+                continue
+            fitting.append(entry)
+            for name, value in entry.document.metadata.items():
+                widths[name] = max(widths.get(name, 1), len(values_of(value)))
+        passages = max([known.passages, *(len(entry.passages) for entry in fitting)])
+        learnt = replace(known, types=schema.types, widths=widths, passages=passages)
+        if learnt != known:
+            self._add_columns(schema.types)
+            with self._catalog.changing() as change:
+                change.after = change.before.with_generation(self.table_name, learnt)
+        return fitting, rejected
+
+    def _add_columns(self, types: Mapping[str, FieldType]) -> None:
+        there = set(self._table.schema.names)
+        columns = [metadata_column(name, kind) for name, kind in types.items()]
+        missing = [column for column in columns if column.name not in there]
+        if missing:
+            self._table.add_columns(missing)
+
+    def _write(self, documents: Sequence[EncodedDocument]) -> None:
+        rows = rows_of(documents, self._generation().types, self._table.schema)
+        doc_ids = [entry.document.doc_id for entry in documents]
+        if not self._first_rows(doc_ids, ["doc_id"]):
+            self._table.add(rows)
+            return
+        (
+            self._table.merge_insert("row_id")
+            .when_matched_update_all()
+            .when_not_matched_insert_all()
+            .when_not_matched_by_source_delete(one_of("doc_id", doc_ids))
+            .execute(rows)
+        )
+
+    def _first_rows(self, doc_ids: Sequence[str], columns: list[str]) -> dict[str, Row]:
+        """The first row of each of *doc_ids* that is there."""
+        found: dict[str, Row] = {}
+        wanted = list(dict.fromkeys(doc_ids))
+        for start in range(0, len(wanted), AT_ONCE):
+            chunk = wanted[start : start + AT_ONCE]
+            query = self._table.search().where(f"{one_of('doc_id', chunk)} AND ordinal = 0")
+            found.update((row["doc_id"], row) for row in _rows(query.select(columns).limit(len(chunk))))
+        return found
+
+    def _best(self, ask: Callable[[int], list[Row]], k: int, score: Callable[[Row], float]) -> list[PassageMatch]:
+        """The best passage of each of the first *k* documents; more rows are asked for until there are so many."""
+        rows_wanted = k * min(self._generation().passages, 4)
+        while True:
+            rows = ask(rows_wanted)
+            best: dict[str, PassageMatch] = {}
+            for row in rows:
+                match = PassageMatch(passage_of(row), float(score(row)))
+                known = best.get(row["doc_id"])
+                if known is None or match.score > known.score:
+                    best[row["doc_id"]] = match
+            if len(best) >= k or len(rows) < rows_wanted:
+                ordered = sorted(best.values(), key=lambda match: (-match.score, match.passage.doc_id))
+                return ordered[:k]
+            rows_wanted *= 2
+
+
+def _rows(query: Any) -> list[Row]:
+    rows: list[Row] = query.to_arrow().to_pylist()
+    return rows
+
+
+def _any_word(words: str) -> MatchQuery:
+    build: Any = MatchQuery
+    query: MatchQuery = build(words, "headed")
+    return query

@@ -1,0 +1,128 @@
+"""How documents lie in a table: one row a passage, the whole document in the first of its rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from core.bound_filter import epoch_millis_of
+from core.document import Document, EncodedDocument, Passage, Scalar
+from core.metadata import MAX_KEYWORD_CHARS, FieldType, parse_date, values_of
+from index.embedded.predicate import column_of
+
+PASSAGE_COLUMNS = ["doc_id", "ordinal", "headed", "title_chars", "start", "end"]
+DOCUMENT_COLUMNS = ["doc_id", "headed", "title_chars", "document_text", "metadata_json"]
+
+_TYPES = {
+    FieldType.STRING: pa.string(),
+    FieldType.NUMBER: pa.float64(),
+    FieldType.BOOLEAN: pa.bool_(),
+    FieldType.DATE: pa.int64(),
+}
+
+
+def table_schema(dim: int) -> pa.Schema:
+    """The columns of a new table. `headed` is title, blank, text; what is searched and what is shown lie in it."""
+    return pa.schema(
+        [
+            pa.field("row_id", pa.string(), nullable=False),
+            pa.field("doc_id", pa.string(), nullable=False),
+            pa.field("ordinal", pa.int32(), nullable=False),
+            pa.field("headed", pa.string(), nullable=False),
+            pa.field("title_chars", pa.int32(), nullable=False),
+            pa.field("start", pa.int32(), nullable=False),
+            pa.field("end", pa.int32(), nullable=False),
+            pa.field("document_text", pa.string()),
+            pa.field("metadata_json", pa.string()),
+            pa.field("content_hash", pa.string()),
+            pa.field("vector", pa.list_(pa.float32(), dim), nullable=False),
+        ]
+    )
+
+
+def metadata_column(name: str, kind: FieldType) -> pa.Field:
+    """The column of a metadata field: a list, for a field may have several values."""
+    return pa.field(column_of(name), pa.list_(_TYPES[kind]))
+
+
+def rows_of(documents: Sequence[EncodedDocument], types: Mapping[str, FieldType], schema: pa.Schema) -> pa.Table:
+    """The rows of *documents* in the columns of *schema*."""
+    columns: dict[str, list[Any]] = {name: [] for name in schema.names}
+    vectors = []
+    for entry in documents:
+        metadata = {column_of(name): _values(value, types[name]) for name, value in entry.document.metadata.items()}
+        for passage in entry.passages:
+            row = {**_row(entry, passage), **metadata}
+            for name, column in columns.items():
+                if name != "vector":
+                    column.append(row.get(name))
+        vectors.append(entry.vectors)
+    flat = np.concatenate(vectors).astype(np.float32, copy=False)
+    dim = schema.field("vector").type.list_size
+    arrays = [
+        pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1)), dim)
+        if field.name == "vector"
+        else pa.array(columns[field.name], field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def passage_of(row: Mapping[str, Any]) -> Passage:
+    """The passage that a row was written from."""
+    title, text = _parts(row)
+    return Passage(row["doc_id"], row["ordinal"], title, text, row["start"], row["end"])
+
+
+def document_of(row: Mapping[str, Any]) -> Document:
+    """The document whose first row this is."""
+    title, text = _parts(row)
+    whole = text if row["document_text"] is None else row["document_text"]
+    return Document(row["doc_id"], whole, title, json.loads(row["metadata_json"]))
+
+
+def _row(entry: EncodedDocument, passage: Passage) -> dict[str, Any]:
+    document = entry.document
+    first = passage is entry.passages[0]
+    whole = len(entry.passages) == 1 and passage.text == document.text
+    return {
+        "row_id": f"{passage.ordinal}#{document.doc_id}",
+        "doc_id": document.doc_id,
+        "ordinal": passage.ordinal,
+        "headed": f"{document.title} {passage.text}",
+        "title_chars": len(document.title),
+        "start": passage.start,
+        "end": passage.end,
+        "document_text": document.text if first and not whole else None,
+        "metadata_json": json.dumps(dict(document.metadata)) if first else None,
+        "content_hash": entry.content_hash if first else None,
+    }
+
+
+def _parts(row: Mapping[str, Any]) -> tuple[str, str]:
+    headed, length = row["headed"], row["title_chars"]
+    return headed[:length], headed[length + 1 :]
+
+
+def _values(value: Any, kind: FieldType) -> list[Scalar] | None:
+    stored = [_stored(member, kind) for member in values_of(value) if not _too_long(member)]
+    return stored or None
+
+
+def _too_long(value: Scalar) -> bool:
+    return isinstance(value, str) and len(value) > MAX_KEYWORD_CHARS
+
+
+def _stored(value: Scalar, kind: FieldType) -> Scalar:
+    if kind is FieldType.NUMBER:
+        return float(value)
+    if kind is not FieldType.DATE:
+        return value
+    instant = parse_date(str(value))
+    if instant is None:
+        raise ValueError(f"{value!r} was taken for a date")
+    return epoch_millis_of(instant)
