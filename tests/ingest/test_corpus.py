@@ -144,7 +144,7 @@ class BrokenStream(io.BytesIO):
 def test_a_stream_that_cannot_be_set_aside_is_an_error() -> None:
     """No space for the copy, or a stream that breaks off."""
     with (
-        pytest.raises(StoreFull, match="stdin: no space is left in .* TMPDIR"),
+        pytest.raises(StoreFull, match=r"stdin: no space is left in .* TMPDIR"),
         open_corpus(["-"], stdin=BrokenStream(errno.ENOSPC)),
     ):
         pass
