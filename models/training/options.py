@@ -23,7 +23,8 @@ class PairsOptions:
     development: a part of the queries, held out for the evaluation that chooses the best checkpoint.
     negatives: passages beside the positive in a list. teacher_weight: how much of the loss is the divergence from the
         base encoder's own order; 0 learns from the labels alone.
-    max_tokens: tokens read of a passage. threads: of the processor; 0 leaves them as they are.
+    max_tokens: tokens read of a passage. keep_checkpoints: the last ones, and the best beside them.
+    threads: of the processor; 0 leaves them as they are.
     """
 
     data: tuple[Path, ...]
@@ -40,6 +41,7 @@ class PairsOptions:
     development: float = 0.1
     max_tokens: int = 160
     evaluate_every: int = 250
+    keep_checkpoints: int = 2
     threads: int = 0
     on_progress: ReportProgress | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -31,3 +32,9 @@ class TrainingReport:
             "best_step": self.best_step,
             "seconds": round(self.seconds, 1),
         }
+
+    @classmethod
+    def from_json(cls, content: object, model: Path) -> Self:
+        """The report that to_json wrote, for the folder *model*, which may have moved since."""
+        values = content if isinstance(content, dict) else {}
+        return cls(**{**values, "model": model})

@@ -1,0 +1,211 @@
+"""How a reranker orders sets that no model here was trained on: quick enough to choose a checkpoint by.
+
+    python -m benchmarks.development_sets --data DIR --cache FILE.json.gz [--queries 30] [--candidates 50]
+                                          [--documents 1500] [MODEL …]
+
+The first call makes the cache: of each set some judged queries, a part of the corpus (every judged document of these
+queries, filled up with others at random), and the hybrid first stage's candidates. Each MODEL, a folder or a name, is
+then measured on it: nDCG@10 of vector search, of the first stage, of the cross-encoder alone, and of the fused order
+as it is served. The small corpora make the numbers higher than on the whole sets; only differences say something.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import math
+import random
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.training_sources import headed, held_out, read_lines, trains
+from core.fusion import reciprocal_rank_fusion
+from core.judgments import JudgedQuery, load_dataset
+from core.protocols import Encoder
+from core.ranking import RankingModel
+from models.loading import load_encoder, load_ranking_model
+
+SETS = {
+    "cisi": None,
+    "cacm": None,
+    "vaswani_npl": None,
+    "obliqa": "test",
+    "hotpotqa_500": None,
+    "scifact": "train",
+    "squad_it": "dev",
+}
+"""Each set and its split; of scifact and squad_it only what training_sources holds out."""
+
+
+@dataclass(frozen=True)
+class CachedQuery:
+    """A query with its candidates in first-stage order: text, first-stage score and grade of each.
+
+    vector: the grades in the order of the encoder's cosine. relevant: all grades above 0 in the corpus.
+    """
+
+    text: str
+    passages: list[str]
+    scores: list[float]
+    grades: list[int]
+    vector: list[int]
+    relevant: list[int]
+
+
+def ndcg(grades: Sequence[int], relevant: Sequence[int]) -> float:
+    """nDCG@10 of grades in ranked order, against the best order of the *relevant* ones."""
+    ideal = sum(grade / math.log2(rank + 1) for rank, grade in enumerate(sorted(relevant, reverse=True)[:10], start=1))
+    return sum(grade / math.log2(rank + 1) for rank, grade in enumerate(grades[:10], start=1)) / ideal
+
+
+class WordIndex:
+    """BM25 over lower-cased words."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        counts = [Counter(_words(text)) for text in texts]
+        lengths = np.array([sum(count.values()) for count in counts], dtype=np.float64)
+        self._weights = 1.2 * (0.25 + 0.75 * lengths / max(lengths.mean(), 1.0))
+        self._postings: dict[str, list[tuple[int, int]]] = {}
+        for place, count in enumerate(counts):
+            for word, times in count.items():
+                self._postings.setdefault(word, []).append((place, times))
+
+    def scores(self, query: str) -> NDArray[np.float64]:
+        """float64 (n,), 0 where no word is shared."""
+        scores = np.zeros(len(self._weights))
+        for word in set(_words(query)):
+            found = self._postings.get(word, [])
+            rarity = math.log(1 + (len(scores) - len(found) + 0.5) / (len(found) + 0.5))
+            for place, times in found:
+                scores[place] += rarity * times * 2.2 / (times + self._weights[place])
+        return scores
+
+
+def cached(name: str, data: Path, encoder: Encoder, sizes: argparse.Namespace) -> list[CachedQuery]:
+    """The cache of one set."""
+    draw = random.Random(f"7 {name}")
+    queries = [query for query in load_dataset(data / name, SETS[name]).queries if _develops(name, query, data)]
+    queries = draw.sample(queries, min(sizes.queries, len(queries)))
+    corpus = {
+        str(row["_id"]): headed(str(row.get("title") or ""), str(row["text"]))
+        for row in read_lines(data / name / "corpus.jsonl.gz")
+        if name != "squad_it" or held_out(str(row["title"]))
+    }
+    judged = {doc_id for query in queries for doc_id in query.relevance if doc_id in corpus}
+    others = [doc_id for doc_id in corpus if doc_id not in judged]
+    ids = sorted(judged) + draw.sample(others, min(len(others), max(0, sizes.documents - len(judged))))
+    texts = [corpus[doc_id] for doc_id in ids]
+    vectors = encoder.encode_documents(texts)
+    words = WordIndex(texts)
+    asked = encoder.encode_queries([query.text for query in queries])
+    return [
+        _cached(query, ids, texts, (vectors @ vector, words.scores(query.text)), sizes.candidates)
+        for query, vector in zip(queries, asked, strict=True)
+        if any(query.relevance.get(doc_id, 0) > 0 for doc_id in ids)
+    ]
+
+
+def _cached(
+    query: JudgedQuery,
+    ids: Sequence[str],
+    texts: Sequence[str],
+    scores: tuple[NDArray[np.float32], NDArray[np.float64]],
+    candidates: int,
+) -> CachedQuery:
+    by_vector, by_words = (np.argsort(-values, kind="stable")[:candidates].tolist() for values in scores)
+    by_words = [place for place in by_words if scores[1][place] > 0]
+    fused = reciprocal_rank_fusion([[str(place) for place in by_vector], [str(place) for place in by_words]])
+    order = sorted(fused, key=lambda place: (-fused[place], int(place)))[:candidates]
+    places = [int(place) for place in order]
+    grade = [max(0, query.relevance.get(doc_id, 0)) for doc_id in ids]
+    return CachedQuery(
+        text=query.text,
+        passages=[texts[place] for place in places],
+        scores=[fused[place] for place in order],
+        grades=[grade[place] for place in places],
+        vector=[grade[place] for place in by_vector],
+        relevant=[value for value in grade if value > 0],
+    )
+
+
+def measured(model: RankingModel, queries: Sequence[CachedQuery]) -> tuple[float, float]:
+    """nDCG@10 of the cross-encoder alone, and of the fused order."""
+    alone, fused = [], []
+    for query in queries:
+        logits = model.reranker.score(query.text, query.passages).logits
+        both = model.fusion.fuse(logits, np.array(query.scores))
+        alone.append(_ordered(logits.astype(np.float64), query))
+        fused.append(_ordered(both, query))
+    return float(np.mean(alone)), float(np.mean(fused))
+
+
+def _ordered(scores: NDArray[np.float64], query: CachedQuery) -> float:
+    order = np.argsort(-scores, kind="stable")
+    return ndcg([query.grades[place] for place in order], query.relevant)
+
+
+def _develops(name: str, query: JudgedQuery, data: Path) -> bool:
+    if name == "scifact":
+        return not trains(query.query_id)
+    return name != "squad_it" or query.query_id in _italian(data)
+
+
+_ITALIAN: set[str] = set()
+
+
+def _italian(data: Path) -> set[str]:
+    if not _ITALIAN:
+        rows = read_lines(data / "squad_it" / "queries.jsonl.gz")
+        _ITALIAN.update(str(row["_id"]) for row in rows if held_out(str(row["article"])))
+    return _ITALIAN
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def _row(name: str, values: Sequence[float]) -> str:
+    return f"{name:44}" + "".join(f"{value:9.3f}" for value in (*values, float(np.mean(values))))
+
+
+def report(cache: Mapping[str, Sequence[CachedQuery]], models: Sequence[str]) -> None:
+    """Print one row an order, one column a set, the mean last."""
+    print(f"{'nDCG@10':44}" + "".join(f"{name[:8]:>9}" for name in (*cache, "mean")))
+    print(_row("vector", [float(np.mean([ndcg(q.vector, q.relevant) for q in qs])) for qs in cache.values()]))
+    print(_row("hybrid", [float(np.mean([ndcg(q.grades, q.relevant) for q in qs])) for qs in cache.values()]))
+    for name in models:
+        model = load_ranking_model(name)
+        found = [measured(model, queries) for queries in cache.values()]
+        print(_row(f"{name[-36:]} alone", [alone for alone, _ in found]))
+        print(_row(f"{name[-36:]} fused", [fused for _, fused in found]), flush=True)
+
+
+def main() -> None:
+    """Make the cache where it is missing, then measure the models."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--queries", type=int, default=30)
+    parser.add_argument("--candidates", type=int, default=50)
+    parser.add_argument("--documents", type=int, default=1500)
+    parser.add_argument("models", nargs="*")
+    args = parser.parse_args()
+    if not args.cache.exists():
+        encoder = load_encoder("default")
+        made = {name: [asdict(query) for query in cached(name, args.data, encoder, args)] for name in SETS}
+        with gzip.open(args.cache, "wt", encoding="utf-8") as out:
+            json.dump(made, out)
+    with gzip.open(args.cache, "rt", encoding="utf-8") as file:
+        cache = {name: [CachedQuery(**row) for row in rows] for name, rows in json.load(file).items()}
+    report(cache, args.models)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Training lists for the built-in reranker, from openly licensed sets: a query, its passage, hard negatives.
+
+    python -m benchmarks.prepare_pairs --data DIR --output FILE.jsonl.gz [--encoder NAME] [--seed 42]
+
+Each line: {"set", "query", "positive", "negatives": [3], "teacher": [the encoder's cosines, positive first]}. Passages
+stand as they are served, headed by their title. A negative is mined among the set's own passages: near to the query
+by the encoder's cosine, but no copy of an answer, and below .95 of the answer's own cosine, above which too many
+unjudged answers lie. What is held out for development is said in training_sources.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.training_sources import SOURCES, Source
+from core.protocols import Encoder
+from models.loading import load_encoder
+
+NEGATIVES = 3
+NEAREST = 60
+MARGIN = 0.95
+COPY = 0.97
+
+
+def mined(source: Source, encoder: Encoder, draw: random.Random, limit: int) -> Iterator[dict[str, object]]:
+    """At most *limit* lists of *source*, in random order."""
+    asked = draw.sample(source.questions, min(limit, len(source.questions)))
+    passages = encoder.encode_documents(source.passages)  # (m, dim)
+    queries = encoder.encode_queries([text for text, _ in asked])  # (n, dim)
+    for (text, answers), query in zip(asked, queries, strict=True):
+        cosines = passages @ query  # (m,)
+        positive = draw.choice(sorted(answers))
+        found = _negatives(cosines, passages, answers, positive)
+        if len(found) < NEGATIVES:
+            continue
+        negatives = draw.sample(found, NEGATIVES)
+        yield {
+            "query": text,
+            "positive": source.passages[positive],
+            "negatives": [source.passages[place] for place in negatives],
+            "teacher": [round(float(cosines[place]), 4) for place in [positive, *negatives]],
+        }
+
+
+def _negatives(
+    cosines: NDArray[np.float32], passages: NDArray[np.float32], answers: frozenset[int], positive: int
+) -> list[int]:
+    """The nearest passages below the margin that copy no answer, nearest first."""
+    copies = (passages @ passages[sorted(answers)].T).max(axis=1) > COPY  # (m,)
+    near = np.argsort(-cosines, kind="stable")
+    kept = near[(cosines[near] < MARGIN * cosines[positive]) & ~copies[near]]
+    return [int(place) for place in kept[:NEAREST]]
+
+
+def main() -> None:
+    """Write the lists of all sets, shuffled."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--encoder", default="default")
+    parser.add_argument("--seed", type=int, default=42)
+    args = parser.parse_args()
+    encoder = load_encoder(args.encoder)
+    lists: list[dict[str, object]] = []
+    for name, (read, limit) in SOURCES.items():
+        draw = random.Random(f"{args.seed} {name}")
+        rows = [{"set": name, **row} for row in mined(read(args.data, draw), encoder, draw, limit)]
+        print(f"{name}: {len(rows)} lists", flush=True)
+        lists.extend(rows)
+    random.Random(args.seed).shuffle(lists)
+    with gzip.open(args.output, "wt", encoding="utf-8") as out:
+        out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in lists)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""What a reranker's training starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
+
+from core.errors import ModelInvalid
+from models.architectures.joint import JointReranker
+from models.catalog import DEFAULT, resolve
+from models.folder import ModelFolder
+from models.training.batches import CrossBatches, JointBatches, ListBatches
+from models.training.list_model import CrossScorer, JointScorer
+from models.training.lists import RankingList
+from models.training.quiet import quiet
+
+
+@dataclass(frozen=True)
+class Base:
+    """A scorer with its weights, its tokenizer, and the encoder that teaches it."""
+
+    folder: ModelFolder
+    scorer: JointScorer | CrossScorer
+    tokenizer: PreTrainedTokenizerBase
+    teacher: str
+
+    @property
+    def architecture(self) -> str:
+        """As rerank.json names it."""
+        return "joint" if isinstance(self.scorer, JointScorer) else "cross-encoder"
+
+    def batches(self, lists: Sequence[RankingList], *, query_tokens: int, max_tokens: int) -> ListBatches:
+        """*lists* as this scorer reads them."""
+        make: Callable[..., ListBatches] = JointBatches if self.architecture == "joint" else CrossBatches
+        return make(lists, self.tokenizer, query_tokens=query_tokens, max_tokens=max_tokens)
+
+    def save(self, folder: Path) -> None:
+        """Write the weights, the configuration and the tokenizer. Raises OSError."""
+        if isinstance(self.scorer, JointScorer):
+            self.scorer.joint.save(folder, tokenizer_from=self.folder.weights)
+        else:
+            with quiet():
+                self.scorer.cross.save_pretrained(folder)
+                self.tokenizer.save_pretrained(folder)
+
+
+def open_base(name: str | Path | None) -> Base:
+    """The model that *name* means, ready to be trained: a bi-encoder becomes a joint reranker. None: the built-in one.
+
+    Raises ModelNotFound where there is none, ModelInvalid where it cannot become a reranker.
+    """
+    folder = resolve(DEFAULT if name is None else str(name), role="encoder")
+    tokenizer = open_tokenizer(folder)
+    if folder.architecture == "cross-encoder":
+        return Base(folder, CrossScorer(open_cross_encoder(folder)), tokenizer, DEFAULT)
+    if folder.architecture == "joint":
+        return Base(folder, JointScorer(_trainable(JointReranker.from_folder(folder.weights))), tokenizer, DEFAULT)
+    joint = JointReranker.from_encoder(folder.weights)
+    return Base(folder, JointScorer(_trainable(joint)), tokenizer, folder.name)
+
+
+def open_cross_encoder(folder: ModelFolder, *, new_head: bool = False) -> nn.Module:
+    """A transformers model with one label; *new_head* allows a folder without a head, which gets a random one.
+
+    Raises ModelInvalid for a folder with more labels, or that cannot be loaded.
+    """
+    if folder.kind != "encoder" and folder.labels != 1:
+        raise ModelInvalid(
+            f"{folder.path} has a head of {folder.labels} labels; training starts from one label, or from an encoder"
+        )
+    if folder.kind == "encoder" and not new_head:
+        raise ModelInvalid(f"{folder.path} has no head")
+    try:
+        with quiet():
+            model: nn.Module = AutoModelForSequenceClassification.from_pretrained(
+                folder.weights, num_labels=1, dtype=torch.float32, local_files_only=True
+            )
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as exc:
+        raise ModelInvalid(f"{folder.path}: cannot be loaded as a cross-encoder: {exc}") from exc
+    return model
+
+
+def open_tokenizer(folder: ModelFolder) -> PreTrainedTokenizerBase:
+    """The folder's tokenizer. Raises ModelInvalid where it has none."""
+    try:
+        with quiet():
+            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder.weights, local_files_only=True)
+    except (OSError, ValueError, KeyError, AttributeError) as exc:
+        raise ModelInvalid(f"{folder.path}: its tokenizer cannot be loaded: {exc}") from exc
+    return tokenizer
+
+
+def _trainable(joint: JointReranker) -> JointReranker:
+    """Without dropout and with the words' vectors held: it is nearly right from the start, and little data follows."""
+    joint.bert.embeddings.requires_grad_(False)
+    for module in joint.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return joint.train()

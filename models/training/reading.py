@@ -1,0 +1,116 @@
+"""Judgments for `train pairs`, read from files of JSON lines and from BEIR folders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from core.errors import CorpusError, TrainingDataError
+from core.judgments import Dataset, load_dataset
+from models.training.lines import digest, number_of, read_objects, text_of
+from models.training.lists import Judged, RankingList, TrainingData, joined
+
+_TRAIN = "train"
+
+
+def read_training_data(paths: Sequence[Path]) -> TrainingData:
+    """Everything in *paths*: files of {"query", "passage", "label"} or of {"query", "positive", "negatives"}, and
+    BEIR folders (split `train` where there is one).
+
+    Raises TrainingDataError, with file and line, for what cannot be read, for one query only, and where no passage
+    could be told from another.
+    """
+    data = joined([_folder(path) if path.is_dir() else _file(path) for path in paths])
+    if data.queries < 2:
+        raise TrainingDataError(
+            f"{', '.join(map(str, paths))}: {data.queries} judged queries; at least 2 are needed, one of them to"
+            " measure on"
+        )
+    return data
+
+
+def _file(path: Path) -> TrainingData:
+    lists: list[RankingList] = []
+    labelled: dict[str, dict[str, float]] = {}
+    for number, row in read_objects(path):
+        place = f"{path}:{number}"
+        if "positive" in row:
+            lists.append(_list(row, place))
+        else:
+            query, passage = text_of(row, "query", place), text_of(row, "passage", place)
+            label = number_of(row, "label", place, highest=1.0)
+            passages = labelled.setdefault(query, {})
+            passages[passage] = max(label, passages.get(passage, 0.0))
+    if not lists and not labelled:
+        raise TrainingDataError(f"{path}: empty; each line is an object with query, passage and label")
+    _check_classes(path, labelled)
+    return TrainingData(
+        lists=tuple(lists),
+        judged=tuple(_judged(query, labels) for query, labels in labelled.items() if any(labels.values())),
+        pool=tuple(dict.fromkeys(passage for labels in labelled.values() for passage in labels)),
+        digests={str(path): digest(path)},
+    )
+
+
+def _list(row: Mapping[str, object], place: str) -> RankingList:
+    negatives = row.get("negatives")
+    if not isinstance(negatives, list) or not negatives or not all(isinstance(n, str) and n.strip() for n in negatives):
+        raise TrainingDataError(f'{place}: "negatives" must be a list of at least one text')
+    passages = (text_of(row, "positive", place), *negatives)
+    teacher = row.get("teacher", [])
+    if not isinstance(teacher, list) or len(teacher) not in (0, len(passages)):
+        raise TrainingDataError(f'{place}: "teacher" must have one cosine for the positive and each negative')
+    if not all(isinstance(cosine, float | int) and -1.01 <= cosine <= 1.01 for cosine in teacher):
+        raise TrainingDataError(f'{place}: "teacher" must hold cosines, numbers from -1 to 1')
+    cosines = tuple(map(float, teacher))
+    return RankingList(text_of(row, "query", place), passages, (1.0, *[0.0] * len(negatives)), cosines)
+
+
+def _check_classes(path: Path, labelled: Mapping[str, Mapping[str, float]]) -> None:
+    labels = {label for passages in labelled.values() for label in passages.values()}
+    if len(labels) == 1:
+        raise TrainingDataError(
+            f"{path}: every label is {labels.pop():g}; passages that are relevant and passages that are not are needed"
+        )
+
+
+def _judged(query: str, labels: Mapping[str, float]) -> Judged:
+    relevant = {passage: label for passage, label in labels.items() if label > 0}
+    return Judged(query, relevant, tuple(passage for passage, label in labels.items() if label == 0))
+
+
+def _folder(path: Path) -> TrainingData:
+    corpus_file = next((file for name in ("corpus.jsonl", "corpus.jsonl.gz") if (file := path / name).exists()), None)
+    if corpus_file is None:
+        raise TrainingDataError(f"{path}: no corpus.jsonl; a folder of training data is a BEIR folder")
+    dataset = _dataset(path)
+    corpus = {}
+    for number, row in read_objects(corpus_file):
+        title, text = row.get("title") or "", row.get("text") or ""
+        passage = f"{title} {text}".strip()
+        if passage:
+            corpus[str(row.get("_id", number))] = passage
+    judged = [_in_corpus(query.text, query.relevance, corpus) for query in dataset.queries]
+    found = tuple(one for one in judged if one.relevant)
+    if not found:
+        raise TrainingDataError(f"{path}: no relevant document of {dataset.split} is in {corpus_file.name}")
+    files = [corpus_file, *sorted(path.glob("queries.jsonl*")), *sorted(path.glob(f"qrels/{dataset.split}.tsv*"))]
+    return TrainingData(
+        judged=found, pool=tuple(dict.fromkeys(corpus.values())), digests={str(file): digest(file) for file in files}
+    )
+
+
+def _dataset(path: Path) -> Dataset:
+    trains = any((path / "qrels").glob(f"{_TRAIN}.tsv*"))
+    try:
+        return load_dataset(path, _TRAIN if trains else None)
+    except CorpusError as exc:
+        raise TrainingDataError(exc.message) from exc
+
+
+def _in_corpus(query: str, relevance: Mapping[str, int], corpus: Mapping[str, str]) -> Judged:
+    highest = max(relevance.values())
+    here = {doc_id: grade for doc_id, grade in relevance.items() if doc_id in corpus}
+    relevant = {corpus[doc_id]: grade / highest for doc_id, grade in here.items() if grade > 0}
+    others = dict.fromkeys(corpus[doc_id] for doc_id, grade in here.items() if grade <= 0)
+    return Judged(query, relevant, tuple(text for text in others if text not in relevant))

@@ -1,0 +1,213 @@
+"""One training run: a module that answers its own loss, checkpoints to go on from, the best weights kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.utils.data import Sampler
+from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import TrainerControl, TrainerState
+from transformers.trainer_utils import get_last_checkpoint
+
+from core.errors import TrainingFailed
+from models.training.interrupt import Interrupt
+from models.training.length_groups import Places
+from models.training.options import ReportProgress
+from models.training.precision import trains_in_bfloat16
+from models.training.quiet import quiet
+
+HEAD_RATE = 30.0
+"""A joint model's head moves this many times faster: it starts at zero, and the rest is nearly right already."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """How long, how fast, and where. `metric` is a key of what the evaluation answers; higher is better."""
+
+    checkpoints: Path
+    epochs: float
+    max_steps: int | None
+    batch_size: int
+    learning_rate: float
+    seed: int
+    warmup: float
+    evaluate_every: int
+    metric: str
+    keep_checkpoints: int = 2
+    on_progress: ReportProgress | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """What is learned from: how many, in which order, put together how."""
+
+    count: int
+    order: Sampler[int]
+    batch: Callable[[Sequence[int]], dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """Steps done, the step whose weights the module now has, and the log: one entry a logging or evaluation."""
+
+    steps: int
+    best_step: int
+    log: Sequence[Mapping[str, float]]
+
+
+class TrainingRun(Trainer):
+    """transformers' loop over our own batches, our evaluation, and our optimiser's groups.
+
+    The module answers its own loss for a batch; `evaluation` measures it as it is, set to evaluate.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        settings: RunSettings,
+        *,
+        examples: Examples,
+        evaluation: Callable[[], Mapping[str, float]],
+    ) -> None:
+        self._module = module
+        self._examples = examples
+        self._evaluation = evaluation
+        self._settings = settings
+        self._interrupt = Interrupt()
+        places = Places(examples.count)
+        super().__init__(
+            model=module,
+            args=_arguments(settings),
+            train_dataset=places,
+            # Asked for by the loop; what is measured is the evaluation's own.
+            eval_dataset=places,
+            data_collator=examples.batch,
+            callbacks=[_Progress(settings.on_progress), self._interrupt],
+        )
+        for talkative in (PrinterCallback, ProgressCallback):
+            self.remove_callback(talkative)
+
+    def run(self) -> RunOutcome:
+        """Train from the last checkpoint, if there is one, to the end, and take the best weights.
+
+        Raises TrainingFailed when the loss is no number or the disk refuses, and KeyboardInterrupt after Ctrl-C; the
+        last checkpoint stays.
+        """
+        try:
+            with quiet(), self._interrupt:
+                last = get_last_checkpoint(str(self._settings.checkpoints))  # type: ignore[no-untyped-call]
+                self.train(resume_from_checkpoint=last)
+        except (OSError, SafetensorError) as exc:
+            raise TrainingFailed(
+                f"{self._settings.checkpoints}: a checkpoint could not be kept or read: {exc}"
+            ) from exc
+        if self._interrupt.asked:
+            raise KeyboardInterrupt
+        best = self.state.best_global_step or self.state.global_step
+        return RunOutcome(self.state.global_step, best, self.state.log_history)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:  # noqa: ARG002 - the loop's own call
+        return self._examples.order
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:  # noqa: ARG002
+        """AdamW; values that decay are matrices, and a new head moves faster."""
+        rate = self._settings.learning_rate
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        for name, value in self._module.named_parameters():
+            if value.requires_grad:
+                groups.setdefault((value.ndim >= 2, _is_head(name)), []).append(value)
+        self.optimizer = torch.optim.AdamW(
+            [
+                {
+                    "params": values,
+                    "lr": rate * (HEAD_RATE if head else 1.0),
+                    "weight_decay": 0.01 if decays and not head else 0.0,
+                }
+                for (decays, head), values in groups.items()
+            ],
+            fused=True,
+        )
+        return self.optimizer
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,  # noqa: ARG002 - the loop's own call
+    ) -> Any:
+        """The module's own loss. Raises TrainingFailed where it is no number: the weights are still the last good."""
+        loss = model(**inputs)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise TrainingFailed(
+                f"the loss was {value} at step {self.state.global_step + 1}; the last good checkpoint is in"
+                f" {self._settings.checkpoints}; try a lower learning rate"
+            )
+        return (loss, None) if return_outputs else loss
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Our measure, under the names that the loop looks for."""
+        self._module.eval()
+        metrics = {f"eval_{name}": value for name, value in self._evaluation().items()}
+        self._module.train()
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+class _Progress(TrainerCallback):
+    def __init__(self, report: ReportProgress | None) -> None:
+        self._report = report
+
+    def on_log(
+        self,
+        args: TrainingArguments,  # noqa: ARG002 - the loop's own call
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002
+        **kwargs: Any,
+    ) -> None:
+        loss = kwargs.get("logs", {}).get("loss")
+        if self._report and loss is not None:
+            self._report(state.global_step, state.max_steps, float(loss))
+
+
+def _is_head(name: str) -> bool:
+    return name.rpartition("joint.")[2].split(".")[0] in ("scale", "bias", "head")
+
+
+def _arguments(settings: RunSettings) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(settings.checkpoints),
+        per_device_train_batch_size=settings.batch_size,
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=settings.warmup,
+        use_cpu=not torch.cuda.is_available(),
+        bf16=trains_in_bfloat16(),
+        seed=settings.seed,
+        eval_strategy="steps",
+        eval_steps=settings.evaluate_every,
+        save_strategy="steps",
+        save_steps=settings.evaluate_every,
+        save_total_limit=settings.keep_checkpoints,
+        load_best_model_at_end=True,
+        metric_for_best_model=settings.metric,
+        greater_is_better=True,
+        logging_steps=min(10, settings.evaluate_every),
+        logging_nan_inf_filter=False,
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        report_to="none",
+        dataloader_pin_memory=False,
+        max_grad_norm=1.0,
+    )

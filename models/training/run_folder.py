@@ -1,0 +1,75 @@
+"""A run's folder: which run it belongs to, whether it is finished, and where its checkpoints lie."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import TrainingFailed
+from models.training.report import TrainingReport
+
+METRICS_FILE = "metrics.json"
+CHECKPOINTS = "checkpoints"
+_RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The model folder of a run. `run`: everything that decides what the run does, as JSON values."""
+
+    path: Path
+    run: Mapping[str, object]
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where a run that was broken off goes on from."""
+        return self.path / CHECKPOINTS
+
+    def finished(self) -> TrainingReport | None:
+        """What this very run left behind, if it was finished before; else the folder is made ready for it.
+
+        Raises TrainingFailed when the folder holds another run, or cannot be written.
+        """
+        metrics = self._read(self.path / METRICS_FILE)
+        if metrics is not None:
+            self._check(metrics.get("run"), "the model of another run")
+            return TrainingReport.from_json(metrics.get("report"), self.path)
+        begun = self._read(self.checkpoints / _RUN_FILE)
+        if begun is not None:
+            self._check(begun, "checkpoints of another run")
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            (self.checkpoints / _RUN_FILE).write_text(json.dumps(self.run, indent=2), encoding="utf-8")
+        except OSError as exc:
+            raise TrainingFailed(f"{self.path}: cannot be written: {exc.strerror}; choose another --output") from exc
+        return None
+
+    def finish(self, report: TrainingReport, *, log: object) -> None:
+        """Write metrics.json, which marks the run as finished, and drop the checkpoints. Raises OSError."""
+        content = {"report": report.to_json(), "run": self.run, "log": log}
+        (self.path / METRICS_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        shutil.rmtree(self.checkpoints)
+
+    def _check(self, found: object, what: str) -> None:
+        if found == self.run:
+            return
+        before = found if isinstance(found, dict) else {}
+        other = sorted(key for key in {*before, *self.run} if before.get(key) != self.run.get(key))
+        raise TrainingFailed(
+            f"{self.path} holds {what} ({', '.join(other)} differ); choose another --output, or delete the folder"
+        )
+
+    @staticmethod
+    def _read(file: Path) -> dict[str, object] | None:
+        if not file.exists():
+            return None
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as exc:
+            raise TrainingFailed(f"{file}: cannot be read: {exc}; choose another --output") from exc
+        if not isinstance(content, dict):
+            raise TrainingFailed(f"{file}: is no JSON object; choose another --output")
+        return content
