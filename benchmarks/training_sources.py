@@ -6,7 +6,6 @@ English originals of squad_it (nqg_dev, qnli_dev, xquad_en).
 
 from __future__ import annotations
 
-import csv
 import gzip
 import hashlib
 import json
@@ -16,6 +15,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from core.judgments import load_dataset
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def scifact(data: Path, _draw: random.Random) -> Source:
         str(row["_id"]): builder.place(headed(str(row["title"]), str(row["text"])))
         for row in read_lines(folder / "corpus.jsonl.gz")
     }
-    judged = _judgments(folder / "qrels" / "train.tsv")
+    judged = _judgments(folder, "train")
     for row in read_lines(folder / "queries.jsonl.gz"):
         if str(row["_id"]) in judged and trains(str(row["_id"])):
             builder.ask(str(row["text"]), {places[doc_id] for doc_id in judged[str(row["_id"])]})
@@ -111,7 +112,7 @@ def squad_it(data: Path, _draw: random.Random) -> Source:
         for row in read_lines(folder / "corpus.jsonl.gz")
         if not held_out(str(row["title"]))
     }
-    judged = _judgments(folder / "qrels" / "dev.tsv")
+    judged = _judgments(folder, "dev")
     for row in read_lines(folder / "queries.jsonl.gz"):
         answers = [places[doc_id] for doc_id in judged.get(str(row["_id"]), ()) if doc_id in places]
         if answers and not held_out(str(row["article"])):
@@ -220,16 +221,12 @@ def _pages(pages: list[dict[str, object]], asked_of: dict[str, dict[str, object]
     return builder.source()
 
 
-def _judgments(path: Path) -> dict[str, list[str]]:
-    """Relevant document ids by query id, from a TREC or BEIR qrels file, plain or gzip."""
-    path = path if path.exists() else path.with_name(path.name + ".gz")
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    judged: dict[str, list[str]] = {}
-    with opened as lines:
-        for row in csv.DictReader(lines, delimiter="\t"):
-            if int(row["score"]) > 0:
-                judged.setdefault(row["query-id"], []).append(row["corpus-id"])
-    return judged
+def _judgments(folder: Path, split: str) -> dict[str, list[str]]:
+    """Relevant document ids by query id."""
+    return {
+        query.query_id: [doc_id for doc_id, grade in query.relevance.items() if grade > 0]
+        for query in load_dataset(folder, split).queries
+    }
 
 
 def _digest(text: str) -> int:

@@ -19,12 +19,11 @@ from torch import Tensor, nn
 from transformers import AutoModel, BertConfig, BertModel
 
 from core.errors import ModelInvalid
+from models.runtimes.quiet import quiet
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
-APART_LAYERS = 3
-"""Of six: 3 apart and 3 together ranked better than 4 and 2 in a trial on four sets (benchmarks/models.md)."""
 _APART_KEY = "joint_apart_layers"
 _ARCHITECTURE = "JointReranker"
 _SCALE = 20.0
@@ -33,9 +32,9 @@ _BIAS = -18.0
 
 
 class JointReranker(nn.Module):
-    """A BERT in two parts. A logit = scale x (cosine of the two texts' mean vectors + a head on their product) + bias."""
+    """A BERT in two parts. A logit = scale x (cosine of the texts' mean vectors + a head on their product) + bias."""
 
-    def __init__(self, bert: BertModel, *, apart_layers: int = APART_LAYERS) -> None:
+    def __init__(self, bert: BertModel, *, apart_layers: int) -> None:
         super().__init__()
         layers = bert.config.num_hidden_layers
         if not 0 <= apart_layers < layers:
@@ -87,16 +86,22 @@ class JointReranker(nn.Module):
         return self.together(query_hidden[query_rows], query[1][query_rows], passage_hidden, passages[1])
 
     @classmethod
-    def from_encoder(cls, folder: Path | str, apart_layers: int = APART_LAYERS) -> Self:
-        """A new model from a BERT-like bi-encoder's folder. Raises ModelInvalid where it is none."""
+    def from_encoder(cls, folder: Path | str, apart_layers: int | None = None) -> Self:
+        """A new model from a BERT-like bi-encoder's folder. Raises ModelInvalid where it is none.
+
+        *apart_layers*: None for half of them; of six, 3 ranked better than 4 in a trial (benchmarks/models.md).
+        """
         path = Path(folder)
         try:
-            bert = AutoModel.from_pretrained(path, dtype=torch.float32, add_pooling_layer=False, local_files_only=True)
-        except (OSError, ValueError, TypeError, SafetensorError) as exc:
+            with quiet():
+                bert = AutoModel.from_pretrained(
+                    path, dtype=torch.float32, add_pooling_layer=False, local_files_only=True
+                )
+        except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as exc:
             raise ModelInvalid(f"{path}: cannot be loaded as an encoder: {exc}") from exc
         if not isinstance(bert, BertModel):
             raise ModelInvalid(f"{path}: a joint reranker starts from a BERT, not from {type(bert).__name__}")
-        return cls(bert, apart_layers=apart_layers)
+        return cls(bert, apart_layers=bert.config.num_hidden_layers // 2 if apart_layers is None else apart_layers)
 
     @classmethod
     def from_folder(cls, folder: Path | str) -> Self:

@@ -17,11 +17,11 @@ from transformers.trainer_callback import TrainerControl, TrainerState
 from transformers.trainer_utils import get_last_checkpoint
 
 from core.errors import TrainingFailed
+from models.runtimes.quiet import quiet
 from models.training.interrupt import Interrupt
 from models.training.length_groups import Places
 from models.training.options import ReportProgress
 from models.training.precision import trains_in_bfloat16
-from models.training.quiet import quiet
 
 HEAD_RATE = 30.0
 """A joint model's head moves this many times faster: it starts at zero, and the rest is nearly right already."""
