@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ModelInvalid
-from models.folder import ModelFolder
+from models.folder import TOKENIZER_CONFIG_FILE, ModelFolder
+from models.rerank_file import read_object
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -54,9 +55,10 @@ class TokenizedTexts:
 class TextTokenizer:
     """Reads the texts of one model. Safe for many threads."""
 
-    def __init__(self, tokenizer: Tokenizer, *, source: str, pad_id: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, *, source: str, pad_id: int = 0, types: bool = True) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
+        self._types = types
         self._tokenizer = tokenizer
         self._source = source
         self._pad_id = pad_id
@@ -77,7 +79,7 @@ class TextTokenizer:
         except Exception as exc:  # the Rust side raises bare Exception for any file that it cannot read
             raise ModelInvalid(f"{file}: the tokenizer cannot be read: {exc}") from exc
         pad = folder.config.get("pad_token_id")
-        return cls(tokenizer, source=str(file), pad_id=pad if isinstance(pad, int) else 0)
+        return cls(tokenizer, source=str(file), pad_id=pad if isinstance(pad, int) else 0, types=_reads_types(folder))
 
     def texts(self, texts: Sequence[str], *, limit: int) -> TokenizedTexts:
         """Each text's first *limit* tokens, without special tokens."""
@@ -115,7 +117,7 @@ class TextTokenizer:
         if not all(places) or places[0][-1] > places[1][0]:
             raise ModelInvalid(f"{self._source}: the tokenizer does not read a pair as one text after the other")
         ids = np.array(encoding.ids, dtype=np.int32)
-        second = 1 if any(encoding.type_ids) else 0
+        second = 1 if self._types and any(encoding.type_ids) else 0
         before, between, after = ids[: places[0][0]], ids[places[0][-1] + 1 : places[1][0]], ids[places[1][-1] + 1 :]
         found = Template(before, between, after, second, self._pad_id)
         self._check_pair(found)
@@ -127,9 +129,9 @@ class TextTokenizer:
         expected = self._tokenizer.encode(first, second)
         texts = self._encoded([first, second])
         parts = (template.before, texts[0], template.between, texts[1], template.after)
-        one = len(texts[1]) + len(template.after)
-        types = [0] * (len(expected.ids) - one) + [template.second_type] * one
-        if np.concatenate(parts).tolist() != expected.ids or types != expected.type_ids:
+        typed = len(texts[1]) + len(template.after)
+        types = [0] * (len(expected.ids) - typed) + [template.second_type] * typed
+        if np.concatenate(parts).tolist() != expected.ids or (self._types and types != expected.type_ids):
             raise ModelInvalid(f"{self._source}: how the tokenizer puts a pair together is not supported")
 
     def _encoded(self, texts: Sequence[str]) -> list[Ids]:
@@ -137,6 +139,13 @@ class TextTokenizer:
             return []
         encodings = self._tokenizer.encode_batch_fast([_valid(text) for text in texts], add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+
+
+def _reads_types(folder: ModelFolder) -> bool:
+    """Whether the model is given token types: transformers leaves them out where the tokenizer's settings do."""
+    file = folder.weights / TOKENIZER_CONFIG_FILE
+    names = read_object(file).get("model_input_names") if file.exists() else None
+    return not isinstance(names, list) or "token_type_ids" in names
 
 
 def _valid(text: str) -> str:

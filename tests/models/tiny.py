@@ -19,7 +19,7 @@ from transformers import (
 
 from models.runtimes.quiet import quiet
 
-WORDS = "what is a the cat dog tea green how to of and in warm cold long short one two three this it . ,".split()
+WORDS = ("what is a the cat dog tea green how to of and in warm cold long short one two three this it . ,").split()  # noqa: SIM905
 SHAPE: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
 
 
@@ -41,10 +41,9 @@ def tokenizer(folder: Path, *, roberta: bool = False, max_length: int = 64) -> i
     folder.mkdir(parents=True, exist_ok=True)
     made.save(str(folder / "tokenizer.json"))
     names = {"cls_token": first, "sep_token": last, "pad_token": pad, "unk_token": unknown}
-    write_json(
-        folder / "tokenizer_config.json",
-        {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": max_length, **names},
-    )
+    inputs = ["input_ids", "attention_mask"] if roberta else ["input_ids", "token_type_ids", "attention_mask"]
+    kind = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": max_length, "model_input_names": inputs}
+    write_json(folder / "tokenizer_config.json", {**kind, **names})
     return len(ids)
 
 
@@ -85,10 +84,10 @@ def _saved(config: PretrainedConfig, folder: Path, labels: int | None, half: boo
     config.initializer_range = 0.3
     with quiet():
         if labels is None:
-            model = AutoModel.from_config(config)
+            model = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
         else:
             config.num_labels = labels
-            model = AutoModelForSequenceClassification.from_config(config)
+            model = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
         if half:
             model = model.half()
         model.save_pretrained(str(folder))

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer
+
+from core.errors import ModelInvalid
+from models.catalog import DEFAULT, resolve
+from models.folder import ModelFolder
+from models.tokenizer import TextTokenizer
+from tests.models import tiny
+
+MINILM = TextTokenizer.from_folder(resolve(DEFAULT, role="encoder"))
+
+
+def loaded(folder: Path) -> TextTokenizer:
+    """The tokenizer of a folder."""
+    return TextTokenizer.from_folder(ModelFolder.read(folder))
+
+
+@pytest.mark.parametrize("build", [tiny.bert, tiny.roberta])
+def test_a_pair_is_put_together_as_the_tokenizer_does(tmp_path: Path, build: Callable[[Path], Path]) -> None:
+    """BERT's one separator and RoBERTa's two: template and texts give the tokenizer's own ids."""
+    ours = loaded(build(tmp_path))
+    first, second = ours.texts(["what is a cat", "the dog and tea"], limit=40).ids
+
+    template = ours.pair_template()
+
+    ids = np.concatenate([template.before, first, template.between, second, template.after]).tolist()
+    assert ids == Tokenizer.from_file(str(tmp_path / "tokenizer.json")).encode("what is a cat", "the dog and tea").ids
+
+
+def test_only_the_first_tokens_are_kept_and_a_cut_is_told(tmp_path: Path) -> None:
+    """A text at the limit is whole, one above it is cut."""
+    texts = loaded(tiny.bert(tmp_path)).texts(["the cat", "the green cat", ""], limit=2)
+
+    assert [len(ids) for ids in texts.ids] == [2, 2, 0]
+    assert texts.truncated.tolist() == [False, True, False]
+
+
+def test_a_text_of_a_megabyte_is_read_as_its_first_tokens() -> None:
+    """A long text gives the tokens of its beginning, whether its characters make many tokens or few."""
+    dense, sparse = "the cat sat on the mat " * 45_000, " " * 500_000 + "the cat" + " " * 500_000 + "sat"
+
+    texts = MINILM.texts([dense, sparse, "the cat sat"], limit=100)
+
+    assert texts.ids[0].tolist() == MINILM.texts([dense[:2000]], limit=100).ids[0].tolist()
+    assert texts.ids[1].tolist() == texts.ids[2].tolist()
+    assert texts.truncated.tolist() == [True, False, False]
+
+
+@given(st.text(st.characters(codec=None, categories=None), max_size=60))
+def test_spans_lead_to_the_text(text: str) -> None:
+    """Every span lies in the text, in order, whatever the characters: lone surrogates and NUL too."""
+    (spans,) = MINILM.spans([text])
+
+    assert spans.shape[1] == 2
+    assert all(0 <= start <= end <= len(text) for start, end in spans.tolist())
+    assert spans[:, 0].tolist() == sorted(spans[:, 0].tolist())
+
+
+def test_a_span_is_the_characters_of_its_token() -> None:
+    """Positions are characters of the text as it was given, not bytes and not of a normalised copy."""
+    text = "Perché no? 日本 CAFÉ"
+
+    (spans,) = MINILM.spans([text])
+
+    assert [text[start:end] for start, end in spans.tolist()] == ["Perch", "é", "no", "?", "日", "本", "CAFÉ"]
+
+
+def test_a_folder_with_a_vocabulary_only_is_built(tmp_path: Path) -> None:
+    """Without tokenizer.json, transformers makes the tokenizer that the vocabulary means."""
+    tiny.bert(tmp_path)
+    vocabulary = Tokenizer.from_file(str(tmp_path / "tokenizer.json")).get_vocab()
+    (tmp_path / "vocab.txt").write_text("\n".join(sorted(vocabulary, key=vocabulary.__getitem__)), encoding="utf-8")
+    expected = loaded(tmp_path).texts(["what is the cat"], limit=9).ids[0].tolist()
+    (tmp_path / "tokenizer.json").unlink()
+    tiny.write_json(tmp_path / "tokenizer_config.json", {"tokenizer_class": "BertTokenizer"})
+
+    assert loaded(tmp_path).texts(["what is the cat"], limit=9).ids[0].tolist() == expected
+
+
+def test_a_broken_tokenizer_is_an_invalid_model(tmp_path: Path) -> None:
+    """The error names the file, or says that there is none to be read."""
+    tiny.bert(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ModelInvalid, match=r"tokenizer\.json: the tokenizer cannot be read"):
+        loaded(tmp_path)
+
+
+def test_the_built_in_tokens_are_those_of_transformers() -> None:
+    """The same ids as AutoTokenizer's, special tokens around them."""
+    path = resolve(DEFAULT, role="encoder").path
+    text = "Vitamin D's rôle in bone-health, 50µg/day!"
+
+    template = MINILM.single_template()
+
+    ids = np.concatenate([template.before, MINILM.texts([text], limit=99).ids[0], template.after]).tolist()
+    assert ids == AutoTokenizer.from_pretrained(str(path))(text)["input_ids"]
