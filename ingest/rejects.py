@@ -22,6 +22,7 @@ class Rejects:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._file: TextIO | None = None
+        self._marked = 0
         self.count = 0
         self.examples: list[RejectedRecord] = []
 
@@ -59,6 +60,20 @@ class Rejects:
                 self._file.flush()
             except OSError as exc:
                 raise self._translated(exc) from exc
+
+    def mark(self) -> int:
+        """A point to go back to: the number of records so far."""
+        self.flush()
+        self._marked = self._file.tell() if self._file is not None else 0
+        return self.count
+
+    def forget_since(self, mark: int) -> None:
+        """Take back every record since the latest mark(), whose answer *mark* is."""
+        self.count = mark
+        del self.examples[mark:]
+        if self._file is not None:
+            self._file.seek(self._marked)
+            self._file.truncate()
 
     def _translated(self, exc: OSError) -> CorpusError | StoreFull:
         if exc.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event
 from typing import BinaryIO
 
-from core.errors import CorpusError, IndexNotFound, StoreError
+from core.errors import CorpusError, IndexConflict, IndexNotFound, StoreError
 from core.indexing import AddOutcome, EncodedBatch, Indexer
 from core.protocols import Encoder, Store
 from ingest.batches import Batch
@@ -31,6 +31,9 @@ from ingest.target import Destination, spec_for
 from ingest.writing import BackgroundWriter
 
 GO_ON = "what was written is kept; the same command goes on from there"
+
+MAX_BEGINNINGS = 3
+"""How often a run begins when others begin the same index anew."""
 
 _log = logging.getLogger(__name__)
 
@@ -122,24 +125,34 @@ class _Writing:
         self._progress = progress
         self._waits = waits
         self._done = AddOutcome()
-        self._acknowledged = False
 
     def run(self, reading: Reading, survey: Survey) -> AddOutcome:
         """Bring everything that *survey* found into the destination, and publish it."""
+        mark = self._rejects.mark()
         try:
-            try:
-                self._write(reading, survey)
-            except IndexNotFound:
-                # Two runs began the index at the same moment, and the other's beginning counts: join it.
-                if self._acknowledged:
-                    raise
-                _log.info("index %s was begun by another run as well", self._destination.name)
-                self._write(reading, survey)
+            for _ in range(MAX_BEGINNINGS - 1):
+                try:
+                    self._write(reading, survey)
+                except (IndexNotFound, IndexConflict) as exc:
+                    self._check_begun_anew(exc)
+                    self._rejects.forget_since(mark)
+                    self._done = AddOutcome()
+                else:
+                    return self._done
+            self._write(reading, survey)
         except KeyboardInterrupt as exc:
             raise KeyboardInterrupt(f"stopped; {GO_ON}") from exc
         except StoreError as exc:
             raise type(exc)(f"{exc.message}; {GO_ON}") from exc
         return self._done
+
+    def _check_begun_anew(self, error: IndexNotFound | IndexConflict) -> None:
+        """Raise *error* unless there is a generation, which another run has begun, to write everything to again."""
+        if self._destination.find() is None:
+            raise error
+        name = self._destination.name
+        _log.info("index %s was begun anew by another run", name)
+        self._progress.say(f'index "{name}" was begun anew by another run; joining it')
 
     def _write(self, reading: Reading, survey: Survey) -> None:
         given_up = Event()
@@ -163,7 +176,6 @@ class _Writing:
         patience.with_store(lambda: self._destination.publish(target))
 
     def _add(self, batch: Batch, outcome: AddOutcome) -> None:
-        self._acknowledged = True
         places = {record.document.doc_id: record for record in batch.records}
         for rejected in outcome.rejected:
             record = places[rejected.doc_id]

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from core.errors import CorpusError, IndexNotFound
+from core.errors import CorpusError, IndexConflict, IndexNotFound
 from core.protocols import Encoder, EncoderIdentity, Index, IndexSpec, Store
 from core.searching import check_encoder
 from ingest.corpus import Corpus
@@ -54,13 +54,10 @@ class Destination:
         Raises EncoderMismatch when the live generation holds another encoder's vectors, and InvalidIndexName.
         """
         if not self.restart:
-            try:
-                index = self.store.open(self.name)
-            except IndexNotFound:
-                pass
-            else:
-                check_encoder(index, self.encoder)
-                return Target(index, building=False)
+            live = self._live()
+            if live is not None:
+                check_encoder(live, self.encoder)
+                return Target(live, building=False)
         unfinished = self.store.unfinished(self.name)
         if unfinished is not None and self._goes_on(unfinished[1]):
             return Target(unfinished[0], building=True)
@@ -71,7 +68,11 @@ class Destination:
         return self.find() or Target(self.store.create(self.name, self.spec), building=True)
 
     def publish(self, target: Target) -> None:
-        """Make a generation that was being built the live one. Raises CorpusError when nothing is in it."""
+        """Make a generation that was being built the live one.
+
+        Raises CorpusError when nothing is in it, and IndexConflict when a plain run would put it in the place of a
+        generation that another run has published meanwhile.
+        """
         if not target.building:
             return
         if not target.index.info().documents:
@@ -79,7 +80,15 @@ class Destination:
                 f'no document could be written to index "{self.name}", so it was not published; the rejected '
                 f"records say why (--rejects FILE)"
             )
+        if not self.restart and self.store.unfinished(self.name) is not None and self._live() is not None:
+            raise IndexConflict(f'index "{self.name}" was made by another run meanwhile; run the command again')
         self.store.publish(target.index)
+
+    def _live(self) -> Index | None:
+        try:
+            return self.store.open(self.name)
+        except IndexNotFound:
+            return None
 
     def _goes_on(self, begun: IndexSpec) -> bool:
         if self.restart and begun.run_key != self.spec.run_key:

@@ -35,6 +35,20 @@ def test_without_a_file_a_few_are_kept() -> None:
     assert [record.line for record in rejects.examples] == list(range(MAX_EXAMPLES))
 
 
+def test_a_second_beginning_forgets_what_the_first_rejected(tmp_path: Path) -> None:
+    """Each record is written down once, however often a run begins."""
+    path = tmp_path / "rejects.jsonl"
+    before, after = RejectedRecord("c", 1, "unreadable"), RejectedRecord("c", 2, "refused")
+    with Rejects(path) as rejects:
+        rejects.add(before)
+        mark = rejects.mark()
+        for _ in range(3):
+            rejects.forget_since(mark)
+            rejects.add(after)
+    assert (rejects.count, rejects.examples) == (2, [before, after])
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [before.to_json(), after.to_json()]
+
+
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     """Said before anything is read."""
     with (

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
 
 from core.document import Vectors
-from core.errors import RerankError, StoreFull, StoreUnavailable
+from core.errors import IndexNotFound, RerankError, StoreFull, StoreUnavailable
 from core.protocols import IndexSpec
 from ingest.progress import LineProgress
 from ingest.run import GO_ON, IngestOptions, ingest
@@ -19,6 +19,10 @@ from tests.fakes import FakeEncoder
 from tests.ingest.corpora import NAME, counts, numbered, outcome, write_corpus
 from tests.ingest.hooked_store import Hook, HookedStore
 
+CONFLICTING: list[dict[str, object]] = [
+    {"_id": "x", "text": "x", "year": 1},
+    {"_id": "y", "text": "y", "year": "soon"},
+]
 RESTART = IngestOptions(restart=True, waits=())
 
 
@@ -47,6 +51,22 @@ def failing(step: str, error: RerankError, *, after: int = 0, times: int = 1_000
             seen += 1
             if after < seen <= after + times:
                 raise error
+
+    return before
+
+
+def at_upload(number: int, act: Callable[[], object]) -> Hook:
+    """A hook that does something else before an upload, counted from 0: what another process may do meanwhile."""
+    uploads = 0
+    done = False
+
+    def before(step: str) -> None:
+        nonlocal uploads, done
+        if step == "upsert" and not done:
+            done = uploads == number
+            uploads += 1
+            if done:
+                act()
 
     return before
 
@@ -180,40 +200,54 @@ def test_ctrl_c_keeps_what_was_written(store: HookedStore, corpus: str) -> None:
     assert counts(store, encoder, corpus) == outcome(1000 - written, skipped=written)
 
 
-def test_two_runs_that_begin_an_index_at_once_build_it_together(
+@pytest.mark.parametrize("uploads", [0, 3])
+def test_runs_that_begin_an_index_at_once_build_it_together(
+    store: HookedStore, encoder: FakeEncoder, tmp_path: Path, uploads: int
+) -> None:
+    """The later beginning throws the earlier one away; the earlier run notices, and writes everything again there."""
+    store.before = at_upload(uploads, lambda: store.create(NAME, IndexSpec(encoder.identity)))
+    corpus = write_corpus(tmp_path / "c.jsonl", [*CONFLICTING, *numbered(1000), "nonsense"])
+    rejects = tmp_path / "rejects.jsonl"
+    expected = outcome(1001, rejected=2)
+    assert counts(store, encoder, corpus, options=IngestOptions(rejects=rejects)) == expected
+    assert len(rejects.read_text().splitlines()) == 2
+    assert store.open(NAME).info().documents == 1001
+
+
+def test_a_run_never_replaces_what_another_has_published_meanwhile(
     store: HookedStore, encoder: FakeEncoder, corpus: str, tmp_path: Path
 ) -> None:
-    """The later beginning throws the earlier one away; the earlier run notices and joins."""
-    spec = IndexSpec(encoder.identity)
-    begun: list[object] = []
+    """Only --restart replaces an index; a plain run adds to it."""
+    other = write_corpus(tmp_path / "other.jsonl", numbered(10, start=5000))
 
-    def begin_anew(step: str) -> None:
-        if step == "content_hashes" and not begun:
-            begun.append(True)
-            store.create(NAME, spec)
+    def other_run() -> None:
+        counts(store, FakeEncoder(), other)
+        store.create(NAME, IndexSpec(encoder.identity))
 
-    store.before = begin_anew
-    assert counts(store, encoder, corpus) == outcome(1000)
-    assert store.open(NAME).info().documents == 1000
+    store.before = at_upload(3, other_run)
+    assert counts(store, encoder, corpus)["rejected"] == 0
+    assert store.open(NAME).info().documents == 1010
 
 
-def test_an_index_that_is_built_anew_in_mid_run_is_an_error(
-    store: HookedStore, encoder: FakeEncoder, corpus: str
+def test_an_index_that_is_rebuilt_while_it_is_updated_is_followed(
+    store: HookedStore, encoder: FakeEncoder, corpus: str, tmp_path: Path
 ) -> None:
-    """What was acknowledged is gone with it, so the run must not say that all is well."""
-    uploads: list[object] = []
-
-    def begin_anew(step: str) -> None:
-        uploads.extend([True] if step == "upsert" else [])
-        if len(uploads) == 3:
-            store.before = lambda step: None
-            store.create(NAME, IndexSpec(encoder.identity))
-
-    store.before = begin_anew
-    with pytest.raises(RerankError, match="built anew"):
-        counts(store, encoder, corpus)
-    assert store.indexes() == []
+    """The documents that were acknowledged before are written to the new one as well."""
+    other = write_corpus(tmp_path / "other.jsonl", numbered(10, start=5000))
+    counts(store, encoder, other)
+    store.before = at_upload(3, lambda: counts(store, FakeEncoder(), other, options=RESTART))
     assert counts(store, encoder, corpus) == outcome(1000)
+    assert store.open(NAME).info().documents == 1010
+
+
+def test_an_index_that_is_deleted_in_mid_run_is_an_error(store: HookedStore, encoder: FakeEncoder, corpus: str) -> None:
+    """What was acknowledged is gone with it, so the run must not say that all is well."""
+    counts(store, encoder, corpus)
+    store.before = at_upload(1, lambda: store.delete(NAME))
+    changed = write_corpus(Path(corpus), numbered(1000, text="changed"))
+    with pytest.raises(IndexNotFound, match="was deleted or built anew"):
+        counts(store, encoder, changed)
+    assert store.indexes() == []
 
 
 def test_two_writers_at_once_lose_nothing(store: HookedStore, tmp_path: Path) -> None:
