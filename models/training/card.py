@@ -15,7 +15,7 @@ CARD_FILE = "README.md"
 
 @dataclass(frozen=True)
 class Card:
-    """What is said of a model. settings: of the run; data: the files' hashes by path; base: the model it began as."""
+    """What is said of a model. base: the model it began as; run: what decided the run, as RunFolder has it."""
 
     title: str
     kind: str
@@ -23,8 +23,7 @@ class Card:
     base: str
     max_tokens: int
     languages: Sequence[str]
-    settings: Mapping[str, object]
-    data: Mapping[str, str]
+    run: Mapping[str, object]
     use: str
 
     def write(self, folder: Path, report: TrainingReport) -> None:
@@ -34,20 +33,26 @@ class Card:
             "architecture": self.architecture,
             "max_tokens": self.max_tokens,
             "languages": list(self.languages),
-            "trained_on": [Path(path).name for path in self.data],
+            "trained_on": sorted(Path(path).name for path in self._data),
             "licence": None,
             "base": self.base,
         }
         (folder / RERANK_FILE).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
         (folder / CARD_FILE).write_text(self._text(folder.name, report), encoding="utf-8")
 
+    @property
+    def _data(self) -> Mapping[str, str]:
+        data = self.run.get("data")
+        return data if isinstance(data, dict) else {}
+
     def _text(self, name: str, report: TrainingReport) -> str:
         scores = _table(
             ("score", "before", "after"),
             [(key, f"{report.before.get(key, float('nan')):.4f}", f"{v:.4f}") for key, v in report.metrics.items()],
         )
-        data = _table(("file", "SHA-256"), [(Path(path).name, digest) for path, digest in self.data.items()])
-        settings = _table(("setting", "value"), [(key, str(value)) for key, value in self.settings.items()])
+        data = _table(("file", "SHA-256"), [(Path(path).name, digest) for path, digest in self._data.items()])
+        kept = [(key, str(value)) for key, value in self.run.items() if key not in ("recipe", "data", "base")]
+        settings = _table(("setting", "value"), kept)
         return (
             f"# {name}\n\n{self.title}, trained from {self.base} in {report.steps} steps; the weights are those of step"
             f" {report.best_step}, the best by evaluation.\n\n{self.use}\n\n## Scores\n\n{scores}\n\n"

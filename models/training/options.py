@@ -66,5 +66,6 @@ class StsOptions:
     warmup: float = 0.1
     max_tokens: int = 128
     evaluate_every: int = 500
+    keep_checkpoints: int = 2
     threads: int = 0
     on_progress: ReportProgress | None = None

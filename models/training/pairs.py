@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from transformers import set_seed
 
-from core.errors import TrainingDataError, TrainingFailed
+from core.errors import TrainingDataError
 from models.loading import load_encoder
 from models.training.base import Base, open_base
 from models.training.batches import ListBatches
@@ -20,12 +20,12 @@ from models.training.list_model import ListModel
 from models.training.lists import RankingList
 from models.training.negatives import complete_lists, cut
 from models.training.options import PairsOptions
-from models.training.plot import PLOT_FILE, draw
+from models.training.outcome import write_outcome
 from models.training.ranking_scores import METRIC, list_logits, log_odds, ranking_scores
 from models.training.reading import read_training_data
 from models.training.report import TrainingReport
 from models.training.run import Examples, RunOutcome, RunSettings, TrainingRun
-from models.training.run_folder import RunFolder
+from models.training.run_folder import RunFolder, run_key
 
 QUERY_TOKENS = 64
 SERVED_TOKENS = 512
@@ -34,7 +34,6 @@ DEVELOPMENT_NEGATIVES = 9
 DEVELOPMENT_LISTS = 200
 """At most so many are measured on: an evaluation must not take longer than the steps between two of them."""
 _USE = "A reranker: its logit is the log-odds of relevance among the held-out lists, and orders passages for a query."
-_NOT_THE_RUN = ("output", "on_progress", "threads", "data", "base")
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,7 @@ def train_pairs(options: PairsOptions) -> TrainingReport:
     set_seed(options.seed)
     data = read_training_data(options.data)
     base = open_base(options.base)
-    kept = {key: value for key, value in asdict(options).items() if key not in _NOT_THE_RUN}
-    run = {"recipe": "pairs", **kept, "data": dict(data.digests), "base": base.folder.fingerprint}
-    folder = RunFolder(options.output, run)
+    folder = RunFolder(options.output, run_key("pairs", options, data=data.digests, base=base.folder.fingerprint))
     finished = folder.finished()
     if finished is not None:
         return finished
@@ -85,24 +82,12 @@ def train_pairs(options: PairsOptions) -> TrainingReport:
         best_step=outcome.best_step,
         seconds=time.monotonic() - started,
     )
-    _write(base, folder, report, outcome)
+    write_outcome(folder, report, outcome, save=base.save, card=_card(base, folder), metric=METRIC)
     return report
 
 
 def _run(module: ListModel, base: Base, course: _Course, options: PairsOptions, folder: RunFolder) -> RunOutcome:
-    settings = RunSettings(
-        checkpoints=folder.checkpoints,
-        epochs=options.epochs,
-        max_steps=options.max_steps,
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
-        seed=options.seed,
-        warmup=options.warmup,
-        evaluate_every=options.evaluate_every,
-        metric=METRIC,
-        keep_checkpoints=options.keep_checkpoints,
-        on_progress=options.on_progress,
-    )
+    settings = RunSettings.of(options, checkpoints=folder.checkpoints, metric=METRIC)
     order = LengthGroups(course.train.lengths, batch_size=options.batch_size, seed=options.seed)
     examples = Examples(count=len(course.train.lists), order=order, batch=course.train.batch)
     return TrainingRun(module, settings, examples=examples, evaluation=lambda: _scores(base, course)).run()
@@ -131,29 +116,17 @@ def _course(lists: Sequence[RankingList], base: Base, options: PairsOptions) -> 
     return _Course(base.batches(train, **limits), base.batches(measured, **limits))
 
 
-def _write(base: Base, folder: RunFolder, report: TrainingReport, outcome: RunOutcome) -> None:
-    settings = {key: value for key, value in folder.run.items() if key not in ("recipe", "data", "base")}
-    data = folder.run["data"]
-    card = Card(
+def _card(base: Base, folder: RunFolder) -> Card:
+    return Card(
         title=f"A {base.architecture} reranker",
         kind="reranker",
         architecture=base.architecture,
         base=base.folder.name,
         max_tokens=_served_tokens(base),
         languages=base.folder.rerank.languages,
-        settings=settings,
-        data=data if isinstance(data, dict) else {},
+        run=folder.run,
         use=_USE,
     )
-    try:
-        base.save(folder.path)
-        card.write(folder.path, report)
-        draw(outcome.log, folder.path / PLOT_FILE, metric=METRIC)
-        folder.finish(report, log=list(outcome.log))
-    except OSError as exc:
-        raise TrainingFailed(
-            f"{folder.path}: the model could not be written: {exc}; the checkpoints are in {folder.checkpoints}"
-        ) from exc
 
 
 def _served_tokens(base: Base) -> int:

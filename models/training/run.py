@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from safetensors import SafetensorError
@@ -20,7 +20,7 @@ from core.errors import TrainingFailed
 from models.runtimes.quiet import quiet
 from models.training.interrupt import Interrupt
 from models.training.length_groups import Places
-from models.training.options import ReportProgress
+from models.training.options import PairsOptions, ReportProgress, StsOptions
 from models.training.precision import trains_in_bfloat16
 
 HEAD_RATE = 30.0
@@ -40,8 +40,25 @@ class RunSettings:
     warmup: float
     evaluate_every: int
     metric: str
-    keep_checkpoints: int = 2
-    on_progress: ReportProgress | None = None
+    keep_checkpoints: int
+    on_progress: ReportProgress | None
+
+    @classmethod
+    def of(cls, options: PairsOptions | StsOptions, *, checkpoints: Path, metric: str) -> Self:
+        """The settings that *options* hold."""
+        return cls(
+            checkpoints=checkpoints,
+            epochs=options.epochs,
+            max_steps=options.max_steps,
+            batch_size=options.batch_size,
+            learning_rate=options.learning_rate,
+            seed=options.seed,
+            warmup=options.warmup,
+            evaluate_every=options.evaluate_every,
+            metric=metric,
+            keep_checkpoints=options.keep_checkpoints,
+            on_progress=options.on_progress,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,15 +5,26 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.errors import TrainingFailed
+from models.training.options import PairsOptions, StsOptions
 from models.training.report import TrainingReport
 
 METRICS_FILE = "metrics.json"
 CHECKPOINTS = "checkpoints"
 _RUN_FILE = "run.json"
+_NOT_THE_RUN = ("output", "on_progress", "threads", "data", "base")
+"""Options that do not change what comes out, and those that are told by their content instead of their place."""
+
+
+def run_key(
+    recipe: str, options: PairsOptions | StsOptions, *, data: Mapping[str, str], base: str
+) -> dict[str, object]:
+    """Everything that decides what a run does; *data*: the files' hashes, *base*: the base model's fingerprint."""
+    settings = {key: value for key, value in asdict(options).items() if key not in _NOT_THE_RUN}
+    return {"recipe": recipe, **settings, "data": dict(data), "base": base}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,70 @@
+"""Scored pairs as tensors, and the module that a run over them trains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+from transformers import PreTrainedTokenizerBase
+
+from models.training.batches import padded
+from models.training.precision import autocast
+from models.training.sentences import SentencePair
+
+_EVALUATED = 64
+
+
+class PairBatches:
+    """Pairs read into tokens once, as one row each."""
+
+    def __init__(self, pairs: Sequence[SentencePair], tokenizer: PreTrainedTokenizerBase, *, max_tokens: int) -> None:
+        self.labels = np.array([pair.label for pair in pairs])
+        read = tokenizer(
+            [pair.first for pair in pairs], [pair.second for pair in pairs], truncation=True, max_length=max_tokens
+        )
+        self._ids = [np.asarray(ids, dtype=np.int32) for ids in read["input_ids"]]
+        types = read.get("token_type_ids")
+        self._types = [np.asarray(ids, dtype=np.int32) for ids in types] if types else None
+        self._padding = int(tokenizer.pad_token_id or 0)
+        self.lengths = [len(ids) for ids in self._ids]
+
+    def batch(self, places: Sequence[int]) -> dict[str, Tensor]:
+        """The pairs at *places*: what the model reads, and `labels` float32 (n,)."""
+        ids, mask = padded([self._ids[place] for place in places], self._padding)
+        batch = {"input_ids": ids, "attention_mask": mask}
+        if self._types is not None:
+            batch["token_type_ids"], _ = padded([self._types[place] for place in places], 0)
+        return {**batch, "labels": torch.tensor(self.labels[list(places)], dtype=torch.float32)}
+
+
+class PairModel(nn.Module):
+    """A cross-encoder with one label, under training: called with a batch, it answers the binary cross-entropy."""
+
+    def __init__(self, cross: Any) -> None:
+        super().__init__()
+        self.cross = cross
+
+    def forward(self, *, labels: Tensor, **read: Tensor) -> Tensor:
+        """The mean loss of the pairs, a scalar."""
+        return binary_cross_entropy_with_logits(self._logits(read), labels)
+
+    def scores(self, pairs: PairBatches) -> NDArray[np.float64]:
+        """A logit for each of the pairs, float64 (n,)."""
+        device = next(self.parameters()).device
+        order = np.argsort(pairs.lengths, kind="stable").tolist()
+        scores = np.zeros(len(order))
+        for start in range(0, len(order), _EVALUATED):
+            places = order[start : start + _EVALUATED]
+            read = {name: value.to(device) for name, value in pairs.batch(places).items() if name != "labels"}
+            with torch.inference_mode(), autocast():
+                scores[places] = self._logits(read).double().cpu().numpy()
+        return scores
+
+    def _logits(self, read: dict[str, Tensor]) -> Tensor:
+        logits: Tensor = self.cross(**read).logits.float()[:, 0]  # (n, 1) -> (n,)
+        return logits
