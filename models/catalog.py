@@ -67,13 +67,12 @@ class ModelEntry:
 
 def catalog(settings: ModelSettings, *, shipped: Path = BUILT_IN) -> list[ModelEntry]:
     """The built-in models, then the others that *settings* name; one that cannot be read is logged and left out."""
-    names = [*built_in_models(shipped), *_configured(settings)]
-    return _entries(names, settings, shipped)
+    return _entries(settings, shipped, built_in=list(built_in_models(shipped)))
 
 
 def served(settings: ModelSettings, *, shipped: Path = BUILT_IN) -> list[ModelEntry]:
     """The models that *settings* name and no others: what a service's requests may name."""
-    return _entries(_configured(settings), settings, shipped)
+    return _entries(settings, shipped, built_in=())
 
 
 def resolve(name: str, *, role: Role, shipped: Path = BUILT_IN, reach_hub: bool = True) -> ModelFolder:
@@ -124,20 +123,22 @@ def check_role(folder: ModelFolder, role: Role) -> None:
         raise ModelInvalid(f"{folder.path} holds a model of kind {folder.kind}, which cannot be the {role}")
 
 
-def _configured(settings: ModelSettings) -> list[str]:
-    return [settings.encoder, settings.reranker, *settings.rerankers]
-
-
-def _entries(names: Sequence[str], settings: ModelSettings, shipped: Path) -> list[ModelEntry]:
-    encoder = _folder(settings.encoder, "encoder", shipped)
-    reranker = _folder(settings.reranker, "reranker", shipped)
-    used = {folder.path.resolve() for folder in (encoder, reranker) if folder is not None}
+def _entries(settings: ModelSettings, shipped: Path, *, built_in: Sequence[str]) -> list[ModelEntry]:
+    """*built_in* models, then the configured ones, each once."""
+    in_use = _folders([settings.encoder], "encoder", shipped) + _folders([settings.reranker], "reranker", shipped)
+    used = {folder.path.resolve() for folder in in_use}
+    listed = _folders(built_in, "reranker", shipped) + in_use + _folders(settings.rerankers, "reranker", shipped)
     found: dict[Path, ModelEntry] = {}
-    for name in names:
-        folder = encoder if name == settings.encoder else _folder(name, "reranker", shipped)
-        if folder is not None and (path := folder.path.resolve()) not in found:
+    for folder in listed:
+        path = folder.path.resolve()
+        if path not in found:
             found[path] = _entry(folder, default=path in used)
     return list(found.values())
+
+
+def _folders(names: Sequence[str], role: Role, shipped: Path) -> list[ModelFolder]:
+    folders = (_folder(name, role, shipped) for name in names)
+    return [folder for folder in folders if folder is not None]
 
 
 def _folder(name: str, role: Role, shipped: Path) -> ModelFolder | None:

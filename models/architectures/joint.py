@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoModel, BertConfig, BertModel
+from transformers import AutoConfig, BertConfig, BertModel
 
 from core.errors import ModelInvalid
 from models.runtimes.quiet import quiet
@@ -94,13 +94,14 @@ class JointReranker(nn.Module):
         path = Path(folder)
         try:
             with quiet():
-                bert = AutoModel.from_pretrained(
+                config = AutoConfig.from_pretrained(path, local_files_only=True)
+                if not isinstance(config, BertConfig):
+                    raise ModelInvalid(f"{path}: a joint reranker starts from a BERT, not from a {config.model_type}")
+                bert = BertModel.from_pretrained(
                     path, dtype=torch.float32, add_pooling_layer=False, local_files_only=True
                 )
         except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as exc:
             raise ModelInvalid(f"{path}: cannot be loaded as an encoder: {exc}") from exc
-        if not isinstance(bert, BertModel):
-            raise ModelInvalid(f"{path}: a joint reranker starts from a BERT, not from {type(bert).__name__}")
         return cls(bert, apart_layers=bert.config.num_hidden_layers // 2 if apart_layers is None else apart_layers)
 
     @classmethod
