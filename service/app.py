@@ -1,8 +1,11 @@
-"""The Flask application."""
+"""The Flask application: every resource, over the components it is given."""
 
 from __future__ import annotations
 
+import logging
+import re
 import time
+from typing import Any
 
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
@@ -10,52 +13,72 @@ from flask.json.provider import DefaultJSONProvider
 from service import auth, documents, errors, indexes, info, metrics, models, openapi, page, probes, rerank, search
 from service.components import Components
 
-UNMATCHED = "unmatched"
+_log = logging.getLogger(__name__)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+_MEGABYTE = 1 << 20
+_QUIET = frozenset({"probes.health", "probes.ready", "metrics.exposition", "static"})
+"""Asked all the time, and of no interest while they go well."""
 
 
 def create_app(components: Components) -> Flask:
-    """The service over *components*, which may still be loading: /ready says when they are there."""
-    app = Flask("service")
-    app.json = _json(app)
-    app.url_map.strict_slashes = True
+    """The application over *components*, which may still be loading; nothing is kept outside the two."""
+    app = Flask(__name__)
+    app.json = _Json(app)
+    app.config["MAX_CONTENT_LENGTH"] = components.settings.max_body_mb * _MEGABYTE
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
-    app.config["MAX_CONTENT_LENGTH"] = components.settings.max_body_mb << 20
-    measures = metrics.Metrics()
-    _count(app, measures)
+    measured = metrics.Metrics()
     errors.register(app)
+    _watch(app, measured)
     auth.register(app, components.settings.api_keys)
-    description = openapi.describe()
     for blueprint in (
-        search.routes(components, measures),
-        rerank.routes(components, measures),
+        search.routes(components, measured),
         documents.routes(components),
+        rerank.routes(components, measured),
         indexes.routes(components),
         models.routes(components),
         probes.routes(components),
         info.routes(components),
-        metrics.routes(measures),
-        openapi.routes(description),
-        page.routes(app, description),
+        metrics.routes(measured),
+        openapi.routes(openapi.describe()),
+        page.routes(app),
     ):
         app.register_blueprint(blueprint)
     return app
 
 
-def _json(app: Flask) -> DefaultJSONProvider:
-    provider = DefaultJSONProvider(app)
-    provider.ensure_ascii = False
-    provider.sort_keys = False
-    provider.compact = True
-    return provider
+class _Json(DefaultJSONProvider):
+    """UTF-8 as it is, keys in their order. A lone surrogate, which a message may quote, is escaped."""
+
+    ensure_ascii = False
+    sort_keys = False
+    compact = True
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", super().dumps(obj, **kwargs))
 
 
-def _count(app: Flask, measures: metrics.Metrics) -> None:
+def _watch(app: Flask, measured: metrics.Metrics) -> None:
+    """Measure and log every answer: what was asked for, never the words."""
+
     @app.before_request
     def start() -> None:
         g.started = time.perf_counter()
 
     @app.after_request
-    def count(response: Response) -> Response:
-        route = request.url_rule.rule if request.url_rule is not None else UNMATCHED
-        measures.observe_request(route, response.status_code, time.perf_counter() - g.started)
+    def finish(response: Response) -> Response:
+        seconds = time.perf_counter() - g.started
+        route = request.url_rule.rule if request.url_rule else "none"
+        measured.observe_request(route, response.status_code, seconds)
+        level = logging.DEBUG if request.endpoint in _QUIET and response.status_code < 400 else logging.INFO
+        _log.log(
+            level,
+            "method=%s path=%s status=%d ms=%.1f bytes=%s",
+            request.method,
+            request.path.encode("unicode_escape").decode(),
+            response.status_code,
+            seconds * 1000,
+            response.content_length,
+        )
         return response

@@ -23,6 +23,19 @@ at which walking a value would exhaust the stack."""
 
 _SHOWN = 60
 
+_KINDS = {
+    "int_type": "is a whole number",
+    "float_type": "is a number",
+    "bool_type": "is true or false",
+    "string_type": "is a string",
+    "list_type": "is a list",
+    "dict_type": "is an object",
+    "model_type": "is an object",
+    "too_short": "has at least one member",
+    "string_too_short": "has at least one character",
+}
+"""pydantic's names of what is wrong, as rules."""
+
 
 def read_object(request: Request) -> dict[str, Any]:
     """The JSON object that *request* carries.
@@ -137,32 +150,16 @@ def _explained(model: type[BaseModel], error: ValidationError) -> InvalidRequest
 def _rule(problem: ErrorDetails) -> str:
     limits = problem.get("ctx", {})
     match problem["type"]:
-        case "int_type" | "int_from_float":
-            rule = "is a whole number"
-        case "float_type" | "finite_number":
-            rule = "is a number"
-        case "bool_type":
-            rule = "is true or false"
-        case "string_type":
-            rule = "is a string"
-        case "list_type":
-            rule = "is a list"
-        case "dict_type" | "model_type":
-            rule = "is an object"
-        case "literal_error":
-            rule = f"is one of {limits['expected']}"
         case "greater_than_equal":
             rule = f"is at least {limits['ge']:,}"
         case "less_than_equal":
             rule = f"is at most {limits['le']:,}"
+        case "literal_error":
+            rule = f"is one of {limits['expected']}"
         case "too_long":
             return f"has at most {limits['max_length']:,} members, not {limits['actual_length']:,}"
-        case "too_short":
-            return "is empty"
-        case "string_too_short":
-            return "is blank"
-        case _:
-            rule = f"cannot be read ({problem['msg']})"
+        case kind:
+            rule = _KINDS.get(kind) or f"cannot be read ({problem['msg']})"
     return f"{rule}, not {_kind(problem['input'])}"
 
 

@@ -134,12 +134,22 @@ def _operation(route: Route) -> dict[str, object]:
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": _json(route.body)}
     elif (route.method, route.path) == ("get", "/search"):
-        operation["parameters"] = [
-            {"name": "q", "in": "query", "required": True, "schema": {"type": "string"}},
-            {"name": "index", "in": "query", "required": True, "schema": {"type": "string"}},
-            {"name": "k", "in": "query", "schema": {"type": "integer"}},
-        ]
+        operation["parameters"] = _search_parameters()
     return operation
+
+
+def _search_parameters() -> list[dict[str, object]]:
+    schema = requests.SearchBody.model_json_schema(ref_template=_REF)
+    return [
+        {
+            "name": "q" if name == "query" else name,
+            "in": "query",
+            "required": name in schema["required"],
+            "schema": described,
+        }
+        for name, described in schema["properties"].items()
+        if name != "filter"
+    ]
 
 
 def _responses(route: Route) -> dict[str, object]:

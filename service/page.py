@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, Response, render_template
 
-from service.openapi import Operation, operations
+from service.info import service_version
+from service.openapi import operations
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -12,10 +13,9 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-def routes(app: Flask, description: dict[str, object]) -> Blueprint:
-    """The two pages; *description* is the OpenAPI document."""
+def routes(app: Flask) -> Blueprint:
+    """The two pages, and the headers that keep a browser from loading anything into them."""
     blueprint = Blueprint("page", __name__)
-    described: list[Operation] = operations()
 
     @blueprint.get("/")
     def page() -> Response:
@@ -23,7 +23,7 @@ def routes(app: Flask, description: dict[str, object]) -> Blueprint:
 
     @blueprint.get("/docs")
     def docs() -> Response:
-        return _html("docs.html", operations=described, info=description["info"])
+        return _html("docs.html", operations=operations(), version=service_version())
 
     def _html(template: str, **values: object) -> Response:
         return Response(render_template(template, **values), content_type="text/html; charset=utf-8")

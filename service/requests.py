@@ -5,9 +5,9 @@ A key that may be left out may also be null, which means the same.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, WithJsonSchema
 
 from core.filters import parse_filter
 from core.search import SearchRequest, check_query
@@ -102,7 +102,7 @@ class RerankBody(_Body):
     """POST /rerank, as Cohere's and Jina's clients send it."""
 
     query: str = Field(description="The text to compare the documents with.")
-    documents: list[str | dict[str, Any]] = Field(
+    documents: list[Annotated[Any, WithJsonSchema({"type": ["string", "object"]})]] = Field(
         min_length=1, max_length=MAX_DOCUMENTS, description='Texts, or objects with a key "text".'
     )
     model: str | None = Field(None, description="A reranker of GET /models, or default.")

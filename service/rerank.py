@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from flask import Blueprint, Response, jsonify, request
@@ -83,16 +82,14 @@ def rank_texts(reranker: Reranker, query: str, texts: Sequence[str], *, timeout_
     )
 
 
-def document_texts(documents: Sequence[str | Mapping[str, Any]], rank_fields: Sequence[str] | None) -> list[str]:
+def document_texts(documents: Sequence[object], rank_fields: Sequence[str] | None) -> list[str]:
     """The text of each document: itself, or the *rank_fields* (`text`) of an object, one a line.
 
-    Raises InvalidRequest for an object that has none of them, and for one that is not a string.
+    Raises InvalidRequest for a document that is neither, for an object that has none of the fields, and for a field
+    that is not a string.
     """
     fields = rank_fields or ("text",)
-    return [
-        document if isinstance(document, str) else _object_text(document, fields, f"documents[{i}]")
-        for i, document in enumerate(documents)
-    ]
+    return [_text(document, fields, f"documents[{i}]") for i, document in enumerate(documents)]
 
 
 def answer(body: RerankBody, texts: Sequence[str], ranking: TextRanking, *, api_version: str) -> dict[str, object]:
@@ -118,7 +115,11 @@ def answer(body: RerankBody, texts: Sequence[str], ranking: TextRanking, *, api_
     }
 
 
-def _object_text(document: Mapping[str, Any], fields: Sequence[str], where: str) -> str:
+def _text(document: object, fields: Sequence[str], where: str) -> str:
+    if isinstance(document, str):
+        return document
+    if not isinstance(document, Mapping):
+        raise InvalidRequest(f'"{where}" is a string, or an object with the key "text"', field=where)
     parts = []
     for field in fields:
         value = document.get(field)

@@ -1,6 +1,7 @@
-"""gunicorn around the application: one master, workers of many threads.
+"""Serving: gunicorn with threads, in this process and its workers.
 
-Models and the embedded store are loaded in the worker, after the fork, beside the requests: neither survives a fork.
+The parent only listens and keeps the workers alive. Each worker builds its own components after the fork: neither
+the models' threads nor LanceDB's survive one.
 """
 
 from __future__ import annotations
@@ -12,56 +13,183 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
-from gunicorn.arbiter import Arbiter
 
 from core.errors import SettingError
 from core.settings import Settings
-
-DRAIN_SECONDS = 30
-MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
-
-AnnounceAddress = Callable[[str], None]
+from service.components import Components, build
+from service.metrics import MULTIPROCESS_DIR
 
 _log = logging.getLogger(__name__)
 
+DRAIN_SECONDS = 30
+"""How long requests in flight may take after SIGTERM."""
+
+HEARTBEAT_SECONDS = 120
+"""A worker that does not get to its main loop for so long is replaced; importing the models holds it for seconds."""
+
+BACKLOG = 512
+_SHARED_MEMORY = Path("/dev/shm")
+
 
 def serve(
-    settings: Settings, *, workers: int = 1, insecure: bool = False, on_ready: AnnounceAddress | None = None
+    settings: Settings,
+    *,
+    workers: int = 1,
+    insecure: bool = False,
+    on_ready: Callable[[str], None] | None = None,
+    components: Callable[[Settings], Components] = build,
 ) -> int:
-    """Serve until SIGTERM or SIGINT, which let running requests end; returns the exit code.
+    """Listen, and answer until SIGTERM or SIGINT; returns the exit code.
 
-    *on_ready* is called with the address when the service listens; by default it is written to stderr. Raises
-    SettingError for a host beyond loopback without keys (unless *insecure*), and for a port that is taken.
+    *on_ready* is told the address once connections are accepted: port 0 has become a real one. By default it is
+    written to stderr. The models may still be loading then; /ready says when they are there. The calling process
+    must not have run models or opened a store before. Raises SettingError for an address that cannot be listened on,
+    and for one that others can reach while no API keys are set, unless *insecure*.
     """
     check_exposure(settings, insecure=insecure)
-    _check_free(settings)
-    with tempfile.TemporaryDirectory(prefix="rerank-metrics-") as counters:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    with ExitStack() as stack:
+        listener = listen(settings.host, settings.port)
+        url = address_of(listener)
         if workers > 1:
-            # Before prometheus_client is imported, which reads it once.
-            os.environ[MULTIPROCESS_DIR] = counters
-        application = _Application(settings, workers, on_ready or _announce)
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rerank-metrics-"))
+            # prometheus_client reads it from the environment, when it is first imported.
+            os.environ[MULTIPROCESS_DIR] = folder
+            stack.callback(os.environ.pop, MULTIPROCESS_DIR, None)
+        server = _Server(
+            lambda: components(settings),
+            options(settings, listener, workers=workers),
+            when_listening=lambda: (on_ready or _announce)(url),
+        )
         try:
-            Arbiter(application).run()
+            server.run()
         except SystemExit as exc:
-            return exc.code if isinstance(exc.code, int) else 0 if exc.code is None else 1
-        finally:
-            os.environ.pop(MULTIPROCESS_DIR, None)
+            return exc.code if isinstance(exc.code, int) else 1
     return 0
 
 
 def check_exposure(settings: Settings, *, insecure: bool) -> None:
-    """Raise SettingError when everyone on the network could ask without a key."""
+    """Raise SettingError when others could reach the service and nothing would ask them for a key."""
     if insecure or settings.api_keys or _is_loopback(settings.host):
         return
     raise SettingError(
-        f"host {settings.host} lets other machines in, and no key is asked of them: set api_keys, "
-        "or say --insecure where something else keeps strangers out"
+        f"host {settings.host} can be reached from other machines, and no api_keys are set: "
+        "set RERANK_API_KEYS, listen on 127.0.0.1, or say --insecure"
     )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises SettingError, naming the way out, when there can be none."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as exc:
+        raise SettingError(f"host {host} is no address of this machine ({exc}); set another host") from exc
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as exc:
+        listener.close()
+        reason = exc.strerror or str(exc)
+        raise SettingError(
+            f"cannot listen on {host}, port {port}: {reason}; set another port (0 takes a free one) or host"
+        ) from exc
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """The URL that *listener* answers at."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def options(settings: Settings, listener: socket.socket, *, workers: int) -> dict[str, object]:
+    """gunicorn's settings; it takes *listener* over."""
+    return {
+        "bind": f"fd://{listener.detach()}",
+        "workers": workers,
+        "threads": settings.threads,
+        "worker_class": "service.worker.Worker",
+        "worker_tmp_dir": str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None,
+        "timeout": HEARTBEAT_SECONDS,
+        "graceful_timeout": DRAIN_SECONDS,
+        "keepalive": 5,
+        "limit_request_line": 8190,
+        "limit_request_fields": 100,
+        "limit_request_field_size": 8190,
+        "control_socket_disable": True,
+        "proc_name": "rerank",
+        "loglevel": "warning",
+    }
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
+    def __init__(
+        self,
+        components: Callable[[], Components],
+        options: Mapping[str, object],
+        *,
+        when_listening: Callable[[], None],
+    ) -> None:
+        self._build = components
+        self._options = options
+        self._when_listening = when_listening
+        self._components: Components | None = None
+        self._stop = threading.Event()
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+        self.cfg.set("when_ready", self._listening)
+        self.cfg.set("post_worker_init", self._start_loading)
+        self.cfg.set("worker_exit", self._close)
+        self.cfg.set("child_exit", _forget_worker)
+
+    def load(self) -> Flask:
+        """The application, made in the worker."""
+        from service.app import create_app
+
+        self._components = self._build()
+        return create_app(self._components)
+
+    def _listening(self, _: Any) -> None:
+        self._when_listening()
+
+    def _start_loading(self, _: Any) -> None:
+        if self._components is not None:
+            loader = threading.Thread(
+                target=self._components.keep_loading, args=(self._stop,), name="loader", daemon=True
+            )
+            loader.start()
+
+    def _close(self, _: Any, __: Any) -> None:
+        self._stop.set()
+        if self._components is not None:
+            self._components.close()
+
+
+def _forget_worker(_: Any, worker: Any) -> None:
+    """Drop the gauges of a worker that is gone; its counts stay."""
+    if MULTIPROCESS_DIR in os.environ:
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def _announce(url: str) -> None:
+    sys.stderr.write(f"listening on {url}\n")
+    sys.stderr.flush()
 
 
 def _is_loopback(host: str) -> bool:
@@ -71,71 +199,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _check_free(settings: Settings) -> None:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as exc:
-            raise SettingError(
-                f"cannot listen on {settings.host}:{settings.port} ({exc.strerror}); choose another host or port"
-            ) from exc
-
-
-def _announce(address: str) -> None:
-    sys.stderr.write(f"listening on {address}\n")
-    sys.stderr.flush()
-
-
-class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-    def __init__(self, settings: Settings, workers: int, on_ready: AnnounceAddress) -> None:
-        self._settings = settings
-        self._workers = workers
-        self._on_ready = on_ready
-        super().__init__()
-
-    def load_config(self) -> None:
-        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
-        options: dict[str, Any] = {
-            "bind": f"{host}:{self._settings.port}",
-            "workers": self._workers,
-            "threads": self._settings.threads,
-            "worker_class": "gthread",
-            "worker_connections": 1000,
-            "graceful_timeout": DRAIN_SECONDS,
-            "timeout": 60,
-            "keepalive": 75,
-            "loglevel": "warning",
-            "proc_name": "rerank",
-            "when_ready": self._when_ready,
-            "child_exit": _forget_worker,
-        }
-        if "control_socket_disable" in self.cfg.settings:
-            options["control_socket_disable"] = True
-        for name, value in options.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> Flask:
-        """Called in each worker."""
-        from service.app import create_app
-        from service.components import build
-
-        components = build(self._settings)
-        app = create_app(components)
-        threading.Thread(target=components.keep_loading, args=(threading.Event(),), name="loading", daemon=True).start()
-        return app
-
-    def _when_ready(self, arbiter: Any) -> None:
-        host, port = arbiter.LISTENERS[0].sock.getsockname()[:2]
-        self._on_ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
-
-
-def _forget_worker(_: Any, worker: Any) -> None:
-    """What a worker that is gone counted stays counted; what it only gauged does not."""
-    if MULTIPROCESS_DIR in os.environ:
-        from prometheus_client.multiprocess import mark_process_dead
-
-        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
