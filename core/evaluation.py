@@ -1,36 +1,38 @@
-"""How good a search is on judged queries: the first stage, the cross-encoder alone, and the final order.
-
-One scoring pass a query gives all orders, so that they differ in nothing else.
-"""
+"""How good the orders of a search are, measured against judgments: nDCG@k, RR@k and R@100 by ir-measures."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import combinations
 
-import ir_measures
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ModelError
-from core.intervals import Interval, paired_difference
+from core.errors import CorpusError
+from core.intervals import CONFIDENCE, RESAMPLES, SEED, Interval, paired_difference
 from core.judgments import Dataset, JudgedQuery
-from core.latency import Latency, percentiles
+from core.latency import Clock, Latency, percentiles
 from core.orders import ORDERS, Order, ScoredDocument
 from core.protocols import Index
-from core.ranking import Ranking, RankingModel, rerank
+from core.ranking import Ranking, RankingModel, rerank_or_fail
 from core.retrieval import Retrieval
 from core.searching import SearchPipeline, check_encoder
 from core.settings import Mode
 
-BASELINE = "first_stage"
-RECALL_DEPTH = 100
+RECALL_CUTOFF = 100
+_IDS_AT_ONCE = 1000
+
+PerQuery = Mapping[str, NDArray[np.float64]]
+"""By measure, float64 (queries,) in the dataset's order."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class EvaluationOptions:
-    """What is measured: `depth` candidates of `index` by `mode`, scored at `k`. model None takes the default one."""
+    """What is evaluated: searches of *index* by *mode*, `depth` documents re-ranked by *model*.
+
+    `k` is where nDCG and RR are cut. *exact* compares with every vector in the first stage.
+    """
 
     index: str
     k: int = 10
@@ -38,59 +40,78 @@ class EvaluationOptions:
     mode: Mode = "hybrid"
     model: str | None = None
     exact: bool = False
-    orders: Mapping[str, Order] = field(default_factory=lambda: dict(ORDERS))
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores by query: values[order][measure] is float64 (queries,), in the data set's order.
+    """What an evaluation found.
 
-    runs[order] holds `depth` documents a query, best first.
+    runs: by order, each query's documents, best first; a query without candidates has none.
+    per_query: by order, each measure's values. latencies: by stage.
+    absent_documents: relevant documents that the index does not hold, of `relevant_documents`.
+    truncated: how many of the `scored` query-passage pairs were cut to fit the cross-encoder.
     """
 
     dataset: Dataset
     options: EvaluationOptions
-    model: str
-    values: Mapping[str, Mapping[str, NDArray[np.float64]]]
+    encoder: str
+    reranker: str
     runs: Mapping[str, Mapping[str, list[ScoredDocument]]]
-    latency: Mapping[str, Latency]
+    per_query: Mapping[str, PerQuery]
+    latencies: Mapping[str, Latency]
+    relevant_documents: int
+    absent_documents: int
+    scored: int
+    truncated: int
 
-    def means(self) -> dict[str, dict[str, float]]:
-        """The mean of each measure, by order."""
+    def means(self, order: str) -> dict[str, float]:
+        """Each measure of *order*, averaged over the queries."""
+        return {measure: float(values.mean()) for measure, values in self.per_query[order].items()}
+
+    def difference(self, order: str, baseline: str) -> dict[str, Interval]:
+        """Each measure of *order* minus that of *baseline*, with its interval."""
         return {
-            order: {measure: float(values.mean()) for measure, values in measures.items()}
-            for order, measures in self.values.items()
+            measure: paired_difference(values, self.per_query[baseline][measure])
+            for measure, values in self.per_query[order].items()
         }
 
-    def differences(self) -> dict[str, dict[str, Interval]]:
-        """Each order's mean difference to the first stage, with its 95% interval."""
-        baseline = self.values[BASELINE]
-        return {
-            order: {measure: paired_difference(values, baseline[measure]) for measure, values in measures.items()}
-            for order, measures in self.values.items()
-            if order != BASELINE
-        }
+    def differences(self) -> dict[tuple[str, str], dict[str, Interval]]:
+        """Every order against each one named before it."""
+        return {(later, earlier): self.difference(later, earlier) for earlier, later in combinations(self.per_query, 2)}
 
     def to_json(self) -> dict[str, object]:
-        """What `rerank-cli evaluate --json` prints."""
+        """The report, as docs/evaluating.md describes it."""
         return {
             "dataset": self.dataset.path,
             "split": self.dataset.split,
-            "queries": len(self.dataset.queries),
-            "judged": self.dataset.judged,
             "index": self.options.index,
             "mode": self.options.mode,
             "depth": self.options.depth,
-            "model": self.model,
+            "k": self.options.k,
+            "encoder": self.encoder,
+            "reranker": self.reranker,
+            "queries": len(self.dataset.queries),
+            "judged_queries": self.dataset.judged,
+            "queries_without_relevant": self.dataset.without_relevant,
+            "queries_without_text": self.dataset.without_text,
+            "relevant_documents": self.relevant_documents,
+            "absent_documents": self.absent_documents,
+            "scored_pairs": self.scored,
+            "truncated_pairs": self.truncated,
             "measures": {
-                order: {measure: round(mean, 6) for measure, mean in means.items()}
-                for order, means in self.means().items()
+                order: {measure: round(mean, 6) for measure, mean in self.means(order).items()} for order in self.runs
             },
             "differences": {
-                order: {measure: interval.to_json() for measure, interval in intervals.items()}
-                for order, intervals in self.differences().items()
+                f"{order}_minus_{baseline}": {measure: interval.to_json() for measure, interval in measures.items()}
+                for (order, baseline), measures in self.differences().items()
             },
-            "latency_ms": {stage: latency.to_json() for stage, latency in self.latency.items()},
+            "intervals": {
+                "method": "paired bootstrap over queries, percentile",
+                "confidence": CONFIDENCE,
+                "resamples": RESAMPLES,
+                "seed": SEED,
+            },
+            "latency_ms": {stage: latency.to_json() for stage, latency in self.latencies.items()},
         }
 
 
@@ -99,69 +120,103 @@ def evaluate(
     dataset: Dataset,
     options: EvaluationOptions,
     *,
-    on_query: Callable[[int, int], None] | None = None,
+    orders: Mapping[str, Order] = ORDERS,
+    on_query: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """Search every query of *dataset*, without time budget or min_score, and compare the orders.
+    """Search for each query of *dataset* once, without time budget or min_score, and measure each of *orders*.
 
-    *on_query* is called with the number of queries done and of all. Raises IndexNotFound, EncoderMismatch,
-    ModelNotFound, ModelError when a query cannot be scored, and StoreError.
+    *on_query* hears how many queries are done. The first query is answered once more before the clock counts, so that
+    no percentile holds the warming-up. Raises what SearchPipeline.search raises, ModelError when the reranker
+    fails (an evaluation never falls back), and CorpusError when the index holds no relevant document at all.
     """
     index = pipeline.store.open(options.index)
     check_encoder(index, pipeline.encoder)
     model = pipeline.models.get(options.model)
-    runs: dict[str, dict[str, list[ScoredDocument]]] = {name: {} for name in options.orders}
-    laps: list[Mapping[str, float]] = []
+    relevant, absent = _relevant_documents(index, dataset)
+    road = _Road(pipeline, index, model, Retrieval(options.mode, options.depth, exact=options.exact))
+    road.walk(dataset.queries[0])
+    runs: dict[str, dict[str, list[ScoredDocument]]] = {name: {} for name in orders}
+    laps: list[dict[str, float]] = []
+    scored = truncated = 0
     for done, query in enumerate(dataset.queries, start=1):
-        ranking, lap = _ranking(pipeline, index, model, query, options)
+        ranking, lap = road.walk(query)
         laps.append(lap)
-        for name, order in options.orders.items():
+        for name, order in orders.items():
             runs[name][query.query_id] = order(ranking)
+        scored += len(ranking.ranked)
+        truncated += sum(bool(entry.explanation.truncated) for entry in ranking.ranked)
         if on_query is not None:
-            on_query(done, len(dataset.queries))
-    values = {name: _measured(dataset, run, options.k) for name, run in runs.items()}
-    return Evaluation(dataset, options, model.reranker.name, values, runs, percentiles(laps))
+            on_query(done)
+    return Evaluation(
+        dataset=dataset,
+        options=options,
+        encoder=pipeline.encoder.name,
+        reranker=model.reranker.name,
+        runs=runs,
+        per_query={name: measure(dataset, run, k=options.k) for name, run in runs.items()},
+        latencies=percentiles(laps),
+        relevant_documents=relevant,
+        absent_documents=absent,
+        scored=scored,
+        truncated=truncated,
+    )
 
 
-def _ranking(
-    pipeline: SearchPipeline, index: Index, model: RankingModel, query: JudgedQuery, options: EvaluationOptions
-) -> tuple[Ranking, dict[str, float]]:
-    started = time.perf_counter()
-    vector = None if options.mode == "text" else pipeline.encoder.encode_queries([query.text])[0]
-    encoded = time.perf_counter()
-    retrieval = Retrieval(options.mode, options.depth, exact=options.exact)
-    candidates = retrieval.candidates(index, query.text, vector)
-    retrieved = time.perf_counter()
-    ranking = rerank(model, query.text, candidates)
-    ended = time.perf_counter()
-    if ranking.report.reason is not None:
-        raise ModelError(
-            f'the reranker "{model.reranker.name}" failed at query "{query.query_id}" ({ranking.report.reason}); '
-            "an evaluation needs every score"
-        )
-    seconds = {
-        "encode": encoded - started,
-        "retrieve": retrieved - encoded,
-        "rerank": ended - retrieved,
-        "total": ended - started,
-    }
-    return ranking, {stage: value * 1000 for stage, value in seconds.items()}
+def measure(
+    dataset: Dataset, run: Mapping[str, list[ScoredDocument]], *, k: int = 10
+) -> dict[str, NDArray[np.float64]]:
+    """nDCG@k, RR@k and R@100 of *run*, by name; a query that the run does not answer counts 0."""
+    # Imported here: it sets up a log handler and its own providers, which no search needs.
+    import ir_measures
+    from ir_measures import RR, Qrel, R, ScoredDoc, nDCG
 
-
-def _measured(dataset: Dataset, run: Mapping[str, list[ScoredDocument]], k: int) -> dict[str, NDArray[np.float64]]:
-    measures = [ir_measures.nDCG @ k, ir_measures.RR @ k, ir_measures.R @ RECALL_DEPTH]
-    position = {query.query_id: i for i, query in enumerate(dataset.queries)}
     qrels = [
-        ir_measures.Qrel(query.query_id, doc_id, grade)
-        for query in dataset.queries
-        for doc_id, grade in query.relevance.items()
+        Qrel(query.query_id, doc_id, grade) for query in dataset.queries for doc_id, grade in query.relevance.items()
     ]
-    # The order counts, and measuring tools order by score: places instead of scores leave them no ties to break.
-    scored = [
-        ir_measures.ScoredDoc(query_id, document.doc_id, -float(place))
-        for query_id, documents in run.items()
-        for place, document in enumerate(documents)
+    # By falling rank and not by score: equal scores would be put in an order of the library's own.
+    documents = [
+        ScoredDoc(query_id, document.doc_id, float(-rank))
+        for query_id, found in run.items()
+        for rank, document in enumerate(found, start=1)
     ]
-    values = {str(measure): np.zeros(len(position)) for measure in measures}
-    for metric in ir_measures.iter_calc(measures, qrels, scored):
-        values[str(metric.measure)][position[metric.query_id]] = metric.value
+    names = [nDCG @ k, RR @ k, R @ RECALL_CUTOFF]
+    place = {query.query_id: i for i, query in enumerate(dataset.queries)}
+    values = {str(name): np.zeros(len(place)) for name in names}
+    for metric in ir_measures.iter_calc(names, qrels, documents):
+        values[str(metric.measure)][place[metric.query_id]] = metric.value
     return values
+
+
+@dataclass(frozen=True)
+class _Road:
+    """One search after the other, over one index with one model."""
+
+    pipeline: SearchPipeline
+    index: Index
+    model: RankingModel
+    retrieval: Retrieval
+
+    def walk(self, query: JudgedQuery) -> tuple[Ranking, dict[str, float]]:
+        """The whole ranking, and the milliseconds of each stage."""
+        clock = Clock()
+        vector = None if self.retrieval.mode == "text" else self.pipeline.encoder.encode_queries([query.text])[0]
+        clock.lap("encode")
+        candidates = self.retrieval.candidates(self.index, query.text, vector)
+        clock.lap("retrieve")
+        ranking = rerank_or_fail(self.model, query.text, candidates)
+        clock.lap("rerank")
+        return ranking, clock.total()
+
+
+def _relevant_documents(index: Index, dataset: Dataset) -> tuple[int, int]:
+    """How many documents are relevant to any query, and how many of them the index does not hold."""
+    relevant = sorted({doc_id for query in dataset.queries for doc_id, grade in query.relevance.items() if grade > 0})
+    held = 0
+    for start in range(0, len(relevant), _IDS_AT_ONCE):
+        held += len(index.content_hashes(relevant[start : start + _IDS_AT_ONCE]))
+    if not held:
+        raise CorpusError(
+            f'index "{index.name}" holds none of the {len(relevant)} documents that {dataset.path} judges relevant: '
+            f"ingest its corpus first, rerank-cli ingest {dataset.path} --index {index.name}"
+        )
+    return len(relevant), len(relevant) - held

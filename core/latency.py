@@ -1,7 +1,8 @@
-"""How long searches took: percentiles by stage."""
+"""How long searches take: laps of one, percentiles of many."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,24 @@ import numpy as np
 
 STAGES = ("encode", "retrieve", "rerank", "total")
 PERCENTILES = (50, 95, 99)
+
+
+class Clock:
+    """Laps in milliseconds, from its making on."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self._laps: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        """What passed since the lap before was *stage*."""
+        now = time.perf_counter()
+        self._laps[stage] = (now - self._last) * 1000
+        self._last = now
+
+    def total(self) -> dict[str, float]:
+        """Every lap, and the `total` up to now."""
+        return {**self._laps, "total": (time.perf_counter() - self._start) * 1000}
 
 
 @dataclass(frozen=True, slots=True)

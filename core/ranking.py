@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -12,6 +13,8 @@ from core.errors import ModelError, ModelOverloaded
 from core.fusion import DEFAULT_FUSION, ScoreFusion, sigmoid
 from core.protocols import Reranker, RerankScores
 from core.search import Candidate, Explanation, RankedCandidate, Reason, RerankReport
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,26 @@ def rerank(
     back and the report says why. Equal scores keep first-stage order.
     """
     name = model.reranker.name
-    if not candidates:
-        return Ranking((), RerankReport(applied=True, reason=None, model=name, candidates=0))
     try:
-        scores = model.reranker.score(query, [c.passage.headed_text for c in candidates], deadline=deadline)
+        return rerank_or_fail(model, query, candidates, deadline=deadline)
     except ModelOverloaded:
         return first_stage_ranking(candidates, _not_applied(Reason.OVERLOADED, name, len(candidates)))
-    except ModelError:
+    except ModelError as exc:
+        _log.error("reranker %s failed, first-stage order is answered: %s", name, exc)
         return first_stage_ranking(candidates, _not_applied(Reason.ERROR, name, len(candidates)))
+
+
+def rerank_or_fail(
+    model: RankingModel, query: str, candidates: Sequence[Candidate], *, deadline: float | None = None
+) -> Ranking:
+    """As rerank, but a failing model is an error: what is measured or trained must not silently be something else.
+
+    Raises ModelError and its kinds, as Reranker.score does.
+    """
+    name = model.reranker.name
+    if not candidates:
+        return Ranking((), RerankReport(applied=True, reason=None, model=name, candidates=0))
+    scores = model.reranker.score(query, [c.passage.headed_text for c in candidates], deadline=deadline)
     scored = int(scores.scored.sum())
     report = RerankReport(
         applied=scored > 0,

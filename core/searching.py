@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import EncoderMismatch, ModelError, ModelNotFound
+from core.latency import Clock
 from core.protocols import Encoder, Index, Store
 from core.ranking import Ranking, RankingModel, RankingModels, above, first_stage_ranking, rerank
 from core.retrieval import Retrieval
@@ -32,7 +33,7 @@ class SearchPipeline:
 
         Raises IndexNotFound, ModelNotFound, EncoderMismatch, InvalidFilter and StoreError.
         """
-        clock = _Clock()
+        clock = Clock()
         index = self.store.open(request.index)
         check_encoder(index, self.encoder)
         model = self._model(request)
@@ -109,19 +110,3 @@ def _above_retrieval_score(ranking: Ranking, min_score: float) -> Ranking:
         dropped=len(ranking.ranked) - len(kept),
     )
     return Ranking(kept, report)
-
-
-class _Clock:
-    """Laps in milliseconds."""
-
-    def __init__(self) -> None:
-        self._start = self._last = time.perf_counter()
-        self._laps: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self._laps[stage] = (now - self._last) * 1000
-        self._last = now
-
-    def total(self) -> dict[str, float]:
-        return {**self._laps, "total": (time.perf_counter() - self._start) * 1000}
