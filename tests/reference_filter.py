@@ -1,0 +1,69 @@
+"""What a filter means, said as plainly as Python can: the stores are compared with it."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, assert_never
+
+from core.bound_filter import (
+    BoundBool,
+    BoundExists,
+    BoundFilter,
+    BoundPrefix,
+    BoundRange,
+    BoundTerms,
+    Nothing,
+    epoch_millis_of,
+)
+from core.document import Metadata, Scalar
+from core.metadata import MAX_KEYWORD_CHARS, FieldType, parse_date, values_of
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
+
+
+def lets_through(clause: BoundFilter, metadata: Metadata) -> bool:
+    """Whether a document with *metadata* passes *clause*."""
+    match clause:
+        case Nothing():
+            return False
+        case BoundTerms():
+            return any(value in clause.values for value in _values(metadata, clause.field, clause.type))
+        case BoundRange():
+            return any(
+                all(_COMPARE[bound](value, limit) for bound, limit in clause.bounds)
+                for value in _values(metadata, clause.field, clause.type)
+            )
+        case BoundExists():
+            return bool(_values(metadata, clause.field, clause.type))
+        case BoundPrefix():
+            return any(
+                str(value).startswith(clause.value) for value in _values(metadata, clause.field, FieldType.STRING)
+            )
+        case BoundBool():
+            return (
+                all(lets_through(part, metadata) for part in clause.must)
+                and sum(lets_through(part, metadata) for part in clause.should) >= clause.minimum_should
+                and not any(lets_through(part, metadata) for part in clause.must_not)
+            )
+    assert_never(clause)
+
+
+def _values(metadata: Metadata, name: str, kind: FieldType) -> list[Scalar]:
+    """What filters compare: the members of the field in the field's type, without strings that are too long."""
+    if name not in metadata:
+        return []
+    members = values_of(metadata[name])
+    if kind is FieldType.NUMBER:
+        return [float(member) for member in members]
+    if kind is FieldType.DATE:
+        instants = [parse_date(str(member)) for member in members]
+        return [epoch_millis_of(instant) for instant in instants if instant is not None]
+    if kind is FieldType.STRING:
+        return [member for member in members if len(str(member).encode("utf-16-le")) // 2 <= MAX_KEYWORD_CHARS]
+    return members
