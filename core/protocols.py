@@ -220,11 +220,12 @@ class Store(Protocol):
     def publish(self, index: Index) -> None:
         """Make *index* the live generation of its name, in one step, and drop the one before.
 
-        Does nothing when it is live already (two runs that built it together both publish it).
+        Does nothing when it is live already (two runs that built it together both publish it). Raises IndexConflict
+        when another run has thrown it away.
         """
 
     def delete(self, name: str) -> None:
-        """Remove *name*, all its generations and aliases. Raises IndexNotFound."""
+        """Remove *name*, all its generations and aliases; of an alias, only the alias. Raises IndexNotFound."""
 
     def alias(self, name: str, target: str) -> None:
         """Let *name* lead to the index *target* as well. Raises IndexNotFound, or IndexConflict when *name* is taken

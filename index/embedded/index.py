@@ -44,7 +44,7 @@ OLD_VERSIONS = timedelta(minutes=10)
 WRITE_WAIT_SECONDS = 600.0
 AT_ONCE = 500
 
-_ANALYZERS = {
+ANALYZERS = {
     "standard": FTS(
         stem=False, remove_stop_words=False, ascii_folding=False, with_position=False, max_token_length=255
     ),
@@ -65,6 +65,7 @@ class EmbeddedIndex:
         # Any: LanceDB's own types leave out most of what its tables and queries can do.
         self._table: Any = table
         self._known = self._generation()
+        self._fields = frozenset(self._known.types)
 
     @property
     def name(self) -> str:
@@ -175,7 +176,7 @@ class EmbeddedIndex:
                 return
             self._table.optimize(cleanup_older_than=OLD_VERSIONS)
             self._build("doc_id", BTree(), rows)
-            self._build("headed", _ANALYZERS[self.spec.analyzer], rows)
+            self._build("headed", ANALYZERS[self.spec.analyzer], rows)
             if rows >= APPROXIMATE_FROM:
                 config = IvfHnswSq(distance_type="cosine", num_partitions=1, m=LINKS, ef_construction=EF_CONSTRUCTION)
                 self._build("vector", config, rows)
@@ -211,6 +212,10 @@ class EmbeddedIndex:
         if filter is None:
             return None
         known = self._generation()
+        if known.types.keys() - self._fields:
+            # Another process gave the table new columns, which this one is yet to see.
+            self._table.checkout_latest()
+            self._fields = frozenset(known.types)
         return predicate(bind(filter, known.schema), known.widths)
 
     def _fit_schema(self, documents: Sequence[EncodedDocument]) -> tuple[list[EncodedDocument], list[RejectedDocument]]:

@@ -72,7 +72,7 @@ def _bool(bound: BoundBool, widths: Mapping[str, int]) -> str:
     if bound.minimum_should == 1:
         parts.append(" OR ".join(should) if should else "false")
     elif bound.minimum_should > 1:
-        counted = " + ".join(f"CASE WHEN {part} THEN 1 ELSE 0 END" for part in should) or "0"
+        counted = " + ".join(f"CAST({part} AS INT)" for part in should) or "0"
         parts.append(f"({counted}) >= {bound.minimum_should}")
     return " AND ".join(map(_grouped, parts)) if parts else "true"
 

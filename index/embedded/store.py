@@ -21,7 +21,7 @@ from core.errors import IndexConflict, IndexNotFound, StoreUnavailable
 from core.protocols import Index, IndexInfo, IndexSpec
 from index.embedded.catalog import Catalog, Change, Contents, Generation
 from index.embedded.faults import translated
-from index.embedded.index import EmbeddedIndex
+from index.embedded.index import ANALYZERS, EmbeddedIndex
 from index.embedded.rows import table_schema
 from index.names import check_index_name
 
@@ -86,7 +86,9 @@ class EmbeddedStore:
             if old is not None:
                 self._drop(change, old)
             self._drop_retired(change)
-            self._tables.create_table(table, schema=table_schema(spec.encoder.dim))
+            made = self._tables.create_table(table, schema=table_schema(spec.encoder.dim))
+            # Rows that no text index knows are read by the rules of the one there is: without one, "Zebra" is no zebra.
+            made.create_index("headed", config=ANALYZERS[spec.analyzer])
             generation = Generation(name, spec, now.isoformat(timespec="microseconds"))
             after = change.after.with_generation(table, generation)
             change.after = replace(after, building={**after.building, name: table})
@@ -111,7 +113,9 @@ class EmbeddedStore:
             if old == index.table_name:
                 return
             if index.table_name not in before.generations:
-                raise IndexNotFound(f'this generation of index "{index.name}" is gone: another run began anew')
+                raise IndexConflict(
+                    f'index "{index.name}" was begun anew by another run; this one has nothing to publish'
+                )
             building = {name: table for name, table in before.building.items() if table != index.table_name}
             after = replace(before, live={**before.live, index.name: index.table_name}, building=building)
             if old is not None:
@@ -120,10 +124,14 @@ class EmbeddedStore:
             self._drop_retired(change)
 
     def delete(self, name: str) -> None:
-        """Remove the index, all its generations and aliases."""
+        """Remove the index, all its generations and aliases; of an alias, only the alias."""
         check_index_name(name)
         with translated(self._folder, f'the removal of index "{name}"'), self._catalog.changing() as change:
             before = change.before
+            if name in before.aliases:
+                kept = {alias: target for alias, target in before.aliases.items() if alias != name}
+                change.after = replace(before, aliases=kept)
+                return
             if name not in before.live and name not in before.building:
                 raise _not_found(name, before, self._folder)
             for table, generation in before.generations.items():

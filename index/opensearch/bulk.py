@@ -48,7 +48,10 @@ class Outcome:
 
 
 class BulkWriter:
-    """Writes actions to one index. What the server is too busy for is offered again, with growing pauses."""
+    """Writes actions to what the alias *index* leads to; where there is no such alias, nothing is made.
+
+    What the server is too busy for is offered again, with growing pauses.
+    """
 
     def __init__(self, server: Server, index: str, *, patience: float = PATIENCE_SECONDS, pause: float = 0.2) -> None:
         self._server = server
@@ -92,7 +95,7 @@ class BulkWriter:
         body = "".join(action.lines() for action in actions)
         with self._server.asking(f'a bulk write to "{self._index}"') as client:
             try:
-                answer = client.bulk(body=body, index=self._index)
+                answer = client.bulk(body=body, index=self._index, params={"require_alias": "true"})
             except TransportError as exc:
                 if exc.status_code == 429 and not is_full(str(exc.info)):
                     return []

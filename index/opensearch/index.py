@@ -26,6 +26,7 @@ from index.opensearch.layout import (
     schema_of,
     source_of,
     spec_of,
+    write_alias,
 )
 from index.opensearch.query import counting, matching, matching_passages, nearest
 from index.opensearch.server import Server
@@ -33,16 +34,23 @@ from index.query_words import query_words
 
 FRESH_SECONDS = 1.0
 """How long a mapping is trusted: other processes' new fields are seen within two seconds."""
+MAX_ID_BYTES = 512
 _GET_AT_ONCE = 500
 _FEW_SEGMENTS = 4
 
 
 class OpenSearchIndex:
-    """An Index over one OpenSearch index, which an alias of its name leads to once it is published."""
+    """An Index over one OpenSearch index, which an alias of its name leads to once it is published.
 
-    def __init__(self, server: Server, generation: str, mapping: Mapping[str, Any]) -> None:
+    *live*: reach it by that alias, so that a search that has begun finds the next generation when this one is gone.
+    """
+
+    def __init__(self, server: Server, generation: str, mapping: Mapping[str, Any], *, live: bool = False) -> None:
         self._server = server
         self.generation = generation
+        # Only an alias can be written to without making an index where there is none.
+        self._writes_to = mapping["_meta"][META]["name"] if live else write_alias(generation)
+        self._target = self._writes_to if live else generation
         self._meta = mapping["_meta"][META]
         self._spec = spec_of(self._meta)
         self._schema = schema_of(mapping)
@@ -66,7 +74,7 @@ class OpenSearchIndex:
     def info(self) -> IndexInfo:
         """Counts and the encoder's identity."""
         with self._asking("a count") as client:
-            answer = client.search(index=self.generation, body=counting())
+            answer = client.search(index=self._target, body=counting())
             documents = answer["hits"]["total"]["value"]
             passages = answer["aggregations"]["passages"]["doc_count"]
             building = not client.indices.exists_alias(name=self.name, index=self.generation)
@@ -83,17 +91,18 @@ class OpenSearchIndex:
                     f'index "{self.name}" holds vectors of {dim} numbers, but document "{entry.document.doc_id}" '
                     f"comes with {entry.vectors.shape[-1]}: use the encoder that the index was built with"
                 )
-        fitting, rejected = self._fit_schema(documents)
+        storable, rejected = _with_ids_that_fit(documents)
+        fitting, misfits = self._fit_schema(storable)
         schema = self._schema
         actions = [Action("index", entry.document.doc_id, source_of(entry, schema)) for entry in fitting]
-        outcomes = BulkWriter(self._server, self.generation).write(actions)
+        outcomes = BulkWriter(self._server, self._writes_to).write(actions)
         refused = [RejectedDocument(out.doc_id, out.reason) for out in outcomes if out.result == "refused"]
-        return rejected + refused
+        return rejected + misfits + refused
 
     def delete(self, doc_ids: Sequence[str]) -> int:
         """Remove documents; returns how many there were."""
         actions = [Action("delete", doc_id) for doc_id in dict.fromkeys(doc_ids)]
-        outcomes = BulkWriter(self._server, self.generation).write(actions)
+        outcomes = BulkWriter(self._server, self._writes_to).write(actions)
         refused = [outcome for outcome in outcomes if outcome.result == "refused"]
         if refused:
             raise StoreError(f'document "{refused[0].doc_id}" of index "{self.name}" stays: {refused[0].reason}')
@@ -122,7 +131,7 @@ class OpenSearchIndex:
             return []
         body = nearest(vector, k=k, filter=self._bound(filter), exact=exact)
         with self._asking("a vector search") as client:
-            hits = client.search(index=self.generation, body=body)["hits"]["hits"]
+            hits = client.search(index=self._target, body=body)["hits"]["hits"]
             return [_match(hit, 2.0 * hit["_score"] - 1.0) for hit in hits]
 
     def match(self, text: str, *, k: int, filter: Filter | None = None) -> list[PassageMatch]:
@@ -131,7 +140,7 @@ class OpenSearchIndex:
         while words:
             with self._asking("a text search") as client:
                 try:
-                    hits = client.search(index=self.generation, body=matching(words, k=k, filter=bound))["hits"]["hits"]
+                    hits = client.search(index=self._target, body=matching(words, k=k, filter=bound))["hits"]["hits"]
                     return self._with_best_passages(hits, words)
                 except RequestError as exc:
                     if "maxClauseCount" not in str(exc.info) or len(words) == 1:
@@ -142,13 +151,13 @@ class OpenSearchIndex:
     def refresh(self) -> None:
         """Make everything written so far visible to searches."""
         with self._asking("a refresh") as client:
-            client.indices.refresh(index=self.generation)
+            client.indices.refresh(index=self._target)
 
     def optimize(self) -> None:
         """Merge what a run wrote into a few segments: fewer graphs to search."""
         with self._asking("a merge") as client:
             client.indices.forcemerge(
-                index=self.generation, params={"max_num_segments": _FEW_SEGMENTS, "request_timeout": 3600}
+                index=self._target, params={"max_num_segments": _FEW_SEGMENTS, "request_timeout": 3600}
             )
         self.refresh()
 
@@ -164,7 +173,8 @@ class OpenSearchIndex:
 
     def _read_schema(self) -> None:
         with self._asking("its mapping") as client:
-            self._schema = schema_of(client.indices.get_mapping(index=self.generation)[self.generation]["mappings"])
+            answer = client.indices.get_mapping(index=self._target)
+            self._schema = schema_of(next(iter(answer.values()))["mappings"])
         self._read_at = time.monotonic()
 
     def _fit_schema(self, documents: Sequence[EncodedDocument]) -> tuple[list[EncodedDocument], list[RejectedDocument]]:
@@ -177,7 +187,7 @@ class OpenSearchIndex:
                 return fitting, rejected
             with self._asking("new metadata fields") as client:
                 try:
-                    client.indices.put_mapping(index=self.generation, body=field_properties(new))
+                    client.indices.put_mapping(index=self._target, body=field_properties(new))
                 except RequestError as exc:
                     # Another writer gave one of the fields another type first: its type holds.
                     self._read_schema()
@@ -191,7 +201,7 @@ class OpenSearchIndex:
         remaining = iter(dict.fromkeys(doc_ids))
         while chunk := list(islice(remaining, _GET_AT_ONCE)):
             with self._asking("a look at documents") as client:
-                answer = client.mget(index=self.generation, body={"ids": chunk}, params={"_source": ",".join(wanted)})
+                answer = client.mget(index=self._target, body={"ids": chunk}, params={"_source": ",".join(wanted)})
                 found.extend(entry["_source"] for entry in answer["docs"] if entry.get("found"))
         return found
 
@@ -201,7 +211,7 @@ class OpenSearchIndex:
         best: dict[str, Mapping[str, Any]] = {}
         if several:
             with self._asking("the best passages") as client:
-                answer = client.search(index=self.generation, body=matching_passages(words, several))
+                answer = client.search(index=self._target, body=matching_passages(words, several))
                 best = {hit["_source"]["doc_id"]: hit["inner_hits"] for hit in answer["hits"]["hits"]}
         matches = []
         for hit in hits:
@@ -213,6 +223,21 @@ class OpenSearchIndex:
                 matches.append(PassageMatch(passage_of(source, source["passages"][0], 0), hit["_score"]))
             # Else it was deleted between the two questions, and is no hit any more.
         return matches
+
+
+def _with_ids_that_fit(
+    documents: Sequence[EncodedDocument],
+) -> tuple[list[EncodedDocument], list[RejectedDocument]]:
+    """One longer id would make the server refuse the whole request."""
+    fitting, rejected = [], []
+    for entry in documents:
+        length = len(entry.document.doc_id.encode())
+        if length > MAX_ID_BYTES:
+            reason = f"the id is {length} bytes long; OpenSearch takes at most {MAX_ID_BYTES} bytes"
+            rejected.append(RejectedDocument(entry.document.doc_id, reason))
+        else:
+            fitting.append(entry)
+    return fitting, rejected
 
 
 def _fitting(

@@ -33,6 +33,11 @@ _TYPES: Mapping[FieldType, Mapping[str, object]] = {
 _UNSEARCHED: Mapping[str, object] = {"type": "keyword", "index": False, "doc_values": False}
 
 
+def write_alias(generation: str) -> str:
+    """The alias by which *generation* is written until it is published."""
+    return f"{generation}-write"
+
+
 def index_body(name: str, spec: IndexSpec, *, created: str) -> dict[str, Any]:
     """The body that makes an empty generation of *name*. It is refreshed only when asked, until it is published."""
     return {

@@ -19,7 +19,7 @@ from core.errors import IndexConflict, IndexNotFound, StoreUnavailable
 from core.protocols import Index, IndexInfo, IndexSpec
 from index.names import check_index_name
 from index.opensearch.index import FRESH_SECONDS, OpenSearchIndex
-from index.opensearch.layout import META, index_body
+from index.opensearch.layout import META, index_body, write_alias
 from index.opensearch.server import Server
 
 PING_SECONDS = 2.0
@@ -78,7 +78,7 @@ class OpenSearchStore:
         generation_name = f"{name}{_SEPARATOR}{now:%Y%m%dt%H%M%S%f}-{secrets.token_hex(2)}"
         body = index_body(name, spec, created=now.isoformat(timespec="microseconds"))
         with self._server.asking(f'the making of index "{name}"') as client:
-            client.indices.create(index=generation_name, body=body)
+            client.indices.create(index=generation_name, body={**body, "aliases": {write_alias(generation_name): {}}})
         return OpenSearchIndex(self._server, generation_name, body["mappings"])
 
     def unfinished(self, name: str) -> tuple[Index, IndexSpec] | None:
@@ -98,6 +98,8 @@ class OpenSearchStore:
         live = self._behind(index.name)
         if live is not None and live.generation == index.generation:
             return
+        if index.generation not in {known.generation for known in self._generations(index.name)}:
+            raise IndexConflict(f'index "{index.name}" was begun anew by another run; this one has nothing to publish')
         names = [index.name]
         actions: list[dict[str, Any]] = []
         if live is not None:
@@ -112,11 +114,16 @@ class OpenSearchStore:
             self._opened.pop(alias, None)
 
     def delete(self, name: str) -> None:
-        """Remove the index, all its generations and aliases. An alias of another index is not one."""
+        """Remove the index, all its generations and aliases; of an alias, only the alias."""
         check_index_name(name)
         live = self._behind(name)
+        if live is not None and live.name != name:
+            with self._server.asking(f'the removal of alias "{name}"') as client:
+                client.indices.delete_alias(index=live.generation, name=name)
+            self._opened.pop(name, None)
+            return
         generations = self._generations(name)
-        if (live is None or live.name != name) and not generations:
+        if not generations:
             known = ", ".join(self._live()) or "none"
             raise IndexNotFound(f'no index "{name}" in {self.location}; there are: {known}')
         for generation in generations:
@@ -150,7 +157,7 @@ class OpenSearchStore:
         for generation, entry in answer.items():
             name = generation.rpartition(_SEPARATOR)[0]
             if name in entry["aliases"]:
-                found.update(dict.fromkeys(sorted(entry["aliases"].keys() - {name}), name))
+                found.update(dict.fromkeys(sorted(entry["aliases"].keys() - {name, write_alias(generation)}), name))
         return found
 
     def close(self) -> None:
@@ -164,7 +171,7 @@ class OpenSearchStore:
                 answer = client.indices.get_mapping(index=name)
             except NotFoundError:
                 return None
-            found = _ours(self._server, answer)
+            found = _ours(self._server, answer, live=True)
             return found[0] if len(found) == 1 and found[0].generation != name else None
 
     def _generations(self, name: str) -> list[OpenSearchIndex]:
@@ -193,9 +200,9 @@ class OpenSearchStore:
             client.indices.delete(index=generation, params={"ignore_unavailable": "true"})
 
 
-def _ours(server: Server, mappings: Mapping[str, Any]) -> list[OpenSearchIndex]:
+def _ours(server: Server, mappings: Mapping[str, Any], *, live: bool = False) -> list[OpenSearchIndex]:
     return [
-        OpenSearchIndex(server, generation, entry["mappings"])
+        OpenSearchIndex(server, generation, entry["mappings"], live=live)
         for generation, entry in mappings.items()
         if META in entry["mappings"].get("_meta", {})
     ]

@@ -1,0 +1,82 @@
+"""The embedded store: the contract, and what is its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.document import Document, EncodedDocument, Passage
+from core.errors import StoreError, StoreUnavailable
+from core.protocols import EncoderIdentity, IndexSpec, Store
+from index.embedded import EmbeddedStore
+from index.opening import open_store
+from tests.contracts.store import StoreContract
+
+
+class TestEmbeddedStore(StoreContract):
+    """Passes the contract."""
+
+    @pytest.fixture
+    def connect(self, tmp_path: Path) -> Callable[[], Store]:
+        return lambda: EmbeddedStore(tmp_path / "store")
+
+
+def test_a_folder_is_made_where_there_is_none(tmp_path: Path) -> None:
+    """The setting `store` names a folder; it need not be there."""
+    store = open_store(str(tmp_path / "a" / "b"))
+    assert store.indexes() == []
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_file_is_no_store(tmp_path: Path) -> None:
+    """A store that cannot be one is told at once, with the way out."""
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreUnavailable, match="set the store to a folder"):
+        open_store(str(tmp_path / "file"))
+
+
+def test_a_damaged_catalog_is_told(tmp_path: Path) -> None:
+    """A catalog that is not ours raises StoreError that names the file."""
+    store = EmbeddedStore(tmp_path)
+    (tmp_path / "catalog.json").write_text(json.dumps({"something": "else"}))
+    with pytest.raises(StoreError, match=r"catalog\.json"):
+        store.indexes()
+
+
+def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+    """A ping fails when the folder has been taken away."""
+    store = EmbeddedStore(tmp_path / "store")
+    store.ping()
+    (tmp_path / "store").rmdir()
+    with pytest.raises(StoreUnavailable, match="gone"):
+        store.ping()
+
+
+def test_an_approximate_index_finds_what_the_exact_search_does(tmp_path: Path) -> None:
+    """From ten thousand passages on a graph is searched: nearly all of the exact answers are found, also of documents
+    that were written after it was built."""
+    dim, count = 24, 11_000
+    random = np.random.default_rng(7)
+    vectors = random.standard_normal((count, dim), dtype=np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    store = EmbeddedStore(tmp_path)
+    index = store.create("many", IndexSpec(EncoderIdentity("e", "f", dim)))
+
+    def document(i: int) -> EncodedDocument:
+        passage = Passage(str(i), 0, "", f"text {i}", 0, len(f"text {i}"))
+        return EncodedDocument(Document(str(i), f"text {i}"), (passage,), vectors[i : i + 1], "")
+
+    index.upsert([document(i) for i in range(count - 100)])
+    index.optimize()
+    index.upsert([document(i) for i in range(count - 100, count)])
+    found = []
+    for query in vectors[-20:]:
+        exact = [match.passage.doc_id for match in index.knn(query, k=100, exact=True)]
+        near = [match.passage.doc_id for match in index.knn(query, k=100)]
+        assert near[0] == exact[0]
+        found.append(len(set(exact) & set(near)) / 100)
+    assert np.mean(found) >= 0.98

@@ -1,0 +1,20 @@
+"""The store of the tests keeps the same promises as the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from core.protocols import Store
+from tests.contracts.store import StoreContract
+from tests.memory_store import InMemoryStore
+
+
+class TestInMemoryStore(StoreContract):
+    """Passes the contract."""
+
+    @pytest.fixture
+    def connect(self) -> Callable[[], Store]:
+        store = InMemoryStore()
+        return lambda: store
