@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from core.chunking import Chunker
 from core.document import Document
 from core.errors import MetadataError
 from core.indexing import AddOutcome
 from core.metadata import MetadataSchema
-from core.protocols import Encoder, Index
-from ingest.batches import Batch
+from core.protocols import Encoder
 from ingest.progress import Progress
+from ingest.reading import Reading
 from ingest.record import RejectedRecord
 from ingest.rejects import Rejects
+from ingest.survey import Survey
+from ingest.target import Target
 
 
 def rehearse(
-    batches: Iterable[Batch], *, index: Index | None, encoder: Encoder, rejects: Rejects, progress: Progress
+    reading: Reading, survey: Survey, *, target: Target | None, encoder: Encoder, rejects: Rejects, progress: Progress
 ) -> AddOutcome:
-    """What a run would do with *batches* when it went on in *index* (None: a new one).
+    """What a run would do with the records that *survey* found when it went on with *target* (None: a new index).
 
-    Metadata is compared only within the corpus: a field's type in *index* is known when it is written.
+    Metadata is compared only within the corpus: a field's type in the index is known when it is written.
     """
+    progress.begin("checking", size=reading.size)
+    index = target.index if target else None
     chunker = Chunker(encoder)
     schema = MetadataSchema()
     indexed = passages = skipped = 0
-    for batch in batches:
+    for batch in reading.batches(survey):
         stored = index.content_hashes([document.doc_id for document in batch.documents]) if index else {}
         fresh: list[Document] = []
         for record in batch.records:

@@ -83,10 +83,7 @@ def ingest(
         with Rejects(options.rejects) as rejects, progress or SilentProgress() as shown:
             survey = reading.survey(rejects, shown)
             if options.dry_run:
-                shown.begin("checking", size=reading.size)
-                index = found.index if found else None
-                batches = reading.batches(survey)
-                outcome = rehearse(batches, index=index, encoder=encoder, rejects=rejects, progress=shown)
+                outcome = rehearse(reading, survey, target=found, encoder=encoder, rejects=rejects, progress=shown)
             else:
                 outcome = _Writing(destination, rejects, shown, options.waits).run(reading, survey)
     return IngestReport(
