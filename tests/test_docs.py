@@ -1,0 +1,162 @@
+"""The documentation is true: commands run as written, links lead somewhere, and everything there is, is described."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from cli.main import cli
+from core import errors
+from core.settings import PREFIX, Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
+USER_PAGES = [page for page in PAGES if page.parent.name == "docs" or page.name == "README.md"]
+GUIDES = [
+    "first-steps",
+    "ingesting",
+    "searching",
+    "reranking",
+    "training",
+    "evaluating",
+    "opensearch",
+    "settings",
+    "errors",
+]
+
+_COMMAND = re.compile(r"^    .*?\b(rerank-cli .*)$", re.MULTILINE)
+_INLINE = re.compile(r"`(rerank-cli [^`]+)`")
+_LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)")
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Every rerank-cli command in the pages, as it is written there."""
+    for page in USER_PAGES:
+        text = page.read_text(encoding="utf-8")
+        for found in [*_COMMAND.findall(text.replace("\\\n", " ")), *_INLINE.findall(text)]:
+            yield page.name, found.partition("#")[0].partition(" | ")[0].strip()
+
+
+def all_commands(group: click.Group, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command beneath *group*, by its path."""
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from all_commands(command, (*names, name))
+        else:
+            yield (*names, name), command
+
+
+COMMANDS = dict(all_commands(cli))
+
+
+@pytest.mark.parametrize(("page", "line"), sorted(set(commands())))
+def test_commands_in_the_docs_exist(page: str, line: str) -> None:
+    """Each rerank-cli line in the docs names a command that there is, with flags that it takes."""
+    words = [word for word in shlex.split(line)[1:] if word not in ("…", "...")]
+    if not words or words[0].startswith("-"):
+        return
+    path = next((names for names in COMMANDS if tuple(words[: len(names)]) == names), None)
+    if path is None:
+        assert words[0] in cli.list_commands(click.Context(cli)), f"{page}: {line}: no such command"
+        assert len(words) == 1, f"{page}: {line}: no such command"
+        return
+    known = {flag for parameter in COMMANDS[path].params for flag in [*parameter.opts, *parameter.secondary_opts]}
+    flags = {word.partition("=")[0] for word in words if re.fullmatch(r"-k|--[a-z][a-z-]*(=.*)?", word)}
+    assert flags <= known | {"--help", "--debug"}, f"{page}: {line}"
+
+
+def test_every_command_and_flag_is_in_the_docs() -> None:
+    """What can be called is described: commands by name, their own flags by name."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in USER_PAGES)
+    settings = {f"--{name.replace('_', '-')}" for name in Settings.model_fields}
+    missing = [" ".join(path) for path in COMMANDS if f"rerank-cli {' '.join(path)}" not in text]
+    for path, command in COMMANDS.items():
+        flags = {flag for parameter in command.params for flag in parameter.opts if flag.startswith("--")}
+        missing += [f"{' '.join(path)} {flag}" for flag in sorted(flags - settings) if f"{flag}" not in text]
+    assert missing == []
+
+
+def test_every_setting_is_in_the_docs() -> None:
+    """docs/settings.md names each setting, its flag or key, its environment variable and its default."""
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    missing = [
+        name for name in Settings.model_fields if f"`{name}`" not in text or f"`{PREFIX}{name.upper()}`" not in text
+    ]
+    assert missing == []
+    unknown = set(re.findall(r"RERANK_[A-Z_]+", text)) - {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    assert unknown == set()
+
+
+def _errors(kind: type[errors.RerankError]) -> Iterator[type[errors.RerankError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        if below.__module__ == errors.__name__:
+            yield from _errors(below)
+
+
+def test_every_error_is_in_the_docs() -> None:
+    """docs/errors.md names each error and its error_type."""
+    text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    known = list(_errors(errors.RerankError))
+    assert [kind.__name__ for kind in known[1:] if kind.__name__ not in text] == []
+    assert [kind.error_type for kind in known if f"`{kind.error_type}`" not in text] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """A relative link in a page names a file that is there."""
+    links = [link for link in _LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_guide_is_there() -> None:
+    """docs/ has its pages, and its README lists them."""
+    listed = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert [
+        name for name in GUIDES if not (ROOT / "docs" / f"{name}.md").is_file() or f"({name}.md)" not in listed
+    ] == []
+
+
+def test_the_architecture_is_described_in_short() -> None:
+    """ARCHITECTURE.md has at most 120 lines and names every folder."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    folders = ["core", "index", "models", "ingest", "service", "cli", "tests", "benchmarks", "docs"]
+    assert len(text.splitlines()) <= 120
+    assert [folder for folder in folders if f"{folder}/" not in text] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pages_speak_of_the_project_alone(page: Path) -> None:
+    """No page holds a path of one machine."""
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r"(?<![\w.])/(?:work|root|Users)/\S*", text) == []
+
+
+@pytest.mark.slow
+def test_the_first_steps_work(tmp_path: Path) -> None:
+    """The commands of docs/first-steps.md run as they are written, up to the service."""
+    text = (ROOT / "docs" / "first-steps.md").read_text(encoding="utf-8")
+    (tmp_path / "corpus.jsonl").write_text(text.split("```json\n")[1].split("```")[0], encoding="utf-8")
+    lines = [line for line in _COMMAND.findall(text) if line.split()[1] in ("ingest", "search")]
+    assert len(lines) == 4
+    for line in lines:
+        called = subprocess.run(
+            [sys.executable, "-c", "from cli.main import main; main()", *shlex.split(line)[1:]],
+            cwd=tmp_path,
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert called.returncode == 0, f"{line}: {called.stderr}"
+        if "search" in line:
+            assert "pisa" in called.stdout.lower()
