@@ -52,7 +52,7 @@ def command(
         judged = judged.sampled(queries)
     options = EvaluationOptions(index=index, k=settings.k, depth=settings.depth, mode=settings.mode)
     with opened_pipeline(settings) as pipeline, Steps("queries") as steps:
-        result = evaluate(pipeline, judged, options, on_query=steps.advance)
+        result = evaluate(pipeline, judged, options, on_query=lambda done: steps.advance(done, len(judged.queries)))
     if run_dir is not None:
         _write(run_dir, result)
         tell(f"runs and report are in {run_dir}")
@@ -75,25 +75,31 @@ def _write(folder: Path, result: Evaluation) -> None:
 
 
 def _show(result: Evaluation) -> None:
-    means, differences = result.means(), result.differences()
-    measures = list(next(iter(means.values())))
-    rows: list[list[object]] = []
-    for order, scores in means.items():
-        row: list[object] = [order.replace("_", " ")]
-        for measure in measures:
-            row.append(f"{scores[measure]:.4f}")
-            interval = differences.get(order, {}).get(measure)
-            row.append("" if interval is None else f"{interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]")
-        rows.append(row)
+    options = result.options
+    measures = list(result.means("first_stage"))
     header = ["order"]
     for measure in measures:
-        header += [measure, "difference [95%]"]
+        header += [measure, "against first stage [95%]"]
+    rows: list[list[object]] = []
+    for order in result.runs:
+        row: list[object] = [order.replace("_", " ")]
+        differences = {} if order == "first_stage" else result.difference(order, "first_stage")
+        for measure, mean in result.means(order).items():
+            row.append(f"{mean:.4f}")
+            found = differences.get(measure)
+            row.append("" if found is None else f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]")
+        rows.append(row)
     click.echo(
         f"{len(result.dataset.queries)} queries of {result.dataset.path} ({result.dataset.split}), "
-        f"{result.options.depth} candidates by {result.options.mode}, reranker {result.model}"
+        f"{options.depth} candidates by {options.mode}, reranker {result.reranker}"
     )
     print_table(header, rows)
     print_table(
         ["milliseconds", "p50", "p95", "p99"],
-        [[stage, f"{one.p50:.1f}", f"{one.p95:.1f}", f"{one.p99:.1f}"] for stage, one in result.latency.items()],
+        [[stage, f"{one.p50:.1f}", f"{one.p95:.1f}", f"{one.p99:.1f}"] for stage, one in result.latencies.items()],
     )
+    if result.absent_documents:
+        tell(
+            f"{result.absent_documents} of {result.relevant_documents} relevant documents are not in the index: "
+            "what is missing cannot be found"
+        )
