@@ -91,7 +91,7 @@ class WordIndex:
 def cached(name: str, data: Path, encoder: Encoder, sizes: argparse.Namespace) -> list[CachedQuery]:
     """The cache of one set."""
     draw = random.Random(f"7 {name}")
-    queries = [query for query in load_dataset(data / name, SETS[name]).queries if _develops(name, query, data)]
+    queries = [query for query in load_dataset(data / name, SETS[name]).queries if develops(name, query, data)]
     queries = draw.sample(queries, min(sizes.queries, len(queries)))
     corpus = {
         str(row["_id"]): headed(str(row.get("title") or ""), str(row["text"]))
@@ -151,7 +151,8 @@ def _ordered(scores: NDArray[np.float64], query: CachedQuery) -> float:
     return ndcg([query.grades[place] for place in order], query.relevant)
 
 
-def _develops(name: str, query: JudgedQuery, data: Path) -> bool:
+def develops(name: str, query: JudgedQuery, data: Path) -> bool:
+    """Whether *query* of the set *name* is one that no model was trained on."""
     if name == "scifact":
         return not trains(query.query_id)
     return name != "squad_it" or query.query_id in _italian(data)
