@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -100,6 +100,8 @@ class Catalog:
             yield change
             if change.after is not change.before:
                 self._write(change.after)
+        for step in change.afterwards:
+            step()
 
     def _write(self, contents: Contents) -> None:
         temporary = self._file.with_name(f"{FILE}.{os.getpid()}.{time.monotonic_ns()}")
@@ -111,11 +113,16 @@ class Catalog:
 
 
 class Change:
-    """The contents before, and what they shall be after."""
+    """The contents before, what they shall be after, and what is to be done once they are written.
+
+    Files go afterwards, when others may change the catalog again: a process that is killed in between leaves files
+    that nobody knows, never a catalog that leads to files that are gone.
+    """
 
     def __init__(self, before: Contents) -> None:
         self.before = before
         self.after = before
+        self.afterwards: list[Callable[[], None]] = []
 
 
 def _to_json(contents: Contents) -> dict[str, Any]:

@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
-from lancedb.index import FTS, BTree, IvfHnswSq
+from lancedb.index import BTree, IvfHnswSq
 from lancedb.query import MatchQuery
 from numpy.typing import NDArray
 
 from core.bound_filter import bind
 from core.document import Document, EncodedDocument, RejectedDocument
-from core.errors import EncoderMismatch, IndexNotFound, MetadataError
+from core.errors import EncoderMismatch, IndexNotFound, MetadataError, StoreError
 from core.filters import Filter
 from core.metadata import FieldType, values_of
 from core.protocols import IndexInfo, IndexSpec, PassageMatch
+from index.embedded.analyzers import ANALYZERS
 from index.embedded.catalog import Catalog, Generation
 from index.embedded.faults import translated
+from index.embedded.locks import write_lock
 from index.embedded.predicate import one_of, predicate
 from index.embedded.rows import (
     DOCUMENT_COLUMNS,
@@ -41,16 +42,7 @@ EF_SEARCH, REFINE = 400, 3
 """How widely the graph is searched, and how many times k candidates are compared by their whole vectors: the index
 keeps one byte a number, which alone would lose answers."""
 OLD_VERSIONS = timedelta(minutes=10)
-WRITE_WAIT_SECONDS = 600.0
 AT_ONCE = 500
-
-ANALYZERS = {
-    "standard": FTS(
-        stem=False, remove_stop_words=False, ascii_folding=False, with_position=False, max_token_length=255
-    ),
-    "english": FTS(language="English", ascii_folding=False, with_position=False, max_token_length=255),
-    "italian": FTS(language="Italian", ascii_folding=False, with_position=False, max_token_length=255),
-}
 
 Row = Mapping[str, Any]
 
@@ -203,10 +195,17 @@ class EmbeddedIndex:
 
     @contextmanager
     def _writing(self, what: str) -> Iterator[None]:
-        with self._doing(what), FileLock(self._folder / f"{self.table_name}.lock", timeout=WRITE_WAIT_SECONDS):
+        try:
+            with self._doing(what), write_lock(self._folder, self.table_name):
+                if self._generation().retired is not None:
+                    # Readers may finish with it; what is written to it would be lost without a word.
+                    raise IndexNotFound(f'index "{self.name}" was built anew by another run; open it again')
+                self._table.checkout_latest()
+                yield
+        except StoreError:
+            # Another run may have dropped the files under this write: then that is what there is to say.
             self._generation()
-            self._table.checkout_latest()
-            yield
+            raise
 
     def _where(self, filter: Filter | None) -> str | None:
         if filter is None:

@@ -19,9 +19,11 @@ import lancedb
 
 from core.errors import IndexConflict, IndexNotFound, StoreUnavailable
 from core.protocols import Index, IndexInfo, IndexSpec
+from index.embedded.analyzers import ANALYZERS
 from index.embedded.catalog import Catalog, Change, Contents, Generation
 from index.embedded.faults import translated
-from index.embedded.index import ANALYZERS, EmbeddedIndex
+from index.embedded.index import EmbeddedIndex
+from index.embedded.locks import write_lock
 from index.embedded.rows import table_schema
 from index.names import check_index_name
 
@@ -171,10 +173,14 @@ class EmbeddedStore:
             return self._opened[table]
 
     def _drop(self, change: Change, table: str) -> None:
-        self._tables.drop_table(table, ignore_missing=True)
-        self._opened.pop(table, None)
-        (self._folder / f"{table}.lock").unlink(missing_ok=True)
         change.after = change.after.without_table(table)
+        change.afterwards.append(lambda: self._remove(table))
+
+    def _remove(self, table: str) -> None:
+        with write_lock(self._folder, table) as lock:
+            self._tables.drop_table(table, ignore_missing=True)
+            Path(lock.lock_file).unlink(missing_ok=True)
+        self._opened.pop(table, None)
 
     def _drop_retired(self, change: Change) -> None:
         until = time.time() - RETIRED_SECONDS

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.document import Document, EncodedDocument, Passage
-from core.errors import StoreError, StoreUnavailable
+from core.errors import IndexNotFound, StoreError, StoreUnavailable
 from core.protocols import EncoderIdentity, IndexSpec, Store
 from index.embedded import EmbeddedStore
 from index.opening import open_store
@@ -80,3 +80,20 @@ def test_an_approximate_index_finds_what_the_exact_search_does(tmp_path: Path) -
         assert near[0] == exact[0]
         found.append(len(set(exact) & set(near)) / 100)
     assert np.mean(found) >= 0.98
+
+
+def test_a_generation_that_was_replaced_takes_no_more_writes(tmp_path: Path) -> None:
+    """Readers may finish with it; a write to it would be lost without a word."""
+    store = EmbeddedStore(tmp_path)
+    spec = IndexSpec(EncoderIdentity("e", "f", 2))
+    entry = EncodedDocument(
+        Document("a", "text"), (Passage("a", 0, "", "text", 0, 4),), np.array([[1, 0]], dtype=np.float32), "hash"
+    )
+    old = store.create("docs", spec)
+    old.upsert([entry])
+    store.publish(old)
+    store.publish(store.create("docs", spec))
+    assert old.fetch(["a"]) == {"a": Document("a", "text")}
+    for write in (lambda: old.upsert([entry]), lambda: old.delete(["a"]), old.optimize):
+        with pytest.raises(IndexNotFound, match="built anew by another run"):
+            write()

@@ -1,4 +1,4 @@
-"""A run in a process of its own, to be killed: `python -m tests.ingest.killed_run LOCATION NAME CORPUS`.
+"""A run in a process of its own, to be killed or to meet another: `-m tests.ingest.own_process STORE NAME CORPUS`.
 
 Writes a line to standard error for every batch that the store has acknowledged.
 """

@@ -1,4 +1,4 @@
-"""The rule that nothing acknowledged is lost, on the embedded store, in a process that is killed."""
+"""The rule that nothing acknowledged is lost, on the embedded store, in processes that are killed or meet."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ DOCUMENTS = 2000
 ROOT = Path(__file__).parents[2]
 
 
+def start(location: Path, corpus: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.ingest.own_process", str(location), NAME, corpus]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
 def run_and_kill(location: Path, corpus: str, *, after: int) -> int:
     """Start a run, kill it after so many acknowledged batches, and return the documents in them."""
-    command = [sys.executable, "-m", "tests.ingest.killed_run", str(location), NAME, corpus]
     acknowledged = 0
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    with start(location, corpus) as process:
         assert process.stderr is not None
         for line in process.stderr:
             found = re.match(r"indexing: .*?([\d,]+) documents,", line)
@@ -38,7 +42,7 @@ def run_and_kill(location: Path, corpus: str, *, after: int) -> int:
 
 
 @pytest.mark.parametrize("after", [1, 3])
-def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, after: int) -> None:
+def test_a_own_process_goes_on_where_it_was(tmp_path: Path, after: int) -> None:
     """The same command keeps every acknowledged document, encodes the others once, and publishes them all."""
     corpus = write_corpus(tmp_path / "c.jsonl", numbered(DOCUMENTS))
     location = tmp_path / "store"
@@ -50,4 +54,17 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, after: int) -> None:
     assert len(encoder.encoded) == report.indexed == DOCUMENTS - report.skipped
     info = store.open(NAME).info()
     assert (info.documents, info.passages) == (DOCUMENTS, DOCUMENTS)
+    store.close()
+
+
+def test_two_processes_build_one_index_together(tmp_path: Path) -> None:
+    """Begun at the same moment over two corpora: both end well, and every document of both is there."""
+    first = write_corpus(tmp_path / "a.jsonl", numbered(600))
+    second = write_corpus(tmp_path / "b.jsonl", numbered(600, start=500))
+    location = tmp_path / "store"
+    with start(location, first) as one, start(location, second) as other:
+        said = [one.communicate()[1], other.communicate()[1]]
+    assert [one.returncode, other.returncode] == [0, 0], said
+    store = open_store(str(location))
+    assert store.open(NAME).info().documents == 1100
     store.close()
