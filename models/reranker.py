@@ -25,8 +25,6 @@ _SHOWN = 80
 _FIRST_WINDOW = 16
 """Texts scored before the speed is known. Under a deadline the best texts come first, in windows: a window is as much
 as half of the time left allows, so that the first ones are never lost to the last ones."""
-_DEADLINE_TOKENS = 1024
-"""Of a batch under a deadline: a deadline can be overshot by one batch."""
 
 
 class CrossEncoderReranker:
@@ -99,7 +97,8 @@ class CrossEncoderReranker:
         self, scoring: _Scoring, reading: QueryReading, passages: TokenizedTexts, *, start: int, deadline: float | None
     ) -> None:
         lengths = np.array([len(ids) + reading.overhead for ids in passages.ids], dtype=np.int32)
-        budget = self._batch_tokens if deadline is None else min(self._batch_tokens, _DEADLINE_TOKENS)
+        # A deadline can be overshot by one batch: a smaller one then, as long as it costs no speed.
+        budget = self._batch_tokens if deadline is None else self._batch_tokens // 2
         for batch in batches(lengths, budget=budget):
             if deadline is not None and time.monotonic() >= deadline:
                 return

@@ -3,22 +3,20 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from sentence_transformers import CrossEncoder
 
-from core.errors import ModelError, ModelInvalid, ModelOutputInvalid, ModelOverloaded
-from core.protocols import RerankScores
+from core.errors import ModelInvalid
 from models.architectures.joint import JointReranker
 from models.folder import ModelFolder
-from models.reranker import MAX_WAITING, CrossEncoderReranker
+from models.reranker import CrossEncoderReranker
 from models.runtimes.torch import REFERENCE, Placement
-from models.tokenizer import Ids, TextTokenizer
+from models.tokenizer import TextTokenizer
 from tests.models import tiny
 
 BF16 = Placement(torch.device("cpu"), torch.bfloat16)
@@ -37,33 +35,6 @@ def joint(folder: Path, *, apart_layers: int = 1) -> Path:
     torch.nn.init.normal_(model.head.weight, std=0.5)
     model.save(folder / "joint", tokenizer_from=folder / "encoder", dtype=torch.float32)
     return folder / "joint"
-
-
-class ScriptedNetwork:
-    """A PairNetwork whose logit is the passage's number of tokens, and which calls *before_batch* first."""
-
-    query_room = 8
-    passage_room = 16
-    overhead = 3
-
-    def __init__(self, before_batch: Callable[[int], None] = lambda _: None, *, answer: float | None = None) -> None:
-        self.batches: list[int] = []
-        self._before_batch = before_batch
-        self._answer = answer
-
-    def read(self, query: Ids) -> ScriptedNetwork:
-        return self
-
-    def logits(self, passages: Sequence[Ids]) -> NDArray[np.float32]:
-        self.batches.append(len(passages))
-        self._before_batch(len(self.batches))
-        return np.array([len(ids) if self._answer is None else self._answer for ids in passages], dtype=np.float32)
-
-
-def scripted(folder: Path, network: ScriptedNetwork, *, batch_tokens: int = 64) -> CrossEncoderReranker:
-    """A reranker over a scripted network."""
-    read = ModelFolder.read(tiny.bert(folder, labels=1), name="scripted")
-    return CrossEncoderReranker(read, network, TextTokenizer.from_folder(read), batch_tokens=batch_tokens)
 
 
 @pytest.mark.parametrize("build", [tiny.bert, tiny.roberta, tiny.distilbert])
@@ -101,6 +72,15 @@ def test_three_labels_give_no_order(tmp_path: Path) -> None:
     """Which of three labels means relevant cannot be known."""
     with pytest.raises(ModelInvalid, match="3 labels give no order"):
         loaded(tiny.bert(tmp_path, labels=3))
+
+
+@pytest.mark.parametrize("build", [tiny.bert, tiny.roberta, tiny.distilbert])
+def test_a_head_that_was_not_stored_is_not_made_up(tmp_path: Path, build: Callable[[Path], Path]) -> None:
+    """An encoder declared a reranker is refused; a random head would answer noise."""
+    tiny.write_json(build(tmp_path) / "rerank.json", {"kind": "reranker", "architecture": "cross-encoder"})
+
+    with pytest.raises(ModelInvalid, match=r"classifier.* is missing|its weights lack .*classifier"):
+        loaded(tmp_path)
 
 
 @pytest.mark.parametrize("apart_layers", [0, 1])
@@ -175,118 +155,6 @@ def test_no_texts_give_no_scores(tmp_path: Path) -> None:
 
     assert [len(values) for values in (scores.logits, scores.scored, scores.tokens, scores.truncated)] == [0, 0, 0, 0]
     assert (scores.logits.dtype.name, scores.scored.dtype.name) == ("float32", "bool")
-
-
-def test_identical_texts_are_scored_once(tmp_path: Path) -> None:
-    """The network sees a text once, every place gets its logit, and `cached` counts what was saved."""
-    network = ScriptedNetwork()
-    scores = scripted(tmp_path, network).score(QUERY, ["the cat", "tea", "the cat", "the cat"])
-
-    assert (sum(network.batches), scores.cached) == (2, 2)
-    assert scores.logits.tolist() == [2, 1, 2, 2]
-    assert scores.scored.all()
-
-
-def test_a_deadline_that_has_passed_scores_nothing(tmp_path: Path) -> None:
-    """The answer says that nothing was scored; it is no error."""
-    network = ScriptedNetwork()
-    scores = scripted(tmp_path, network).score(QUERY, ["the cat"], deadline=time.monotonic() - 1)
-
-    assert (scores.scored.tolist(), scores.logits.tolist(), network.batches) == ([False], [0.0], [])
-
-
-def test_a_deadline_is_overshot_by_one_batch_at_most(tmp_path: Path) -> None:
-    """When time runs out in a batch, that one still counts and no other begins; the first texts come first."""
-    deadline = time.monotonic() + 0.2
-
-    def past_deadline_in_second(batch: int) -> None:
-        while batch == 2 and time.monotonic() <= deadline:
-            time.sleep(0.001)
-
-    network = ScriptedNetwork(past_deadline_in_second)
-    texts = ["the cat" + " a" * (i % 3) + f" {i}" for i in range(100)]
-    scores = scripted(tmp_path, network).score(QUERY, texts, deadline=deadline)
-
-    done = np.flatnonzero(scores.scored)
-    assert len(network.batches) == 2
-    assert 0 < len(done) == sum(network.batches)
-    assert done.max() < 16
-
-
-def test_a_deadline_that_is_far_leaves_nothing_out(tmp_path: Path) -> None:
-    """Windows go on to the last text."""
-    scores = scripted(tmp_path, ScriptedNetwork()).score(
-        QUERY, [f"the {i}" for i in range(150)], deadline=time.monotonic() + 3600
-    )
-
-    assert scores.scored.all()
-
-
-@pytest.mark.parametrize("answer", [float("nan"), float("inf")])
-def test_a_value_that_is_not_finite_names_the_text(tmp_path: Path, answer: float) -> None:
-    """A NaN is an error, never a rank."""
-    with pytest.raises(ModelOutputInvalid, match=r"scripted answered (nan|inf) for the text 'the cat"):
-        scripted(tmp_path, ScriptedNetwork(answer=answer)).score(QUERY, ["the cat " * 50])
-
-
-def test_a_network_that_fails_is_a_model_error(tmp_path: Path) -> None:
-    """What the runtime raises is translated, with the model's name."""
-
-    def fail(batch: int) -> None:
-        raise RuntimeError("out of memory")
-
-    with pytest.raises(ModelError, match="the reranker scripted failed: out of memory"):
-        scripted(tmp_path, ScriptedNetwork(fail)).score(QUERY, ["the cat"])
-
-
-def test_a_request_whose_deadline_passes_in_the_line_is_not_scored(tmp_path: Path) -> None:
-    """While one request holds the model, another with little time answers without scores."""
-    begun, go_on = threading.Event(), threading.Event()
-
-    def hold(batch: int) -> None:
-        begun.set()
-        assert go_on.wait(10)
-
-    reranker = scripted(tmp_path, ScriptedNetwork(hold))
-    first: list[RerankScores] = []
-    thread = threading.Thread(target=lambda: first.append(reranker.score(QUERY, ["the cat"])))
-    thread.start()
-    assert begun.wait(10)
-    second = reranker.score(QUERY, ["the cat"], deadline=time.monotonic() + 0.01)
-    go_on.set()
-    thread.join(10)
-
-    assert (first[0].scored.tolist(), second.scored.tolist()) == ([True], [False])
-
-
-def test_beyond_the_line_a_request_is_refused(tmp_path: Path) -> None:
-    """Work that would only wait longer than anyone listens is not taken on."""
-    begun, go_on = threading.Event(), threading.Event()
-
-    def hold(batch: int) -> None:
-        begun.set()
-        assert go_on.wait(10)
-
-    reranker = scripted(tmp_path, ScriptedNetwork(hold))
-    refused: list[ModelOverloaded] = []
-    scored: list[RerankScores] = []
-
-    def ask() -> None:
-        try:
-            scored.append(reranker.score(QUERY, ["the cat"]))
-        except ModelOverloaded as exc:
-            refused.append(exc)
-            go_on.set()
-
-    threads = [threading.Thread(target=ask) for _ in range(MAX_WAITING + 2)]
-    threads[0].start()
-    assert begun.wait(10)
-    for thread in threads[1:]:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-
-    assert (len(scored), len(refused)) == (MAX_WAITING + 1, 1)
 
 
 def test_many_threads_get_the_scores_of_one(tmp_path: Path) -> None:
