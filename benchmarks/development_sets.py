@@ -1,12 +1,13 @@
 """How a reranker orders sets that no model here was trained on: quick enough to choose a checkpoint by.
 
     python -m benchmarks.development_sets --data DIR --cache FILE.json.gz [--queries 30] [--candidates 50]
-                                          [--documents 1500] [MODEL …]
+                                          [--documents 1500] [--characters N] [MODEL …]
 
 The first call makes the cache: of each set some judged queries, a part of the corpus (every judged document of these
 queries, filled up with others at random), and the hybrid first stage's candidates. Each MODEL, a folder or a name, is
-then measured on it: nDCG@10 of vector search, of the first stage, of the cross-encoder alone, and of the fused order
-as it is served. The small corpora make the numbers higher than on the whole sets; only differences say something.
+then measured on it: nDCG@10 of vector search, of the first stage, and of the fused order with several weights of the
+first stage. --candidates and --characters shorten what is read, for a quicker look. The small corpora make the
+numbers higher than on the whole sets; only differences say something.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ import random
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.training_sources import headed, held_out, read_lines, trains
-from core.fusion import reciprocal_rank_fusion
+from core.fusion import ScoreFusion, reciprocal_rank_fusion
 from core.judgments import JudgedQuery, load_dataset
 from core.protocols import Encoder
 from core.ranking import RankingModel
@@ -42,6 +43,8 @@ SETS = {
     "squad_it": "dev",
 }
 """Each set and its split; of scifact and squad_it only what training_sources holds out."""
+WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
+"""First-stage weights of the fused order: 0 is the cross-encoder alone, 1 what is served where none was fitted."""
 
 
 @dataclass(frozen=True)
@@ -135,20 +138,29 @@ def _cached(
     )
 
 
-def measured(model: RankingModel, queries: Sequence[CachedQuery]) -> tuple[float, float]:
-    """nDCG@10 of the cross-encoder alone, and of the fused order."""
-    alone, fused = [], []
+def measured(model: RankingModel, queries: Sequence[CachedQuery]) -> list[float]:
+    """nDCG@10 with each of WEIGHTS."""
+    found = []
     for query in queries:
         logits = model.reranker.score(query.text, query.passages).logits
-        both = model.fusion.fuse(logits, np.array(query.scores))
-        alone.append(_ordered(logits.astype(np.float64), query))
-        fused.append(_ordered(both, query))
-    return float(np.mean(alone)), float(np.mean(fused))
+        orders = [ScoreFusion(weight).fuse(logits, np.array(query.scores)) for weight in WEIGHTS]
+        found.append([_ordered(scores, query) for scores in orders])
+    return [float(value) for value in np.mean(found, axis=0)]
 
 
 def _ordered(scores: NDArray[np.float64], query: CachedQuery) -> float:
     order = np.argsort(-scores, kind="stable")
     return ndcg([query.grades[place] for place in order], query.relevant)
+
+
+def shortened(query: CachedQuery, *, candidates: int, characters: int) -> CachedQuery:
+    """The query with its first *candidates* alone, each cut at *characters*."""
+    return replace(
+        query,
+        passages=[text[:characters] for text in query.passages[:candidates]],
+        scores=query.scores[:candidates],
+        grades=query.grades[:candidates],
+    )
 
 
 def develops(name: str, query: JudgedQuery, data: Path) -> bool:
@@ -183,9 +195,9 @@ def report(cache: Mapping[str, Sequence[CachedQuery]], models: Sequence[str]) ->
     print(_row("hybrid", [float(np.mean([ndcg(q.grades, q.relevant) for q in qs])) for qs in cache.values()]))
     for name in models:
         model = load_ranking_model(name)
-        found = [measured(model, queries) for queries in cache.values()]
-        print(_row(f"{name[-36:]} alone", [alone for alone, _ in found]))
-        print(_row(f"{name[-36:]} fused", [fused for _, fused in found]), flush=True)
+        found = np.array([measured(model, queries) for queries in cache.values()])  # (sets, weights)
+        for weight, values in zip(WEIGHTS, found.T.tolist(), strict=True):
+            print(_row(f"{name[-32:]} x {weight:g}", values), flush=True)
 
 
 def main() -> None:
@@ -196,6 +208,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=30)
     parser.add_argument("--candidates", type=int, default=50)
     parser.add_argument("--documents", type=int, default=1500)
+    parser.add_argument("--characters", type=int, default=100_000)
     parser.add_argument("models", nargs="*")
     args = parser.parse_args()
     if not args.cache.exists():
@@ -205,7 +218,13 @@ def main() -> None:
             json.dump(made, out)
     with gzip.open(args.cache, "rt", encoding="utf-8") as file:
         cache = {name: [CachedQuery(**row) for row in rows] for name, rows in json.load(file).items()}
-    report(cache, args.models)
+    report(
+        {
+            name: [shortened(query, candidates=args.candidates, characters=args.characters) for query in queries]
+            for name, queries in cache.items()
+        },
+        args.models,
+    )
 
 
 if __name__ == "__main__":
