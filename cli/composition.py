@@ -33,27 +33,36 @@ def encoder(settings: Settings) -> Encoder:
     return load_encoder(settings.encoder, runtime=settings.runtime)
 
 
-def rerankers(settings: Settings) -> RankingModels:
-    """The rerankers that *settings* name."""
-    from models.loading import LoadedModels
+class Rerankers:
+    """The rerankers that *settings* name, loaded when the first one is asked for.
 
-    return LoadedModels(settings.reranker, settings.rerankers, runtime=settings.runtime, fusion=settings.fusion)
+    A search that is not re-ranked loads none, and one whose model cannot be loaded still answers.
+    """
 
-
-class NoRerankers:
-    """For searches that are not re-ranked: no model is loaded for them."""
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._loaded: RankingModels | None = None
 
     def get(self, name: str | None) -> RankingModel:
-        """Raise ModelNotFound."""
-        from core.errors import ModelNotFound
+        """As RankingModels.get."""
+        if self._loaded is None:
+            from models.loading import LoadedModels
 
-        raise ModelNotFound(f'no reranker is loaded, not even "{name or "default"}"')
+            settings = self._settings
+            self._loaded = LoadedModels(
+                settings.reranker, settings.rerankers, runtime=settings.runtime, fusion=settings.fusion
+            )
+        return self._loaded.get(name)
 
 
 @contextmanager
-def opened_pipeline(settings: Settings, *, rerank: bool = True) -> Iterator[SearchPipeline]:
-    """The searching road that *settings* describe, its store closed at the end."""
+def opened_pipeline(settings: Settings, *, index: str) -> Iterator[SearchPipeline]:
+    """The searching road that *settings* describe, its store closed at the end.
+
+    *index* is looked for first: a wrong name is told at once, not after the models have been loaded.
+    """
     from core.searching import SearchPipeline
 
     with opened_store(settings) as store:
-        yield SearchPipeline(store, encoder(settings), rerankers(settings) if rerank else NoRerankers())
+        store.open(index)
+        yield SearchPipeline(store, encoder(settings), Rerankers(settings))

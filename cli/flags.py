@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
+from pydantic.fields import FieldInfo
 
+from cli.failures import Misused
+from core.errors import SettingError
 from core.settings import PREFIX, LoadedSettings, Settings, load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -35,21 +38,41 @@ def settings_flags(*names: str) -> Callable[[Command], Command]:
     return decorated
 
 
-def loaded(flags: dict[str, object]) -> LoadedSettings:
-    """The settings of this process, here, with *flags* on top."""
+def loaded(flags: Mapping[str, object]) -> LoadedSettings:
+    """The settings of this process, here, with *flags* on top.
+
+    Raises SettingError, and a usage error when it is the flags that do not fit.
+    """
+    try:
+        return _load(flags)
+    except SettingError as exc:
+        _load({})  # environment and file are looked at alone first: what is wrong there is no misuse of the flags
+        raise Misused(exc.message) from exc
+
+
+def _load(flags: Mapping[str, object]) -> LoadedSettings:
     return load_settings(flags, environ=os.environ, directory=Path.cwd())
 
 
 def _flag(name: str) -> Callable[[Any], Any]:
     field = Settings.model_fields[name]
     spelled = [*_SHORT.get(name, []), f"--{name.replace('_', '-')}"]
-    choices = [choice for choice in get_args(field.annotation) if isinstance(choice, str)]
-    kind: Any = click.Choice(choices) if choices else int if field.annotation is int else str
     default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
     return click.option(
         *spelled,
         name,
-        type=kind,
+        type=_kind(field),
         default=None,
         help=f"{field.description}  [{PREFIX}{name.upper()}; default: {default if default != '' else 'none'}]",
     )
+
+
+def _kind(field: FieldInfo) -> click.ParamType[Any]:
+    """What the flag takes, so that a wrong value is told before anything is opened."""
+    choices = [choice for choice in get_args(field.annotation) if isinstance(choice, str)]
+    if choices:
+        return click.Choice(choices)
+    if field.annotation is not int:
+        return click.STRING
+    bounds = {name: getattr(rule, name) for rule in field.metadata for name in ("ge", "le") if hasattr(rule, name)}
+    return click.IntRange(min=bounds.get("ge"), max=bounds.get("le"))

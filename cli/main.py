@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib
-import logging
+import io
 import os
 import sys
-import warnings
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+from cli import logs
+from cli.failures import DONE, INTERRUPTED, Failed, failure
+
+DEBUG = "rerank.debug"
 
 COMMANDS = {
     "ingest": "Bring documents into an index.",
@@ -64,65 +67,38 @@ class Cli(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """--debug may stand anywhere before a `--`."""
         until = args.index("--") if "--" in args else len(args)
-        ctx.obj = {"debug": "--debug" in args[:until]}
+        ctx.meta[DEBUG] = "--debug" in args[:until]
         return super().parse_args(ctx, [arg for arg in args[:until] if arg != "--debug"] + args[until:])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what goes wrong becomes one line and an exit code."""
-        debug: bool = ctx.obj["debug"]
-        _quiet(debug)
+        debug: bool = ctx.meta[DEBUG]
+        logs.for_a_command(debug=debug)
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit):
             raise
         except BrokenPipeError:
             # Whoever read our output has enough of it. Nothing may be written to it any more, not even at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(DONE) from None
-        except KeyboardInterrupt as exc:
+        except (KeyboardInterrupt, click.Abort) as exc:
             click.echo(f"Interrupted: {exc}" if str(exc) else "Interrupted", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from exc
         except Exception as exc:
             if debug:
-                raise
-            raise _failure(exc) from exc
-
-
-class _Failed(click.ClickException):
-    exit_code = FAILED
-
-
-class _Misused(click.ClickException):
-    exit_code = USAGE
-
-
-def _failure(error: Exception) -> click.ClickException:
-    from core.errors import InvalidIndexName, InvalidRequest, RerankError, SettingError
-
-    if isinstance(error, InvalidRequest | SettingError | InvalidIndexName):
-        return _Misused(_one_line(error.message))
-    if isinstance(error, RerankError):
-        return _Failed(_one_line(error.message))
-    return _Failed(_one_line(f"unexpected {type(error).__name__}: {error}; run it with --debug for the whole story"))
-
-
-def _one_line(message: str) -> str:
-    return " ".join(message.split())
-
-
-def _quiet(debug: bool) -> None:
-    """Libraries' words go to stderr, and only from warnings on."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO if debug else logging.WARNING, format="%(message)s")
-    logging.getLogger("opensearch").setLevel(logging.ERROR)
-    if not debug and not sys.warnoptions:
-        warnings.simplefilter("ignore")
+                click.echo(traceback.format_exc(), err=True, nl=False)
+            raise failure(exc) from exc
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        click.echo(f"rerank-cli {version('rerank')}")
+        try:
+            click.echo(f"rerank-cli {version('rerank')}")
+        except PackageNotFoundError as exc:
+            raise Failed("rerank is not installed here, only its files are there: make venv installs it") from exc
         ctx.exit()
 
 
@@ -137,4 +113,8 @@ def cli() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 usage, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Whatever the locale says: JSON is UTF-8, and a document's text must never stop a command.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     cli.main(args=args, prog_name="rerank-cli")

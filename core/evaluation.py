@@ -121,13 +121,13 @@ def evaluate(
     options: EvaluationOptions,
     *,
     orders: Mapping[str, Order] = ORDERS,
-    on_query: Callable[[int], None] | None = None,
+    on_query: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Search for each query of *dataset* once, without time budget or min_score, and measure each of *orders*.
 
-    *on_query* hears how many queries are done. The first query is answered once more before the clock counts, so that
-    no percentile holds the warming-up. Raises what SearchPipeline.search raises, ModelError when the reranker
-    fails (an evaluation never falls back), and CorpusError when the index holds no relevant document at all.
+    *on_query* hears how many queries are done, and of how many. The first query is answered once more before the
+    clock counts, so that no percentile holds the warming-up. Raises what SearchPipeline.search raises, ModelError when
+    the reranker fails (an evaluation never falls back), and CorpusError when the index holds no relevant document.
     """
     index = pipeline.store.open(options.index)
     check_encoder(index, pipeline.encoder)
@@ -146,7 +146,7 @@ def evaluate(
         scored += len(ranking.ranked)
         truncated += sum(bool(entry.explanation.truncated) for entry in ranking.ranked)
         if on_query is not None:
-            on_query(done)
+            on_query(done, len(dataset.queries))
     return Evaluation(
         dataset=dataset,
         options=options,

