@@ -26,8 +26,9 @@ def register(app: Flask, keys: Sequence[str]) -> None:
         sent = sent_key(request)
         if sent is None:
             raise _refused("a key is needed: send it as X-API-Key, or as Authorization: Bearer")
-        # Every key is compared, in constant time: how long it takes tells nothing.
-        matches = [hmac.compare_digest(sent.encode(), key) for key in known]
+        # WSGI reads the bytes of a header as Latin-1, whatever they are. Every key is compared, in constant time: how
+        # long it takes tells nothing.
+        matches = [hmac.compare_digest(sent.encode("latin-1", "replace"), key) for key in known]
         if not any(matches):
             raise _refused("the key is not one that this service knows")
 

@@ -26,12 +26,12 @@ _SHOWN = 60
 _KINDS = {
     "int_type": "is a whole number",
     "float_type": "is a number",
+    "finite_number": "is a finite number",
     "bool_type": "is true or false",
     "string_type": "is a string",
     "list_type": "is a list",
     "dict_type": "is an object",
     "model_type": "is an object",
-    "too_short": "has at least one member",
     "string_too_short": "has at least one character",
 }
 """pydantic's names of what is wrong, as rules."""
@@ -142,6 +142,9 @@ def _explained(model: type[BaseModel], error: ValidationError) -> InvalidRequest
     field = _path(problem["loc"])
     if problem["type"] == "extra_forbidden":
         return InvalidRequest(_unknown(field, str(problem["loc"][-1]), _keys(model, problem["loc"])), field=field)
+    if problem["type"] == "string_unicode":
+        where = _quoted(field) if field else "the body"
+        return InvalidRequest(f"a lone surrogate in {where}: it is not valid Unicode", field=field or None)
     if problem["type"] == "missing":
         return InvalidRequest(f"{_quoted(field)} is missing", field=field)
     return InvalidRequest(f"{_quoted(field)} {_rule(problem)}", field=field)
@@ -158,6 +161,8 @@ def _rule(problem: ErrorDetails) -> str:
             rule = f"is one of {limits['expected']}"
         case "too_long":
             return f"has at most {limits['max_length']:,} members, not {limits['actual_length']:,}"
+        case "too_short":
+            return "is empty"
         case kind:
             rule = _KINDS.get(kind) or f"cannot be read ({problem['msg']})"
     return f"{rule}, not {_kind(problem['input'])}"

@@ -91,9 +91,9 @@ def build(settings: Settings) -> Components:
         return LoadedModels(settings.reranker, settings.rerankers, runtime=settings.runtime, fusion=settings.fusion)
 
     def catalog() -> Sequence[CatalogEntry]:
-        from models.catalog import catalog as list_models
+        from models.catalog import served
 
-        return [entry.to_json() for entry in list_models(settings)]
+        return [entry.to_json() for entry in served(settings)]
 
     return Components(
         settings=settings,
