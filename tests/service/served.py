@@ -1,0 +1,84 @@
+"""A service over small real parts, for tests to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from core.document import Document
+from core.errors import ModelUnavailable, StoreUnavailable
+from core.indexing import Indexer
+from core.protocols import Encoder, IndexSpec, Store
+from core.ranking import RankingModel, RankingModels
+from core.settings import Settings
+from service.app import create_app
+from service.components import CatalogEntry, Components
+from service.part import Part
+from tests.fakes import FakeEncoder, FakeModels, FakeReranker
+from tests.memory_store import InMemoryStore
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
+INDEX = "docs"
+TEA = Document("tea", "green tea is brewed from leaves", "Tea", {"lang": "en", "year": 2020})
+COFFEE = Document("coffee", "il caffè è amaro", "Caffè", {"lang": "it", "year": 2021})
+MILK = Document("milk", "milk with tea and green leaves", "", {"lang": "en", "year": 2022})
+DOCUMENTS = (TEA, COFFEE, MILK)
+CATALOG: CatalogEntry = {"name": "fake-reranker", "kind": "reranker"}
+
+
+def store_with(documents: Sequence[Document] = DOCUMENTS, *, encoder: FakeEncoder | None = None) -> InMemoryStore:
+    """A store in memory with one index, *documents*."""
+    encoder = encoder or FakeEncoder()
+    store = InMemoryStore()
+    index = store.create(INDEX, IndexSpec(encoder.identity))
+    Indexer(index, encoder).add(documents)
+    store.publish(index)
+    return store
+
+
+def components(
+    *,
+    settings: Settings | None = None,
+    store: Store | None = None,
+    encoder: Encoder | None = None,
+    models: RankingModels | None = None,
+) -> Components:
+    """Everything loaded; small models and three documents unless told otherwise."""
+    ranking = models or FakeModels(RankingModel(FakeReranker()), RankingModel(FakeReranker(name="other")))
+    return Components(
+        settings=settings or Settings(),
+        store=Part.of("the store", store or store_with()),
+        encoder=Part.of("the encoder", encoder or FakeEncoder()),
+        rerankers=Part.of("the reranker", ranking),
+        catalog=lambda: [CATALOG],
+    )
+
+
+def late(
+    store: Callable[[], Store],
+    encoder: Callable[[], Encoder],
+    rerankers: Callable[[], RankingModels],
+    *,
+    settings: Settings | None = None,
+) -> Components:
+    """Components that are loaded by what is given here, as service.components.build makes them."""
+    return Components(
+        settings=settings or Settings(),
+        store=Part("the store", store, unavailable=StoreUnavailable),
+        encoder=Part("the encoder", encoder, unavailable=ModelUnavailable),
+        rerankers=Part("the reranker", rerankers, unavailable=ModelUnavailable),
+        catalog=list,
+    )
+
+
+def client(of: Components | None = None) -> FlaskClient:
+    """A client of the service over *of*."""
+    return create_app(of or components()).test_client()
+
+
+def error(message: str, error_type: str = "Validation", *, field: str | None = None) -> dict[str, object]:
+    """The whole body of an error."""
+    body: dict[str, object] = {"error": message, "message": message, "detail": message, "error_type": error_type}
+    return body if field is None else {**body, "field": field}

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from core.errors import ModelOverloaded
+from core.ranking import RankingModel
+from tests.fakes import FakeModels, FakeReranker
+from tests.service.served import INDEX, client, components
+
+
+def _samples(asked: FlaskClient, name: str) -> dict[tuple[tuple[str, str], ...], float]:
+    text = asked.get("/metrics").get_data(as_text=True)
+    return {
+        tuple(sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name
+    }
+
+
+def test_answers_are_counted_by_route_method_and_status() -> None:
+    """Unknown paths and verbs share one label each, so that no client can fill the memory."""
+    asked = client()
+    asked.get(f"/search?q=tea&index={INDEX}")
+    asked.post("/search", json={})
+    asked.get("/one")
+    asked.get("/two")
+    asked.open("/health", method="BREW")
+    counted = _samples(asked, "rerank_http_requests_total")
+    assert counted == {
+        (("method", "GET"), ("route", "/search"), ("status", "200")): 1,
+        (("method", "POST"), ("route", "/search"), ("status", "400")): 1,
+        (("method", "GET"), ("route", "none"), ("status", "404")): 2,
+        (("method", "other"), ("route", "none"), ("status", "405")): 1,
+    }
+    latency = _samples(asked, "rerank_http_request_seconds_count")
+    assert latency[(("method", "GET"), ("route", "none"))] == 2
+
+
+def test_rankings_are_counted_by_what_became_of_them() -> None:
+    """Applied or not, and why not; and how many texts were scored."""
+
+    def overloaded(text: str) -> None:
+        if "overload" in text:
+            raise ModelOverloaded("too much")
+
+    asked = client(components(models=FakeModels(RankingModel(FakeReranker(before_each=overloaded)))))
+    asked.get(f"/search?q=tea&index={INDEX}")
+    asked.get(f"/search?q=tea&index={INDEX}&rerank=false")
+    asked.post("/rerank", json={"query": "tea", "documents": ["a", "b"]})
+    asked.post("/rerank", json={"query": "tea", "documents": ["overload"]})
+    assert _samples(asked, "rerank_rankings_total") == {
+        (("applied", "true"), ("reason", "none")): 2,
+        (("applied", "false"), ("reason", "disabled")): 1,
+    }
+    assert _samples(asked, "rerank_candidates_scored_total") == {(): 5}
+
+
+def test_every_stage_of_a_search_is_timed() -> None:
+    """encode, retrieve, rerank and total, one observation a search."""
+    asked = client()
+    asked.get(f"/search?q=tea&index={INDEX}")
+    assert _samples(asked, "rerank_stage_seconds_count") == {
+        (("stage", stage),): 1 for stage in ("encode", "retrieve", "rerank", "total")
+    }
+
+
+def test_two_applications_count_apart() -> None:
+    """Each has a registry of its own."""
+    one, other = client(), client()
+    one.get("/health")
+    assert _samples(other, "rerank_http_requests_total") == {}
