@@ -142,7 +142,13 @@ def test_the_doctor_finds_all_well(rerank_cli: CommandLine) -> None:
     """On a sound installation nothing fails, and each index is compared with the encoder."""
     called = rerank_cli("doctor", "--json")
     states = {finding["subject"]: finding["state"] for finding in called.json}
-    assert (called.code, states["encoder"], states["reranker"], states["store"], states["index towers"]) == (
+    assert (
+        called.code,
+        states["encoder default"],
+        states["reranker default"],
+        states["store"],
+        states["index towers"],
+    ) == (
         0,
         "ok",
         "ok",
@@ -157,7 +163,7 @@ def test_the_doctor_tells_what_is_broken(rerank_cli: CommandLine) -> None:
     assert called.code == 1
     failed = [finding for finding in called.json if finding["state"] == "fail"]
     assert [finding["subject"] for finding in failed] == ["store"]
-    assert "cannot be reached" in failed[0]["what"]
+    assert "cannot be reached" in failed[0]["finding"]
 
 
 def test_training_makes_a_model_that_searches(rerank_cli: CommandLine) -> None:
