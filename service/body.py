@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar, get_args
 from flask import Request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from core.errors import InvalidRequest
 from service.errors import HttpError
@@ -48,7 +49,7 @@ def read_object(request: Request) -> dict[str, Any]:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise HttpError(415, "the body is compressed; send it as it is")
     try:
-        text = request.get_data(cache=False).decode("utf-8-sig")
+        text = _read_bytes(request).decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise InvalidRequest(f"the body is not UTF-8: byte {exc.start} cannot be read") from exc
     value = _parse(text)
@@ -76,6 +77,15 @@ def check_unicode(value: object, field: str) -> None:
             except UnicodeEncodeError as exc:
                 shown = place.encode("ascii", "backslashreplace").decode()
                 raise InvalidRequest(f'"{shown}" is not valid Unicode: a lone surrogate', field=shown) from exc
+
+
+def _read_bytes(request: Request) -> bytes:
+    body = request.get_data(cache=False)
+    # Werkzeug ends a body of no stated length at the limit, without a word; what is left tells a longer one.
+    at_limit = request.content_length is None and len(body) == request.max_content_length
+    if at_limit and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
+    return body
 
 
 def _parse(text: str) -> object:

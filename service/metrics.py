@@ -6,8 +6,6 @@ server switches on before anything is counted), so that every worker answers for
 
 from __future__ import annotations
 
-import os
-
 from flask import Blueprint, Response, request
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -20,8 +18,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from core.search import RerankReport, SearchResult
-
-MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
+from service.shared_counts import counts_are_shared
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
@@ -32,7 +29,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._several_workers = MULTIPROCESS_DIR in os.environ
+        self._several_workers = counts_are_shared()
         if not self._several_workers:
             ProcessCollector(registry=self._registry)
         self._requests = Counter(

@@ -11,7 +11,6 @@ import logging
 import os
 import socket
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -24,7 +23,7 @@ from gunicorn.app.base import BaseApplication
 from core.errors import SettingError
 from core.settings import Settings
 from service.components import Components, build
-from service.metrics import MULTIPROCESS_DIR
+from service.shared_counts import counts_are_shared, shared_counts
 
 _log = logging.getLogger(__name__)
 
@@ -59,10 +58,7 @@ def serve(
         listener = listen(settings.host, settings.port)
         url = address_of(listener)
         if workers > 1:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rerank-metrics-"))
-            # prometheus_client reads it from the environment, when it is first imported.
-            os.environ[MULTIPROCESS_DIR] = folder
-            stack.callback(os.environ.pop, MULTIPROCESS_DIR, None)
+            stack.enter_context(shared_counts())
         server = _Server(
             lambda: components(settings),
             options(settings, listener, workers=workers),
@@ -181,7 +177,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
 
 def _forget_worker(_: Any, worker: Any) -> None:
     """Drop the gauges of a worker that is gone; its counts stay."""
-    if MULTIPROCESS_DIR in os.environ:
+    if counts_are_shared():
         from prometheus_client.multiprocess import mark_process_dead
 
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

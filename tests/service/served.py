@@ -11,7 +11,6 @@ from core.indexing import Indexer
 from core.protocols import Encoder, IndexSpec, Store
 from core.ranking import RankingModel, RankingModels
 from core.settings import Settings
-from service.app import create_app
 from service.components import CatalogEntry, Components
 from service.part import Part
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
@@ -75,6 +74,9 @@ def late(
 
 def client(of: Components | None = None) -> FlaskClient:
     """A client of the service over *of*."""
+    # Here, and not above: a process that serves with several workers must not have counted anything before.
+    from service.app import create_app
+
     return create_app(of or components()).test_client()
 
 
