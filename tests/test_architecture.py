@@ -1,0 +1,81 @@
+"""The folders keep to themselves: which libraries each names, what is declared, and how long a file may be."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("core", "index", "models", "ingest", "service", "cli")
+OWN = {*PACKAGES, "tests", "benchmarks"}
+CORE_MAY_NAME = {"ir_measures", "numpy", "pydantic"}
+LONGEST_MODULE = 300
+PARTS = {"pydantic-core": "pydantic", "werkzeug": "flask"}
+"""Distributions that are part of another's public interface and come with it."""
+
+
+def libraries(folder: str) -> set[str]:
+    """The third-party packages that *folder*'s modules import, at any depth."""
+    named = {name.partition(".")[0] for file in (ROOT / folder).rglob("*.py") for name in _imports(file)}
+    return named - OWN - sys.stdlib_module_names
+
+
+def _imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def canonical(name: str) -> str:
+    """A distribution's name as registries compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared(*, extras: bool) -> set[str]:
+    """The distributions that setup.cfg requires, with or without those of its extras."""
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    lists = [config["options"]["install_requires"]]
+    lists += config["options.extras_require"].values() if extras else []
+    return {canonical(name) for text in lists for name in re.findall(r"^([A-Za-z][\w.-]*)>=", text, re.MULTILINE)}
+
+
+def pinned() -> dict[str, str]:
+    """constraints.txt: distribution to version."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def test_core_names_few_libraries() -> None:
+    """core/ says what the words mean: numpy, pydantic and ir_measures are all it needs."""
+    assert libraries("core") - CORE_MAY_NAME == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_is_imported_is_required(package: str) -> None:
+    """An installation needs nothing that setup.cfg does not name."""
+    owners = packages_distributions()
+    needed = {canonical(owner) for name in libraries(package) for owner in owners.get(name, [name])}
+    assert {PARTS.get(name, name) for name in needed} - declared(extras=False) == set()
+
+
+def test_what_is_required_is_pinned() -> None:
+    """`make` installs what was tested: each requirement has one version, and no line names a place."""
+    assert declared(extras=True) - {canonical(name) for name in pinned()} == set()
+    assert [version for version in pinned().values() if not re.fullmatch(r"[0-9][\w.]*", version)] == []
+
+
+def test_modules_stay_short() -> None:
+    """A module of more lines than one head holds hides a second noun."""
+    files = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]
+    lengths = {str(file.relative_to(ROOT)): len(file.read_text(encoding="utf-8").splitlines()) for file in files}
+    assert {name: length for name, length in lengths.items() if length > LONGEST_MODULE} == {}
