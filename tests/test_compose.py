@@ -51,6 +51,7 @@ def test_the_services_are_those_described() -> None:
             assert condition == {"condition": "service_healthy"}
             assert "healthcheck" in services[dependency]
     assert services["ingest"]["profiles"] == ["ingest"]
+    assert services["service"]["build"] == services["ingest"]["build"] == "."
     assert services["opensearch"]["image"].startswith("opensearchproject/opensearch:3.")
     assert services["opensearch"]["environment"]["DISABLE_SECURITY_PLUGIN"] == "true"
 
