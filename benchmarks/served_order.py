@@ -1,6 +1,6 @@
 """How the product orders whole sets that its models were not trained on, as a user meets it.
 
-    python -m benchmarks.served_order --data DIR --store STORE [--queries 50] [--model NAME] [--json FILE]
+    python -m benchmarks.served_order --data DIR --store STORE [--queries 50] [--sets NAME ...] [--model NAME]
 
 Each set is ingested first: `rerank-cli ingest DIR/SET --index SET --store STORE`. Hybrid first stage, 100 candidates.
 Columns are nDCG@10: vector search, the served order without the cross-encoder's term (which is the first stage's), the
@@ -61,6 +61,7 @@ def main() -> None:
     parser.add_argument("--store", required=True)
     parser.add_argument("--queries", type=int, default=50)
     parser.add_argument("--model", default="default")
+    parser.add_argument("--sets", nargs="+", choices=list(ALL_SETS), default=list(ALL_SETS))
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     pipeline = SearchPipeline(open_store(options.store), load_encoder("default"), LoadedModels(options.model))
@@ -68,7 +69,7 @@ def main() -> None:
     print("| set | queries | " + " | ".join(columns) + " | served - vector | served - first stage |")
     print("|---" * 8 + "|")
     found: dict[str, dict[str, list[float]]] = {}
-    for name in ALL_SETS:
+    for name in options.sets:
         dataset = judged(options.data, name, options.queries)
         result = evaluate(pipeline, dataset, EvaluationOptions(index=name))
         orders = {
