@@ -7,17 +7,23 @@ const TEXTS = ITALIAN
       usual: "predefinito", hybrid: "entrambi", vector: "per vettore", text: "per testo", k: "Risultati",
       rerank: "riordina", key: "Chiave", none: "Nessun risultato.", searching: "Ricerca in corso…",
       noIndex: "Non c'è ancora un indice: creane uno con rerank-cli ingest.", was: "era", same: "come prima",
-      notReranked: "non riordinati", reranked: "candidati riordinati", hits: "risultati", dropped: "scartati",
-      score: "punteggio", retrieval: "primo stadio",
+      notReranked: "non riordinati", reranked: "riordinati", of: "di", hits: "risultati", dropped: "scartati",
+      score: "punteggio", retrieval: "primo stadio", more: "mostra tutto", less: "mostra meno",
+      disabled: "non richiesto", timeout: "tempo scaduto", overloaded: "troppe richieste",
+      model_unavailable: "modello non disponibile", error: "errore del modello",
+      encode: "codifica", retrieve: "ricerca", rank: "riordino",
     }
   : {
       docs: "Interface", query: "What are you looking for?", search: "Search", index: "Index", mode: "First stage",
       usual: "as set", hybrid: "both", vector: "by vector", text: "by text", k: "Hits", rerank: "re-rank", key: "Key",
       none: "Nothing found.", searching: "Searching…", noIndex: "There is no index yet: make one with rerank-cli ingest.",
-      was: "was", same: "as before", notReranked: "not re-ranked", reranked: "candidates re-ranked", hits: "hits",
-      dropped: "dropped", score: "score", retrieval: "first stage",
+      was: "was", same: "as before", notReranked: "not re-ranked", reranked: "re-ranked", of: "of", hits: "hits",
+      dropped: "dropped", score: "score", retrieval: "first stage", more: "show all", less: "show less",
+      disabled: "not asked for", timeout: "out of time", overloaded: "too many requests",
+      model_unavailable: "no model available", error: "the model failed",
+      encode: "encode", retrieve: "retrieve", rank: "re-rank",
     };
-const CONTEXT_CHARS = 240;
+const CONTEXT_CHARS = 160;
 
 const at = (id) => document.getElementById(id);
 
@@ -50,14 +56,34 @@ async function ask(path, body) {
 
 function passageText(hit) {
   const { start, end } = hit.passage;
-  const shown = element("p");
-  const before = hit.text.slice(Math.max(0, start - CONTEXT_CHARS), start);
-  const after = hit.text.slice(end, end + CONTEXT_CHARS);
-  const whole = start === 0 && end >= hit.text.length;
+  const characters = Array.from(hit.text); // offsets count characters, a string's own index counts UTF-16 units
+  const cut = (from, to) => characters.slice(Math.max(0, from), to).join("").replace(/\n\s*\n/g, "\n");
+  const shown = element("p", "text");
+  const whole = start === 0 && end >= characters.length;
   if (start > CONTEXT_CHARS) shown.append("…");
-  shown.append(before, whole ? hit.passage.text : element("mark", "", hit.passage.text), after);
-  if (end + CONTEXT_CHARS < hit.text.length) shown.append("…");
+  shown.append(cut(start - CONTEXT_CHARS, start));
+  shown.append(whole ? cut(start, end) : element("mark", "", cut(start, end)));
+  shown.append(cut(end, end + CONTEXT_CHARS));
+  if (end + CONTEXT_CHARS < characters.length) shown.append("…");
   return shown;
+}
+
+function unfolding(text) {
+  const button = element("button", "more", TEXTS.more);
+  button.type = "button";
+  button.setAttribute("aria-expanded", "false");
+  button.addEventListener("click", () => {
+    const open = text.classList.toggle("open");
+    button.textContent = open ? TEXTS.less : TEXTS.more;
+    button.setAttribute("aria-expanded", String(open));
+  });
+  return button;
+}
+
+function foldLongTexts() {
+  for (const text of document.querySelectorAll(".text")) {
+    if (text.scrollHeight > text.clientHeight + 1) text.after(unfolding(text));
+  }
 }
 
 function place(hit, applied) {
@@ -65,7 +91,7 @@ function place(hit, applied) {
   const box = element("div", "place");
   box.append(element("div", "rank", hit.rank));
   if (applied) {
-    const sign = moved > 0 ? "▲" : moved < 0 ? "▼" : "";
+    const sign = moved > 0 ? "▲" : "▼";
     const text = moved === 0 ? TEXTS.same : `${sign} ${TEXTS.was} ${hit.retrieval_rank}`;
     box.append(element("div", `was ${moved > 0 ? "up" : moved < 0 ? "down" : ""}`, text));
   }
@@ -88,11 +114,14 @@ function item(hit, applied) {
 
 function summary(answer) {
   const parts = [`${answer.hits.length} ${TEXTS.hits}`];
-  const { applied, reason, scored, dropped } = answer.rerank;
-  parts.push(applied ? `${scored} ${TEXTS.reranked}` : TEXTS.notReranked);
-  if (reason) parts[parts.length - 1] += ` (${reason})`;
+  const { applied, reason, scored, candidates, dropped } = answer.rerank;
+  const share = scored === candidates ? scored : `${scored} ${TEXTS.of} ${candidates}`;
+  const outcome = applied ? `${share} ${TEXTS.reranked}` : TEXTS.notReranked;
+  parts.push(reason ? `${outcome} (${TEXTS[reason]})` : outcome);
   if (dropped) parts.push(`${dropped} ${TEXTS.dropped}`);
-  parts.push(`${Math.round(answer.took_ms.total)} ms`);
+  const { encode, retrieve, rerank, total } = answer.took_ms;
+  const stages = [[TEXTS.encode, encode], [TEXTS.retrieve, retrieve], [TEXTS.rank, rerank]];
+  parts.push(`${Math.round(total)} ms (${stages.map(([name, ms]) => `${name} ${Math.round(ms)}`).join(", ")})`);
   return parts.join(" · ");
 }
 
@@ -105,6 +134,7 @@ async function search(event) {
   try {
     const answer = await ask("/search", body);
     at("hits").replaceChildren(...answer.hits.map((hit) => item(hit, answer.rerank.applied)));
+    foldLongTexts();
     say(answer.hits.length ? summary(answer) : TEXTS.none);
     const address = new URLSearchParams({ q: body.query, index: body.index });
     history.replaceState(null, "", `?${address}`);
@@ -139,6 +169,11 @@ async function start() {
   for (const hinted of document.querySelectorAll("[data-hint]")) hinted.placeholder = TEXTS[hinted.dataset.hint];
   at("search").addEventListener("submit", search);
   at("key").addEventListener("change", listIndexes);
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+    event.preventDefault();
+    at("query").select();
+  });
   const ready = await listIndexes();
   const asked = new URLSearchParams(location.search).get("q");
   if (ready && asked) {
