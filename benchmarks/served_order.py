@@ -1,38 +1,48 @@
 """How the product orders whole sets that its models were not trained on, as a user meets it.
 
-    python -m benchmarks.served_order --data DIR --store STORE [--queries 50] [--sets NAME ...] [--model NAME]
+    python -m benchmarks.served_order --data DIR --store STORE --results FILE [--queries 100] [--sets NAME ...]
 
 Each set is ingested first: `rerank-cli ingest DIR/SET --index SET --store STORE`. Hybrid first stage, 100 candidates.
-Columns are nDCG@10: vector search, the served order without the cross-encoder's term (which is the first stage's), the
-cross-encoder alone, the served order, and its differences to vector search and to the first stage with 95% intervals.
+What was measured is kept in FILE, set by set; a set that is there with as many queries and the same model is not
+measured again, so that several calls make one table. --sets without a name prints what FILE holds.
+
+Columns are nDCG@10: vector search, hybrid search, the served order without the cross-encoder's term, the
+cross-encoder alone, the served order, and its differences to vector and to hybrid search with 95% intervals.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.development_sets import SETS, develops
 from core.evaluation import EvaluationOptions, evaluate, measure
 from core.intervals import Interval, paired_difference
 from core.judgments import Dataset, load_dataset
-from core.orders import ScoredDocument
+from core.orders import ORDERS, ScoredDocument
+from core.ranking import Ranking
 from core.retrieval import Retrieval
 from core.searching import SearchPipeline
 from index.opening import open_store
 from models.loading import LoadedModels, load_encoder
 
 MEASURE = "nDCG@10"
-ALL_SETS = {**SETS, "climate_fever": None}
+ALL_SETS = {**SETS, "climate_fever": None, "xquad_en": None}
+FOLDERS = {"xquad_en": "squad_pieces/xquad_en"}
+COLUMNS = ("vector", "hybrid", "without the cross-encoder", "cross-encoder alone", "served")
+
+Results = dict[str, dict[str, object]]
 
 
 def judged(data: Path, name: str, queries: int) -> Dataset:
     """The queries of one set that no model was trained on, a sample of them."""
-    whole = load_dataset(data / name, ALL_SETS[name])
+    whole = load_dataset(data / FOLDERS.get(name, name), ALL_SETS[name])
     kept = tuple(query for query in whole.queries if develops(name, query, data))
     return replace(whole, queries=kept).sampled(queries)
 
@@ -50,8 +60,51 @@ def by_vector(pipeline: SearchPipeline, dataset: Dataset, index: str) -> dict[st
     }
 
 
-def shown(interval: Interval) -> str:
-    """A difference with its interval."""
+def without_cross_encoder(ranking: Ranking) -> list[ScoredDocument]:
+    """By the final score less the cross-encoder's term; equal ones keep first-stage order."""
+    scored = []
+    for entry in ranking.ranked:
+        fusion = entry.explanation.fusion or {}
+        scored.append((fusion["cross_encoder"] - fusion["fused"], entry.candidate.rank, entry.candidate.doc_id))
+    return [ScoredDocument(doc_id, -negated) for negated, _, doc_id in sorted(scored)]
+
+
+def measured(pipeline: SearchPipeline, dataset: Dataset, name: str) -> dict[str, NDArray[np.float64]]:
+    """By column, float64 (queries,)."""
+    orders = {**ORDERS, "without": without_cross_encoder}
+    found = evaluate(pipeline, dataset, EvaluationOptions(index=name), orders=orders).per_query
+    values = (
+        measure(dataset, by_vector(pipeline, dataset, name)),
+        *(found[order] for order in ("first_stage", "without", "cross_encoder", "reranked")),
+    )
+    return {column: value[MEASURE] for column, value in zip(COLUMNS, values, strict=True)}
+
+
+def table(results: Results) -> str:
+    """The results as Markdown: a line a set, the mean of the sets last."""
+    lines = [
+        "| set | queries | " + " | ".join(COLUMNS) + " | served - vector | served - hybrid |",
+        "|---" * (len(COLUMNS) + 4) + "|",
+    ]
+    sets = [_orders(result) for result in results.values()]
+    for name, orders in zip(results, sets, strict=True):
+        against = [_shown(paired_difference(orders["served"], orders[other])) for other in COLUMNS[:2]]
+        lines.append(_line(name, str(len(orders["served"])), orders, against))
+    means = {column: np.array([orders[column].mean() for orders in sets]) for column in COLUMNS}
+    differences = [f"{float((means['served'] - means[other]).mean()):+.4f}" for other in COLUMNS[:2]]
+    return "\n".join([*lines, _line("**mean**", "", means, differences)])
+
+
+def _orders(result: Mapping[str, object]) -> dict[str, NDArray[np.float64]]:
+    return {column: np.array(result[column], dtype=np.float64) for column in COLUMNS}
+
+
+def _line(name: str, queries: str, orders: Mapping[str, NDArray[np.float64]], further: Sequence[str]) -> str:
+    cells = [name, queries, *(f"{orders[column].mean():.4f}" for column in COLUMNS), *further]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _shown(interval: Interval) -> str:
     return f"{interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
 
 
@@ -59,34 +112,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--store", required=True)
-    parser.add_argument("--queries", type=int, default=50)
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--model", default="default")
-    parser.add_argument("--sets", nargs="+", choices=list(ALL_SETS), default=list(ALL_SETS))
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--sets", nargs="*", choices=list(ALL_SETS), default=list(ALL_SETS))
     options = parser.parse_args()
-    pipeline = SearchPipeline(open_store(options.store), load_encoder("default"), LoadedModels(options.model))
-    columns = ("vector", "without the cross-encoder", "cross-encoder alone", "served")
-    print("| set | queries | " + " | ".join(columns) + " | served - vector | served - first stage |")
-    print("|---" * 8 + "|")
-    found: dict[str, dict[str, list[float]]] = {}
-    for name in options.sets:
-        dataset = judged(options.data, name, options.queries)
-        result = evaluate(pipeline, dataset, EvaluationOptions(index=name))
-        orders = {
-            "vector": measure(dataset, by_vector(pipeline, dataset, name))[MEASURE],
-            "without the cross-encoder": result.per_query["first_stage"][MEASURE],
-            "cross-encoder alone": result.per_query["cross_encoder"][MEASURE],
-            "served": result.per_query["reranked"][MEASURE],
-        }
-        found[name] = {order: values.tolist() for order, values in orders.items()}
-        cells = [f"{orders[column].mean():.4f}" for column in columns]
-        against = [paired_difference(orders["served"], orders[other]) for other in columns[:2]]
-        print(f"| {name} | {len(dataset.queries)} | " + " | ".join([*cells, *map(shown, against)]) + " |", flush=True)
-    means = [float(np.mean([np.mean(values[column]) for values in found.values()])) for column in columns]
-    differences = f"{means[3] - means[0]:+.4f} | {means[3] - means[1]:+.4f}"
-    print("| **mean** | | " + " | ".join(f"{mean:.4f}" for mean in means) + f" | {differences} |")
-    if options.json:
-        options.json.write_text(json.dumps(found))
+    results: Results = json.loads(options.results.read_text()) if options.results.exists() else {}
+    if options.sets:
+        pipeline = SearchPipeline(open_store(options.store), load_encoder("default"), LoadedModels(options.model))
+        model = pipeline.models.get(None).reranker.fingerprint
+        for name in options.sets:
+            dataset = judged(options.data, name, options.queries)
+            key = {"model": model, "ids": [query.query_id for query in dataset.queries]}
+            if key.items() <= results.get(name, {}).items():
+                continue
+            orders = measured(pipeline, dataset, name)
+            results[name] = {**key, **{column: values.tolist() for column, values in orders.items()}}
+            options.results.write_text(json.dumps(results))
+    print(table(results))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,9 @@ OVERLAP = 32
 SPECIAL_TOKENS = 2
 """Every encoder of this family frames a text with two."""
 
+RULES = 1
+"""Raised with every change of the rules below that cuts any text elsewhere: what was ingested before is cut again."""
+
 _MIN_TOKENS = 8
 
 _BREAK = re.compile(
@@ -52,6 +55,11 @@ class Chunker:
         self._encoder = encoder
         self._budget = window - SPECIAL_TOKENS
         self._overlap = overlap
+
+    @property
+    def recipe(self) -> str:
+        """What decides the passages beside the document and its encoder; part of a stored document's content hash."""
+        return f"rules {RULES}, {self._budget} tokens, {self._overlap} shared"
 
     def cut(self, documents: Sequence[Document]) -> list[tuple[Passage, ...]]:
         """The passages of each document, in order: `text == document.text[start:end]`, blank at neither end.

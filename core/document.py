@@ -26,9 +26,12 @@ class Document:
     title: str = ""
     metadata: Metadata = field(default_factory=dict)
 
-    def content_hash(self) -> str:
-        """Hash of everything that is stored: equal hashes mean that nothing needs to be encoded again."""
-        content = json.dumps([self.title, self.text, dict(self.metadata)], sort_keys=True, ensure_ascii=True)
+    def content_hash(self, recipe: str = "") -> str:
+        """Hash of everything that is stored: equal hashes mean that nothing needs to be encoded again.
+
+        *recipe* stands for how passages are made of a document (Chunker.recipe); the encoder is the index's own.
+        """
+        content = json.dumps([self.title, self.text, dict(self.metadata), recipe], sort_keys=True, ensure_ascii=True)
         return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 

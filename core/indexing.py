@@ -54,7 +54,7 @@ class Indexer:
     def add(self, documents: Sequence[Document]) -> AddOutcome:
         """Write *documents*, each replacing what the index holds under its id; of equal ids the last one counts.
 
-        Unchanged documents are not encoded. Raises StoreError and ModelError.
+        Documents that are unchanged, and would be cut as they are, are not encoded. Raises StoreError and ModelError.
         """
         return self.write(self.encode(documents))
 
@@ -68,7 +68,8 @@ class Indexer:
             except CorpusError as exc:
                 rejected.append(RejectedDocument(document.doc_id, exc.message))
         stored = self._index.content_hashes(list(good)) if good else {}
-        hashes = {doc_id: document.content_hash() for doc_id, document in good.items()}
+        recipe = self._chunker.recipe
+        hashes = {doc_id: document.content_hash(recipe) for doc_id, document in good.items()}
         fresh = [document for doc_id, document in good.items() if stored.get(doc_id) != hashes[doc_id]]
         cut = self._chunker.cut(fresh) if fresh else []
         vectors = self._vectors(cut)

@@ -38,7 +38,7 @@ def rehearse(
             except MetadataError as exc:
                 rejects.add(RejectedRecord(record.file, record.line, exc.message, document.doc_id))
                 continue
-            if stored.get(document.doc_id) != document.content_hash():
+            if stored.get(document.doc_id) != document.content_hash(chunker.recipe):
                 fresh.append(document)
             else:
                 skipped += 1

@@ -114,7 +114,8 @@ class EmbeddedStore:
             old = before.live.get(index.name)
             if old == index.table_name:
                 return
-            if index.table_name not in before.generations:
+            if before.building.get(index.name) != index.table_name:
+                # Its table may be there still, for the readers of a generation that was replaced.
                 raise IndexConflict(
                     f'index "{index.name}" was begun anew by another run; this one has nothing to publish'
                 )

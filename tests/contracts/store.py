@@ -392,6 +392,15 @@ class StoreContract:
         store.publish(second)
         assert store.open(name).info().documents == 0
 
+    def test_a_replaced_generation_cannot_come_back(self, store: Store, filled: Index, name: str) -> None:
+        """A generation in whose place another one was published is thrown away: publishing it again is refused."""
+        rebuilt = store.create(name, IndexSpec(ENCODER.identity))
+        rebuilt.upsert([encoded("new", "common words")])
+        store.publish(rebuilt)
+        with pytest.raises(IndexConflict):
+            store.publish(filled)
+        assert ids(store.open(name), "common words", k=50) == ["new"]
+
     def test_an_alias_follows_its_index(self, store: Store, filled: Index, name: str) -> None:
         """An alias leads to the index, also after a rebuild, and goes with it; deleting it leaves the index."""
         alias, other = f"{name}-alias", f"{name}-other"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.chunking import Chunker
+from core.chunking import RULES, Chunker
 from core.document import Document, Passage, headed
 from core.errors import SettingError
 from tests.fakes import FakeEncoder
@@ -167,6 +167,20 @@ def test_max_tokens_never_exceeds_the_window() -> None:
     )
     shorter = Chunker(encoder(), max_tokens=10, overlap=0).cut([Document("d", text)])[0]
     assert {tokens(passage.text) for passage in shorter} == {8, 4}
+
+
+def test_a_recipe_tells_chunkers_apart_that_cut_differently() -> None:
+    """Window and overlap are in it; a wish beyond the encoder's window changes nothing."""
+    chunkers = [Chunker(encoder()), Chunker(encoder(), max_tokens=10), Chunker(encoder(), overlap=1)]
+    assert len({chunker.recipe for chunker in chunkers}) == len(chunkers)
+    assert Chunker(encoder(), max_tokens=512).recipe == Chunker(encoder()).recipe
+
+
+def test_the_rules_are_those_of_their_number() -> None:
+    """The passages of this text under RULES: whoever cuts it elsewhere raises RULES, so that corpora are cut again."""
+    text = "One two three. Four five (six) seven!\nEight nine ten eleven\n\nTwelve e.g. thirteen, fourteen… Fifteen."
+    found = [(passage.start, passage.end) for passage in cut(text, title="Head", window=14, overlap=5)]
+    assert (RULES, found) == (1, [(0, 37), (38, 82), (73, 101)])
 
 
 def test_impossible_lengths_are_refused() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core.chunking import Chunker
 from core.document import Document, Passage, RejectedDocument
 from core.errors import CorpusError, EncoderMismatch
 from core.indexing import AddOutcome, Indexer, checked
@@ -45,6 +46,22 @@ def test_unchanged_documents_are_not_encoded_again(index: Index, encoder: FakeEn
     outcome = indexer.add([Document("a", "one"), Document("b", "two", "new"), Document("c", "three", "", {"n": 1})])
     assert outcome == AddOutcome(indexed=2, passages=2, skipped=1)
     assert encoder.encoded == ["new two", "three"]
+
+
+@pytest.mark.parametrize("changed", [{"max_tokens": 32}, {"overlap": 4}])
+def test_passages_that_would_be_cut_elsewhere_are_made_again(
+    index: Index, encoder: FakeEncoder, changed: dict[str, int]
+) -> None:
+    """Other lengths of passages make a stored document stale though its text is the same: afterwards nothing of the
+    former cut is left, and with the same lengths nothing is encoded."""
+    Indexer(index, encoder).add([LONG])
+    chunker = Chunker(encoder, **changed)
+    encoder.encoded.clear()
+    outcome = Indexer(index, encoder, chunker=chunker).add([LONG])
+    expected = [passage.headed_text for passage in chunker.cut([LONG])[0]]
+    assert outcome == AddOutcome(indexed=1, passages=len(expected))
+    assert (encoder.encoded, index.info().passages) == (expected, len(expected))
+    assert Indexer(index, encoder, chunker=chunker).add([LONG]) == AddOutcome(skipped=1)
 
 
 def test_a_changed_document_replaces_all_of_its_passages(index: Index, encoder: FakeEncoder) -> None:
