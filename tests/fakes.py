@@ -6,6 +6,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,13 +71,15 @@ class FakeEncoder:
         vectors = np.zeros((len(texts), self._dim), dtype=np.float32)
         for row, text in zip(vectors, texts, strict=True):
             for word in words(text)[: self._max_tokens] or [""]:
-                row += self._word_vector(word)
+                row += _word_vector(word, self._dim)
             row /= np.linalg.norm(row)
         return vectors
 
-    def _word_vector(self, word: str) -> NDArray[np.float32]:
-        seed = int.from_bytes(hashlib.blake2b(word.encode("utf-8", "replace"), digest_size=8).digest(), "big")
-        return np.random.default_rng(seed).standard_normal(self._dim, dtype=np.float32)
+
+@cache
+def _word_vector(word: str, dim: int) -> NDArray[np.float32]:
+    seed = int.from_bytes(hashlib.blake2b(word.encode("utf-8", "replace"), digest_size=8).digest(), "big")
+    return np.random.default_rng(seed).standard_normal(dim, dtype=np.float32)
 
 
 class FakeReranker:

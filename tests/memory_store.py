@@ -173,7 +173,7 @@ class InMemoryIndex:
     ) -> list[PassageMatch]:
         self._check_length(len(vector))
         found: list[PassageMatch] = []
-        for encoded in self._passing(filter):
+        for encoded in self._passing(filter) if np.any(vector) else []:
             norms = np.linalg.norm(encoded.vectors, axis=1) * np.linalg.norm(vector)
             cosines = np.clip(encoded.vectors @ vector / norms, -1, 1)
             found.append(_best(encoded.passages, cosines.tolist()))

@@ -19,7 +19,8 @@ from core.protocols import EncoderIdentity, IndexSpec
 
 FILE = "catalog.json"
 LOCK = "catalog.lock"
-LAYOUT = 1
+LAYOUT = 2
+"""Of this file and of the tables that it leads to."""
 WAIT_SECONDS = 60.0
 
 
@@ -86,7 +87,13 @@ class Catalog:
         if known is not None and known[0] == stamp:
             return known[1]
         try:
-            contents = _from_json(json.loads(self._file.read_text(encoding="utf-8")))
+            value = json.loads(self._file.read_text(encoding="utf-8"))
+            if value["layout"] != LAYOUT:
+                raise StoreError(
+                    f"{self._file}: was written by another version of this product (layout {value['layout']}, not "
+                    f"{LAYOUT}); ingest your corpora into a new folder"
+                )
+            contents = _from_json(value)
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise StoreError(f"{self._file}: not a catalog of this product; set the store to another folder") from exc
         self._read = (stamp, contents)

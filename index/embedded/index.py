@@ -28,9 +28,12 @@ from index.embedded.predicate import one_of, predicate
 from index.embedded.rows import (
     DOCUMENT_COLUMNS,
     PASSAGE_COLUMNS,
+    cosines,
+    doc_id_of,
     document_of,
+    first_row_id,
+    matches_of,
     metadata_column,
-    passage_of,
     rows_of,
 )
 from index.query_words import query_words
@@ -38,24 +41,22 @@ from index.query_words import query_words
 APPROXIMATE_FROM = 10_000
 """Passages from which on an approximate index is built; below, comparing with all of them is as fast."""
 EF_CONSTRUCTION, LINKS = 150, 20
-EF_SEARCH, REFINE = 400, 3
-"""How widely the graph is searched, and how many times k candidates are compared by their whole vectors: the index
-keeps one byte a number, which alone would lose answers."""
+EF_SEARCH = 600
+"""How widely the graph is searched. It keeps one byte a number; what it finds is put in order by the whole vectors."""
 OLD_VERSIONS = timedelta(minutes=10)
 AT_ONCE = 500
-
-Row = Mapping[str, Any]
 
 
 class EmbeddedIndex:
     """An Index over one table. Writers of all processes take turns; readers never wait."""
 
-    def __init__(self, folder: Path, catalog: Catalog, name: str, table: Any) -> None:
+    def __init__(self, folder: Path, catalog: Catalog, name: str, table: Any, *, approximate_from: int) -> None:
         self._folder = folder
         self._catalog = catalog
         self.table_name = name
         # Any: LanceDB's own types leave out most of what its tables and queries can do.
         self._table: Any = table
+        self._approximate_from = approximate_from
         self._known = self._generation()
         self._fields = frozenset(self._known.types)
 
@@ -101,7 +102,7 @@ class EmbeddedIndex:
         deleted = 0
         with self._writing("a deletion"):
             for start in range(0, len(wanted), AT_ONCE):
-                there = list(self._first_rows(wanted[start : start + AT_ONCE], ["doc_id"]))
+                there = list(self._first_rows(wanted[start : start + AT_ONCE], []))
                 if there:
                     self._table.delete(one_of("doc_id", there))
                     deleted += len(there)
@@ -110,7 +111,7 @@ class EmbeddedIndex:
     def content_hashes(self, doc_ids: Sequence[str]) -> dict[str, str]:
         """The content hash of each of *doc_ids* that the index holds."""
         with self._doing("a look at documents"):
-            rows = self._first_rows(doc_ids, ["doc_id", "content_hash"])
+            rows = self._first_rows(doc_ids, ["content_hash"])
         return {doc_id: row["content_hash"] for doc_id, row in rows.items()}
 
     def fetch(self, doc_ids: Sequence[str]) -> dict[str, Document]:
@@ -122,22 +123,25 @@ class EmbeddedIndex:
     def knn(
         self, vector: NDArray[np.float32], *, k: int, filter: Filter | None = None, exact: bool = False
     ) -> list[PassageMatch]:
-        """LanceDB's cosine distance is 1 - cosine."""
+        """The graph's own distances are rough; a cosine is that of the whole vectors, which come with the rows."""
         if len(vector) != self.spec.encoder.dim:
             raise EncoderMismatch(
                 f'index "{self.name}" holds vectors of {self.spec.encoder.dim} numbers, not of {len(vector)}'
             )
+        if not np.any(vector):
+            return []
         where = self._where(filter)
 
-        def ask(rows: int) -> list[Row]:
+        def ask(rows: int) -> list[PassageMatch]:
             query = self._table.search(vector, vector_column_name="vector").distance_type("cosine").limit(rows)
             if where is not None:
                 query = query.where(where, prefilter=True)
-            query = query.bypass_vector_index() if exact else query.ef(max(EF_SEARCH, rows)).refine_factor(REFINE)
-            return _rows(query.select([*PASSAGE_COLUMNS, "_distance"]))
+            query = query.bypass_vector_index() if exact else query.ef(max(EF_SEARCH, rows))
+            found = query.select([*PASSAGE_COLUMNS, "vector"]).to_arrow()
+            return matches_of(found, cosines(found["vector"], vector).tolist())
 
         with self._doing("a vector search"):
-            return self._best(ask, k, lambda row: 1.0 - row["_distance"])
+            return self._best(ask, k)
 
     def match(self, text: str, *, k: int, filter: Filter | None = None) -> list[PassageMatch]:
         """BM25 over title and text."""
@@ -146,14 +150,15 @@ class EmbeddedIndex:
             return []
         where = self._where(filter)
 
-        def ask(rows: int) -> list[Row]:
+        def ask(rows: int) -> list[PassageMatch]:
             query = self._table.search(_any_word(words), query_type="fts").limit(rows)
             if where is not None:
                 query = query.where(where, prefilter=True)
-            return _rows(query.select([*PASSAGE_COLUMNS, "_score"]))
+            found = query.select([*PASSAGE_COLUMNS, "_score"]).to_arrow()
+            return matches_of(found, found["_score"].to_pylist())
 
         with self._doing("a text search"):
-            return self._best(ask, k, lambda row: row["_score"])
+            return self._best(ask, k)
 
     def refresh(self) -> None:
         """What was written is there already; what others wrote is looked for now."""
@@ -167,9 +172,10 @@ class EmbeddedIndex:
             if not rows:
                 return
             self._table.optimize(cleanup_older_than=OLD_VERSIONS)
+            self._build("row_id", BTree(), rows)
             self._build("doc_id", BTree(), rows)
             self._build("headed", ANALYZERS[self.spec.analyzer], rows)
-            if rows >= APPROXIMATE_FROM:
+            if rows >= self._approximate_from:
                 config = IvfHnswSq(distance_type="cosine", num_partitions=1, m=LINKS, ef_construction=EF_CONSTRUCTION)
                 self._build("vector", config, rows)
 
@@ -250,7 +256,7 @@ class EmbeddedIndex:
     def _write(self, documents: Sequence[EncodedDocument]) -> None:
         rows = rows_of(documents, self._generation().types, self._table.schema)
         doc_ids = [entry.document.doc_id for entry in documents]
-        if not self._first_rows(doc_ids, ["doc_id"]):
+        if not self._first_rows(doc_ids, []):
             self._table.add(rows)
             return
         (
@@ -261,36 +267,30 @@ class EmbeddedIndex:
             .execute(rows)
         )
 
-    def _first_rows(self, doc_ids: Sequence[str], columns: list[str]) -> dict[str, Row]:
+    def _first_rows(self, doc_ids: Sequence[str], columns: list[str]) -> dict[str, Mapping[str, Any]]:
         """The first row of each of *doc_ids* that is there."""
-        found: dict[str, Row] = {}
-        wanted = list(dict.fromkeys(doc_ids))
+        found: dict[str, Mapping[str, Any]] = {}
+        wanted = list(dict.fromkeys(first_row_id(doc_id) for doc_id in doc_ids))
         for start in range(0, len(wanted), AT_ONCE):
             chunk = wanted[start : start + AT_ONCE]
-            query = self._table.search().where(f"{one_of('doc_id', chunk)} AND ordinal = 0")
-            found.update((row["doc_id"], row) for row in _rows(query.select(columns).limit(len(chunk))))
+            query = self._table.search().where(one_of("row_id", chunk)).select(["row_id", *columns]).limit(len(chunk))
+            found.update((doc_id_of(row), row) for row in query.to_arrow().to_pylist())
         return found
 
-    def _best(self, ask: Callable[[int], list[Row]], k: int, score: Callable[[Row], float]) -> list[PassageMatch]:
+    def _best(self, ask: Callable[[int], list[PassageMatch]], k: int) -> list[PassageMatch]:
         """The best passage of each of the first *k* documents; more rows are asked for until there are so many."""
-        rows_wanted = k * min(self._generation().passages, 4)
+        rows = k * min(self._generation().passages, 4)
         while True:
-            rows = ask(rows_wanted)
+            matches = ask(rows)
             best: dict[str, PassageMatch] = {}
-            for row in rows:
-                match = PassageMatch(passage_of(row), float(score(row)))
-                known = best.get(row["doc_id"])
+            for match in matches:
+                known = best.get(match.passage.doc_id)
                 if known is None or match.score > known.score:
-                    best[row["doc_id"]] = match
-            if len(best) >= k or len(rows) < rows_wanted:
+                    best[match.passage.doc_id] = match
+            if len(best) >= k or len(matches) < rows:
                 ordered = sorted(best.values(), key=lambda match: (-match.score, match.passage.doc_id))
                 return ordered[:k]
-            rows_wanted *= 2
-
-
-def _rows(query: Any) -> list[Row]:
-    rows: list[Row] = query.to_arrow().to_pylist()
-    return rows
+            rows *= 2
 
 
 def _any_word(words: str) -> MatchQuery:

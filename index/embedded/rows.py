@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from core.bound_filter import epoch_millis_of
 from core.document import Document, EncodedDocument, Passage, Scalar
 from core.metadata import MAX_KEYWORD_CHARS, FieldType, parse_date, values_of
+from core.protocols import PassageMatch
 from index.embedded.predicate import column_of
 
-PASSAGE_COLUMNS = ["doc_id", "ordinal", "headed", "title_chars", "start", "end"]
-DOCUMENT_COLUMNS = ["doc_id", "headed", "title_chars", "document_text", "metadata_json"]
+PASSAGE_COLUMNS = ["row_id", "headed", "title_chars", "start"]
+"""As few as there can be: each one is a read of its own for each candidate."""
+DOCUMENT_COLUMNS = ["headed", "title_chars", "document_text", "metadata_json"]
 
 _TYPES = {
     FieldType.STRING: pa.string(),
@@ -26,7 +29,10 @@ _TYPES = {
 
 
 def table_schema(dim: int) -> pa.Schema:
-    """The columns of a new table. `headed` is title, blank, text; what is searched and what is shown lie in it."""
+    """The columns of a new table.
+
+    `row_id` is ordinal, #, doc_id. `headed` is title, blank, text; what is searched and what is shown lie in it.
+    """
     return pa.schema(
         [
             pa.field("row_id", pa.string(), nullable=False),
@@ -35,7 +41,6 @@ def table_schema(dim: int) -> pa.Schema:
             pa.field("headed", pa.string(), nullable=False),
             pa.field("title_chars", pa.int32(), nullable=False),
             pa.field("start", pa.int32(), nullable=False),
-            pa.field("end", pa.int32(), nullable=False),
             pa.field("document_text", pa.string()),
             pa.field("metadata_json", pa.string()),
             pa.field("content_hash", pa.string()),
@@ -72,17 +77,46 @@ def rows_of(documents: Sequence[EncodedDocument], types: Mapping[str, FieldType]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def passage_of(row: Mapping[str, Any]) -> Passage:
-    """The passage that a row was written from."""
-    title, text = _parts(row)
-    return Passage(row["doc_id"], row["ordinal"], title, text, row["start"], row["end"])
+def matches_of(rows: pa.Table, scores: Sequence[float]) -> list[PassageMatch]:
+    """The passages of *rows*, which hold PASSAGE_COLUMNS, each with its score."""
+    found = rows.select(PASSAGE_COLUMNS).to_pylist()
+    return [PassageMatch(_passage_of(row), score) for row, score in zip(found, scores, strict=True)]
 
 
 def document_of(row: Mapping[str, Any]) -> Document:
     """The document whose first row this is."""
     title, text = _parts(row)
     whole = text if row["document_text"] is None else row["document_text"]
-    return Document(row["doc_id"], whole, title, json.loads(row["metadata_json"]))
+    return Document(doc_id_of(row), whole, title, json.loads(row["metadata_json"]))
+
+
+def first_row_id(doc_id: str) -> str:
+    """The `row_id` of a document's first row."""
+    return _row_id(0, doc_id)
+
+
+def doc_id_of(row: Mapping[str, Any]) -> str:
+    """The document that a row belongs to."""
+    return str(row["row_id"].partition("#")[2])
+
+
+def cosines(column: Any, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32 (rows,), in [-1, 1], of *vector* (dim,), which is not all zero, and each row of a column `vector`."""
+    rows = column.combine_chunks().flatten().to_numpy().reshape(-1, len(vector))
+    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(vector)
+    # A row of zeros has no direction: its cosine is 0, not nan.
+    found: NDArray[np.float32] = np.clip(rows @ vector / np.maximum(lengths, np.finfo(np.float32).tiny), -1, 1)
+    return found
+
+
+def _passage_of(row: Mapping[str, Any]) -> Passage:
+    title, text = _parts(row)
+    ordinal, _, doc_id = row["row_id"].partition("#")
+    return Passage(doc_id, int(ordinal), title, text, row["start"], row["start"] + len(text))
+
+
+def _row_id(ordinal: int, doc_id: str) -> str:
+    return f"{ordinal}#{doc_id}"
 
 
 def _row(entry: EncodedDocument, passage: Passage) -> dict[str, Any]:
@@ -90,13 +124,12 @@ def _row(entry: EncodedDocument, passage: Passage) -> dict[str, Any]:
     first = passage is entry.passages[0]
     whole = len(entry.passages) == 1 and passage.text == document.text
     return {
-        "row_id": f"{passage.ordinal}#{document.doc_id}",
+        "row_id": _row_id(passage.ordinal, document.doc_id),
         "doc_id": document.doc_id,
         "ordinal": passage.ordinal,
         "headed": f"{document.title} {passage.text}",
         "title_chars": len(document.title),
         "start": passage.start,
-        "end": passage.end,
         "document_text": document.text if first and not whole else None,
         "metadata_json": json.dumps(dict(document.metadata)) if first else None,
         "content_hash": entry.content_hash if first else None,

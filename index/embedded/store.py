@@ -22,7 +22,7 @@ from core.protocols import Index, IndexInfo, IndexSpec
 from index.embedded.analyzers import ANALYZERS
 from index.embedded.catalog import Catalog, Change, Contents, Generation
 from index.embedded.faults import translated
-from index.embedded.index import EmbeddedIndex
+from index.embedded.index import APPROXIMATE_FROM, EmbeddedIndex
 from index.embedded.locks import write_lock
 from index.embedded.rows import table_schema
 from index.names import check_index_name
@@ -33,10 +33,14 @@ RETIRED_SECONDS = 60.0
 
 
 class EmbeddedStore:
-    """A Store in *folder*, which is made when it is missing. Raises StoreUnavailable when it cannot be used."""
+    """A Store in *folder*, which is made when it is missing. Raises StoreUnavailable when it cannot be used.
 
-    def __init__(self, folder: Path) -> None:
+    Indexes of *approximate_from* passages and more are searched approximately.
+    """
+
+    def __init__(self, folder: Path, *, approximate_from: int = APPROXIMATE_FROM) -> None:
         self._folder = folder
+        self._approximate_from = approximate_from
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
@@ -170,7 +174,9 @@ class EmbeddedStore:
         with self._opening, translated(self._folder, "opening an index"):
             if table not in self._opened:
                 opened = self._tables.open_table(table)
-                self._opened[table] = EmbeddedIndex(self._folder, self._catalog, table, opened)
+                self._opened[table] = EmbeddedIndex(
+                    self._folder, self._catalog, table, opened, approximate_from=self._approximate_from
+                )
             return self._opened[table]
 
     def _drop(self, change: Change, table: str) -> None:

@@ -16,6 +16,12 @@ _CANDIDATE = ["doc_id", "title", "text"]
 _PIECE = ["passages.text", "passages.start", "passages.end"]
 
 
+SEARCHED, AT_LEAST, AT_MOST = 3, 300, 10_000
+"""How many times k the graph is asked for, within bounds: a graph is searched only as widely as it is asked for, and
+answers less than the nearest k when that is k. `size` cuts the answer. `ef_search` would do, but not on every server
+and engine."""
+
+
 def filter_clause(bound: BoundFilter) -> dict[str, Any]:
     """*bound* in the query language of OpenSearch."""
     match bound:
@@ -46,7 +52,7 @@ def nearest(vector: NDArray[np.float32], *, k: int, filter: BoundFilter | None, 
         }
         query = {"script_score": {"query": {"match_all": {}}, "script": script}}
     else:
-        clause: dict[str, Any] = {"vector": vector.tolist(), "k": k}
+        clause: dict[str, Any] = {"vector": vector.tolist(), "k": _searched(k)}
         if within is not None:
             clause["filter"] = within
         query = {"knn": {VECTOR: clause}}
@@ -94,6 +100,10 @@ def matching_passages(words: Sequence[str], doc_ids: Sequence[str]) -> dict[str,
 def counting() -> dict[str, Any]:
     """How many documents and passages there are."""
     return {"size": 0, "track_total_hits": True, "aggs": {"passages": {"nested": {"path": "passages"}}}}
+
+
+def _searched(k: int) -> int:
+    return min(max(SEARCHED * k, AT_LEAST), AT_MOST)
 
 
 def _best() -> dict[str, Any]:

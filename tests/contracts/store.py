@@ -338,6 +338,10 @@ class StoreContract:
         with pytest.raises(EncoderMismatch, match="7"):
             index.knn(np.ones(7, np.float32), k=1)
 
+    def test_a_vector_without_a_direction_is_near_to_nothing(self, filled: Index) -> None:
+        """A query of zeros has no cosine with anything: nothing is found, and no score is nan."""
+        assert filled.knn(np.zeros(32, np.float32), k=5) == []
+
     def test_an_unknown_name_is_told_with_the_known_ones(self, store: Store, index: Index) -> None:
         """Opening or deleting what is not there raises IndexNotFound, which names what is."""
         with pytest.raises(IndexNotFound, match=index.name):

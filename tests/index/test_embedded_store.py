@@ -47,6 +47,15 @@ def test_a_damaged_catalog_is_told(tmp_path: Path) -> None:
         store.indexes()
 
 
+def test_a_folder_of_another_layout_is_told(tmp_path: Path) -> None:
+    """What another version of the product wrote is not misread: the message says so, and the way out."""
+    EmbeddedStore(tmp_path).create("docs", IndexSpec(EncoderIdentity("e", "f", 2)))
+    file = tmp_path / "catalog.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "layout": 1}))
+    with pytest.raises(StoreError, match=r"another version of this product.*ingest your corpora into a new folder"):
+        EmbeddedStore(tmp_path).indexes()
+
+
 def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     """A ping fails when the folder has been taken away."""
     store = EmbeddedStore(tmp_path / "store")

@@ -1,0 +1,95 @@
+"""The first stage on real texts: searching approximately costs next to nothing of its quality, on both stores."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.document import Document
+from core.evaluation import measure
+from core.indexing import Indexer
+from core.judgments import Dataset, JudgedQuery
+from core.orders import ScoredDocument
+from core.protocols import Index, IndexSpec, Store
+from index.embedded import EmbeddedStore
+from index.opensearch import OpenSearchStore
+from tests.fakes import FakeEncoder
+
+CORPUS = Path(__file__).resolve().parents[2] / "cli" / "demo" / "corpus.jsonl.gz"
+QUERIES = 100
+TOLERANCE = 0.01
+
+ENCODER = FakeEncoder(dim=96, max_tokens=48)
+
+
+def documents() -> list[Document]:
+    """The help pages of the demo, in English and Italian."""
+    with gzip.open(CORPUS, "rt", encoding="utf-8") as lines:
+        return [Document(row["_id"], row["text"], row["title"]) for row in map(json.loads, lines)]
+
+
+def judged(pages: list[Document]) -> Dataset:
+    """What Italian pages say first, asked for: the page itself answers, and its English twin."""
+    italian = [page for page in pages if page.doc_id.startswith("pages.it/")][::5][:QUERIES]
+    queries = tuple(
+        JudgedQuery(
+            page.doc_id,
+            page.text.partition("\n")[0],
+            {page.doc_id: 2, page.doc_id.replace("pages.it/", "pages/"): 1},
+        )
+        for page in italian
+    )
+    return Dataset("demo", "test", queries, len(queries))
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[Store]:
+    """An embedded store that searches a graph though it holds few passages."""
+    store = EmbeddedStore(tmp_path / "store", approximate_from=1_000)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def opensearch(opensearch_url: str) -> Iterator[Store]:
+    store = OpenSearchStore(opensearch_url)
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("home", ["embedded", "opensearch"])
+def test_an_approximate_search_is_as_good_as_an_exact_one(home: str, request: pytest.FixtureRequest) -> None:
+    """nDCG@10 over judged queries is within .01 of comparing with every vector, and nearly all of the nearest hundred
+    are the same."""
+    store: Store = request.getfixturevalue(home)
+    name = f"t{uuid.uuid4().hex[:12]}"
+    pages = documents()
+    index = store.create(name, IndexSpec(ENCODER.identity))
+    try:
+        Indexer(index, ENCODER).add(pages)
+        index.refresh()
+        index.optimize()
+        dataset = judged(pages)
+        exact, approximate = (ranked(index, dataset, exact=exact) for exact in (True, False))
+        difference = measure(dataset, exact)["nDCG@10"].mean() - measure(dataset, approximate)["nDCG@10"].mean()
+        assert abs(difference) <= TOLERANCE
+        shared = [{hit.doc_id for hit in exact[query]} & {hit.doc_id for hit in approximate[query]} for query in exact]
+        assert sum(map(len, shared)) >= 0.97 * sum(map(len, exact.values()))
+    finally:
+        store.delete(name)
+
+
+def ranked(index: Index, dataset: Dataset, *, exact: bool) -> dict[str, list[ScoredDocument]]:
+    """The nearest hundred of each query."""
+    vectors = ENCODER.encode_queries([query.text for query in dataset.queries])
+    return {
+        query.query_id: [
+            ScoredDocument(match.passage.doc_id, match.score) for match in index.knn(vector, k=100, exact=exact)
+        ]
+        for query, vector in zip(dataset.queries, vectors, strict=True)
+    }
