@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.training_sources import headed, held_out, read_lines, trains
+from core.features import FirstStageFeatures, standardised
 from core.fusion import ScoreFusion, reciprocal_rank_fusion
 from core.judgments import JudgedQuery, load_dataset
 from core.protocols import Encoder
@@ -148,7 +149,8 @@ def measured(model: RankingModel, queries: Sequence[CachedQuery]) -> list[float]
     found = []
     for query in queries:
         logits = model.reranker.score(query.text, query.passages).logits
-        orders = [ScoreFusion(weight).fuse(logits, np.array(query.scores)) for weight in WEIGHTS]
+        first_stage = FirstStageFeatures({"first_stage": standardised(np.array(query.scores))})
+        orders = [ScoreFusion({"first_stage": weight}).fuse(logits, first_stage).scores for weight in WEIGHTS]
         found.append([_ordered(scores, query) for scores in orders])
     return [float(value) for value in np.mean(found, axis=0)]
 

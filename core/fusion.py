@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-RANK_CONSTANT = 60
-"""Cormack, Clarke, Buettcher: Reciprocal Rank Fusion outperforms Condorcet and individual rank learning methods,
-SIGIR 2009: the constant there, and the default of OpenSearch and Elasticsearch."""
+from core.features import RANK_CONSTANT, Feature, FirstStageFeatures, logit_rank
 
 
 def reciprocal_rank_fusion(orders: Sequence[Sequence[str]]) -> dict[str, float]:
@@ -23,34 +21,64 @@ def reciprocal_rank_fusion(orders: Sequence[Sequence[str]]) -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreFusion:
-    """The final score of a candidate, in the cross-encoder's own unit.
+class Fused:
+    """The final scores of one query's candidates, in the logits' unit, and what each is the sum of.
 
-    fused = logit + weight x s x z, where z is the candidate's first-stage score, standardised over the candidates,
-    and s the logits' own standard deviation: with weight 1 both have the same say, however wide a model's logits
-    lie. A logit's meaning is kept: a query without a good answer still scores low. Weight 0 ranks by the
-    cross-encoder alone.
+    scores: float64 (n,). values, contributions: float64 (n, features); a contribution is a value times its weight.
+    weights: as they were used, float64 (features,).
     """
 
-    first_stage_weight: float = 1.0
+    scores: NDArray[np.float64]
+    features: tuple[Feature, ...]
+    weights: NDArray[np.float64]
+    values: NDArray[np.float64]
 
-    def fuse(self, logits: NDArray[np.float32], first_stage: NDArray[np.float64]) -> NDArray[np.float64]:
-        """float64 (n,) from logits (n,) and first-stage scores (n,) of one query's candidates."""
+    @property
+    def contributions(self) -> NDArray[np.float64]:
+        """What each feature adds to each score."""
+        return self.values * self.weights
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreFusion:
+    """The final score of a candidate: a weighted sum of what is known of it, in the cross-encoder's own unit.
+
+    fused = logit + s x sum(weight x z). Each z is a feature standardised over the query's candidates, and s the
+    logits' own standard deviation: with weight 1 a feature has the same say as the logit, however wide a model's
+    logits lie. A logit's meaning is kept: a query without a good answer still scores low. No weight is negative, so
+    more of a feature never lowers a candidate; without any the cross-encoder ranks alone.
+
+    What a search's first stage does not know (a cosine, where it went by words alone) leaves its weight to the
+    first stage's own score, so that the first stage keeps its say.
+    """
+
+    weights: Mapping[Feature, float]
+    """By feature, other than the logit, whose weight is 1."""
+
+    def fuse(self, logits: NDArray[np.float32], first_stage: FirstStageFeatures) -> Fused:
+        """The fused scores of n candidates, at least one, from their logits (n,) and their features in that order."""
         raw = logits.astype(np.float64)
-        return raw + self.first_stage_weight * raw.std() * standardised(first_stage) if len(raw) else raw
+        weights = self._effective(first_stage)
+        spread = raw.std()
+        columns = [raw]
+        columns += [
+            spread * (logit_rank(raw) if name == "logit_rank" else first_stage.columns[name]) for name in weights
+        ]
+        values = np.stack(columns, axis=1)  # (n, features)
+        used = np.array([1.0, *weights.values()])
+        return Fused(values @ used, ("logit", *weights), used, values)
+
+    def _effective(self, first_stage: FirstStageFeatures) -> dict[Feature, float]:
+        weights: dict[Feature, float] = {}
+        for name, weight in self.weights.items():
+            there = name == "logit_rank" or name in first_stage.columns
+            kept: Feature = name if there else "first_stage"
+            weights[kept] = weights.get(kept, 0.0) + weight
+        return weights
 
 
-CROSS_ENCODER_ALONE = ScoreFusion(first_stage_weight=0.0)
-DEFAULT_FUSION = ScoreFusion()
-
-
-def standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Zero mean, unit deviation; all zero where the values do not differ."""
-    centred = values - values.mean() if len(values) else values
-    deviation = centred.std() if len(values) else 0.0
-    # Below it the differences are rounding noise, which dividing would blow up to whole deviations.
-    negligible = 1e-9 * max(1.0, float(np.abs(values).max(initial=0.0)))
-    return centred / deviation if deviation > negligible else np.zeros_like(centred)
+CROSS_ENCODER_ALONE = ScoreFusion({})
+DEFAULT_FUSION = ScoreFusion({"first_stage": 1.0})
 
 
 def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -38,7 +38,7 @@ def reranked(ranking: Ranking) -> list[ScoredDocument]:
     return [
         ScoredDocument(
             entry.candidate.doc_id,
-            entry.score if entry.explanation.fusion is None else entry.explanation.fusion["fused"],
+            entry.score if entry.explanation.fusion is None else entry.explanation.fusion.fused,
         )
         for entry in ranking.ranked
     ]

@@ -9,21 +9,39 @@ from typing import Protocol
 
 import numpy as np
 
+from core.calibration import UNCALIBRATED, Calibration, probabilities, query_evidence
 from core.errors import ModelError, ModelOverloaded
-from core.fusion import DEFAULT_FUSION, ScoreFusion, sigmoid
+from core.features import FirstStageFeatures
+from core.fusion import DEFAULT_FUSION, Fused, ScoreFusion
 from core.protocols import Reranker, RerankScores
-from core.search import Candidate, Explanation, RankedCandidate, Reason, RerankReport
+from core.search import (
+    Candidate,
+    Explanation,
+    FusionExplanation,
+    FusionPart,
+    RankedCandidate,
+    Reason,
+    RerankReport,
+)
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class RankingModel:
-    """A cross-encoder with what is stored beside it: how its answer is combined, and its own cut-off."""
+    """A cross-encoder with what is stored beside it.
+
+    fusion: how its answer is combined with the first stage. calibration: what a fused score means; logit_calibration:
+    what a logit alone does, where there is no first stage. min_score: its own cut-off, in calibrated scores.
+    warning: what is known against its ranking at all.
+    """
 
     reranker: Reranker
     fusion: ScoreFusion = DEFAULT_FUSION
     min_score: float | None = None
+    calibration: Calibration = UNCALIBRATED
+    logit_calibration: Calibration = UNCALIBRATED
+    warning: str | None = None
 
 
 class RankingModels(Protocol):
@@ -80,7 +98,7 @@ def rerank_or_fail(
     """
     name = model.reranker.name
     if not candidates:
-        return Ranking((), RerankReport(applied=True, reason=None, model=name, candidates=0))
+        return Ranking((), RerankReport(applied=True, reason=None, model=name, candidates=0, warning=model.warning))
     scores = model.reranker.score(query, [c.passage.headed_text for c in candidates], deadline=deadline)
     scored = int(scores.scored.sum())
     report = RerankReport(
@@ -91,10 +109,11 @@ def rerank_or_fail(
         scored=scored,
         cached=scores.cached,
         query_truncated=scores.query_truncated,
+        warning=model.warning,
     )
     if not scored:
         return first_stage_ranking(candidates, report)
-    return Ranking(_ordered(candidates, scores, model.fusion), report)
+    return Ranking(_ordered(candidates, scores, model), report)
 
 
 def above(ranking: Ranking, min_score: float) -> Ranking:
@@ -104,18 +123,20 @@ def above(ranking: Ranking, min_score: float) -> Ranking:
     return Ranking(renumbered, replace(ranking.report, dropped=len(ranking.ranked) - len(kept)))
 
 
-def _ordered(candidates: Sequence[Candidate], scores: RerankScores, fusion: ScoreFusion) -> tuple[RankedCandidate, ...]:
-    read = [int(i) for i in np.flatnonzero(scores.scored)]
-    first_stage = np.array([candidates[i].retrieval_score for i in read], dtype=np.float64)
-    fused = fusion.fuse(scores.logits[read], first_stage)
-    final = sigmoid(fused)
-    order = np.argsort(-fused, kind="stable")
+def _ordered(candidates: Sequence[Candidate], scores: RerankScores, model: RankingModel) -> tuple[RankedCandidate, ...]:
+    read = np.flatnonzero(scores.scored)
+    first_stage = FirstStageFeatures.of(candidates).at(read)
+    fused = model.fusion.fuse(scores.logits[read], first_stage)
+    known = query_evidence(scores.logits[read], first_stage)
+    log_odds = model.calibration.log_odds(fused.scores, known)
+    final = probabilities(log_odds)
+    order = np.argsort(-fused.scores, kind="stable")
     ranked = [
         RankedCandidate(
-            candidates[read[i]],
+            candidates[int(read[i])],
             rank,
             float(final[i]),
-            _explained(candidates[read[i]], scores, read[i], float(fused[i])),
+            _explained(candidates[int(read[i])], scores, int(read[i]), _fusion(fused, i, float(log_odds[i]))),
         )
         for rank, i in enumerate(order.tolist(), start=1)
     ]
@@ -128,15 +149,19 @@ def _ordered(candidates: Sequence[Candidate], scores: RerankScores, fusion: Scor
     return tuple(ranked)
 
 
-def _explained(candidate: Candidate, scores: RerankScores, i: int, fused: float) -> Explanation:
-    logit = float(scores.logits[i])
+def _fusion(fused: Fused, i: int, log_odds: float) -> FusionExplanation:
+    parts = zip(fused.features, fused.values[i].tolist(), fused.weights.tolist(), strict=True)
+    return FusionExplanation(float(fused.scores[i]), tuple(FusionPart(*part) for part in parts), log_odds)
+
+
+def _explained(candidate: Candidate, scores: RerankScores, i: int, fusion: FusionExplanation) -> Explanation:
     return Explanation(
-        logit=logit,
+        logit=float(scores.logits[i]),
         tokens=int(scores.tokens[i]),
         truncated=bool(scores.truncated[i]),
         vector_rank=candidate.vector_rank,
         text_rank=candidate.text_rank,
-        fusion={"cross_encoder": logit, "first_stage": fused - logit, "fused": fused},
+        fusion=fusion,
     )
 
 

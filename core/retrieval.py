@@ -49,6 +49,8 @@ def _one_order(matches: Sequence[PassageMatch], *, vector_ranks: bool) -> list[C
             retrieval_score=match.score,
             vector_rank=rank if vector_ranks else None,
             text_rank=None if vector_ranks else rank,
+            cosine=match.score if vector_ranks else None,
+            text_score=None if vector_ranks else match.score,
         )
         for rank, match in enumerate(matches, start=1)
     ]
@@ -59,6 +61,7 @@ def _fused(by_vector: Sequence[PassageMatch], by_text: Sequence[PassageMatch], d
     orders = [[match.passage.doc_id for match in matches] for matches in (by_vector, by_text)]
     vector_ranks, text_ranks = ({doc_id: rank for rank, doc_id in enumerate(order, 1)} for order in orders)
     passages = [{match.passage.doc_id: match.passage for match in matches} for matches in (by_vector, by_text)]
+    cosines, text_scores = ({match.passage.doc_id: match.score for match in found} for found in (by_vector, by_text))
     scores = reciprocal_rank_fusion(orders)
     last = len(scores) + 1
     best = sorted(scores, key=lambda doc_id: (-scores[doc_id], vector_ranks.get(doc_id, last), doc_id))[:depth]
@@ -69,6 +72,8 @@ def _fused(by_vector: Sequence[PassageMatch], by_text: Sequence[PassageMatch], d
             retrieval_score=scores[doc_id],
             vector_rank=vector_ranks.get(doc_id),
             text_rank=text_ranks.get(doc_id),
+            cosine=cosines.get(doc_id),
+            text_score=text_scores.get(doc_id),
         )
         for rank, doc_id in enumerate(best, start=1)
     ]

@@ -78,18 +78,64 @@ def check_query(query: str, *, field: str = "query") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What the first stage found: `rank` from 1, the best passage, and where each of its parts had it."""
+    """What the first stage found: `rank` from 1, the best passage, and where each of its parts had it.
+
+    cosine is the vector search's, from -1 to 1; text_score the text search's, at least 0. Both are None, as the ranks
+    are, where that search was not made or did not find the document.
+    """
 
     passage: Passage
     rank: int
     retrieval_score: float
     vector_rank: int | None = None
     text_rank: int | None = None
+    cosine: float | None = None
+    text_score: float | None = None
 
     @property
     def doc_id(self) -> str:
         """The document found."""
         return self.passage.doc_id
+
+
+@dataclass(frozen=True, slots=True)
+class FusionPart:
+    """What one feature adds to a fused score: its value times its weight."""
+
+    feature: str
+    value: float
+    weight: float
+
+    @property
+    def contribution(self) -> float:
+        """The term itself."""
+        return self.value * self.weight
+
+    def to_json(self) -> dict[str, object]:
+        """As answers carry it."""
+        return {
+            "feature": self.feature,
+            "value": rounded(self.value),
+            "weight": rounded(self.weight),
+            "contribution": rounded(self.contribution),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FusionExplanation:
+    """The fused score that a hit stands by, what it is the sum of, and the log-odds that its `score` says."""
+
+    fused: float
+    parts: tuple[FusionPart, ...]
+    log_odds: float
+
+    def to_json(self) -> dict[str, object]:
+        """As answers carry it."""
+        return {
+            "fused": rounded(self.fused),
+            "log_odds": rounded(self.log_odds),
+            "parts": [part.to_json() for part in self.parts],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +147,7 @@ class Explanation:
     truncated: bool | None
     vector_rank: int | None
     text_rank: int | None
-    fusion: Mapping[str, float] | None
+    fusion: FusionExplanation | None
 
     def to_json(self) -> dict[str, object]:
         """As answers carry it."""
@@ -111,7 +157,7 @@ class Explanation:
             "truncated": self.truncated,
             "vector_rank": self.vector_rank,
             "text_rank": self.text_rank,
-            "fusion": None if self.fusion is None else {name: rounded(value) for name, value in self.fusion.items()},
+            "fusion": None if self.fusion is None else self.fusion.to_json(),
         }
 
 
@@ -153,7 +199,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class RerankReport:
-    """What re-ranking did to one search. `reason` None: everything was scored."""
+    """What re-ranking did to one search. `reason` None: everything was scored.
+
+    warning: why the model's order may be worth little, where something is known against it.
+    """
 
     applied: bool
     reason: Reason | None
@@ -163,6 +212,7 @@ class RerankReport:
     dropped: int = 0
     cached: int = 0
     query_truncated: bool = False
+    warning: str | None = None
 
     def to_json(self) -> dict[str, object]:
         """As answers carry it."""
@@ -175,6 +225,7 @@ class RerankReport:
             "dropped": self.dropped,
             "cached": self.cached,
             "query_truncated": self.query_truncated,
+            "warning": self.warning,
         }
 
 

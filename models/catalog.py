@@ -123,6 +123,16 @@ def check_role(folder: ModelFolder, role: Role) -> None:
         raise ModelInvalid(f"{folder.path} holds a model of kind {folder.kind}, which cannot be the {role}")
 
 
+def ranking_warning(folder: ModelFolder) -> str | None:
+    """What is known against letting the model rank; None for one that was made to."""
+    match folder.kind:
+        case "similarity":
+            return f"{folder.name} was trained on sentence similarity: it finds paraphrases of a query, not its answers"
+        case "classifier":
+            return f"{folder.name} was trained to label pairs of texts, not to rank: its order may be worth little"
+    return None
+
+
 def _entries(settings: ModelSettings, shipped: Path, *, built_in: Sequence[str]) -> list[ModelEntry]:
     """*built_in* models, then the configured ones, each once."""
     in_use = _folders([settings.encoder], "encoder", shipped) + _folders([settings.reranker], "reranker", shipped)

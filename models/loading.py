@@ -13,7 +13,7 @@ from core.fusion import CROSS_ENCODER_ALONE
 from core.protocols import Encoder
 from core.ranking import RankingModel
 from core.settings import Fusion, Runtime
-from models.catalog import BUILT_IN, DEFAULT, check_role, default_name, resolve
+from models.catalog import BUILT_IN, DEFAULT, check_role, default_name, ranking_warning, resolve
 from models.encoder import BiEncoder
 from models.reranker import CrossEncoderReranker
 
@@ -107,15 +107,23 @@ def _load_ranking_model(name: str, options: RankingOptions) -> RankingModel:
     _check_runtime(options.runtime)
     folder = resolve(name, role="reranker", shipped=options.shipped)
     check_role(folder, "reranker")
-    if folder.kind != "reranker":
-        _log.warning("%s was trained as a %s model; it may rank badly", folder.name, folder.kind)
+    if (warning := ranking_warning(folder)) is not None:
+        _log.warning("%s", warning)
     reranker = CrossEncoderReranker.from_folder(folder)
     try:
         reranker.score(_SENTENCE, [_SENTENCE])
     except ModelError as exc:
         raise ModelInvalid(f"{folder.path}: loaded, but it cannot score: {exc}") from exc
-    fusion = CROSS_ENCODER_ALONE if options.fusion == "none" else folder.rerank.score_fusion
-    return RankingModel(reranker, fusion, folder.rerank.min_score)
+    said = folder.rerank
+    alone = options.fusion == "none"
+    return RankingModel(
+        reranker,
+        fusion=CROSS_ENCODER_ALONE if alone else said.score_fusion,
+        min_score=said.min_score,
+        calibration=said.logit_calibration if alone else said.fused_calibration,
+        logit_calibration=said.logit_calibration,
+        warning=warning,
+    )
 
 
 def _check_runtime(runtime: Runtime) -> None:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
 
+from core.calibration import UNCALIBRATED, Calibration, Evidence, QueryEvidence
 from core.errors import ModelInvalid
+from core.features import Feature
 from core.fusion import DEFAULT_FUSION, ScoreFusion
 
 RERANK_FILE = "rerank.json"
 Kind = Literal["encoder", "reranker", "similarity", "classifier"]
 
 
-class FittedFusion(BaseModel):
-    """A fitted combination of the cross-encoder's logit with the first stage's standardised score."""
-
+class _Fitted(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    features: tuple[Literal["logit", "first_stage"], ...]
-    weights: tuple[FiniteFloat, ...]
+
+class FittedFusion(_Fitted):
+    """A fitted combination of what is known of a candidate: see ScoreFusion for what the features are."""
+
+    features: tuple[Feature, ...]
+    weights: tuple[Annotated[FiniteFloat, Field(ge=0)], ...]
     fitted_on: object = None
 
     @model_validator(mode="after")
@@ -36,7 +40,43 @@ class FittedFusion(BaseModel):
     def score_fusion(self) -> ScoreFusion:
         """The combination in the logit's own unit: only the ratio of the weights decides an order."""
         weights = dict(zip(self.features, self.weights, strict=True))
-        return ScoreFusion(first_stage_weight=weights.get("first_stage", 0.0) / weights["logit"])
+        logit = weights.pop("logit")
+        return ScoreFusion({name: weight / logit for name, weight in weights.items()})
+
+
+class FittedEvidence(_Fitted):
+    """As QueryEvidence."""
+
+    weight: FiniteFloat
+    typical: FiniteFloat
+
+
+class PlattParameters(_Fitted):
+    """As Calibration."""
+
+    slope: FiniteFloat = Field(gt=0)
+    intercept: FiniteFloat
+    evidence: Mapping[Evidence, FittedEvidence] = Field(default_factory=dict)
+
+    def calibration(self) -> Calibration:
+        """The calibration itself."""
+        evidence = {name: QueryEvidence(one.weight, one.typical) for name, one in self.evidence.items()}
+        return Calibration(self.slope, self.intercept, evidence)
+
+
+class CalibrationParameters(_Fitted):
+    """What a fused score means, and what a logit alone does."""
+
+    fused: PlattParameters
+    logit: PlattParameters
+
+
+class FittedCalibration(_Fitted):
+    """How scores become probabilities of relevance."""
+
+    method: Literal["platt"]
+    parameters: CalibrationParameters
+    fitted_on: object = None
 
 
 class RerankFile(BaseModel):
@@ -49,6 +89,7 @@ class RerankFile(BaseModel):
     prompts: Mapping[str, str] = Field(default_factory=dict)
     max_tokens: int | None = Field(default=None, ge=8)
     fusion: FittedFusion | None = None
+    calibration: FittedCalibration | None = None
     min_score: float | None = Field(default=None, ge=0, le=1)
     languages: tuple[str, ...] = ()
     default: bool = False
@@ -64,6 +105,16 @@ class RerankFile(BaseModel):
     def score_fusion(self) -> ScoreFusion:
         """The combination fitted for the model, else the default one."""
         return self.fusion.score_fusion() if self.fusion else DEFAULT_FUSION
+
+    @property
+    def fused_calibration(self) -> Calibration:
+        """What a fused score means: the sigmoid where nothing was fitted."""
+        return self.calibration.parameters.fused.calibration() if self.calibration else UNCALIBRATED
+
+    @property
+    def logit_calibration(self) -> Calibration:
+        """What a logit alone means: the sigmoid where nothing was fitted."""
+        return self.calibration.parameters.logit.calibration() if self.calibration else UNCALIBRATED
 
 
 def read_rerank_file(folder: Path) -> RerankFile:

@@ -19,6 +19,23 @@ class Span(_Answer):
     end: int
 
 
+class FusionTerm(_Answer):
+    """What one feature adds to a fused score."""
+
+    feature: str
+    value: float
+    weight: float
+    contribution: float
+
+
+class FusedScore(_Answer):
+    """The score that a hit stands by, its terms, and the log-odds whose sigmoid is the hit's score."""
+
+    fused: float
+    log_odds: float
+    parts: list[FusionTerm]
+
+
 class Why(_Answer):
     """Why a hit stands where it does; the cross-encoder's part is null where it did not read the hit."""
 
@@ -27,7 +44,7 @@ class Why(_Answer):
     truncated: bool | None
     vector_rank: int | None
     text_rank: int | None
-    fusion: dict[str, float] | None
+    fusion: FusedScore | None
 
 
 class SearchHit(_Answer):
@@ -56,6 +73,7 @@ class RerankSummary(_Answer):
     dropped: int
     cached: int
     query_truncated: bool
+    warning: str | None
 
 
 class Took(_Answer):

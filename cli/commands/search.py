@@ -11,7 +11,7 @@ from cli.flags import json_flag, settings_flags
 from cli.output import print_json, print_table, shortened, tell
 from core.errors import InvalidFilter
 from core.filters import Filter, parse_filter
-from core.search import SearchRequest, SearchResult
+from core.search import Explanation, SearchRequest, SearchResult
 from core.settings import Settings
 
 TITLE_CHARS, TEXT_CHARS = 32, 72
@@ -68,6 +68,14 @@ def _filter(text: str | None) -> Filter | None:
     return parse_filter(clause)
 
 
+def _terms(why: Explanation) -> str:
+    """A fused score as the sum it is: value x weight of each feature."""
+    if why.fusion is None:
+        return "-"
+    terms = " + ".join(f"{part.feature} {part.value:.3g} x {part.weight:.3g}" for part in why.fusion.parts)
+    return f"{why.fusion.fused:.3f} = {terms}"
+
+
 def _show(result: SearchResult) -> None:
     header = ["rank", "was", "score", "id", "title", "passage"]
     rows: list[list[object]] = []
@@ -77,11 +85,11 @@ def _show(result: SearchResult) -> None:
         row: list[object] = [ranked.rank, ranked.candidate.rank, f"{ranked.score:.4f}", hit.document.doc_id]
         rows.append([*row, shortened(hit.document.title, TITLE_CHARS), passage])
     if result.request.explain:
-        header[3:3] = ["logit", "by vector", "by text"]
+        header[3:3] = ["logit", "by vector", "by text", "fused from"]
         for row, hit in zip(rows, result.hits, strict=True):
             why = hit.ranked.explanation
             logit = "-" if why.logit is None else f"{why.logit:.3f}"
-            row[3:3] = [logit, why.vector_rank or "-", why.text_rank or "-"]
+            row[3:3] = [logit, why.vector_rank or "-", why.text_rank or "-", _terms(why)]
     if rows:
         print_table(header, rows)
     else:
@@ -93,5 +101,7 @@ def _show(result: SearchResult) -> None:
         tell(f"re-ranked {report.scored} of {report.candidates} candidates: {report.reason}")
     if report.dropped:
         tell(f"{report.dropped} candidates below the cut-off were dropped; --min-score 0 shows them")
+    if report.warning is not None:
+        tell(report.warning)
     if report.query_truncated:
         tell("the query is longer than the model reads; its end was cut")

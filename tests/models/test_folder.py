@@ -53,7 +53,7 @@ def test_rerank_json_decides(cross: Path) -> None:
 
     assert (folder.kind, folder.max_tokens, folder.name) == ("similarity", 32, "mine")
     assert folder.prompts == {"query": "ask: ", "document": ""}
-    assert (folder.rerank.score_fusion, folder.rerank.min_score) == (ScoreFusion(first_stage_weight=1.5), 0.25)
+    assert (folder.rerank.score_fusion, folder.rerank.min_score) == (ScoreFusion({"first_stage": 1.5}), 0.25)
     assert folder.rerank.languages == ("it", "en")
 
 
@@ -66,6 +66,12 @@ def test_rerank_json_decides(cross: Path) -> None:
         ({"min_score": 2}, "min_score"),
         ({"prompts": {"passage": "p: "}}, 'prompts: knows "query" and "document", not passage'),
         ({"fusion": {"features": ["logit"], "weights": [1, 2]}}, "fusion: needs one weight for each feature"),
+        ({"fusion": {"features": ["logit", "cosine"], "weights": [1, -1]}}, "fusion.weights.1"),
+        ({"calibration": {"method": "magic", "parameters": {}}}, "calibration.method"),
+        (
+            {"calibration": {"method": "platt", "parameters": {"fused": {"slope": 0, "intercept": 0}}}},
+            "calibration.parameters.fused.slope",
+        ),
         ({"fusion": {"features": ["logit"], "weights": [0]}}, 'fusion: the weight of "logit" must be above 0'),
         ({"fusion": {"features": ["logit", "moon"], "weights": [1, 1]}}, "fusion.features.1"),
         ({"architecture": "oracle"}, "architecture: 'oracle' is not known"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.calibration import Calibration, QueryEvidence
 from core.errors import ModelInvalid, ModelNotFound, SettingError
 from core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion
 from core.ranking import RankingModel
@@ -50,12 +51,17 @@ def test_fusion_and_cut_off_come_from_the_folder(cross: Path) -> None:
     """What was fitted for the model is used with it, unless the cross-encoder is to rank alone."""
     assert load_ranking_model(str(cross)).fusion == DEFAULT_FUSION
     fusion = {"features": ["logit", "first_stage"], "weights": [1, 0.5]}
-    tiny.write_json(cross / "rerank.json", {"fusion": fusion, "min_score": 0.125})
+    evidence = {"best_cosine": {"weight": 2.0, "typical": 0.5}}
+    parameters = {"fused": {"slope": 1, "intercept": -2, "evidence": evidence}, "logit": {"slope": 3, "intercept": -4}}
+    calibration = {"method": "platt", "parameters": parameters}
+    tiny.write_json(cross / "rerank.json", {"fusion": fusion, "calibration": calibration, "min_score": 0.125})
 
     fitted, alone = load_ranking_model(str(cross)), load_ranking_model(str(cross), fusion="none")
 
-    assert (fitted.fusion, fitted.min_score) == (ScoreFusion(first_stage_weight=0.5), 0.125)
+    assert (fitted.fusion, fitted.min_score) == (ScoreFusion({"first_stage": 0.5}), 0.125)
+    assert fitted.calibration == Calibration(1.0, -2.0, {"best_cosine": QueryEvidence(2.0, 0.5)})
     assert (alone.fusion, alone.min_score) == (CROSS_ENCODER_ALONE, 0.125)
+    assert alone.calibration == alone.logit_calibration == fitted.logit_calibration == Calibration(3.0, -4.0)
 
 
 def test_stored_half_precision_is_read(tmp_path: Path) -> None:
@@ -72,11 +78,10 @@ def test_a_model_made_for_something_else_ranks_with_a_warning(cross: Path, caplo
     tiny.write_json(cross / "rerank.json", {"kind": "similarity"})
 
     with caplog.at_level(logging.WARNING, logger="models"):
-        load_ranking_model(str(cross))
+        model = load_ranking_model(str(cross))
 
-    assert [record.getMessage() for record in caplog.records] == [
-        f"{cross} was trained as a similarity model; it may rank badly"
-    ]
+    said = f"{cross} was trained on sentence similarity: it finds paraphrases of a query, not its answers"
+    assert ([record.getMessage() for record in caplog.records], model.warning) == ([said], said)
 
 
 def test_a_runtime_that_is_not_available_is_a_setting_error(cross: Path) -> None:

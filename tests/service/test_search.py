@@ -43,6 +43,7 @@ def test_a_search_answers_with_every_key_of_the_contract() -> None:
             "dropped": 0,
             "cached": 0,
             "query_truncated": False,
+            "warning": None,
         },
     }
     explanation = hit.pop("explain")
@@ -249,6 +250,7 @@ def test_a_search_answers_while_the_reranker_is_missing() -> None:
             "dropped": 0,
             "cached": 0,
             "query_truncated": False,
+            "warning": None,
         }
 
 

@@ -1,0 +1,26 @@
+"""Candidates of one query, with whatever the first stage is to know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.document import Passage
+from core.search import Candidate
+
+
+def candidate(rank: int, *, score: float = 0.0, cosine: float | None = None, text: float | None = None) -> Candidate:
+    """The document `d<rank>`; its ranks by vector and by text are its rank where it has such a score."""
+    return Candidate(
+        passage=Passage(f"d{rank}", 0, "", f"text {rank}", 0, 6),
+        rank=rank,
+        retrieval_score=score,
+        vector_rank=None if cosine is None else rank,
+        text_rank=None if text is None else rank,
+        cosine=cosine,
+        text_score=text,
+    )
+
+
+def by_score(scores: Sequence[float]) -> list[Candidate]:
+    """Candidates of which only the first stage's scores are known, as a foreign search engine's hits."""
+    return [candidate(rank, score=score) for rank, score in enumerate(scores, start=1)]

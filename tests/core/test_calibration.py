@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.calibration import UNCALIBRATED, Calibration, QueryEvidence, probabilities, query_evidence
+from core.features import FirstStageFeatures
+from tests.core.candidates import by_score, candidate
+
+calibrations = st.builds(
+    Calibration,
+    slope=st.floats(1e-3, 10),
+    intercept=st.floats(-20, 20),
+    evidence=st.dictionaries(
+        st.sampled_from(["best_logit", "best_cosine"]),
+        st.builds(QueryEvidence, weight=st.floats(-5, 5), typical=st.floats(-5, 5)),
+    ),
+)
+
+
+@given(calibrations, st.lists(st.floats(-50, 50), min_size=1, max_size=12, unique=True), st.floats(-20, 20))
+def test_a_calibrated_score_never_changes_an_order(calibration: Calibration, scores: list[float], best: float) -> None:
+    """It lies within 0 and 1, and rises strictly with the score as far as floats can tell."""
+    values = np.sort(np.array(scores))
+    log_odds = calibration.log_odds(values, {"best_logit": best, "best_cosine": None})
+    found = probabilities(log_odds)
+    assert ((found > 0) & (found < 1)).all()
+    rising = np.diff(found)
+    assert (rising >= 0).all()
+    told_apart = (np.diff(values) > 1e-3) & (np.abs(log_odds[1:]) < 25) & (np.abs(log_odds[:-1]) < 25)
+    assert (rising[told_apart] > 0).all()
+
+
+def test_nothing_fitted_is_the_sigmoid() -> None:
+    """A logit's own meaning."""
+    found = probabilities(UNCALIBRATED.log_odds(np.array([-1.0, 0.0, 3.0]), {"best_logit": 3.0, "best_cosine": 0.4}))
+    assert found == pytest.approx([0.26894142, 0.5, 0.95257413])
+
+
+def test_evidence_moves_all_candidates_of_a_query_alike() -> None:
+    """Little that is near a query lowers all of its scores; what is not known moves none."""
+    calibration = Calibration(2.0, -1.0, {"best_cosine": QueryEvidence(weight=10.0, typical=0.6)})
+    scores = np.array([0.0, 1.0])
+    assert calibration.log_odds(scores, {"best_cosine": 0.4}) == pytest.approx([-3.0, -1.0])
+    assert calibration.log_odds(scores, {"best_cosine": 0.6}) == pytest.approx([-1.0, 1.0])
+    assert calibration.log_odds(scores, {"best_cosine": None}) == pytest.approx([-1.0, 1.0])
+    assert calibration.log_odds(scores, {}) == pytest.approx([-1.0, 1.0])
+
+
+def test_what_is_known_of_a_query_is_the_best_of_its_candidates() -> None:
+    """The highest logit, and the highest cosine where the search has any."""
+    logits = np.array([-1.0, 2.0], dtype=np.float32)
+    features = FirstStageFeatures.of([candidate(1, cosine=0.25), candidate(2, cosine=0.5)])
+    assert query_evidence(logits, features) == {"best_logit": 2.0, "best_cosine": 0.5}
+    assert query_evidence(logits, FirstStageFeatures.of(by_score([2.0, 1.0])))["best_cosine"] is None

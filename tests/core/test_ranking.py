@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from core.calibration import Calibration, QueryEvidence
+from core.fusion import CROSS_ENCODER_ALONE, ScoreFusion
+from core.protocols import RerankScores
+from core.ranking import RankingModel, above, rerank
+from core.search import Candidate, Reason
+from tests.core.candidates import by_score, candidate
+
+
+class FixedReranker:
+    """A Reranker that answers the logits it is given, of the first *scored* texts."""
+
+    name = fingerprint = "fixed"
+    max_tokens = 8
+
+    def __init__(self, logits: Sequence[float], *, scored: int | None = None) -> None:
+        self._logits = np.array(logits, dtype=np.float32)
+        self._scored = np.arange(len(logits)) < (len(logits) if scored is None else scored)
+
+    def score(self, query: str, texts: Sequence[str], *, deadline: float | None = None) -> RerankScores:
+        del query, texts, deadline
+        tokens = np.ones(len(self._logits), dtype=np.int32)
+        return RerankScores(
+            np.where(self._scored, self._logits, 0).astype(np.float32),
+            self._scored,
+            tokens,
+            np.zeros_like(self._scored),
+        )
+
+
+def ranked(model: RankingModel, candidates: Sequence[Candidate]) -> list[str]:
+    return [entry.candidate.doc_id for entry in rerank(model, "q", candidates).ranked]
+
+
+def test_equal_scores_keep_first_stage_order() -> None:
+    """Ties are never broken by chance."""
+    model = RankingModel(FixedReranker([1.0, 1.0, 1.0]), fusion=CROSS_ENCODER_ALONE)
+    assert ranked(model, by_score([3, 2, 1])) == ["d1", "d2", "d3"]
+
+
+def test_a_reranker_that_says_nothing_leaves_the_first_stage() -> None:
+    """All logits alike: the first stage's order holds, with any fusion."""
+    model = RankingModel(FixedReranker([0.5, 0.5, 0.5]), fusion=ScoreFusion({"first_stage": 2.0, "logit_rank": 1.0}))
+    assert ranked(model, by_score([3, 2, 1])) == ["d1", "d2", "d3"]
+
+
+def test_scores_are_what_the_calibration_makes_of_the_fused_score() -> None:
+    """And the explanation says by what: features, weights, the sum and its log-odds."""
+    calibration = Calibration(0.5, -1.0, {"best_cosine": QueryEvidence(2.0, 0.5)})
+    model = RankingModel(FixedReranker([1.0, 3.0]), fusion=ScoreFusion({"cosine": 2.0}), calibration=calibration)
+    first, second = rerank(model, "q", [candidate(1, cosine=1.0), candidate(2, cosine=0.5)]).ranked
+
+    assert [first.candidate.doc_id, second.candidate.doc_id] == ["d1", "d2"]
+    assert first.explanation.fusion is not None
+    assert first.explanation.fusion.to_json() == {
+        "fused": 3.0,
+        "log_odds": 1.5,
+        "parts": [
+            {"feature": "logit", "value": 1.0, "weight": 1.0, "contribution": 1.0},
+            {"feature": "cosine", "value": 1.0, "weight": 2.0, "contribution": 2.0},
+        ],
+    }
+    assert first.score == pytest.approx(1 / (1 + np.exp(-1.5)))
+    assert second.score == pytest.approx(1 / (1 + np.exp(-0.5)))
+
+
+def test_what_was_not_scored_follows_below_in_first_stage_order() -> None:
+    """A deadline leaves the rest unscored, and the first stage's values are those among all candidates."""
+    model = RankingModel(FixedReranker([0.0, 2.0, 0, 0], scored=2), fusion=CROSS_ENCODER_ALONE)
+    found = rerank(model, "q", by_score([4, 3, 2, 1]))
+    assert [entry.candidate.doc_id for entry in found.ranked] == ["d2", "d1", "d3", "d4"]
+    assert found.report.reason is Reason.TIMEOUT
+    scores = [entry.score for entry in found.ranked]
+    assert scores == sorted(scores, reverse=True)
+    assert min(scores) > 0
+
+
+def test_the_cut_off_is_in_calibrated_scores() -> None:
+    """What lies below is dropped and counted."""
+    model = RankingModel(
+        FixedReranker([2.0, -2.0]), fusion=CROSS_ENCODER_ALONE, calibration=Calibration(1.0, -3.0), warning="weak"
+    )
+    kept = above(rerank(model, "q", by_score([2, 1])), 0.2)
+    assert [entry.candidate.doc_id for entry in kept.ranked] == ["d1"]
+    assert (kept.report.dropped, kept.report.warning) == (1, "weak")
