@@ -73,6 +73,9 @@ class Settings(BaseModel):
     port: int = Field(8000, ge=0, le=65535, description="Port that the service listens on; 0 takes a free one.")
     threads: int = Field(16, ge=1, le=1024, description="Requests served at once by each worker.")
     max_body_mb: int = Field(32, ge=1, le=1024, description="Largest request body that is read, in megabytes.")
+    proxy_timeout_s: int = Field(
+        300, ge=1, le=86_400, description="Seconds that OpenSearch may take over a forwarded request."
+    )
     api_keys: Names = Field(
         (), description="Keys that requests must carry, comma-separated; none: open, on loopback only."
     )

@@ -12,6 +12,10 @@ from flask.json.provider import DefaultJSONProvider
 
 from service import auth, documents, errors, indexes, info, metrics, models, openapi, page, probes, rerank, search
 from service.components import Components
+from service.proxy.address import Address, is_server
+from service.proxy.middleware import Proxy
+from service.proxy.shadowed import Shadowed
+from service.proxy.upstream import Upstream
 
 _log = logging.getLogger(__name__)
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -45,7 +49,21 @@ def create_app(components: Components) -> Flask:
         page.routes(app),
     ):
         app.register_blueprint(blueprint)
+    _put_before(app, components, measured)
     return app
+
+
+def _put_before(app: Flask, components: Components, measured: metrics.Metrics) -> None:
+    """The proxy stands before *app* where the store is a server."""
+    if not is_server(components.settings.store):
+        return
+    app.wsgi_app = Proxy(  # type: ignore[method-assign]
+        app.wsgi_app,
+        Upstream(Address.parse(components.settings.store), timeout=components.settings.proxy_timeout_s),
+        shadowed=Shadowed.of(app),
+        keys=auth.Keys(components.settings.api_keys),
+        observe=measured.observe_request,
+    )
 
 
 class _Json(DefaultJSONProvider):
@@ -70,7 +88,7 @@ def _watch(app: Flask, measured: metrics.Metrics) -> None:
     def finish(response: Response) -> Response:
         seconds = time.perf_counter() - g.started
         route = request.url_rule.rule if request.url_rule else "none"
-        measured.observe_request(route, response.status_code, seconds)
+        measured.observe_request(route, request.method, response.status_code, seconds)
         level = logging.DEBUG if request.endpoint in _QUIET and response.status_code < 400 else logging.INFO
         _log.log(
             level,

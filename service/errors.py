@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
@@ -68,6 +69,28 @@ def error_body(message: str, error_type: str, *, field: str | None = None) -> di
     return body
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """An error as it is answered."""
+
+    status: int
+    body: dict[str, object]
+    headers: dict[str, str]
+
+
+def refusal_of(error: errors.RerankError | HttpError) -> Refusal:
+    """What *error* is answered with, in Flask and beside it; what is the server's own matter is logged."""
+    if isinstance(error, HttpError):
+        error_type = _HTTP_ERROR_TYPES.get(error.status, "Validation")
+        return Refusal(error.status, error_body(error.message, error_type), error.headers)
+    status = status_of(error)
+    if status >= 500:
+        _log.error("%s: %s", type(error).__name__, error.message, exc_info=error)
+    field = error.field if isinstance(error, errors.InvalidRequest) else None
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status in _RETRIABLE else {}
+    return Refusal(status, error_body(error.message, error.error_type, field=field), headers)
+
+
 def register(app: Flask) -> None:
     """Answer every error of *app* with our body."""
     app.register_error_handler(errors.RerankError, _ours)
@@ -77,21 +100,17 @@ def register(app: Flask) -> None:
 
 
 def _ours(error: errors.RerankError) -> Response:
-    status = status_of(error)
-    if status >= 500:
-        _log.error("%s %s: %s: %s", request.method, request.path, type(error).__name__, error.message, exc_info=error)
-    field = error.field if isinstance(error, errors.InvalidRequest) else None
-    response = jsonify(error_body(error.message, error.error_type, field=field))
-    response.status_code = status
-    if status in _RETRIABLE:
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return response
+    return _answer(refusal_of(error))
 
 
 def _http_error(error: HttpError) -> Response:
-    response = jsonify(error_body(error.message, _HTTP_ERROR_TYPES.get(error.status, "Validation")))
-    response.status_code = error.status
-    response.headers.update(error.headers)
+    return _answer(refusal_of(error))
+
+
+def _answer(refusal: Refusal) -> Response:
+    response = jsonify(refusal.body)
+    response.status_code = refusal.status
+    response.headers.update(refusal.headers)
     return response
 
 

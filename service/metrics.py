@@ -6,7 +6,7 @@ server switches on before anything is counted), so that every worker answers for
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -62,9 +62,9 @@ class Metrics:
             "rerank_candidates_scored", "Texts that a cross-encoder gave a score.", registry=self._registry
         )
 
-    def observe_request(self, route: str, status: int, seconds: float) -> None:
+    def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answer; *route* is the rule that matched, so that there are only so many."""
-        method = request.method if request.method in _METHODS else "other"
+        method = method if method in _METHODS else "other"
         self._requests.labels(route, method, str(status)).inc()
         self._latency.labels(route, method).observe(seconds)
 

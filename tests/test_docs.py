@@ -27,6 +27,7 @@ GUIDES = [
     "training",
     "evaluating",
     "opensearch",
+    "proxy",
     "settings",
     "errors",
 ]

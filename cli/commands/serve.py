@@ -24,6 +24,7 @@ SERVING = (
     "k",
     "fusion",
     "timeout_ms",
+    "proxy_timeout_s",
 )
 """The settings that a running service uses."""
 

@@ -1,0 +1,112 @@
+"""The proxy: WSGI before the application, so that what is not ours costs no more than passing it on."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from core.errors import RerankError
+from service.auth import Keys
+from service.errors import HttpError, refusal_of
+from service.proxy.connection import ClientGone
+from service.proxy.headers import of_answer
+from service.proxy.request import SMALL_BYTES, ClientRequest
+from service.proxy.shadowed import Shadowed
+from service.proxy.upstream import Answer, Upstream
+
+_log = logging.getLogger(__name__)
+
+ROUTE = "proxy"
+CLIENT_CLOSED = 499
+"""nginx's status for a client that left; it is only counted."""
+
+
+class Proxy:
+    """*application* answers what is *shadowed*; everything else goes to *upstream* and comes back as it is.
+
+    *observe* is told route, status and seconds of each answer of the server.
+    """
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        upstream: Upstream,
+        *,
+        shadowed: Shadowed,
+        keys: Keys,
+        observe: Callable[[str, str, int, float], None],
+    ) -> None:
+        self._application = application
+        self._upstream = upstream
+        self._shadowed = shadowed
+        self._keys = keys
+        self._observe = observe
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        method = environ["REQUEST_METHOD"]
+        started = time.perf_counter()
+        try:
+            request = ClientRequest.read(environ)
+            if self._shadowed(method, request.path, environ.get("HTTP_ACCEPT", "")):
+                return self._application(environ, start_response)
+            status, headers, body = self._forwarded(request)
+        except ClientGone:
+            self._finish(environ, CLIENT_CLOSED, started)
+            raise
+        except (RerankError, HttpError) as exc:
+            status, headers, body = _refused(exc)
+        self._finish(environ, int(status[:3]), started)
+        start_response(status, headers)
+        return body
+
+    def _forwarded(self, request: ClientRequest) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
+        self._keys.check(request.environ)
+        headers = self._keys.without(request.headers())
+        answer = self._upstream.ask(request.exchange(self._upstream.address, headers))
+        return answer.head.status_line, of_answer(answer.head.headers), _body(answer)
+
+    def _finish(self, environ: WSGIEnvironment, status: int, started: float) -> None:
+        seconds = time.perf_counter() - started
+        self._observe(ROUTE, environ["REQUEST_METHOD"], status, seconds)
+        level = logging.WARNING if status in (502, 503, 504) else logging.DEBUG
+        _log.log(level, "forwarded method=%s status=%d ms=%.1f", environ["REQUEST_METHOD"], status, seconds * 1000)
+
+
+def _body(answer: Answer) -> Iterable[bytes]:
+    """A small answer in one piece, which costs one write and is whole before its status is sent; else as it comes."""
+    length = answer.head.length
+    if answer.complete or (length is not None and length <= SMALL_BYTES):
+        return [answer.read()]
+    return _Stream(answer)
+
+
+class _Stream:
+    """An answer's body on its way. When the server breaks off, so does the client's connection: it must not take half
+    an answer for a whole one."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._answer
+        except RerankError as exc:
+            _log.error("an answer broke off: %s", exc.message)
+            raise ConnectionAbortedError(errno.ECONNRESET, exc.message) from exc
+
+    def close(self) -> None:
+        """WSGI's sign that nothing more is wanted."""
+        self._answer.close()
+
+
+def _refused(error: RerankError | HttpError) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
+    refusal = refusal_of(error)
+    body = json.dumps(refusal.body).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *refusal.headers.items()]
+    return f"{refusal.status} {HTTPStatus(refusal.status).phrase}", headers, [body]

@@ -1,0 +1,55 @@
+"""A service before a server, in a process of its own: `python -m tests.service.proxy.process FOLDER SETTINGS`.
+
+SETTINGS is JSON. The reranker gives a text the share of the query's words that it holds; it fails for the query
+"break", and reads "slow" for as long as FOLDER/slow is there.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from core.errors import ModelError
+from core.ranking import RankingModel
+from core.settings import Settings
+from index.opening import open_store
+from service.components import Components
+from service.server import serve
+from tests.fakes import FakeEncoder, FakeModels, FakeReranker
+from tests.service.process import announce
+from tests.service.served import late
+
+
+class Led(FakeReranker):
+    """Fails and dawdles when its query says so."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        super().__init__(name=name, before_each=lambda _: self._obey())
+        self._folder = folder
+
+    def _obey(self) -> None:
+        query = self.calls[-1][0]
+        if query == "break" and not (self._folder / "mended").exists():
+            raise ModelError("the model is broken")
+        while query == "slow" and (self._folder / "slow").exists():
+            (self._folder / "reading").touch()
+            time.sleep(0.01)
+
+
+def led_by(folder: Path, settings: Settings) -> Components:
+    """Components over small models and the server that the settings name."""
+    models = FakeModels(RankingModel(Led(folder, "fake-reranker")), RankingModel(Led(folder, "other")))
+    return late(lambda: open_store(settings.store), lambda: FakeEncoder(dim=8), lambda: models, settings=settings)
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1])
+    sys.exit(
+        serve(
+            Settings(port=0, **json.loads(sys.argv[2])),
+            on_ready=lambda url: announce(place, url),
+            components=lambda settings: led_by(place, settings),
+        )
+    )
