@@ -47,8 +47,9 @@ class Rerankers:
         """As RankingModels.get."""
         if self._loaded is None:
             from models.loading import LoadedModels
+            from models.promotion import with_promoted
 
-            settings = self._settings
+            settings = with_promoted(self._settings)
             self._loaded = LoadedModels(
                 settings.reranker, settings.rerankers, runtime=settings.runtime, fusion=settings.fusion
             )

@@ -24,7 +24,7 @@ COMMANDS = {
     "serve": "Answer over HTTP.",
     "train": "Train a cross-encoder on your own data.",
     "index": "List, show, delete and alias indexes.",
-    "models": "List and show models.",
+    "models": "List, calibrate and promote models.",
     "doctor": "Check the installation, and say what to do.",
     "demo": "Index a small bilingual corpus and serve it.",
     "config": "Show every setting, its value and where it came from.",

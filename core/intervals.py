@@ -17,22 +17,38 @@ _DRAWS_AT_ONCE = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean, and the bounds of its 95% interval."""
+    """A mean, the bounds of its interval, and p: how likely chance alone makes it differ from 0 so much.
+
+    p is two-sided: twice the share of the drawn means on the other side of 0. It is at most 1 - confidence where the
+    interval leaves 0 out.
+    """
 
     mean: float
     low: float
     high: float
+    p: float
 
     def to_json(self) -> dict[str, float]:
         """As reports carry it."""
-        return {"mean": round(self.mean, 6), "low": round(self.low, 6), "high": round(self.high, 6)}
+        return {
+            "mean": round(self.mean, 6),
+            "low": round(self.low, 6),
+            "high": round(self.high, 6),
+            "p": round(self.p, 6),
+        }
 
 
-def paired_difference(values: NDArray[np.float64], baseline: NDArray[np.float64], *, seed: int = SEED) -> Interval:
+def paired_difference(
+    values: NDArray[np.float64],
+    baseline: NDArray[np.float64],
+    *,
+    confidence: float = CONFIDENCE,
+    seed: int = SEED,
+) -> Interval:
     """The mean of *values* - *baseline*, both float64 (queries,) of the same queries, at least one.
 
-    Percentile bootstrap: queries are drawn with replacement 10,000 times, and the interval holds the middle 95% of
-    the means. Equal input and seed give equal bounds.
+    Percentile bootstrap: queries are drawn with replacement 10,000 times, and the interval holds the middle part, of
+    size *confidence*, of the means. Equal input and seed give equal bounds.
     """
     if len(values) == 0:
         raise ValueError("an interval needs at least one query")
@@ -45,6 +61,7 @@ def paired_difference(values: NDArray[np.float64], baseline: NDArray[np.float64]
         stop = min(start + step, RESAMPLES)
         drawn = random.integers(0, n, size=(stop - start, n))  # (resamples, queries)
         means[start:stop] = differences[drawn].mean(axis=1)
-    tail = (1 - CONFIDENCE) / 2
+    tail = (1 - confidence) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
-    return Interval(float(differences.mean()), float(low), float(high))
+    p = min(1.0, 2 * min(float((means <= 0).mean()), float((means >= 0).mean())))
+    return Interval(float(differences.mean()), float(low), float(high), p)

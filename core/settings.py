@@ -59,6 +59,9 @@ class Settings(BaseModel):
         "default", min_length=1, description="Cross-encoder: a built-in name, a model folder or a hub id."
     )
     rerankers: Names = Field((), description="Further rerankers that a request may name, comma-separated.")
+    models_home: str = Field(
+        "rerank-models", min_length=1, description="The folder that remembers which model was promoted."
+    )
     runtime: Runtime = Field("auto", description="What runs the models; auto takes the fastest that is installed.")
     mode: Mode = Field("hybrid", description="First stage: by vector, by text, or both fused by rank.")
     depth: int = Field(100, ge=1, le=MAX_RESULTS, description="Documents that are re-ranked.")

@@ -87,13 +87,16 @@ def build(settings: Settings) -> Components:
 
     def rerankers() -> RankingModels:
         from models.loading import LoadedModels
+        from models.promotion import with_promoted
 
-        return LoadedModels(settings.reranker, settings.rerankers, runtime=settings.runtime, fusion=settings.fusion)
+        named = with_promoted(settings)
+        return LoadedModels(named.reranker, named.rerankers, runtime=named.runtime, fusion=named.fusion)
 
     def catalog() -> Sequence[CatalogEntry]:
         from models.catalog import served
+        from models.promotion import with_promoted
 
-        return [entry.to_json() for entry in served(settings)]
+        return [entry.to_json() for entry in served(with_promoted(settings))]
 
     return Components(
         settings=settings,

@@ -25,6 +25,7 @@ GUIDES = [
     "searching",
     "reranking",
     "training",
+    "models",
     "evaluating",
     "opensearch",
     "proxy",

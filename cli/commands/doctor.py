@@ -13,7 +13,7 @@ from core.settings import Settings
 
 
 @click.command(name="doctor")
-@settings_flags("store", "encoder", "reranker", "rerankers", "runtime")
+@settings_flags("store", "encoder", "reranker", "rerankers", "models_home", "runtime")
 @json_flag
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool, settings: Settings) -> None:

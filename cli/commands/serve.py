@@ -18,6 +18,7 @@ SERVING = (
     "encoder",
     "reranker",
     "rerankers",
+    "models_home",
     "runtime",
     "mode",
     "depth",

@@ -1,4 +1,4 @@
-"""rerank-cli models."""
+"""rerank-cli models list and show."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ from core.errors import ModelNotFound
 from core.settings import Settings
 
 
-@click.group(name="models")
-def command() -> None:
-    """List and show models."""
-
-
-@command.command(name="list")
-@settings_flags("encoder", "reranker", "rerankers")
+@click.command(name="list")
+@settings_flags("encoder", "reranker", "rerankers", "models_home")
 @json_flag
 def list_models(*, as_json: bool, settings: Settings) -> None:
     """The built-in models, and those that the settings name."""
     from models.catalog import catalog
+    from models.promotion import with_promoted
 
-    entries = [entry.to_json() for entry in catalog(settings)]
+    entries = [entry.to_json() for entry in catalog(with_promoted(settings))]
     if as_json:
         print_json(entries)
         return
@@ -30,15 +26,16 @@ def list_models(*, as_json: bool, settings: Settings) -> None:
     print_table(["name", "kind", "architecture", "default", "path"], rows)
 
 
-@command.command(name="show")
+@click.command(name="show")
 @click.argument("name")
-@settings_flags("encoder", "reranker", "rerankers")
+@settings_flags("encoder", "reranker", "rerankers", "models_home")
 @json_flag
 def show(*, name: str, as_json: bool, settings: Settings) -> None:
     """One model. NAME is a built-in name, or one that the settings name."""
     from models.catalog import catalog
+    from models.promotion import with_promoted
 
-    entries = {entry.name: entry.to_json() for entry in catalog(settings)}
+    entries = {entry.name: entry.to_json() for entry in catalog(with_promoted(settings))}
     if name not in entries:
         raise ModelNotFound(f'no model "{name}"; there are: {", ".join(entries)}')
     if as_json:

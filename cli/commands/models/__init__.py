@@ -1,0 +1,18 @@
+"""rerank-cli models."""
+
+from __future__ import annotations
+
+import click
+
+from cli.commands.models.calibrate import calibrate
+from cli.commands.models.listing import list_models, show
+from cli.commands.models.promote import promote, rollback
+
+
+@click.group(name="models")
+def command() -> None:
+    """List and show models, calibrate their scores, and choose the default one by what judgments say."""
+
+
+for _each in (list_models, show, calibrate, promote, rollback):
+    command.add_command(_each)

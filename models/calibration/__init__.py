@@ -1,0 +1,1 @@
+"""What is fitted to judgments and stored beside a model: how its logits combine, and what a score means."""

@@ -1,0 +1,87 @@
+"""Puts what was fitted into a model's rerank.json, or into that of a copy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from core.calibration import Calibration
+from core.errors import InvalidInput
+from core.fusion import ScoreFusion
+from models.calibration.fitting import Fitted
+from models.catalog import BUILT_IN
+from models.folder import ModelFolder
+from models.json_file import replace_json
+from models.rerank_file import RERANK_FILE, read_object
+
+_DECIMALS = 6
+
+
+def target_folder(folder: ModelFolder, output: Path | None) -> Path:
+    """Where the fit of *folder* is to be written: itself, or the new folder *output*.
+
+    Raises InvalidInput for a folder that cannot be written to and for an *output* that is there already. Asked before
+    the work, not after it.
+    """
+    if output is not None:
+        if output.exists() and (not output.is_dir() or any(output.iterdir())):
+            raise InvalidInput(f"{output}: is there already; choose another --output")
+        _check_writable(next(parent for parent in [output, *output.resolve().parents] if parent.exists()))
+        return output
+    if folder.path.resolve().is_relative_to(BUILT_IN.resolve()):
+        raise InvalidInput(f"{folder.name} is built in and stays as it is; --output FOLDER writes a copy with the fit")
+    _check_writable(folder.path)
+    return folder.path
+
+
+def store(fitted: Fitted, folder: ModelFolder, target: Path, *, fitted_on: Mapping[str, object]) -> None:
+    """Write fusion, calibration and min_score into *target*, which becomes a copy of *folder* where it is another.
+
+    The file is replaced as a whole; what else it says stays. Raises InvalidInput when it cannot be written.
+    """
+    try:
+        if target != folder.path:
+            shutil.copytree(folder.path, target, dirs_exist_ok=True)
+        replace_json(target / RERANK_FILE, {**_kept(target, copied=target != folder.path), **_said(fitted, fitted_on)})
+    except (OSError, shutil.Error) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+        raise InvalidInput(f"{target}: cannot be written: {reason}; choose another --output") from exc
+
+
+def _kept(target: Path, *, copied: bool) -> dict[str, object]:
+    file = target / RERANK_FILE
+    said = read_object(file) if file.exists() else {}
+    dropped = {"fusion", "calibration", "min_score", *(["default"] if copied else [])}
+    return {key: value for key, value in said.items() if key not in dropped}
+
+
+def _said(fitted: Fitted, fitted_on: Mapping[str, object]) -> dict[str, object]:
+    parameters = {"fused": _parameters(fitted.calibration), "logit": _parameters(fitted.logit_calibration)}
+    said: dict[str, object] = {
+        "fusion": {**_weights(fitted.fusion), "fitted_on": dict(fitted_on)},
+        "calibration": {"method": "platt", "parameters": parameters, "fitted_on": dict(fitted_on)},
+    }
+    if fitted.min_score is not None:
+        said["min_score"] = round(fitted.min_score, _DECIMALS)
+    return said
+
+
+def _weights(fusion: ScoreFusion) -> dict[str, object]:
+    weights = {"logit": 1.0, **fusion.weights}
+    return {"features": list(weights), "weights": [round(weight, _DECIMALS) for weight in weights.values()]}
+
+
+def _parameters(calibration: Calibration) -> dict[str, object]:
+    return {
+        "slope": calibration.slope,
+        "intercept": calibration.intercept,
+        "evidence": {name: asdict(one) for name, one in calibration.evidence.items()},
+    }
+
+
+def _check_writable(folder: Path) -> None:
+    if not os.access(folder, os.W_OK):
+        raise InvalidInput(f"{folder}: cannot be written to; --output FOLDER writes a copy with the fit elsewhere")

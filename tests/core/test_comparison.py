@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from core.comparison import Comparison, compare
+from core.document import Document
+from core.evaluation import EvaluationOptions
+from core.fusion import CROSS_ENCODER_ALONE
+from core.indexing import Indexer
+from core.intervals import paired_difference
+from core.judging import JudgingOptions, judged_candidates
+from core.judgments import Dataset, JudgedQuery
+from core.protocols import IndexSpec, RerankScores
+from core.ranking import RankingModel
+from core.searching import SearchPipeline
+from tests.fakes import FakeEncoder, FakeModels, FakeReranker
+from tests.memory_store import InMemoryStore
+
+TOPICS = ("tea", "coffee", "milk", "water", "wine", "bread", "salt", "rice", "fish", "plum")
+
+
+class Contrary(FakeReranker):
+    """Prefers what shares the fewest words with the query."""
+
+    def score(self, query: str, texts: Sequence[str], *, deadline: float | None = None) -> RerankScores:
+        scores = super().score(query, texts, deadline=deadline)
+        return RerankScores(-scores.logits, scores.scored, scores.tokens, scores.truncated)
+
+
+def pipeline(*models: RankingModel) -> SearchPipeline:
+    encoder, store = FakeEncoder(), InMemoryStore()
+    index = store.create("docs", IndexSpec(encoder.identity))
+    Indexer(index, encoder).add(
+        [Document(f"{topic}{i}", f"{topic} number {i} " + "other words " * i) for topic in TOPICS for i in range(3)]
+    )
+    store.publish(index)
+    return SearchPipeline(store, encoder, FakeModels(*models))
+
+
+DATASET = Dataset(
+    "folder", "test", tuple(JudgedQuery(topic, f"{topic} number", {f"{topic}0": 1}) for topic in TOPICS), len(TOPICS)
+)
+GOOD = RankingModel(FakeReranker(name="good"), fusion=CROSS_ENCODER_ALONE)
+BAD = RankingModel(Contrary(name="bad"), fusion=CROSS_ENCODER_ALONE)
+
+
+def compared(new: RankingModel, old: RankingModel) -> tuple[Comparison, list[tuple[int, int]]]:
+    heard: list[tuple[int, int]] = []
+    found = compare(
+        pipeline(old, new),
+        DATASET,
+        EvaluationOptions(index="docs", depth=20, model=new.reranker.name),
+        confidence=0.95,
+        on_query=lambda done, of: heard.append((done, of)),
+    )
+    return found, heard
+
+
+def test_a_better_model_is_found_better() -> None:
+    """The interval lies above 0, and progress counts the searches of both models."""
+    found, heard = compared(GOOD, BAD)
+    said = found.to_json()
+    assert found.better
+    assert (said["new"], said["old"], said["queries"], said["better"]) == ("good", "bad", 10, True)
+    assert found.difference.p <= 0.05
+    assert heard == [(done, 20) for done in range(1, 21)]
+
+
+def test_a_worse_and_an_equal_model_are_not_better() -> None:
+    """Equal: no difference, and certainly chance."""
+    assert not compared(BAD, GOOD)[0].better
+    twin = RankingModel(FakeReranker(name="twin"), fusion=CROSS_ENCODER_ALONE)
+    equal = compared(twin, GOOD)[0]
+    assert (equal.better, equal.difference.mean, equal.difference.p) == (False, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
+def test_p_and_interval_agree(confidence: float) -> None:
+    """The interval leaves 0 out where p is at most 1 - confidence, but for the rounding of one draw."""
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        found = paired_difference(random.normal(0.25, 1, 60), np.zeros(60), confidence=confidence)
+        if abs(found.p - (1 - confidence)) > 0.001:
+            assert (found.low > 0 or found.high < 0) == (found.p < 1 - confidence)
+
+
+def test_judged_candidates_hold_what_a_fit_needs() -> None:
+    """Logits, grades and the first stage's features, in first-stage order, of each query."""
+    found = judged_candidates(pipeline(GOOD), DATASET, JudgingOptions(index="docs", depth=20))
+    assert [one.query_id for one in found] == list(TOPICS)
+    first = found[0]
+    assert [candidate.rank for candidate in first.candidates] == list(range(1, len(first.candidates) + 1))
+    assert first.grades.sum() == 1
+    assert first.candidates[int(first.grades.argmax())].doc_id == "tea0"
+    assert {"first_stage", "cosine", "text_score", "vector_rank", "text_rank"} == set(first.features.columns)
+    rest = first.without_answers()
+    assert rest is not None
+    assert (len(rest.candidates), rest.grades.sum()) == (len(first.candidates) - 1, 0)

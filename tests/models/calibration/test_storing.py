@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from core.calibration import Calibration, QueryEvidence
+from core.errors import InvalidInput
+from core.fusion import ScoreFusion
+from models.calibration.fitting import FitReport, Fitted
+from models.calibration.storing import store, target_folder
+from models.catalog import resolve
+from models.folder import ModelFolder
+from models.loading import load_ranking_model
+from tests.models import tiny
+
+REPORT = FitReport(
+    queries=10,
+    candidates=100,
+    relevant=10,
+    ndcg={"fitted": 1.0},
+    fused_by="fitted",
+    error_before=0.2,
+    error_after=0.01,
+    top_error=0.02,
+    precision=0.5,
+    hits=1.0,
+    empty=0.5,
+)
+FITTED = Fitted(
+    fusion=ScoreFusion({"cosine": 0.5, "text_score": 1.25}),
+    calibration=Calibration(2.0, -3.0, {"best_cosine": QueryEvidence(1.5, 0.5)}),
+    logit_calibration=Calibration(1.0, -1.0),
+    min_score=0.25,
+    report=REPORT,
+)
+FITTED_ON = {"data": "mine", "queries": 10}
+
+
+@pytest.fixture
+def cross(tmp_path: Path) -> ModelFolder:
+    """A cross-encoder of anyone's: no rerank.json."""
+    return ModelFolder.read(tiny.bert(tmp_path / "cross", labels=1))
+
+
+def test_what_was_fitted_is_served_with_the_model(cross: ModelFolder) -> None:
+    """Written into a folder without a rerank.json, and read from there; the network's fingerprint stays."""
+    store(FITTED, cross, target_folder(cross, None), fitted_on=FITTED_ON)
+
+    served = load_ranking_model(str(cross.path))
+    assert served.fusion == FITTED.fusion
+    assert (served.calibration, served.logit_calibration) == (FITTED.calibration, FITTED.logit_calibration)
+    assert served.min_score == 0.25
+    assert ModelFolder.read(cross.path).fingerprint == cross.fingerprint
+    said = json.loads((cross.path / "rerank.json").read_text(encoding="utf-8"))
+    assert said["fusion"] == {
+        "features": ["logit", "cosine", "text_score"],
+        "weights": [1.0, 0.5, 1.25],
+        "fitted_on": FITTED_ON,
+    }
+
+
+def test_what_else_the_file_says_stays_and_an_earlier_fit_goes(cross: ModelFolder) -> None:
+    """A fit without a cut-off leaves none behind from before."""
+    tiny.write_json(cross.path / "rerank.json", {"kind": "reranker", "languages": ["it"], "min_score": 0.9, "mine": 1})
+    store(
+        Fitted(FITTED.fusion, FITTED.calibration, FITTED.logit_calibration, None, REPORT),
+        cross,
+        cross.path,
+        fitted_on={},
+    )
+    said = json.loads((cross.path / "rerank.json").read_text(encoding="utf-8"))
+    assert (said["languages"], said["mine"], "min_score" in said) == (["it"], 1, False)
+
+
+def test_a_copy_leaves_the_model_as_it_is(cross: ModelFolder, tmp_path: Path) -> None:
+    """--output takes the whole folder with it; the built-in models are only ever copied."""
+    target = target_folder(cross, tmp_path / "fitted")
+    store(FITTED, cross, target, fitted_on=FITTED_ON)
+    assert not (cross.path / "rerank.json").exists()
+    copied = ModelFolder.read(target)
+    assert (copied.fingerprint, copied.rerank.min_score) == (cross.fingerprint, 0.25)
+    with pytest.raises(InvalidInput, match="is built in and stays as it is; --output FOLDER"):
+        target_folder(resolve("default", role="reranker"), None)
+
+
+def test_a_copy_of_a_built_in_model_is_not_the_default_by_itself(cross: ModelFolder, tmp_path: Path) -> None:
+    """What rerank.json says of shipping is not copied."""
+    tiny.write_json(cross.path / "rerank.json", {"default": True})
+    store(FITTED, cross, tmp_path / "fitted", fitted_on=FITTED_ON)
+    assert ModelFolder.read(tmp_path / "fitted").rerank.default is False
+
+
+def test_an_output_that_is_there_is_not_written_over(cross: ModelFolder, tmp_path: Path) -> None:
+    """An empty folder is taken; one with files, or a file, is refused."""
+    (tmp_path / "empty").mkdir()
+    assert target_folder(cross, tmp_path / "empty") == tmp_path / "empty"
+    with pytest.raises(InvalidInput, match="is there already"):
+        target_folder(cross, cross.path)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InvalidInput, match="is there already"):
+        target_folder(cross, tmp_path / "file")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_to_is_told_before_the_work(cross: ModelFolder) -> None:
+    """With the way out."""
+    cross.path.chmod(0o555)
+    with pytest.raises(InvalidInput, match="cannot be written to; --output FOLDER"):
+        target_folder(cross, None)
+
+
+def test_a_write_that_fails_says_where(cross: ModelFolder, tmp_path: Path) -> None:
+    """A place that is a file in the meantime."""
+    (tmp_path / "taken").write_text("x")
+    with pytest.raises(InvalidInput, match=r"taken: cannot be written: .*; choose another --output"):
+        store(FITTED, cross, tmp_path / "taken", fitted_on={})
