@@ -64,8 +64,9 @@ def without_cross_encoder(ranking: Ranking) -> list[ScoredDocument]:
     """By the final score less the cross-encoder's term; equal ones keep first-stage order."""
     scored = []
     for entry in ranking.ranked:
-        fusion = entry.explanation.fusion or {}
-        scored.append((fusion["cross_encoder"] - fusion["fused"], entry.candidate.rank, entry.candidate.doc_id))
+        parts = entry.explanation.fusion.parts if entry.explanation.fusion else ()
+        rest = sum(part.contribution for part in parts if not part.feature.startswith("logit"))
+        scored.append((-rest, entry.candidate.rank, entry.candidate.doc_id))
     return [ScoredDocument(doc_id, -negated) for negated, _, doc_id in sorted(scored)]
 
 
