@@ -22,7 +22,7 @@ COMMANDS = {
     "search": "Search an index, re-ranked.",
     "evaluate": "Measure a search on judged queries.",
     "serve": "Answer over HTTP.",
-    "train": "Train a cross-encoder on your own data.",
+    "train": "Train models on your own data.",
     "index": "List, show, delete and alias indexes.",
     "models": "List, calibrate and promote models.",
     "doctor": "Check the installation, and say what to do.",

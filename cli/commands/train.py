@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,13 @@ from cli.flags import json_flag
 from cli.output import print_json, print_table, tell
 from cli.steps import Steps
 
+_ABOVE_0 = click.FloatRange(min=0, min_open=True)
+_SHARE = click.FloatRange(min=0, max=1)
+
 
 @click.group(name="train")
 def command() -> None:
-    """Train a cross-encoder on your own data. The same command after a kill goes on from the last checkpoint."""
+    """Train models on your own data. The same command after a kill goes on from the last checkpoint."""
 
 
 def _recipe(recipe: Callable[..., None]) -> Callable[..., None]:
@@ -35,10 +40,15 @@ def _recipe(recipe: Callable[..., None]) -> Callable[..., None]:
             help="The model folder to write.",
         ),
         click.option("--base", help="What to start from: a model folder.  [default: the built-in encoder]"),
-        click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="Times that the data is read."),
+        click.option("--epochs", type=_ABOVE_0, help="Times that the data is read."),
         click.option("--max-steps", type=click.IntRange(min=1), help="Stop after so many steps."),
         click.option("--batch-size", type=click.IntRange(min=1), help="Examples a step."),
-        click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="The highest learning rate."),
+        click.option("--learning-rate", type=_ABOVE_0, help="The highest learning rate."),
+        click.option("--warmup", type=_SHARE, help="The part of the steps in which the rate rises."),
+        click.option("--max-tokens", type=click.IntRange(min=8), help="Tokens that are read of a text."),
+        click.option("--evaluate-every", type=click.IntRange(min=1), help="Steps between two evaluations."),
+        click.option("--keep-checkpoints", type=click.IntRange(min=1), help="The last so many stay."),
+        click.option("--threads", type=click.IntRange(min=1), help="Of the processor.  [default: all]"),
         click.option("--seed", type=int, help="Equal seeds on equal data give equal models."),
         json_flag,
     ]
@@ -48,9 +58,19 @@ def _recipe(recipe: Callable[..., None]) -> Callable[..., None]:
     return decorated  # type: ignore[no-any-return]  # click's decorators keep the callable
 
 
+_development = click.option("--development", type=_SHARE, help="The part that is held out to measure on.")
+_teacher_weight = click.option(
+    "--teacher-weight", type=_SHARE, help="How much of the loss holds the model near its base's own order."
+)
+_negatives = click.option("--negatives", type=click.IntRange(min=0), help="Negatives that are learned with a positive.")
+
+
 @command.command(name="pairs")
+@_negatives
+@_teacher_weight
+@_development
 @_recipe
-def pairs(*, data: tuple[Path, ...], output: Path, as_json: bool, **given: Any) -> None:
+def pairs(*, as_json: bool, **given: Any) -> None:
     """A reranker from judged pairs of query and passage.
 
     DATA is JSON lines of {"query", "passage", "label"} with labels from 0 to 1, or a BEIR folder with qrels.
@@ -58,10 +78,7 @@ def pairs(*, data: tuple[Path, ...], output: Path, as_json: bool, **given: Any) 
     from models.training.options import PairsOptions
     from models.training.pairs import train_pairs
 
-    _train(
-        lambda progress: train_pairs(PairsOptions(data=data, output=output, on_progress=progress, **_set(given))),
-        as_json,
-    )
+    _train(lambda reports: train_pairs(PairsOptions(**_set(given), **reports)), as_json)
 
 
 @command.command(name="sts")
@@ -69,7 +86,7 @@ def pairs(*, data: tuple[Path, ...], output: Path, as_json: bool, **given: Any) 
     "--language", type=click.Choice(["it", "en", "both"]), help="The part of the data to train on.  [default: it]"
 )
 @_recipe
-def sts(*, data: tuple[Path, ...], output: Path, as_json: bool, **given: Any) -> None:
+def sts(*, as_json: bool, **given: Any) -> None:
     """A similarity model from scored sentence pairs: every pair in both orders, label = score / 5.
 
     DATA is a folder in the layout of the STS benchmark: train, dev and test files for each language.
@@ -77,18 +94,45 @@ def sts(*, data: tuple[Path, ...], output: Path, as_json: bool, **given: Any) ->
     from models.training.options import StsOptions
     from models.training.sts import train_sts
 
-    _train(
-        lambda progress: train_sts(StsOptions(data=data, output=output, on_progress=progress, **_set(given))), as_json
-    )
+    _train(lambda reports: train_sts(StsOptions(**_set(given), **reports)), as_json)
+
+
+@command.command(name="encoder")
+@click.option("--teacher", help="Translations: the encoder that is learned from.  [default: the base]")
+@click.option("--teacher-language", help="Translations: the language that the teacher reads.  [default: en]")
+@click.option("--join", type=click.IntRange(min=1), help="Translations: texts are also joined, so many at most.")
+@click.option("--words-rate", type=_ABOVE_0, help="Translations: how much faster the words' vectors move.")
+@_negatives
+@click.option("--mini-batch", type=click.IntRange(min=0), help="Queries: encode so many at once, to save memory.")
+@_teacher_weight
+@_development
+@_recipe
+def encoder(*, as_json: bool, **given: Any) -> None:
+    """A bi-encoder, from queries with their passages or from texts with their translations.
+
+    DATA is what `train pairs` takes, or JSON lines of {"query", "positive"}; or JSON lines of {"en": text, "it": text}.
+    """
+    from models.training.encoder import train_encoder
+    from models.training.options import EncoderOptions
+
+    _train(lambda reports: train_encoder(EncoderOptions(**_set(given), **reports)), as_json)
 
 
 def _set(given: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _train(run: Callable[[Callable[[int, int, float], None]], Any], as_json: bool) -> None:
-    with Steps("steps") as steps:
-        report = run(lambda done, of, loss: steps.advance(done, of, f"loss {loss:.4f}")).to_json()
+def _train(run: Callable[[dict[str, Any]], Any], as_json: bool) -> None:
+    with Steps("steps") as steps, Steps("prepared") as prepared:
+        reports = {
+            "on_progress": lambda done, of, loss: steps.advance(done, of, f"loss {loss:.4f}"),
+            "on_preparation": lambda what, done, of: prepared.advance(done, of, what),
+        }
+        try:
+            report = run(reports).to_json()
+        except KeyboardInterrupt:
+            typed = shlex.join(["rerank-cli", *sys.argv[1:]])
+            raise KeyboardInterrupt(f"what was learned is kept; to go on: {typed}") from None
     if as_json:
         print_json(report)
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -19,6 +20,7 @@ from models.runtimes.quiet import quiet
 from models.training.batches import CrossBatches, JointBatches, ListBatches
 from models.training.list_model import CrossScorer, JointScorer
 from models.training.lists import RankingList
+from models.training.trainable import without_dropout
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,7 @@ class Base:
         if isinstance(self.scorer, JointScorer):
             self.scorer.joint.save(folder, tokenizer_from=self.folder.weights)
         else:
-            with quiet():
-                self.scorer.cross.save_pretrained(folder)
-                self.tokenizer.save_pretrained(folder)
+            save_cross_encoder(self.scorer.cross, self.tokenizer, folder)
 
 
 def open_base(name: str | Path | None) -> Base:
@@ -86,6 +86,13 @@ def open_cross_encoder(folder: ModelFolder, *, new_head: bool = False) -> nn.Mod
     return model
 
 
+def save_cross_encoder(cross: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write a transformers model and its tokenizer. Raises OSError."""
+    with quiet():
+        cross.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+
 def open_tokenizer(folder: ModelFolder) -> PreTrainedTokenizerBase:
     """The folder's tokenizer. Raises ModelInvalid where it has none."""
     try:
@@ -99,7 +106,5 @@ def open_tokenizer(folder: ModelFolder) -> PreTrainedTokenizerBase:
 def _trainable(joint: JointReranker) -> JointReranker:
     """Without dropout and with the words' vectors held: it is nearly right from the start, and little data follows."""
     joint.bert.embeddings.requires_grad_(False)
-    for module in joint.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-    return joint.train()
+    trainable: JointReranker = without_dropout(joint)
+    return trainable

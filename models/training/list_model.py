@@ -9,6 +9,10 @@ from torch import Tensor, nn
 
 from models.architectures.joint import JointReranker
 from models.training.list_loss import list_loss
+from models.training.trainable import Trainable
+
+HEAD_RATE = 30.0
+"""A joint model's head moves this many times faster: it starts at zero, and the rest is nearly right already."""
 
 
 class JointScorer(nn.Module):
@@ -55,13 +59,17 @@ class CrossScorer(nn.Module):
             last.bias.mul_(slope).add_(shift)
 
 
-class ListModel(nn.Module):
+class ListModel(Trainable):
     """A scorer under training: called with a batch, it answers the mean loss of its lists."""
 
     def __init__(self, scorer: JointScorer | CrossScorer, *, teacher_weight: float) -> None:
         super().__init__()
         self.scorer = scorer
         self._teacher_weight = teacher_weight
+
+    def rate(self, name: str) -> float:
+        """HEAD_RATE for what a joint model has beside its encoder."""
+        return HEAD_RATE if name.rpartition("joint.")[2].split(".")[0] in ("scale", "bias", "head") else 1.0
 
     def forward(self, **batch: Tensor) -> Tensor:
         """The mean loss of the lists, a scalar."""

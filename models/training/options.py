@@ -9,22 +9,20 @@ from typing import Literal
 
 ReportProgress = Callable[[int, int, float], None]
 """Called with the step just done, all steps, and the latest loss."""
+ReportPreparation = Callable[[str, int, int], None]
+"""Called before the first step with what is being done, how much of it is done, and how much there is."""
 Language = Literal["it", "en", "both"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairsOptions:
-    """A reranker from judged pairs of query and passage.
+class RunOptions:
+    """What every recipe is told.
 
-    data: JSON-lines files (plain or gzip) of {"query", "passage", "label"} with labels from 0 to 1, or of {"query",
-        "positive", "negatives"}, or BEIR folders with qrels. output: the model folder to write.
-    base: None for a joint model from the built-in encoder; else a folder: a bi-encoder (becomes a joint model), a
-        joint model, or a cross-encoder.
-    development: a part of the queries, held out for the evaluation that chooses the best checkpoint.
-    negatives: passages beside the positive in a list. teacher_weight: how much of the loss is the divergence from the
-        base encoder's own order; 0 learns from the labels alone.
-    max_tokens: tokens read of a passage. keep_checkpoints: the last ones, and the best beside them.
-    threads: of the processor; 0 leaves them as they are.
+    data: files and folders, in the recipe's own layout. output: the model folder to write. base: what it starts from;
+    None for the built-in encoder.
+    warmup: the part of the steps in which the rate rises. evaluate_every: steps between two evaluations, each with a
+    checkpoint. keep_checkpoints: the last ones, and the best beside them. threads: of the processor; 0 leaves them as
+    they are.
     """
 
     data: tuple[Path, ...]
@@ -36,36 +34,73 @@ class PairsOptions:
     learning_rate: float = 3e-5
     seed: int = 42
     warmup: float = 0.1
-    negatives: int = 3
-    teacher_weight: float = 0.5
-    development: float = 0.1
-    max_tokens: int = 160
     evaluate_every: int = 250
     keep_checkpoints: int = 2
     threads: int = 0
     on_progress: ReportProgress | None = None
+    on_preparation: ReportPreparation | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class StsOptions:
+class PairsOptions(RunOptions):
+    """A reranker from judged pairs of query and passage.
+
+    data: JSON-lines files (plain or gzip) of {"query", "passage", "label"} with labels from 0 to 1, or of {"query",
+        "positive", "negatives"}, or BEIR folders with qrels.
+    base: None for a joint model from the built-in encoder; else a folder: a bi-encoder (becomes a joint model), a
+        joint model, or a cross-encoder.
+    development: a part of the queries, held out for the evaluation that chooses the best checkpoint.
+    negatives: passages beside the positive in a list. teacher_weight: how much of the loss is the divergence from the
+        base encoder's own order; 0 learns from the labels alone.
+    max_tokens: tokens read of a passage.
+    """
+
+    negatives: int = 3
+    teacher_weight: float = 0.5
+    development: float = 0.1
+    max_tokens: int = 160
+
+
+@dataclass(frozen=True, kw_only=True)
+class StsOptions(RunOptions):
     """A similarity cross-encoder from scored sentence pairs: every pair in both orders, label = score / 5.
 
     data: a folder in the STS benchmark's layout (train, dev and test files, one a language). base: None for the
     built-in encoder's weights, else a folder of a BERT-like encoder or of a cross-encoder with one label.
     """
 
-    data: tuple[Path, ...]
-    output: Path
-    base: str | Path | None = None
     language: Language = "it"
     epochs: float = 4.0
-    max_steps: int | None = None
-    batch_size: int = 16
     learning_rate: float = 2e-5
-    seed: int = 42
-    warmup: float = 0.1
     max_tokens: int = 128
     evaluate_every: int = 500
-    keep_checkpoints: int = 2
-    threads: int = 0
-    on_progress: ReportProgress | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderOptions(RunOptions):
+    """A bi-encoder, from queries with their passages, or from texts with their translations.
+
+    data: what PairsOptions takes, and {"query", "positive"}; or files of {"en": text, "it": text}, one a line.
+    learning_rate: None for 3e-5 with queries and 2e-4 with translations.
+    teacher: for translations, the encoder whose vectors are put; None for the base as it is before the training.
+    teacher_language: the language that the teacher reads; the others' vectors regress to those of its texts.
+    join: translations are read alone and, once more, joined to texts of 2 to so many; 1 leaves the joined ones out.
+    words_rate: how many times faster the words' vectors move than the layers (translations alone).
+    negatives: hard negatives a query, of those that the data has. mini_batch: queries that are encoded at once, so
+        that a large batch fits the memory; 0 for the whole batch. teacher_weight: how much of the loss is the
+        divergence from the order that the base itself gives the batch's passages.
+    development: a part of the queries or texts, held out for the evaluation that chooses the best checkpoint.
+    max_tokens: tokens read of a text.
+    """
+
+    batch_size: int = 64
+    learning_rate: float | None = None  # type: ignore[assignment]  # what the data is decides
+    teacher: str | Path | None = None
+    teacher_language: str = "en"
+    join: int = 4
+    words_rate: float = 5.0
+    negatives: int = 1
+    mini_batch: int = 0
+    teacher_weight: float = 0.5
+    development: float = 0.1
+    max_tokens: int = 128

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedTokenizerBase
 
 from models.training.batches import padded
 from models.training.precision import autocast
 from models.training.sentences import SentencePair
+from models.training.trainable import Trainable
 
 _EVALUATED = 64
 
@@ -42,16 +43,17 @@ class PairBatches:
         return {**batch, "labels": torch.tensor(self.labels[list(places)], dtype=torch.float32)}
 
 
-class PairModel(nn.Module):
+class PairModel(Trainable):
     """A cross-encoder with one label, under training: called with a batch, it answers the binary cross-entropy."""
 
     def __init__(self, cross: Any) -> None:
         super().__init__()
         self.cross = cross
 
-    def forward(self, *, labels: Tensor, **read: Tensor) -> Tensor:
+    def forward(self, **batch: Tensor) -> Tensor:
         """The mean loss of the pairs, a scalar."""
-        return binary_cross_entropy_with_logits(self._logits(read), labels)
+        read = {name: value for name, value in batch.items() if name != "labels"}
+        return binary_cross_entropy_with_logits(self._logits(read), batch["labels"])
 
     def scores(self, pairs: PairBatches) -> NDArray[np.float64]:
         """A logit for each of the pairs, float64 (n,)."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import torch
-from transformers import set_seed
+import numpy as np
+from numpy.typing import NDArray
 
 from core.errors import TrainingDataError
 from models.loading import load_encoder
@@ -20,11 +18,11 @@ from models.training.list_model import ListModel
 from models.training.lists import RankingList
 from models.training.negatives import complete_lists, cut
 from models.training.options import PairsOptions
-from models.training.outcome import write_outcome
 from models.training.ranking_scores import METRIC, list_logits, log_odds, ranking_scores
 from models.training.reading import read_training_data
+from models.training.recipe import Course, begin, conduct
 from models.training.report import TrainingReport
-from models.training.run import Examples, RunOutcome, RunSettings, TrainingRun
+from models.training.run import Examples
 from models.training.run_folder import RunFolder, run_key
 
 QUERY_TOKENS = 64
@@ -36,14 +34,6 @@ DEVELOPMENT_LISTS = 200
 _USE = "A reranker: its logit is the log-odds of relevance among the held-out lists, and orders passages for a query."
 
 
-@dataclass(frozen=True)
-class _Course:
-    """What is learned from and what is measured on."""
-
-    train: ListBatches
-    held_out: ListBatches
-
-
 def train_pairs(options: PairsOptions) -> TrainingReport:
     """Train a reranker and leave it in `options.output`, with the best checkpoint's weights.
 
@@ -51,10 +41,7 @@ def train_pairs(options: PairsOptions) -> TrainingReport:
     TrainingDataError for data that no model can be made from, ModelInvalid or ModelNotFound for the base,
     TrainingFailed when the run has to stop, KeyboardInterrupt after Ctrl-C (the checkpoint is kept).
     """
-    started = time.monotonic()
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    set_seed(options.seed)
+    started = begin(options)
     data = read_training_data(options.data)
     base = open_base(options.base)
     folder = RunFolder(options.output, run_key("pairs", options, data=data.digests, base=base.folder.fingerprint))
@@ -68,38 +55,31 @@ def train_pairs(options: PairsOptions) -> TrainingReport:
         known=options.negatives,
         seed=options.seed,
     )
-    course = _course(lists, base, options)
-    module = ListModel(base.scorer, teacher_weight=options.teacher_weight)
-    before = _scores(base, course)
-    outcome = _run(module, base, course, options, folder)
-    logits = list_logits(base.scorer, course.held_out)
-    base.scorer.stretch(*log_odds(logits, course.held_out))
-    report = TrainingReport(
-        model=options.output,
-        metrics=ranking_scores(logits, course.held_out),
-        before=before,
-        steps=outcome.steps,
-        best_step=outcome.best_step,
-        seconds=time.monotonic() - started,
+    train, held_out = divided(lists, base, options)
+    order = LengthGroups(train.lengths, batch_size=options.batch_size, seed=options.seed)
+    course = Course(
+        module=ListModel(base.scorer, teacher_weight=options.teacher_weight),
+        examples=Examples(count=len(train.lists), order=order, batch=train.batch),
+        evaluation=lambda: ranking_scores(held_out_logits(base, held_out), held_out),
+        afterwards=lambda: base.scorer.stretch(*log_odds(held_out_logits(base, held_out), held_out)),
+        metric=METRIC,
+        save=base.save,
+        card=_card(base, folder),
     )
-    write_outcome(folder, report, outcome, save=base.save, card=_card(base, folder), metric=METRIC)
-    return report
+    return conduct(options, folder, course, started=started)
 
 
-def _run(module: ListModel, base: Base, course: _Course, options: PairsOptions, folder: RunFolder) -> RunOutcome:
-    settings = RunSettings.of(options, checkpoints=folder.checkpoints, metric=METRIC)
-    order = LengthGroups(course.train.lengths, batch_size=options.batch_size, seed=options.seed)
-    examples = Examples(count=len(course.train.lists), order=order, batch=course.train.batch)
-    return TrainingRun(module, settings, examples=examples, evaluation=lambda: _scores(base, course)).run()
-
-
-def _scores(base: Base, course: _Course) -> dict[str, float]:
+def held_out_logits(base: Base, held_out: ListBatches) -> list[NDArray[np.float64]]:
+    """The logits of each held-out list's passages, by the scorer as it is now."""
     base.scorer.eval()
-    return ranking_scores(list_logits(base.scorer, course.held_out), course.held_out)
+    return list_logits(base.scorer, held_out)
 
 
-def _course(lists: Sequence[RankingList], base: Base, options: PairsOptions) -> _Course:
-    """The lists, divided by query so that no query is both learned from and measured on."""
+def divided(lists: Sequence[RankingList], base: Base, options: PairsOptions) -> tuple[ListBatches, ListBatches]:
+    """Lists to learn from and lists to measure on, divided by query so that none is both.
+
+    Raises TrainingDataError where what is left does not fill a batch.
+    """
     queries = sorted({one.query for one in lists})
     random.Random(options.seed).shuffle(queries)
     count = min(DEVELOPMENT_LISTS, max(1, round(options.development * len(queries))))
@@ -113,7 +93,7 @@ def _course(lists: Sequence[RankingList], base: Base, options: PairsOptions) -> 
     random.Random(options.seed).shuffle(train)
     measured = [one for one in lists if one.query in held_out][:DEVELOPMENT_LISTS]
     limits = {"query_tokens": QUERY_TOKENS, "max_tokens": options.max_tokens}
-    return _Course(base.batches(train, **limits), base.batches(measured, **limits))
+    return base.batches(train, **limits), base.batches(measured, **limits)
 
 
 def _card(base: Base, folder: RunFolder) -> Card:

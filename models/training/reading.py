@@ -10,17 +10,18 @@ from core.judgments import Dataset, load_dataset
 from models.training.lines import digest, number_of, read_objects, text_of
 from models.training.lists import Judged, RankingList, TrainingData, joined
 
+CORPUS_FILES = ("corpus.jsonl", "corpus.jsonl.gz")
 _TRAIN = "train"
 
 
-def read_training_data(paths: Sequence[Path]) -> TrainingData:
-    """Everything in *paths*: files of {"query", "passage", "label"} or of {"query", "positive", "negatives"}, and
-    BEIR folders (split `train` where there is one).
+def read_training_data(paths: Sequence[Path], *, negatives_needed: bool = True) -> TrainingData:
+    """Everything in *paths*: files of {"query", "passage", "label"}, of {"query", "positive", "negatives"} or of
+    {"query", "positive"}, and BEIR folders (split `train` where there is one).
 
-    Raises TrainingDataError, with file and line, for what cannot be read, for one query only, and where no passage
-    could be told from another.
+    Raises TrainingDataError, with file and line, for what cannot be read, for one query only, and, where
+    *negatives_needed*, for labels that are all the same.
     """
-    data = joined([_folder(path) if path.is_dir() else _file(path) for path in paths])
+    data = joined([_folder(path) if path.is_dir() else _file(path, negatives_needed) for path in paths])
     if data.queries < 2:
         raise TrainingDataError(
             f"{', '.join(map(str, paths))}: {data.queries} judged queries; at least 2 are needed, one of them to"
@@ -29,27 +30,37 @@ def read_training_data(paths: Sequence[Path]) -> TrainingData:
     return data
 
 
-def _file(path: Path) -> TrainingData:
+def _file(path: Path, negatives_needed: bool) -> TrainingData:
     lists: list[RankingList] = []
     labelled: dict[str, dict[str, float]] = {}
+    alone = True
     for number, row in read_objects(path):
         place = f"{path}:{number}"
-        if "positive" in row:
+        if "negatives" in row:
             lists.append(_list(row, place))
-        else:
-            query, passage = text_of(row, "query", place), text_of(row, "passage", place)
-            label = number_of(row, "label", place, highest=1.0)
-            passages = labelled.setdefault(query, {})
-            passages[passage] = max(label, passages.get(passage, 0.0))
+            continue
+        query, passage, label = _labelled(row, place)
+        alone = alone and "positive" in row
+        passages = labelled.setdefault(query, {})
+        passages[passage] = max(label, passages.get(passage, 0.0))
     if not lists and not labelled:
         raise TrainingDataError(f"{path}: empty; each line is an object with query, passage and label")
-    _check_classes(path, labelled)
+    if negatives_needed and not alone:
+        _check_classes(path, labelled)
     return TrainingData(
         lists=tuple(lists),
         judged=tuple(_judged(query, labels) for query, labels in labelled.items() if any(labels.values())),
         pool=tuple(dict.fromkeys(passage for labels in labelled.values() for passage in labels)),
         digests={str(path): digest(path)},
     )
+
+
+def _labelled(row: Mapping[str, object], place: str) -> tuple[str, str, float]:
+    """Query, passage and label; a positive without negatives is a passage labelled 1."""
+    query = text_of(row, "query", place)
+    if "positive" in row:
+        return query, text_of(row, "positive", place), 1.0
+    return query, text_of(row, "passage", place), number_of(row, "label", place, highest=1.0)
 
 
 def _list(row: Mapping[str, object], place: str) -> RankingList:
@@ -80,7 +91,7 @@ def _judged(query: str, labels: Mapping[str, float]) -> Judged:
 
 
 def _folder(path: Path) -> TrainingData:
-    corpus_file = next((file for name in ("corpus.jsonl", "corpus.jsonl.gz") if (file := path / name).exists()), None)
+    corpus_file = next((file for name in CORPUS_FILES if (file := path / name).exists()), None)
     if corpus_file is None:
         raise TrainingDataError(f"{path}: no corpus.jsonl; a folder of training data is a BEIR folder")
     dataset = _dataset(path)

@@ -20,11 +20,9 @@ from core.errors import TrainingFailed
 from models.runtimes.quiet import quiet
 from models.training.interrupt import Interrupt
 from models.training.length_groups import Places
-from models.training.options import PairsOptions, ReportProgress, StsOptions
+from models.training.options import ReportProgress, RunOptions
 from models.training.precision import trains_in_bfloat16
-
-HEAD_RATE = 30.0
-"""A joint model's head moves this many times faster: it starts at zero, and the rest is nearly right already."""
+from models.training.trainable import Trainable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +42,7 @@ class RunSettings:
     on_progress: ReportProgress | None
 
     @classmethod
-    def of(cls, options: PairsOptions | StsOptions, *, checkpoints: Path, metric: str) -> Self:
+    def of(cls, options: RunOptions, *, checkpoints: Path, metric: str) -> Self:
         """The settings that *options* hold."""
         return cls(
             checkpoints=checkpoints,
@@ -87,7 +85,7 @@ class TrainingRun(Trainer):
 
     def __init__(
         self,
-        module: nn.Module,
+        module: Trainable,
         settings: RunSettings,
         *,
         examples: Examples,
@@ -134,20 +132,20 @@ class TrainingRun(Trainer):
         return self._examples.order
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:  # noqa: ARG002
-        """AdamW; values that decay are matrices, and a new head moves faster."""
+        """AdamW; values that decay are matrices that move at the run's own rate."""
         rate = self._settings.learning_rate
-        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
         for name, value in self._module.named_parameters():
             if value.requires_grad:
-                groups.setdefault((value.ndim >= 2, _is_head(name)), []).append(value)
+                groups.setdefault((value.ndim >= 2, self._module.rate(name)), []).append(value)
         self.optimizer = torch.optim.AdamW(
             [
                 {
                     "params": values,
-                    "lr": rate * (HEAD_RATE if head else 1.0),
-                    "weight_decay": 0.01 if decays and not head else 0.0,
+                    "lr": rate * faster,
+                    "weight_decay": 0.01 if matrices and faster == 1.0 else 0.0,
                 }
-                for (decays, head), values in groups.items()
+                for (matrices, faster), values in groups.items()
             ],
             fused=True,
         )
@@ -194,10 +192,6 @@ class _Progress(TrainerCallback):
         loss = kwargs.get("logs", {}).get("loss")
         if self._report and loss is not None:
             self._report(state.global_step, state.max_steps, float(loss))
-
-
-def _is_head(name: str) -> bool:
-    return name.rpartition("joint.")[2].split(".")[0] in ("scale", "bias", "head")
 
 
 def _arguments(settings: RunSettings) -> TrainingArguments:

@@ -9,19 +9,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.errors import TrainingFailed
-from models.training.options import PairsOptions, StsOptions
+from models.training.options import RunOptions
 from models.training.report import TrainingReport
 
 METRICS_FILE = "metrics.json"
 CHECKPOINTS = "checkpoints"
 _RUN_FILE = "run.json"
-_NOT_THE_RUN = ("output", "on_progress", "threads", "data", "base")
+_NOT_THE_RUN = ("output", "on_progress", "on_preparation", "threads", "data", "base")
 """Options that do not change what comes out, and those that are told by their content instead of their place."""
 
 
-def run_key(
-    recipe: str, options: PairsOptions | StsOptions, *, data: Mapping[str, str], base: str
-) -> dict[str, object]:
+def run_key(recipe: str, options: RunOptions, *, data: Mapping[str, str], base: str) -> dict[str, object]:
     """Everything that decides what a run does; *data*: the files' hashes, *base*: the base model's fingerprint."""
     settings = {key: value for key, value in asdict(options).items() if key not in _NOT_THE_RUN}
     return {"recipe": recipe, **settings, "data": dict(data), "base": base}
@@ -49,9 +47,12 @@ class RunFolder:
             self._check(metrics.get("run"), "the model of another run")
             return TrainingReport.from_json(metrics.get("report"), self.path)
         begun = self._read(self.checkpoints / _RUN_FILE)
-        if begun is not None:
+        if begun != self.run and any(self.checkpoints.glob("checkpoint-*")):
             self._check(begun, "checkpoints of another run")
         try:
+            if begun not in (None, self.run):
+                # Another run that failed before its first checkpoint: what it prepared is of no use to this one.
+                shutil.rmtree(self.checkpoints)
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             (self.checkpoints / _RUN_FILE).write_text(json.dumps(self.run, indent=2), encoding="utf-8")
         except OSError as exc:

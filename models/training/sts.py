@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-
 import torch
-from transformers import set_seed
 
 from core.errors import TrainingDataError
 from models.catalog import DEFAULT, resolve
 from models.folder import ModelFolder
-from models.runtimes.quiet import quiet
-from models.training.base import open_cross_encoder, open_tokenizer
+from models.training.base import open_cross_encoder, open_tokenizer, save_cross_encoder
 from models.training.card import Card
 from models.training.correlation import pearson, spearman
 from models.training.length_groups import LengthGroups
 from models.training.options import StsOptions
-from models.training.outcome import write_outcome
 from models.training.pair_model import PairBatches, PairModel
+from models.training.recipe import Course, begin, conduct
 from models.training.report import TrainingReport
-from models.training.run import Examples, RunSettings, TrainingRun
+from models.training.run import Examples
 from models.training.run_folder import RunFolder, run_key
 from models.training.sentences import SentenceData, SentencePair, read_sentence_data
 
@@ -38,10 +33,7 @@ def train_sts(options: StsOptions) -> TrainingReport:
     TrainingDataError for data that no model can be made from, ModelInvalid or ModelNotFound for the base,
     TrainingFailed when the run has to stop, KeyboardInterrupt after Ctrl-C (the checkpoint is kept).
     """
-    started = time.monotonic()
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    set_seed(options.seed)
+    started = begin(options)
     data = read_sentence_data(options.data, language=options.language)
     base = resolve(DEFAULT if options.base is None else str(options.base), role="encoder")
     folder = RunFolder(options.output, run_key("sts", options, data=data.digests, base=base.fingerprint))
@@ -55,30 +47,17 @@ def train_sts(options: StsOptions) -> TrainingReport:
         for part in (both_orders(data, options), data.dev, data.test)
     )
     module = PairModel(open_cross_encoder(base, new_head=True))
-    before = correlations(module, test)
     order = LengthGroups(train.lengths, batch_size=options.batch_size, seed=options.seed)
-    outcome = TrainingRun(
-        module,
-        RunSettings.of(options, checkpoints=folder.checkpoints, metric=METRIC),
+    course = Course(
+        module=module,
         examples=Examples(count=len(train.lengths), order=order, batch=train.batch),
         evaluation=lambda: correlations(module, dev),
-    ).run()
-    report = TrainingReport(
-        model=options.output,
-        metrics=correlations(module, test),
-        before=before,
-        steps=outcome.steps,
-        best_step=outcome.best_step,
-        seconds=time.monotonic() - started,
+        measure=lambda: correlations(module, test),
+        metric=METRIC,
+        save=lambda path: save_cross_encoder(module.cross, tokenizer, path),
+        card=_card(base, folder, options),
     )
-
-    def save(path: Path) -> None:
-        with quiet():
-            module.cross.save_pretrained(path)
-            tokenizer.save_pretrained(path)
-
-    write_outcome(folder, report, outcome, save=save, card=_card(base, folder, options), metric=METRIC)
-    return report
+    return conduct(options, folder, course, started=started)
 
 
 def both_orders(data: SentenceData, options: StsOptions) -> list[SentencePair]:

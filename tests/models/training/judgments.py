@@ -62,3 +62,11 @@ def _scored(draw: random.Random) -> dict[str, object]:
 
 def _text(draw: random.Random, words: int) -> str:
     return " ".join(draw.choices(WORDS, k=words))
+
+
+def translations(file: Path, *, rows: int = 60, seed: int = 4) -> Path:
+    """{en, it}: a text, and the same with each of its words spelled backwards, which makes it one of many pieces."""
+    draw = random.Random(seed)
+    known = [word for word in WORDS if word != word[::-1]]
+    texts = [draw.choices(known, k=draw.randint(2, 5)) for _ in range(rows)]
+    return write_lines(file, ({"en": " ".join(words), "it": " ".join(word[::-1] for word in words)} for words in texts))

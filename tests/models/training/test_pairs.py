@@ -163,9 +163,16 @@ def test_another_runs_folder_is_left_alone(options: PairsOptions, tmp_path: Path
         train_pairs(replace(options, seed=7))
     broken = replace(options, output=tmp_path / "broken")
     with pytest.raises(SystemExit):
-        train_pairs(replace(broken, on_progress=stops(at=3)))
+        train_pairs(replace(broken, on_progress=stops(at=6)))
     with pytest.raises(TrainingFailed, match=r"checkpoints of another run \(learning_rate differ\)"):
         train_pairs(replace(broken, learning_rate=1.0))
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_gives_way(options: PairsOptions) -> None:
+    """Nothing of it is worth keeping, so the next run may have other settings."""
+    with pytest.raises(SystemExit):
+        train_pairs(replace(options, on_progress=stops(at=3)))
+    assert train_pairs(replace(options, learning_rate=1e-4)).steps == 9
 
 
 def test_a_loss_that_is_no_number_stops_the_run(options: PairsOptions) -> None:

@@ -1,0 +1,103 @@
+"""The course of an encoder over translations: which texts are learned, which measured, and where they are to be put."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.errors import TrainingDataError, TrainingFailed
+from core.protocols import Encoder
+from models.training.options import EncoderOptions, ReportPreparation
+from models.training.ranks import first_goes_first
+from models.training.regression import HeldOutTranslations, Placed, PlacedBatches, Targets
+from models.training.text_batches import TextReader
+from models.training.translations import Translation, Translations, joined
+
+HELD_OUT = 1000
+"""At most so many texts are measured on."""
+_ENCODED_AT_ONCE = 2048
+_TEACHER_FILE = "teacher.npy"
+
+
+@dataclass(frozen=True)
+class TranslationCourse:
+    """Batches to learn from, and the texts that are held out."""
+
+    train: PlacedBatches
+    held_out: HeldOutTranslations
+
+    @classmethod
+    def of(
+        cls,
+        data: Translations,
+        reader: TextReader,
+        teacher: Encoder,
+        *,
+        options: EncoderOptions,
+        checkpoints: Path,
+    ) -> TranslationCourse:
+        """Divide *data* by source, so that no text is both learned and measured on, and let the teacher read it.
+
+        The teacher's vectors are kept in *checkpoints*: a run that goes on does not wait for them again. Raises
+        TrainingDataError where what is left does not fill a batch.
+        """
+        rows, measured = divided(data.rows, options)
+        learned = Placed.of([*rows, *joined(rows, most=options.join, seed=options.seed)])
+        if len(learned.texts) < options.batch_size:
+            raise TrainingDataError(
+                f"{len(learned.texts)} texts are left to learn from, fewer than a batch of {options.batch_size}: lower"
+                " --batch-size, or bring more translations"
+            )
+        held_out = Placed.of(measured)
+        with first_goes_first():
+            targets = _targets(
+                [*learned.sources, *held_out.sources],
+                teacher,
+                file=checkpoints / _TEACHER_FILE,
+                report=options.on_preparation,
+            )
+        count = len(learned.sources)
+        texts, measured_texts = (
+            reader.read(part.texts, side="document", max_tokens=options.max_tokens) for part in (learned, held_out)
+        )
+        return cls(
+            PlacedBatches(texts, learned.rows, targets[:count]),
+            HeldOutTranslations(measured_texts, held_out, targets[count:]),
+        )
+
+
+def divided(rows: Sequence[Translation], options: EncoderOptions) -> tuple[list[Translation], list[Translation]]:
+    """Rows to learn from, in an order drawn by the seed, and rows to measure on, all of other sources."""
+    draw = random.Random(options.seed)
+    translated = sorted({row.source for row in rows if row.other})
+    draw.shuffle(translated)
+    count = min(HELD_OUT, max(1, round(options.development * len(translated))), len(translated) - 1)
+    held_out = set(translated[:count])
+    train = [row for row in rows if row.source not in held_out]
+    draw.shuffle(train)
+    return train, [row for row in rows if row.source in held_out and row.other]
+
+
+def _targets(texts: Sequence[str], teacher: Encoder, *, file: Path, report: ReportPreparation | None) -> Targets:
+    """The teacher's vectors, float16 (n, dim): their rounding is a thousandth of the distances that are learned."""
+    try:
+        if file.exists():
+            kept: Targets = np.load(file)
+            if kept.shape == (len(texts), teacher.dim):
+                return kept
+        targets = np.zeros((len(texts), teacher.dim), dtype=np.float16)
+        for start in range(0, len(texts), _ENCODED_AT_ONCE):
+            part = texts[start : start + _ENCODED_AT_ONCE]
+            targets[start : start + len(part)] = teacher.encode_documents(part)
+            if report:
+                report("texts read by the teacher", start + len(part), len(texts))
+        unfinished = file.with_suffix(".part.npy")
+        np.save(unfinished, targets)
+        unfinished.replace(file)
+    except (OSError, ValueError) as exc:
+        raise TrainingFailed(f"{file}: the teacher's vectors could not be kept or read: {exc}") from exc
+    return targets
