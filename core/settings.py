@@ -42,6 +42,22 @@ def _comma_separated(value: object) -> object:
 Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
 
 
+def _indexes_with_fields(value: object) -> object:
+    """`name=field,field;name` from a flag or the environment, or a table from the file."""
+    if isinstance(value, str):
+        parts = [part.partition("=") for part in value.split(";") if part.strip()]
+        return tuple((name.strip(), _comma_separated(fields)) for name, _, fields in parts)
+    return (
+        tuple((name, _comma_separated(fields)) for name, fields in value.items()) if isinstance(value, dict) else value
+    )
+
+
+ProxyIndexes = Annotated[
+    tuple[tuple[Annotated[str, Field(min_length=1)], tuple[str, ...]], ...], BeforeValidator(_indexes_with_fields)
+]
+"""Index names or patterns, each with the fields that are read (none: all text fields)."""
+
+
 class Settings(BaseModel):
     """What the product can be told. Each field's description is its help text and its line in the docs."""
 
@@ -76,6 +92,12 @@ class Settings(BaseModel):
     port: int = Field(8000, ge=0, le=65535, description="Port that the service listens on; 0 takes a free one.")
     threads: int = Field(16, ge=1, le=1024, description="Requests served at once by each worker.")
     max_body_mb: int = Field(32, ge=1, le=1024, description="Largest request body that is read, in megabytes.")
+    proxy_indexes: ProxyIndexes = Field(
+        (), description="name=field,field;...: OpenSearch indexes whose searches are re-ranked without being asked."
+    )
+    proxy_shadow: float = Field(
+        0.0, ge=0, le=1, description="Share of the searches that is re-ranked beside its answer, only to be counted."
+    )
     proxy_timeout_s: int = Field(
         300, ge=1, le=86_400, description="Seconds that OpenSearch may take over a forwarded request."
     )

@@ -162,6 +162,7 @@ class ReadyAnswer(_Answer):
 
     status: Literal["ready"]
     missing: list[str]
+    breaker: Literal["closed", "open", "half_open"] | None = None
 
 
 class TextOf(_Answer):

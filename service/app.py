@@ -12,10 +12,9 @@ from flask.json.provider import DefaultJSONProvider
 
 from service import auth, documents, errors, indexes, info, metrics, models, openapi, page, probes, rerank, search
 from service.components import Components
-from service.proxy.address import Address, is_server
-from service.proxy.middleware import Proxy
-from service.proxy.shadowed import Shadowed
-from service.proxy.upstream import Upstream
+from service.proxy.address import is_server
+from service.proxy.mount import mount
+from service.proxy.search.breaker import Breaker
 
 _log = logging.getLogger(__name__)
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -33,6 +32,7 @@ def create_app(components: Components) -> Flask:
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     measured = metrics.Metrics()
+    breaker = Breaker() if is_server(components.settings.store) else None
     errors.register(app)
     _watch(app, measured)
     auth.register(app, components.settings.api_keys)
@@ -42,28 +42,16 @@ def create_app(components: Components) -> Flask:
         rerank.routes(components, measured),
         indexes.routes(components),
         models.routes(components),
-        probes.routes(components),
+        probes.routes(components, breaker),
         info.routes(components),
         metrics.routes(measured),
         openapi.routes(openapi.describe()),
         page.routes(app),
     ):
         app.register_blueprint(blueprint)
-    _put_before(app, components, measured)
+    if breaker is not None:
+        mount(app, components, measured, breaker)
     return app
-
-
-def _put_before(app: Flask, components: Components, measured: metrics.Metrics) -> None:
-    """The proxy stands before *app* where the store is a server."""
-    if not is_server(components.settings.store):
-        return
-    app.wsgi_app = Proxy(  # type: ignore[method-assign]
-        app.wsgi_app,
-        Upstream(Address.parse(components.settings.store), timeout=components.settings.proxy_timeout_s),
-        shadowed=Shadowed.of(app),
-        keys=auth.Keys(components.settings.api_keys),
-        observe=measured.observe_request,
-    )
 
 
 class _Json(DefaultJSONProvider):

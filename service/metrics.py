@@ -62,6 +62,11 @@ class Metrics:
             "rerank_candidates_scored", "Texts that a cross-encoder gave a score.", registry=self._registry
         )
 
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Where parts of the service add measures of their own."""
+        return self._registry
+
     def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answer; *route* is the rule that matched, so that there are only so many."""
         method = method if method in _METHODS else "other"

@@ -25,6 +25,8 @@ SERVING = (
     "k",
     "fusion",
     "timeout_ms",
+    "proxy_indexes",
+    "proxy_shadow",
     "proxy_timeout_s",
 )
 """The settings that a running service uses."""

@@ -16,6 +16,7 @@ from service.errors import HttpError, refusal_of
 from service.proxy.connection import ClientGone
 from service.proxy.headers import of_answer
 from service.proxy.request import SMALL_BYTES, ClientRequest
+from service.proxy.search.searches import Searches
 from service.proxy.shadowed import Shadowed
 from service.proxy.upstream import Answer, Upstream
 
@@ -39,12 +40,14 @@ class Proxy:
         *,
         shadowed: Shadowed,
         keys: Keys,
+        searches: Searches,
         observe: Callable[[str, str, int, float], None],
     ) -> None:
         self._application = application
         self._upstream = upstream
         self._shadowed = shadowed
         self._keys = keys
+        self._searches = searches
         self._observe = observe
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -68,8 +71,12 @@ class Proxy:
     def _forwarded(self, request: ClientRequest) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
         self._keys.check(request.environ)
         headers = self._keys.without(request.headers())
-        answer = self._upstream.ask(request.exchange(self._upstream.address, headers))
-        return answer.head.status_line, of_answer(answer.head.headers), _body(answer)
+        looked = self._searches.look(request, headers)
+        if looked.answer is not None:
+            status, answered, body = looked.answer
+            return status, answered, [body]
+        answer = self._upstream.ask(looked.request.exchange(self._upstream.address, headers))
+        return answer.head.status_line, [*of_answer(answer.head.headers), *looked.added], _body(answer)
 
     def _finish(self, environ: WSGIEnvironment, status: int, started: float) -> None:
         seconds = time.perf_counter() - started

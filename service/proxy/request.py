@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 from urllib.parse import quote, unquote
 from wsgiref.types import WSGIEnvironment
@@ -63,8 +64,6 @@ class ClientRequest:
         Raises ClientGone when the client leaves before its body is whole, and InvalidRequest for a path that could
         lead out of the address's own.
         """
-        if address.prefix and _leaves(self.path):
-            raise InvalidRequest("the path has a segment . or .. in it, which could lead out of the store's own path")
         environ, stream = self.environ, self.environ["wsgi.input"]
         lines = list(headers)
         first, rest = b"", None
@@ -80,8 +79,24 @@ class ClientRequest:
         elif "HTTP_TRANSFER_ENCODING" in environ:
             lines.append(("transfer-encoding", "chunked"))
             rest = _chunks(stream)
-        head = head_of(self.method, address.prefix + self.target, address, lines)
+        head = head_of(self.method, self.target, address, lines)
         return Exchange(self.method, head, first, rest, environ.get("gunicorn.socket"))
+
+    def buffered(self, limit: int) -> tuple[ClientRequest, bytes | None]:
+        """This request with a body that can be read once more, and that body; None where it has more than *limit*
+        bytes. Raises ClientGone when the client leaves before its body is whole."""
+        stream = self.environ["wsgi.input"]
+        length = self.environ.get("CONTENT_LENGTH")
+        if not length and "HTTP_TRANSFER_ENCODING" not in self.environ:
+            return self, b""
+        if length and int(length) > limit:
+            return self, None
+        size = int(length) if length else limit + 1
+        data = stream.read(size)
+        if length and len(data) < size:
+            raise ClientGone("the client left before its body was whole")
+        again = replace(self, environ={**self.environ, "wsgi.input": _Again(data, stream)})
+        return again, data if len(data) <= limit else None
 
     def headers(self) -> list[tuple[str, str]]:
         """The headers that travel on."""
@@ -89,8 +104,14 @@ class ClientRequest:
 
 
 def head_of(method: str, target: str, address: Address, headers: Iterable[tuple[str, str]]) -> bytes:
-    """Request line and headers, in bytes. Raises InvalidRequest for a header that would end its own line."""
-    lines = [f"{method} {target} HTTP/1.1", f"host: {address.authority}"]
+    """Request line and headers, in bytes.
+
+    Raises InvalidRequest for a header that would end its own line, and for a path that could lead out of the
+    address's own.
+    """
+    if address.prefix and _leaves(target.partition("?")[0]):
+        raise InvalidRequest("the path has a segment . or .. in it, which could lead out of the store's own path")
+    lines = [f"{method} {address.prefix}{target} HTTP/1.1", f"host: {address.authority}"]
     for name, value in headers:
         if not (is_safe(value) and is_safe(name)):
             raise InvalidRequest(f"the header {name.encode('unicode_escape').decode()} holds a line end or NUL")
@@ -99,6 +120,18 @@ def head_of(method: str, target: str, address: Address, headers: Iterable[tuple[
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
     except UnicodeEncodeError as exc:
         raise InvalidRequest("the target and the headers of a request are bytes, one character each") from exc
+
+
+class _Again:
+    """A body whose beginning has been read already."""
+
+    def __init__(self, data: bytes, rest: BinaryIO) -> None:
+        self._data = io.BytesIO(data)
+        self._rest = rest
+
+    def read(self, size: int) -> bytes:
+        """What was read already, then the rest; empty at its end."""
+        return self._data.read(size) or self._rest.read(size)
 
 
 def _pieces(stream: BinaryIO, left: int) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.service.proxy.scripted import ScriptedServer, scripted_server
-from tests.service.proxy.standing import Standing, standing_before
+from tests.service.proxy.standing import Standing, standing_before, until_loaded
 
 
 @pytest.fixture(scope="session")
@@ -34,4 +34,5 @@ def before_scripted(_scripted: ScriptedServer, tmp_path_factory: pytest.TempPath
 def before_opensearch(opensearch_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     """A service before the real OpenSearch."""
     with standing_before(opensearch_url, tmp_path_factory.mktemp("opensearch")) as service:
+        until_loaded(service)
         yield service

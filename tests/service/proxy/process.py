@@ -1,7 +1,7 @@
 """A service before a server, in a process of its own: `python -m tests.service.proxy.process FOLDER SETTINGS`.
 
 SETTINGS is JSON. The reranker gives a text the share of the query's words that it holds; it fails for the query
-"break", and reads "slow" for as long as FOLDER/slow is there.
+"break" until FOLDER/mended is there, and takes a while over each text for the query "slow".
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Led(FakeReranker):
         query = self.calls[-1][0]
         if query == "break" and not (self._folder / "mended").exists():
             raise ModelError("the model is broken")
-        while query == "slow" and (self._folder / "slow").exists():
+        if query == "slow":
             (self._folder / "reading").touch()
-            time.sleep(0.01)
+            time.sleep(0.05)
 
 
 def led_by(folder: Path, settings: Settings) -> Components:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.service.process import PATIENCE_SECONDS, wait_for
+from tests.service.proxy.scripted import until
 
 
 @dataclass(frozen=True)
@@ -97,3 +98,8 @@ def standing_before(server: str, folder: Path, **settings: object) -> Iterator[S
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def until_loaded(service: Standing) -> None:
+    """Wait until the service's reranker is there."""
+    until(lambda: service.ask("GET", "/info").status == 200)

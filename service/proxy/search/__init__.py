@@ -1,0 +1,1 @@
+"""Searches on their way to OpenSearch: which are re-ranked, and how."""

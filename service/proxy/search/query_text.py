@@ -1,0 +1,93 @@
+"""Finding the words that a search looks for, where its query shows them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_BY_FIELD = {
+    "match": "query",
+    "match_phrase": "query",
+    "match_phrase_prefix": "query",
+    "match_bool_prefix": "query",
+    "neural": "query_text",
+    "neural_sparse": "query_text",
+    "knn": "query_text",
+}
+"""Clauses `{name: {field: text or {key: text}}}`, with the key."""
+
+_PLAIN = frozenset({"multi_match", "combined_fields", "semantic"})
+"""Clauses `{name: {"query": text}}`."""
+
+_WITH_SYNTAX = frozenset({"query_string", "simple_query_string"})
+"""The same, whose text has signs that are no words."""
+
+_COMPOUND: Mapping[str, tuple[str, ...]] = {
+    "bool": ("must", "should"),
+    "dis_max": ("queries",),
+    "hybrid": ("queries",),
+    "function_score": ("query",),
+    "script_score": ("query",),
+    "constant_score": ("filter",),
+    "boosting": ("positive",),
+    "nested": ("query",),
+    "has_child": ("query",),
+    "has_parent": ("query",),
+    "pinned": ("organic",),
+}
+"""Clauses around clauses, with the keys whose matches are looked for: neither filters nor what must not be."""
+
+_EXCLUDED = re.compile(r"""(?:(?<=\s)|^)(?:NOT\s+|[-!])(?:\w[\w.]*:)?(?:"[^"]*"|\([^)]*\)|\S+)""")
+_RANGE = re.compile(r"[\[{][^\]}]*\bTO\b[^\]}]*[\]}]")
+_FIELD = re.compile(r"(?:(?<=[\s(+])|^)[\w.*\\]+:(?=\S)")
+_WEIGHT = re.compile(r"[~^][\d.]*")
+_OPERATOR = re.compile(r"\b(?:AND|OR)\b|&&|\|\|")
+_SIGN = re.compile(r'[+|()"*?\[\]{}<>=/]')
+_ESCAPED = re.compile(r"\\(.)")
+
+
+def query_text(query: object, *, q: str | None = None) -> str | None:
+    """The words of a search's *query* clause, and of `q=` in its address; different texts follow one another.
+
+    None when there are none: the search has no words, or they are where only its author knows.
+    """
+    found = [*_texts(query), *([words_of(q)] if q else [])]
+    texts = [text for text in dict.fromkeys(part.strip() for part in found) if text]
+    return " ".join(texts) or None
+
+
+def words_of(syntax: str) -> str:
+    """A query string without its signs: `title:"green tea" AND -milk^2` has the words `green tea`."""
+    text = _RANGE.sub(" ", _FIELD.sub(" ", _EXCLUDED.sub(" ", syntax)))
+    text = _OPERATOR.sub(" ", _WEIGHT.sub(" ", text))
+    return " ".join(_ESCAPED.sub(r"\1", _SIGN.sub(" ", text)).split())
+
+
+def _texts(clause: object) -> Iterator[str]:
+    if isinstance(clause, list):
+        for member in clause:
+            yield from _texts(member)
+        return
+    if not isinstance(clause, Mapping):
+        return
+    for name, value in clause.items():
+        if not isinstance(value, Mapping):
+            continue
+        if name in _COMPOUND:
+            for key in _COMPOUND[name]:
+                yield from _texts(value.get(key))
+        elif name in _BY_FIELD:
+            yield from _by_field(value, _BY_FIELD[name])
+        elif isinstance(value.get("query"), str):
+            if name in _PLAIN:
+                yield value["query"]
+            elif name in _WITH_SYNTAX:
+                yield words_of(value["query"])
+
+
+def _by_field(clause: Mapping[str, Any], key: str) -> Iterator[str]:
+    for value in clause.values():
+        text = value.get(key) if isinstance(value, Mapping) else value
+        if isinstance(text, str):
+            yield text
