@@ -58,7 +58,7 @@ def test_few_judgments_move_little() -> None:
 
 def test_a_fit_says_what_is_so() -> None:
     """On queries that it has not seen, the probabilities are the shares of relevant ones, and the order is better."""
-    judged, others = drawn(150, logit=2.0, cosine=2.0), drawn(150, logit=2.0, cosine=2.0, seed=2)
+    judged, others = drawn(150, logit=1.0, cosine=3.0), drawn(150, logit=1.0, cosine=3.0, seed=2)
     fitted = fit(judged, precision=0.8)
 
     lists = [scored(one, fitted.fusion) for one in others]
