@@ -66,6 +66,7 @@ _negatives = click.option("--negatives", type=click.IntRange(min=0), help="Negat
 
 
 @command.command(name="pairs")
+@click.option("--loss", type=click.Choice(["listwise", "pairwise", "pointwise"]), help="What the labels teach.")
 @_negatives
 @_teacher_weight
 @_development
@@ -116,6 +117,40 @@ def encoder(*, as_json: bool, **given: Any) -> None:
     from models.training.options import EncoderOptions
 
     _train(lambda reports: train_encoder(EncoderOptions(**_set(given), **reports)), as_json)
+
+
+@command.command(name="nli")
+@click.option("--language", type=click.Choice(["it", "en", "both"]), help="The files to read.  [default: both]")
+@_development
+@_recipe
+def nli(*, as_json: bool, **given: Any) -> None:
+    """A classifier of entailment, neutral and contradiction, or of entailment and its absence.
+
+    DATA is JSON lines of {"premise", "hypothesis", "label"}, or folders whose files are named train, dev and test.
+    """
+    from models.training.nli import train_nli
+    from models.training.options import NliOptions
+
+    _train(lambda reports: train_nli(NliOptions(**_set(given), **reports)), as_json)
+
+
+@command.command(name="distill")
+@click.option("--teacher", help="The reranker or encoder that is learned from.")
+@click.option("--layers", type=click.IntRange(min=1), help="Keep so many of the base's layers.  [default: all]")
+@click.option("--student", type=click.Choice(["joint", "cross-encoder"]), help="What a bi-encoder becomes.")
+@_negatives
+@_teacher_weight
+@_development
+@_recipe
+def distill(*, as_json: bool, **given: Any) -> None:
+    """A reranker that learns another model's scores, with fewer layers if you like.
+
+    DATA is what `train pairs` takes, or JSON lines of {"query", "passages", "scores"}.
+    """
+    from models.training.distill import train_distill
+    from models.training.options import DistillOptions
+
+    _train(lambda reports: train_distill(DistillOptions(**_set(given), **reports)), as_json)
 
 
 def _set(given: dict[str, Any]) -> dict[str, Any]:

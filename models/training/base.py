@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from torch import nn
@@ -20,6 +21,7 @@ from models.runtimes.quiet import quiet
 from models.training.batches import CrossBatches, JointBatches, ListBatches
 from models.training.list_model import CrossScorer, JointScorer
 from models.training.lists import RankingList
+from models.training.options import Student
 from models.training.trainable import without_dropout
 
 
@@ -42,6 +44,22 @@ class Base:
         make: Callable[..., ListBatches] = JointBatches if self.architecture == "joint" else CrossBatches
         return make(lists, self.tokenizer, query_tokens=query_tokens, max_tokens=max_tokens)
 
+    def shorten(self, layers: int) -> None:
+        """Keep *layers* of the layers, evenly spread, the first and the last among them.
+
+        Raises ModelInvalid where there are not so many, or they cannot be told.
+        """
+        network: Any = self.scorer.joint.bert if isinstance(self.scorer, JointScorer) else self.scorer.cross.base_model
+        there = getattr(getattr(network, "encoder", None), "layer", None)
+        if there is None or not 1 <= layers <= len(there):
+            count = "layers that cannot be taken apart" if there is None else f"{len(there)} layers"
+            raise ModelInvalid(f"{self.folder.path} has {count}; {layers} of them cannot be kept")
+        kept = np.linspace(0, len(there) - 1, layers).round().astype(int).tolist() if layers > 1 else [0]
+        network.encoder.layer = nn.ModuleList([there[place] for place in kept])
+        network.config.num_hidden_layers = layers
+        if isinstance(self.scorer, JointScorer):
+            self.scorer.joint.apart_layers = layers // 2
+
     def save(self, folder: Path) -> None:
         """Write the weights, the configuration and the tokenizer. Raises OSError."""
         if isinstance(self.scorer, JointScorer):
@@ -50,8 +68,8 @@ class Base:
             save_cross_encoder(self.scorer.cross, self.tokenizer, folder)
 
 
-def open_base(name: str | Path | None) -> Base:
-    """The model that *name* means, ready to be trained: a bi-encoder becomes a joint reranker. None: the built-in one.
+def open_base(name: str | Path | None, *, student: Student = "joint") -> Base:
+    """The model that *name* means, ready to be trained; a bi-encoder becomes *student*. None: the built-in one.
 
     Raises ModelNotFound where there is none, ModelInvalid where it cannot become a reranker.
     """
@@ -61,25 +79,28 @@ def open_base(name: str | Path | None) -> Base:
         return Base(folder, CrossScorer(open_cross_encoder(folder)), tokenizer, DEFAULT)
     if folder.architecture == "joint":
         return Base(folder, JointScorer(_trainable(JointReranker.from_folder(folder.weights))), tokenizer, DEFAULT)
+    if student == "cross-encoder":
+        return Base(folder, CrossScorer(open_cross_encoder(folder, new_head=True)), tokenizer, folder.name)
     joint = JointReranker.from_encoder(folder.weights)
     return Base(folder, JointScorer(_trainable(joint)), tokenizer, folder.name)
 
 
-def open_cross_encoder(folder: ModelFolder, *, new_head: bool = False) -> nn.Module:
-    """A transformers model with one label; *new_head* allows a folder without a head, which gets a random one.
+def open_cross_encoder(folder: ModelFolder, *, new_head: bool = False, labels: int = 1) -> nn.Module:
+    """A transformers model with *labels*; *new_head* allows a folder without a head, which gets a random one.
 
-    Raises ModelInvalid for a folder with more labels, or that cannot be loaded.
+    Raises ModelInvalid for a folder with another number of labels, or that cannot be loaded.
     """
-    if folder.kind != "encoder" and folder.labels != 1:
+    if folder.kind != "encoder" and (folder.architecture == "joint" or folder.labels != labels):
+        head = "is a joint reranker" if folder.architecture == "joint" else f"has a head of {folder.labels} labels"
         raise ModelInvalid(
-            f"{folder.path} has a head of {folder.labels} labels; training starts from one label, or from an encoder"
+            f"{folder.path} {head}; training starts from {labels} label{'s' * (labels > 1)}, or from an encoder"
         )
     if folder.kind == "encoder" and not new_head:
         raise ModelInvalid(f"{folder.path} has no head")
     try:
         with quiet():
             model: nn.Module = AutoModelForSequenceClassification.from_pretrained(
-                folder.weights, num_labels=1, dtype=torch.float32, local_files_only=True
+                folder.weights, num_labels=labels, dtype=torch.float32, local_files_only=True
             )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as exc:
         raise ModelInvalid(f"{folder.path}: cannot be loaded as a cross-encoder: {exc}") from exc

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.architectures.joint import JointReranker
-from models.training.list_loss import list_loss
+from models.training.list_loss import Lesson, list_loss
 from models.training.trainable import Trainable
 
 HEAD_RATE = 30.0
@@ -62,10 +62,10 @@ class CrossScorer(nn.Module):
 class ListModel(Trainable):
     """A scorer under training: called with a batch, it answers the mean loss of its lists."""
 
-    def __init__(self, scorer: JointScorer | CrossScorer, *, teacher_weight: float) -> None:
+    def __init__(self, scorer: JointScorer | CrossScorer, lesson: Lesson) -> None:
         super().__init__()
         self.scorer = scorer
-        self._teacher_weight = teacher_weight
+        self._lesson = lesson
 
     def rate(self, name: str) -> float:
         """HEAD_RATE for what a joint model has beside its encoder."""
@@ -74,4 +74,4 @@ class ListModel(Trainable):
     def forward(self, **batch: Tensor) -> Tensor:
         """The mean loss of the lists, a scalar."""
         labels, teacher, rows = batch["labels"], batch["teacher"], batch["rows"]
-        return list_loss(self.scorer(batch), labels, teacher, rows, teacher_weight=self._teacher_weight)
+        return list_loss(self.scorer(batch), labels, teacher, rows, lesson=self._lesson)

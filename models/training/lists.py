@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class RankingList:
-    """One query's passages with their labels from 0 to 1, at least one of them above 0, and the teacher's cosines.
+    """One query's passages with their labels from 0 to 1, all of them 0 where nothing was judged.
 
-    `teacher` is empty where no teacher has read the list.
+    teacher: the cosines of the encoder that holds a model near its base; scores: the logits of a model that is to be
+    learned. Each is empty where no such model has read the list.
     """
 
     query: str
     passages: tuple[str, ...]
     labels: tuple[float, ...]
     teacher: tuple[float, ...] = ()
+    scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,13 @@ POSITIVES = 5
 def complete_lists(data: TrainingData, encoder: Encoder, *, negatives: int, known: int, seed: int) -> list[RankingList]:
     """Every list of *data*, read by the teacher: one relevant passage and others that are not.
 
-    Lists that came complete keep *known* negatives at most; the others get *negatives*, hard ones from the pool
-    where too few are known (fewer where there are no more). Raises TrainingDataError when no list has a negative.
+    Lists that came complete keep *known* negatives at most, or all where they were read by a teacher; the others get
+    *negatives*, hard ones from the pool where too few are known (fewer where there are no more).
+
+    Raises TrainingDataError when no list has a negative.
     """
-    lists = _taught([cut(one, known) for one in data.lists], encoder)
+    given = [one if one.teacher or one.scores else cut(one, known) for one in data.lists]
+    lists = _taught(given, encoder)
     if data.judged:
         lists.extend(_mined(data, encoder, random.Random(seed), negatives))
     lists = [one for one in lists if len(one.passages) > 1]
@@ -43,18 +46,18 @@ def complete_lists(data: TrainingData, encoder: Encoder, *, negatives: int, know
 def cut(one: RankingList, negatives: int) -> RankingList:
     """The list with its first *negatives* alone."""
     end = 1 + negatives
-    return RankingList(one.query, one.passages[:end], one.labels[:end], one.teacher[:end])
+    return RankingList(one.query, one.passages[:end], one.labels[:end], one.teacher[:end], one.scores[:end])
 
 
 def _taught(lists: Sequence[RankingList], encoder: Encoder) -> list[RankingList]:
     """The lists with the encoder's cosine of each passage, where they had none."""
-    unread = [one for one in lists if not one.teacher]
+    unread = [one for one in lists if not one.teacher and not one.scores]
     texts = list(dict.fromkeys(text for one in unread for text in one.passages))
     passages = dict(zip(texts, encoder.encode_documents(texts), strict=True))
     queries = iter(encoder.encode_queries([one.query for one in unread]))
     taught = []
     for one in lists:
-        if one.teacher:
+        if one.teacher or one.scores:
             taught.append(one)
             continue
         query = next(queries)

@@ -12,6 +12,8 @@ ReportProgress = Callable[[int, int, float], None]
 ReportPreparation = Callable[[str, int, int], None]
 """Called before the first step with what is being done, how much of it is done, and how much there is."""
 Language = Literal["it", "en", "both"]
+Loss = Literal["listwise", "pairwise", "pointwise"]
+Student = Literal["joint", "cross-encoder"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +52,12 @@ class PairsOptions(RunOptions):
     base: None for a joint model from the built-in encoder; else a folder: a bi-encoder (becomes a joint model), a
         joint model, or a cross-encoder.
     development: a part of the queries, held out for the evaluation that chooses the best checkpoint.
-    negatives: passages beside the positive in a list. teacher_weight: how much of the loss is the divergence from the
-        base encoder's own order; 0 learns from the labels alone.
+    loss: of the labels; negatives: passages beside the positive in a list. teacher_weight: how much of the loss is the
+        divergence from the base encoder's own order; 0 learns from the labels alone.
     max_tokens: tokens read of a passage.
     """
 
+    loss: Loss = "listwise"
     negatives: int = 3
     teacher_weight: float = 0.5
     development: float = 0.1
@@ -74,6 +77,44 @@ class StsOptions(RunOptions):
     learning_rate: float = 2e-5
     max_tokens: int = 128
     evaluate_every: int = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class NliOptions(RunOptions):
+    """A classifier of pairs: what a premise says of a hypothesis.
+
+    data: files of {"premise", "hypothesis", "label"}, or folders of them whose names say train, dev or test. language:
+    of files whose names begin with one, such as it_dev.jsonl, those of this language are read.
+    """
+
+    language: Language = "both"
+    epochs: float = 3.0
+    learning_rate: float = 5e-5
+    batch_size: int = 32
+    development: float = 0.1
+    max_tokens: int = 128
+    evaluate_every: int = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillOptions(RunOptions):
+    """A reranker that learns another model's scores.
+
+    data: what PairsOptions takes, and files of {"query", "passages", "scores"}, whose scores are a teacher's logits.
+    teacher: a reranker or a bi-encoder that scores the lists without scores; None where all have some.
+    student: what a bi-encoder becomes: a joint reranker, or a cross-encoder with a new head. layers: so many of the
+        base's layers are kept, evenly spread; None for all.
+    teacher_weight: how much of the loss is the divergence from the teacher's order; the rest is the labels'.
+    """
+
+    teacher: str | Path | None = None
+    student: Student = "joint"
+    layers: int | None = None
+    learning_rate: float = 5e-5
+    negatives: int = 7
+    teacher_weight: float = 1.0
+    development: float = 0.1
+    max_tokens: int = 160
 
 
 @dataclass(frozen=True, kw_only=True)

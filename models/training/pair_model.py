@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import PreTrainedTokenizerBase
 
 from models.training.batches import padded
@@ -44,7 +44,7 @@ class PairBatches:
 
 
 class PairModel(Trainable):
-    """A cross-encoder with one label, under training: called with a batch, it answers the binary cross-entropy."""
+    """A cross-encoder under training. Here it has one label, and each pair's own label is a share of 1."""
 
     def __init__(self, cross: Any) -> None:
         super().__init__()
@@ -53,13 +53,18 @@ class PairModel(Trainable):
     def forward(self, **batch: Tensor) -> Tensor:
         """The mean loss of the pairs, a scalar."""
         read = {name: value for name, value in batch.items() if name != "labels"}
-        return binary_cross_entropy_with_logits(self._logits(read), batch["labels"])
+        return self.loss(self._logits(read), batch["labels"])
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The mean binary cross-entropy of logits (n, 1) and labels (n,) from 0 to 1."""
+        return binary_cross_entropy_with_logits(logits[:, 0], labels)
 
     def scores(self, pairs: PairBatches) -> NDArray[np.float64]:
-        """A logit for each of the pairs, float64 (n,)."""
+        """The logits of each of the pairs, float64 (n, labels)."""
         device = next(self.parameters()).device
         order = np.argsort(pairs.lengths, kind="stable").tolist()
-        scores = np.zeros(len(order))
+        scores = np.zeros((len(order), self.cross.config.num_labels))
+        self.eval()
         for start in range(0, len(order), _EVALUATED):
             places = order[start : start + _EVALUATED]
             read = {name: value.to(device) for name, value in pairs.batch(places).items() if name != "labels"}
@@ -68,5 +73,13 @@ class PairModel(Trainable):
         return scores
 
     def _logits(self, read: dict[str, Tensor]) -> Tensor:
-        logits: Tensor = self.cross(**read).logits.float()[:, 0]  # (n, 1) -> (n,)
+        logits: Tensor = self.cross(**read).logits.float()  # (n, labels)
         return logits
+
+
+class ClassModel(PairModel):
+    """A cross-encoder with several labels under training; each pair's own label is the number of its class."""
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The mean cross-entropy of logits (n, labels) and class numbers (n,)."""
+        return cross_entropy(logits, labels.long())

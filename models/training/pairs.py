@@ -14,10 +14,11 @@ from models.training.base import Base, open_base
 from models.training.batches import ListBatches
 from models.training.card import Card
 from models.training.length_groups import LengthGroups
+from models.training.list_loss import Lesson
 from models.training.list_model import ListModel
 from models.training.lists import RankingList
 from models.training.negatives import complete_lists, cut
-from models.training.options import PairsOptions
+from models.training.options import DistillOptions, PairsOptions
 from models.training.ranking_scores import METRIC, list_logits, log_odds, ranking_scores
 from models.training.reading import read_training_data
 from models.training.recipe import Course, begin, conduct
@@ -48,6 +49,10 @@ def train_pairs(options: PairsOptions) -> TrainingReport:
     finished = folder.finished()
     if finished is not None:
         return finished
+    if unlabelled := sum(not any(one.labels) for one in data.lists):
+        raise TrainingDataError(
+            f"{unlabelled} lists have scores and no labels; `rerank-cli train distill` learns from scores"
+        )
     lists = complete_lists(
         data,
         load_encoder(base.teacher),
@@ -58,13 +63,13 @@ def train_pairs(options: PairsOptions) -> TrainingReport:
     train, held_out = divided(lists, base, options)
     order = LengthGroups(train.lengths, batch_size=options.batch_size, seed=options.seed)
     course = Course(
-        module=ListModel(base.scorer, teacher_weight=options.teacher_weight),
+        module=ListModel(base.scorer, Lesson(options.loss, options.teacher_weight)),
         examples=Examples(count=len(train.lists), order=order, batch=train.batch),
         evaluation=lambda: ranking_scores(held_out_logits(base, held_out), held_out),
         afterwards=lambda: base.scorer.stretch(*log_odds(held_out_logits(base, held_out), held_out)),
         metric=METRIC,
         save=base.save,
-        card=_card(base, folder),
+        card=reranker_card(base, folder, use=_USE),
     )
     return conduct(options, folder, course, started=started)
 
@@ -75,7 +80,9 @@ def held_out_logits(base: Base, held_out: ListBatches) -> list[NDArray[np.float6
     return list_logits(base.scorer, held_out)
 
 
-def divided(lists: Sequence[RankingList], base: Base, options: PairsOptions) -> tuple[ListBatches, ListBatches]:
+def divided(
+    lists: Sequence[RankingList], base: Base, options: PairsOptions | DistillOptions
+) -> tuple[ListBatches, ListBatches]:
     """Lists to learn from and lists to measure on, divided by query so that none is both.
 
     Raises TrainingDataError where what is left does not fill a batch.
@@ -96,7 +103,8 @@ def divided(lists: Sequence[RankingList], base: Base, options: PairsOptions) -> 
     return base.batches(train, **limits), base.batches(measured, **limits)
 
 
-def _card(base: Base, folder: RunFolder) -> Card:
+def reranker_card(base: Base, folder: RunFolder, *, use: str) -> Card:
+    """The card of what *base* has become."""
     return Card(
         title=f"A {base.architecture} reranker",
         kind="reranker",
@@ -105,7 +113,7 @@ def _card(base: Base, folder: RunFolder) -> Card:
         max_tokens=_served_tokens(base),
         languages=base.folder.rerank.languages,
         run=folder.run,
-        use=_USE,
+        use=use,
     )
 
 

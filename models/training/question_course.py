@@ -66,6 +66,8 @@ def questions(data: TrainingData, *, negatives: int, draw: random.Random) -> tup
 
     asked: list[Question] = []
     for one in data.lists:
+        if not one.labels[0]:
+            continue
         others = tuple(row(text) for text in one.passages[1 : 1 + negatives])
         positive = row(one.passages[0])
         asked.append(Question(one.query, positive, others, frozenset({positive})))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -36,6 +37,9 @@ def _file(path: Path, negatives_needed: bool) -> TrainingData:
     alone = True
     for number, row in read_objects(path):
         place = f"{path}:{number}"
+        if "scores" in row:
+            lists.append(_scored(row, place))
+            continue
         if "negatives" in row:
             lists.append(_list(row, place))
             continue
@@ -73,8 +77,25 @@ def _list(row: Mapping[str, object], place: str) -> RankingList:
         raise TrainingDataError(f'{place}: "teacher" must have one cosine for the positive and each negative')
     if not all(isinstance(cosine, float | int) and -1.01 <= cosine <= 1.01 for cosine in teacher):
         raise TrainingDataError(f'{place}: "teacher" must hold cosines, numbers from -1 to 1')
+    label = number_of({"label": 1.0, **row}, "label", place, highest=1.0)
     cosines = tuple(map(float, teacher))
-    return RankingList(text_of(row, "query", place), passages, (1.0, *[0.0] * len(negatives)), cosines)
+    return RankingList(text_of(row, "query", place), passages, (label, *[0.0] * len(negatives)), cosines)
+
+
+def _scored(row: Mapping[str, object], place: str) -> RankingList:
+    passages, scores = row.get("passages"), row.get("scores")
+    if (
+        not isinstance(passages, list)
+        or len(passages) < 2
+        or not all(isinstance(p, str) and p.strip() for p in passages)
+    ):
+        raise TrainingDataError(f'{place}: "passages" must be a list of at least two texts')
+    if not isinstance(scores, list) or len(scores) != len(passages):
+        raise TrainingDataError(f'{place}: "scores" must have one number for each passage')
+    if not all(isinstance(score, float | int) and math.isfinite(score) for score in scores):
+        raise TrainingDataError(f'{place}: "scores" must hold finite numbers, a teacher\'s logits')
+    values = tuple(map(float, scores))
+    return RankingList(text_of(row, "query", place), tuple(passages), (0.0,) * len(passages), scores=values)
 
 
 def _check_classes(path: Path, labelled: Mapping[str, Mapping[str, float]]) -> None:

@@ -76,8 +76,7 @@ def both_orders(data: SentenceData, options: StsOptions) -> list[SentencePair]:
 
 def correlations(module: PairModel, pairs: PairBatches) -> dict[str, float]:
     """Pearson's (of the sigmoids) and Spearman's correlation with the true scores."""
-    module.eval()
-    logits = module.scores(pairs)
+    logits = module.scores(pairs)[:, 0]
     said = torch.sigmoid(torch.from_numpy(logits)).numpy()
     return {"pearson": pearson(said, pairs.labels), METRIC: spearman(logits, pairs.labels)}
 

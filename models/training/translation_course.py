@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from core.errors import TrainingDataError, TrainingFailed
+from core.errors import TrainingDataError
 from core.protocols import Encoder
+from models.training.kept_array import kept_array
 from models.training.options import EncoderOptions, ReportPreparation
-from models.training.ranks import first_goes_first
 from models.training.regression import HeldOutTranslations, Placed, PlacedBatches, Targets
 from models.training.text_batches import TextReader
 from models.training.translations import Translation, Translations, joined
@@ -53,13 +53,12 @@ class TranslationCourse:
                 " --batch-size, or bring more translations"
             )
         held_out = Placed.of(measured)
-        with first_goes_first():
-            targets = _targets(
-                [*learned.sources, *held_out.sources],
-                teacher,
-                file=checkpoints / _TEACHER_FILE,
-                report=options.on_preparation,
-            )
+        targets = _targets(
+            [*learned.sources, *held_out.sources],
+            teacher,
+            file=checkpoints / _TEACHER_FILE,
+            report=options.on_preparation,
+        )
         count = len(learned.sources)
         texts, measured_texts = (
             reader.read(part.texts, side="document", max_tokens=options.max_tokens) for part in (learned, held_out)
@@ -84,20 +83,12 @@ def divided(rows: Sequence[Translation], options: EncoderOptions) -> tuple[list[
 
 def _targets(texts: Sequence[str], teacher: Encoder, *, file: Path, report: ReportPreparation | None) -> Targets:
     """The teacher's vectors, float16 (n, dim): their rounding is a thousandth of the distances that are learned."""
-    try:
-        if file.exists():
-            kept: Targets = np.load(file)
-            if kept.shape == (len(texts), teacher.dim):
-                return kept
-        targets = np.zeros((len(texts), teacher.dim), dtype=np.float16)
+
+    def parts() -> Iterator[Targets]:
         for start in range(0, len(texts), _ENCODED_AT_ONCE):
             part = texts[start : start + _ENCODED_AT_ONCE]
-            targets[start : start + len(part)] = teacher.encode_documents(part)
+            yield teacher.encode_documents(part).astype(np.float16)
             if report:
                 report("texts read by the teacher", start + len(part), len(texts))
-        unfinished = file.with_suffix(".part.npy")
-        np.save(unfinished, targets)
-        unfinished.replace(file)
-    except (OSError, ValueError) as exc:
-        raise TrainingFailed(f"{file}: the teacher's vectors could not be kept or read: {exc}") from exc
-    return targets
+
+    return kept_array(file, (len(texts), teacher.dim), parts)

@@ -70,3 +70,18 @@ def translations(file: Path, *, rows: int = 60, seed: int = 4) -> Path:
     known = [word for word in WORDS if word != word[::-1]]
     texts = [draw.choices(known, k=draw.randint(2, 5)) for _ in range(rows)]
     return write_lines(file, ({"en": " ".join(words), "it": " ".join(word[::-1] for word in words)} for words in texts))
+
+
+def entailments(folder: Path, *, rows: int = 60, seed: int = 5) -> Path:
+    """Premises of cats or dogs; a hypothesis repeats them, names the other animal, or speaks of tea."""
+    draw = random.Random(seed)
+    for part in ("train", "dev", "test"):
+        write_lines(folder / f"{part}.jsonl", (_entailed(draw, number) for number in range(rows)))
+    return folder
+
+
+def _entailed(draw: random.Random, number: int) -> dict[str, object]:
+    animal, other = draw.sample(["cat", "dog"], 2)
+    label = ("entailment", "contradiction", "neutral")[number % 3]
+    said = {"entailment": animal, "contradiction": other, "neutral": "tea"}[label]
+    return {"premise": f"{_text(draw, 3)} {animal}", "hypothesis": f"this is the {said}", "label": label}

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
+from torch.nn.functional import (
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    kl_div,
+    log_softmax,
+    softmax,
+    softplus,
+)
 
-from models.training.list_loss import TEACHER_SCALE, list_loss
+from models.training.list_loss import TEACHER_SCALE, Lesson, list_loss
+from models.training.options import Loss
 
 LOGITS = torch.tensor([[2.0, 0.5, -1.0], [0.3, 0.1, 4.0]])
 TEACHER = torch.tensor([[0.6, 0.4, 0.1], [0.5, 0.2, 0.3]])
@@ -19,19 +27,41 @@ def test_it_is_cross_entropy_and_divergence_from_the_teacher(weight: float) -> N
     """As torch's own functions have it, for lists of equal length."""
     labelled = cross_entropy(LOGITS, torch.tensor([0, 0]))
     divergence = kl_div(log_softmax(LOGITS, -1), softmax(TEACHER * TEACHER_SCALE, -1), reduction="batchmean")
-    found = list_loss(LOGITS.flatten(), LABELS.flatten(), TEACHER.flatten(), ROWS, teacher_weight=weight)
+    found = list_loss(LOGITS.flatten(), LABELS.flatten(), TEACHER.flatten(), ROWS, lesson=Lesson(teacher_weight=weight))
     torch.testing.assert_close(found, (1 - weight) * labelled + weight * divergence)
+
+
+def test_pairwise_is_the_logistic_loss_of_each_two_of_different_labels() -> None:
+    """The relevant passage against each other one; two irrelevant ones say nothing."""
+    differences = torch.tensor([[2.0 - 0.5, 2.0 + 1.0], [0.3 - 0.1, 0.3 - 4.0]])
+    lesson = Lesson(loss="pairwise", teacher_weight=0.0)
+    found = list_loss(LOGITS.flatten(), LABELS.flatten(), TEACHER.flatten(), ROWS, lesson=lesson)
+    torch.testing.assert_close(found, softplus(-differences).mean())
+
+
+def test_pointwise_is_the_binary_cross_entropy_of_each_passage() -> None:
+    """Each passage alone; graded labels are shares."""
+    labels = torch.tensor([0.7, 0.0, 0.2, 1.0, 0.0, 0.0])
+    lesson = Lesson(loss="pointwise", teacher_weight=0.0)
+    found = list_loss(LOGITS.flatten(), labels, TEACHER.flatten(), ROWS, lesson=lesson)
+    torch.testing.assert_close(found, binary_cross_entropy_with_logits(LOGITS.flatten(), labels))
+
+
+@pytest.mark.parametrize("loss", ["listwise", "pairwise", "pointwise"])
+def test_a_list_without_judgments_gives_no_infinity(loss: Loss) -> None:
+    """Where all labels are 0 there may be nothing to learn, but never a value that is no number."""
+    lesson = Lesson(loss=loss, teacher_weight=0.0)
+    found = list_loss(LOGITS.flatten(), torch.zeros(6), TEACHER.flatten(), ROWS, lesson=lesson)
+    assert bool(torch.isfinite(found))
 
 
 def test_lists_of_different_length_do_not_mix() -> None:
     """The loss of a batch is the mean of its lists' own losses."""
     logits, teacher = torch.tensor([1.0, 0.0, 2.0, -1.0, 0.5]), torch.tensor([0.5, 0.1, 0.9, 0.3, 0.2])
     labels, rows = torch.tensor([1.0, 0.0, 0.0, 1.0, 0.0]), torch.tensor([0, 0, 0, 1, 1])
-    both = list_loss(logits, labels, teacher, rows, teacher_weight=0.5)
+    both = list_loss(logits, labels, teacher, rows, lesson=Lesson())
     alone = [
-        list_loss(
-            logits[at], labels[at], teacher[at], torch.zeros(len(logits[at]), dtype=torch.int64), teacher_weight=0.5
-        )
+        list_loss(logits[at], labels[at], teacher[at], torch.zeros(len(logits[at]), dtype=torch.int64), lesson=Lesson())
         for at in (slice(0, 3), slice(3, 5))
     ]
     torch.testing.assert_close(both, torch.stack(alone).mean())
@@ -39,5 +69,5 @@ def test_lists_of_different_length_do_not_mix() -> None:
 
 def test_very_wide_logits_stay_finite() -> None:
     """Nothing overflows on the way to a share."""
-    found = list_loss(1000 * LOGITS.flatten(), LABELS.flatten(), TEACHER.flatten(), ROWS, teacher_weight=0.5)
+    found = list_loss(1000 * LOGITS.flatten(), LABELS.flatten(), TEACHER.flatten(), ROWS, lesson=Lesson())
     assert bool(torch.isfinite(found))

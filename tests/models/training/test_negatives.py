@@ -50,12 +50,14 @@ def test_the_teacher_reads_every_passage() -> None:
         assert one.teacher == pytest.approx(expected, abs=1e-5)
 
 
-def test_given_lists_are_cut_and_keep_their_teacher() -> None:
-    """Nothing is encoded that was not asked for."""
+def test_given_lists_keep_what_was_read_and_are_cut_where_nothing_was() -> None:
+    """Nothing is encoded that was not asked for, and nothing thrown away that was."""
     given = RankingList("tea", ("tea", "dog", "cat"), (1.0, 0.0, 0.0), (0.9, 0.2, 0.1))
-    assert completed(TrainingData(lists=(given,)), known=1) == [
-        RankingList("tea", ("tea", "dog"), (1.0, 0.0), (0.9, 0.2))
-    ]
+    scored = RankingList("tea", ("tea", "dog", "cat"), (0.0, 0.0, 0.0), scores=(3.0, 1.0, 2.0))
+    unread = RankingList("dog", ("a dog", "tea", "cat"), (1.0, 0.0, 0.0))
+    *kept, read = completed(TrainingData(lists=(given, scored, unread)), known=1)
+    assert kept == [given, scored]
+    assert (read.passages, len(read.teacher)) == (("a dog", "tea"), 2)
 
 
 def test_equal_seeds_give_equal_lists() -> None:

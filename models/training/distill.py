@@ -1,0 +1,104 @@
+"""`train distill`: a reranker that learns to order as a teacher does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import TrainingDataError
+from models.loading import load_encoder
+from models.training.base import open_base
+from models.training.batches import ListBatches
+from models.training.correlation import spearman
+from models.training.length_groups import LengthGroups
+from models.training.list_loss import Lesson
+from models.training.list_model import ListModel
+from models.training.lists import RankingList
+from models.training.negatives import complete_lists
+from models.training.options import DistillOptions
+from models.training.pairs import divided, held_out_logits, reranker_card
+from models.training.ranking_scores import ranking_scores
+from models.training.reading import read_training_data
+from models.training.recipe import Course, begin, conduct
+from models.training.report import TrainingReport
+from models.training.run import Examples
+from models.training.run_folder import RunFolder, run_key
+from models.training.scoring import ListTeacher, with_scores
+
+METRIC = "spearman"
+_USE = "A reranker that orders passages as its teacher does; its logit is on the teacher's scale."
+
+
+def train_distill(options: DistillOptions) -> TrainingReport:
+    """Train a reranker on a teacher's scores and leave it in `options.output`, with the best checkpoint's weights.
+
+    A run that was broken off goes on from its last checkpoint, a finished one answers its report again. Raises
+    TrainingDataError for data that no model can be made from, ModelInvalid or ModelNotFound for base and teacher,
+    TrainingFailed when the run has to stop, KeyboardInterrupt after Ctrl-C (the checkpoint is kept).
+    """
+    started = begin(options)
+    data = read_training_data(options.data, negatives_needed=False)
+    base = open_base(options.base, student=options.student)
+    if options.layers is not None:
+        base.shorten(options.layers)
+    teacher = None if options.teacher is None else ListTeacher.named(options.teacher)
+    told = options if teacher is None else replace(options, teacher=teacher.fingerprint)
+    folder = RunFolder(options.output, run_key("distill", told, data=data.digests, base=base.folder.fingerprint))
+    finished = folder.finished()
+    if finished is not None:
+        return finished
+    negatives = options.negatives
+    lists: Sequence[RankingList] = complete_lists(
+        data, load_encoder(base.teacher), negatives=negatives, known=negatives, seed=options.seed
+    )
+    if teacher is not None:
+        lists = with_scores(lists, teacher, checkpoints=folder.checkpoints, report=options.on_preparation)
+    train, held_out = divided(learnable(lists), base, options)
+    order = LengthGroups(train.lengths, batch_size=options.batch_size, seed=options.seed)
+    course = Course(
+        module=ListModel(base.scorer, Lesson(teacher_weight=options.teacher_weight, teacher_scale=1.0)),
+        examples=Examples(count=len(train.lists), order=order, batch=train.batch),
+        evaluation=lambda: agreement(held_out_logits(base, held_out), held_out),
+        afterwards=lambda: base.scorer.stretch(*scale_of_teacher(held_out_logits(base, held_out), held_out)),
+        metric=METRIC,
+        save=base.save,
+        card=reranker_card(base, folder, use=_USE),
+    )
+    return conduct(options, folder, course, started=started)
+
+
+def learnable(lists: Sequence[RankingList]) -> list[RankingList]:
+    """The lists with their scores as what is learned. Raises TrainingDataError where there is one without."""
+    without = sum(not one.scores for one in lists)
+    if without:
+        raise TrainingDataError(
+            f"{without} of {len(lists)} lists have no scores: name a --teacher that scores them, or bring lines of"
+            ' {"query", "passages", "scores"}'
+        )
+    return [replace(one, teacher=one.scores) for one in lists]
+
+
+def agreement(logits: Sequence[NDArray[np.float64]], held_out: ListBatches) -> dict[str, float]:
+    """`spearman`: the mean correlation of the ranks in a list with the teacher's; `first`: how often both have the same
+    passage first; and the scores by the labels, where every list has one above 0."""
+    teachers = [np.array(one.scores) for one in held_out.lists]
+    both = list(zip(logits, teachers, strict=True))
+    scores = {
+        METRIC: float(np.mean([spearman(said, taught) for said, taught in both])),
+        "first": float(np.mean([said.argmax() == taught.argmax() for said, taught in both])),
+    }
+    if all(any(one.labels) for one in held_out.lists):
+        scores.update(ranking_scores(list(logits), held_out))
+    return scores
+
+
+def scale_of_teacher(logits: Sequence[NDArray[np.float64]], held_out: ListBatches) -> tuple[float, float]:
+    """Slope above 0 and shift that bring the logits nearest to the teacher's scores; (1, 0) where none does."""
+    said = np.concatenate(logits)
+    taught = np.concatenate([np.array(one.scores) for one in held_out.lists])
+    variance = float(said.var())
+    slope = float(((said - said.mean()) * (taught - taught.mean())).mean()) / variance if variance > 0 else 0.0
+    return (slope, float(taught.mean() - slope * said.mean())) if slope > 0 else (1.0, 0.0)

@@ -1,0 +1,63 @@
+"""A teacher's scores of lists, in logits: a reranker's own, or a bi-encoder's cosines made as wide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.catalog import resolve
+from models.loading import load_encoder, load_ranking_model
+from models.training.kept_array import kept_array
+from models.training.list_loss import TEACHER_SCALE
+from models.training.lists import RankingList
+from models.training.options import ReportPreparation
+
+_SCORES_FILE = "scores.npy"
+Score = Callable[[str, Sequence[str]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class ListTeacher:
+    """A model that scores the passages of a query. `name` and `fingerprint` say which one it is."""
+
+    name: str
+    fingerprint: str
+    score: Score
+
+    @classmethod
+    def named(cls, name: str | Path) -> ListTeacher:
+        """The reranker or bi-encoder that *name* means. Raises ModelNotFound, or ModelInvalid where it cannot score."""
+        folder = resolve(str(name), role="reranker")
+        if folder.kind != "encoder":
+            reranker = load_ranking_model(str(name)).reranker
+            return cls(folder.name, folder.fingerprint, lambda query, texts: reranker.score(query, texts).logits)
+        encoder = load_encoder(folder.name)
+
+        def cosines(query: str, texts: Sequence[str]) -> NDArray[np.float32]:
+            found: NDArray[np.float32] = encoder.encode_documents(texts) @ encoder.encode_queries([query])[0]
+            return found * np.float32(TEACHER_SCALE)
+
+        return cls(folder.name, folder.fingerprint, cosines)
+
+
+def with_scores(
+    lists: Sequence[RankingList], teacher: ListTeacher, *, checkpoints: Path, report: ReportPreparation | None
+) -> list[RankingList]:
+    """The lists, those without scores scored by *teacher*, which are kept in *checkpoints*."""
+    unread = [one for one in lists if not one.scores]
+
+    def parts() -> Iterator[NDArray[Any]]:
+        for done, one in enumerate(unread, start=1):
+            yield teacher.score(one.query, one.passages).astype(np.float32)
+            if report:
+                report("lists read by the teacher", done, len(unread))
+
+    values = kept_array(checkpoints / _SCORES_FILE, (sum(len(one.passages) for one in unread),), parts)
+    ends = np.cumsum([len(one.passages) for one in unread])[:-1]
+    found = iter(np.split(values, ends))
+    return [one if one.scores else replace(one, scores=tuple(map(float, next(found)))) for one in lists]
