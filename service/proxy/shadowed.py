@@ -39,7 +39,8 @@ class Shadowed:
             return "text/html" in accept
         if (method, path) in self.exact:
             return True
-        return any(
-            method == own and path.startswith(prefix) and "/" not in path[len(prefix) :] and path != prefix
-            for own, prefix in self.prefixes
-        )
+        for own, prefix in self.prefixes:
+            if method == own and path.startswith(prefix):
+                segment = path[len(prefix) :]
+                return bool(segment) and "/" not in segment
+        return False

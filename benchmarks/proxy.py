@@ -1,0 +1,224 @@
+"""What the proxy costs, beside nginx: `python -m benchmarks.proxy` (needs nginx, wrk and an OpenSearch folder).
+
+Throughput: a match query of ten hits over 100,000 documents, from 16 connections, through nginx and through the
+service, in turns on the same cores. Latency: one connection, asking the server and the service in turns. Memory: the
+service's peak while a bulk body of 90 MB passes. Re-ranking: a search with a window of 100 against the server's own
+answer to the widened search; the reranker reads words and costs next to nothing, so what is left is the proxy's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import random
+import re
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from benchmarks.alternating import seconds
+from tests.fakes import FakeReranker
+from tests.opensearch_server import OpenSearchProcess, free_port
+from tests.service.proxy.standing import Standing, standing_before, until_loaded
+
+DOCUMENTS = 100_000
+CONNECTIONS = 16
+VOCABULARY = [f"w{i}" for i in range(5000)]
+JSON = {"Content-Type": "application/json"}
+
+NGINX = """
+worker_processes 2; pid {folder}/nginx.pid; error_log {folder}/nginx.err; daemon off;
+events {{ worker_connections 256; }}
+http {{
+  access_log off; client_max_body_size 0; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  upstream server {{ server {server}; keepalive 32; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{ proxy_pass http://server; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+  }}
+}}
+"""
+"""Plain, with kept connections to the server and a worker for each core."""
+
+LUA = """
+local n = 0
+request = function()
+  n = n + 1
+  local words = "w"..(n * 7 % 5000).." w"..(n * 13 % 5000)
+  local body = '{"query":{"match":{"text":"'..words..'"}}}'
+  return wrk.format("POST", "/things/_search", {["Content-Type"] = "application/json"}, body)
+end
+"""
+
+
+class Client:
+    """One kept connection."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port)
+
+    def ask(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> bytes:
+        """The answer's body."""
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        self._connection.request(method, path, data, headers or JSON)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        if answer.status >= 400:
+            raise RuntimeError(f"{method} {path}: {answer.status} {content[:300]!r}")
+        return content
+
+
+def fill(url: str) -> None:
+    """The documents: forty words each, drawn with a fixed seed."""
+    drawn = random.Random(1)
+    client = Client(url)
+    settings = {"number_of_shards": 1, "number_of_replicas": 0}
+    client.ask("PUT", "/things", {"settings": settings, "mappings": {"properties": {"text": {"type": "text"}}}})
+    for start in range(0, DOCUMENTS, 5000):
+        lines = []
+        for i in range(start, start + 5000):
+            lines += [
+                json.dumps({"index": {"_id": str(i)}}),
+                json.dumps({"text": " ".join(drawn.choices(VOCABULARY, k=40))}),
+            ]
+        client.ask(
+            "POST", "/things/_bulk", ("\n".join(lines) + "\n").encode(), {"Content-Type": "application/x-ndjson"}
+        )
+    client.ask("POST", "/things/_forcemerge?max_num_segments=1")
+    client.ask("POST", "/things/_refresh")
+
+
+@contextmanager
+def nginx_before(url: str, folder: Path) -> Iterator[str]:
+    """An nginx before the server."""
+    port = free_port()
+    folder.chmod(0o755)
+    configuration = folder / "nginx.conf"
+    configuration.write_text(NGINX.format(folder=folder, server=url.removeprefix("http://"), port=port))
+    process = subprocess.Popen(["nginx", "-c", str(configuration), "-p", str(folder)], stderr=subprocess.DEVNULL)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def requests_a_second(url: str, script: Path, duration: int) -> float:
+    """What wrk counts; any answer but 200 ends the measurement."""
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{duration}s", "-s", str(script), url]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in said or "Socket errors" in said:
+        raise RuntimeError(said)
+    return float(re.findall(r"Requests/sec:\s+([\d.]+)", said)[0])
+
+
+def throughput(server: str, nginx: str, service: str, folder: Path, *, rounds: int, duration: int) -> None:
+    """In turns: the server alone, nginx, the service."""
+    script = folder / "search.lua"
+    script.write_text(LUA)
+    for url in (server, nginx, service):
+        requests_a_second(url, script, duration)
+    taken = [[requests_a_second(url, script, duration) for url in (server, nginx, service)] for _ in range(rounds)]
+    shares = [ours / theirs for _, theirs, ours in taken]
+    alone, before, ours = (statistics.median(column) for column in zip(*taken, strict=True))
+    print(f"requests a second: server {alone:.0f}, nginx {before:.0f}, service {ours:.0f}")
+    print(f"service / nginx: {statistics.median(shares):.0%} (rounds {min(shares):.0%} to {max(shares):.0%})")
+
+
+def in_turns(first: Callable[[], object], second: Callable[[], object], *, rounds: int) -> tuple[float, float]:
+    """Median milliseconds of each, asked in turns."""
+    for _ in range(50):
+        first(), second()
+    pairs = [(seconds(first), seconds(second)) for _ in range(rounds)]
+    one, other = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
+    return one, other
+
+
+def latency(server: str, service: str, *, rounds: int) -> None:
+    """What passing on adds at the median."""
+    body = {"query": {"match": {"text": "w7 w13"}}}
+    direct, through = Client(server), Client(service)
+    alone, passed = in_turns(
+        lambda: direct.ask("POST", "/things/_search", body),
+        lambda: through.ask("POST", "/things/_search", body),
+        rounds=rounds,
+    )
+    print(f"median ms, one connection: server {alone:.2f}, service {passed:.2f}, added {passed - alone:.2f}")
+
+
+def reranking(server: str, service: str, *, rounds: int) -> None:
+    """What re-ranking costs beside the server's own answer to the widened search."""
+    query = {"query": {"match": {"text": "w7 w13"}}}
+    direct, through = Client(server), Client(service)
+    widened = {**query, "size": 100, "fields": ["text"]}
+    asked = {**query, "ext": {"rerank": {"window": 100, "fields": ["text"]}}}
+    hits = json.loads(direct.ask("POST", "/things/_search", widened))["hits"]["hits"]
+    texts = [hit["fields"]["text"][0] for hit in hits]
+    reranker = FakeReranker()
+    model = statistics.median(seconds(lambda: reranker.score("w7 w13", texts)) for _ in range(rounds)) * 1000
+    alone, ranked = in_turns(
+        lambda: direct.ask("POST", "/things/_search", widened),
+        lambda: through.ask("POST", "/things/_search", asked),
+        rounds=rounds,
+    )
+    print(
+        f"median ms, window 100: server's own answer {alone:.2f}, the reranker {model:.2f}, re-ranked {ranked:.2f}, "
+        f"added {ranked - alone - model:.2f}"
+    )
+
+
+def memory(service: Standing, *, megabytes: int = 90) -> None:
+    """The worker's peak while a bulk body passes, above what it had before."""
+    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
+    worker = Path(f"/proc/{children[0]}")
+    line = json.dumps({"index": {}}) + "\n" + json.dumps({"text": "x" * 10_000}) + "\n"
+    body = (line * (megabytes * 1_000_000 // len(line))).encode()
+    before = _kilobytes(worker, "VmRSS")
+    (worker / "clear_refs").write_text("5")
+    Client(service.url).ask("POST", "/large/_bulk", body, {"Content-Type": "application/x-ndjson"})
+    added = (_kilobytes(worker, "VmHWM") - before) / 1024
+    print(f"a bulk body of {len(body) / 1e6:.0f} MB: {added:.1f} MB more at the peak")
+
+
+def _kilobytes(process: Path, name: str) -> int:
+    return int(re.findall(rf"^{name}:\s+(\d+)", (process / "status").read_text(), re.MULTILINE)[0])
+
+
+def main() -> None:
+    """Run all four."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--opensearch", type=Path, default=Path("../shared/opensearch"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--duration", type=int, default=4, help="seconds of each measurement of throughput")
+    options = parser.parse_args()
+    # A tenth of the heap is what the server takes of bulk bodies at once.
+    os.environ.setdefault("OPENSEARCH_JAVA_OPTS", "-Xms1g -Xmx1g")
+    server = OpenSearchProcess(options.opensearch)
+    with tempfile.TemporaryDirectory(prefix="proxy-benchmark-") as name:
+        folder = Path(name)
+        try:
+            server.start()
+            fill(server.url)
+            with nginx_before(server.url, folder) as nginx, standing_before(server.url, folder) as service:
+                until_loaded(service)
+                started = time.perf_counter()
+                throughput(server.url, nginx, service.url, folder, rounds=options.rounds, duration=options.duration)
+                latency(server.url, service.url, rounds=500)
+                reranking(server.url, service.url, rounds=200)
+                memory(service)
+                print(f"measured in {time.perf_counter() - started:.0f} s")
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,316 @@
+"""Every call that opensearch-py offers, of OpenSearch and through the proxy: the bytes are the same.
+
+Each is made twice, on an index for each side whose names are of equal length. What differs from call to call anyway
+(times, ids, counters) is masked where the bytes are not equal at once; what says something else each moment is compared
+by its status and headers.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from opensearchpy import OpenSearch
+from opensearchpy.connection import Connection
+
+from tests.service.proxy.library import MATCH, fill, ids, reranked
+from tests.service.proxy.standing import Reply, Standing, ask
+
+DIRECT, THROUGH = "compared-a", "compared-b"
+
+LIVE = {
+    "nodes.hot_threads",
+    "nodes.stats",
+    "tasks.list",
+    "tasks.get",
+    "tasks.cancel",
+    "cat.tasks",
+    "cat.nodes",
+    "cat.segments",
+    "cat.allocation",
+    "cat.thread_pool",
+    "cat.recovery",
+    "cat.indices",
+    "cat.shards",
+    "cluster.stats",
+    "cluster.state",
+    "cluster.reroute",
+    "indices.stats",
+    "indices.segments",
+    "indices.recovery",
+    "list.indices",
+    "list.shards",
+}
+"""Answers that say something else each moment."""
+
+LEFT_OUT = {
+    "indices.delete": "the indexes are needed until the end",
+    "client.close": "it closes the client itself",
+    "client.bulk_stream": "the same request as bulk to a path that needs a gRPC-like stream of its own",
+    "cluster.put_decommission_awareness": "it would take the node out of its cluster",
+    "indices.add_block": "nothing could be written to the index afterwards",
+    "indices.close": "nothing could be read from the index afterwards",
+}
+
+WORD = "{index}-word"
+
+BY_NAME: dict[str, Any] = {
+    "id": "1",
+    "body": {},
+    "block": "write",
+    "metric": "_all",
+    "target": "another",
+    "alias": "alias",
+    "scroll_id": "none",
+    "task_id": "node:1",
+    "params": {},
+}
+"""Arguments by their names; all others are a word of each side's own, so that neither finds what the other made."""
+
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+ALSO: dict[str, dict[str, Any]] = {
+    "client.scroll": {"scroll_id": "none"},
+    "client.clear_scroll": {"scroll_id": "none"},
+    "client.index": {"id": "indexed"},
+}
+"""Arguments that a method asks for without saying so, and an id where the server would make one up."""
+
+WRITING = {"client.bulk", "client.create", "client.index", "client.update", "client.delete", "client.update_by_query"}
+"""What is searched afterwards must have been seen on both sides."""
+
+BODIES: dict[str, Any] = {
+    "client.bulk": [{"index": {"_id": "bulk"}}, {"text": "è tea"}, {"delete": {"_id": "nowhere"}}],
+    "client.msearch": [{}, {"query": MATCH}, {}, {"query": {"match_none": {}}}],
+    "client.search": {"query": MATCH, "aggs": {"langs": {"terms": {"field": "lang"}}}},
+    "client.count": {"query": MATCH},
+    "client.create": {"text": "tea"},
+    "client.index": {"text": "tea"},
+    "client.update": {"doc": {"year": 1}},
+    "client.mget": {"ids": ["1", "2", "none"]},
+    "client.explain": {"query": MATCH},
+    "client.delete_by_query": {"query": {"term": {"lang": "none"}}},
+    "client.update_by_query": {"query": {"term": {"lang": "none"}}},
+    "client.search_template": {"source": {"query": {"match_all": {}}}, "params": {}},
+    "client.render_search_template": {"source": {"query": {"match_all": {}}}},
+    "client.rank_eval": {
+        "requests": [{"id": "q", "request": {"query": MATCH}, "ratings": []}],
+        "metric": {"precision": {}},
+    },
+    "client.put_script": {"script": {"lang": "painless", "source": "1"}},
+    "client.scripts_painless_execute": {"script": {"source": "1 + 1"}},
+    "client.termvectors": {"fields": ["text"]},
+    "indices.analyze": {"analyzer": "italian", "text": "perché è così"},
+    "indices.put_mapping": {"properties": {"new": {"type": "keyword"}}},
+    "indices.put_settings": {"index": {"refresh_interval": "1s"}},
+    "indices.validate_query": {"query": MATCH},
+    "indices.put_index_template": {"index_patterns": ["{index}-never-*"]},
+    "indices.put_template": {"index_patterns": ["{index}-never-*"]},
+    "indices.update_aliases": {"actions": []},
+    "indices.simulate_template": {"index_patterns": ["{index}-never-*"]},
+    "ingest.put_pipeline": {"processors": [{"set": {"field": "a", "value": 1}}]},
+    "ingest.simulate": {"pipeline": {"processors": []}, "docs": [{"_source": {"a": 1}}]},
+    "search_pipeline.put": {"request_processors": []},
+    "cluster.put_settings": {"persistent": {"cluster.max_shards_per_node": 1000}},
+    "cluster.put_component_template": {"template": {}},
+    "cluster.allocation_explain": {"index": "{index}", "shard": 0, "primary": True},
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What opensearch-py sends for one of its methods."""
+
+    api: str
+    method: str
+    target: str
+    body: bytes | None
+
+    def on(self, index: str) -> Request:
+        """The same for another index."""
+        body = None if self.body is None else self.body.replace(b"{index}", index.encode())
+        return Request(self.api, self.method, self.target.replace("%7Bindex%7D", index), body)
+
+
+class Captured(Connection):
+    """A connection that sends nothing: it keeps what opensearch-py would send."""
+
+    sent: ClassVar[list[tuple[str, str, bytes | None]]] = []
+
+    def perform_request(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        timeout: float | None = None,
+        ignore: Collection[int] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        target = f"{url}?{urlencode(params)}" if params else url
+        self.sent.append((method, target, body.encode() if isinstance(body, str) else body))
+        return 200, {}, "{}"
+
+
+def requests() -> Iterator[Request]:
+    """One for each method of the client and of its groups."""
+    client = OpenSearch("http://nowhere:1", connection_class=Captured)
+    groups = {"client": client} | {
+        name: group
+        for name, group in vars(client).items()
+        if not name.startswith("_") and name not in ("transport", "plugins", "http")
+    }
+    for group_name, group in groups.items():
+        for name, method in inspect.getmembers(group, inspect.ismethod):
+            api = f"{group_name}.{name}"
+            if name.startswith("_") or api in LEFT_OUT:
+                continue
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                method(**dict(_arguments(api, method)) | ALSO.get(api, {}))
+            verb, target, body = Captured.sent.pop()
+            yield Request(api, verb, target, body)
+
+
+def _arguments(api: str, method: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+    parameters = inspect.signature(method).parameters
+    known = BY_NAME if "index" in parameters else {**BY_NAME, "id": WORD}
+    for name, parameter in parameters.items():
+        if name == "body" and (api in BODIES or parameter.default is inspect.Parameter.empty):
+            yield name, BODIES.get(api, {})
+        elif name == "index" and parameter.kind is not inspect.Parameter.VAR_KEYWORD:
+            yield name, "{index}"
+        elif parameter.default is inspect.Parameter.empty and parameter.kind in NAMED:
+            yield name, known.get(name, WORD)
+
+
+REQUESTS = list(requests())
+
+
+@pytest.fixture(scope="module")
+def _indexes(opensearch_url: str) -> Iterator[None]:
+    for name in (DIRECT, THROUGH):
+        fill(opensearch_url, name)
+    yield
+    for name in (DIRECT, THROUGH):
+        ask(opensearch_url, "DELETE", f"/{name}")
+
+
+@pytest.mark.usefixtures("_indexes")
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda request_: request_.api)
+def test_every_call_is_answered_with_the_same_bytes(before_opensearch: Standing, request_: Request) -> None:
+    """Status, headers and body are the server's, for what it knows and for what it refuses."""
+    kind = "application/x-ndjson" if request_.api in ("client.bulk", "client.msearch") else "application/json"
+    headers = {} if request_.body is None else {"Content-Type": kind}
+    replies = []
+    for url, index in ((before_opensearch.server, DIRECT), (before_opensearch.url, THROUGH)):
+        sent = request_.on(index)
+        replies.append(ask(url, sent.method, sent.target, sent.body, headers))
+    if request_.api in WRITING:
+        ask(before_opensearch.server, "POST", f"/{DIRECT},{THROUGH}/_refresh")
+    own, passed = replies
+    assert (passed.status, passed.reason) == (own.status, own.reason)
+    assert _kept(passed) == _kept(own)
+    if request_.api not in LIVE:
+        assert _alike(passed.body, own.body)
+
+
+def _kept(reply: Reply) -> dict[str, str]:
+    """The headers that the server set, but for lengths, which masked parts have a part in."""
+    ours = {"date", "server", "connection", "content-length", "transfer-encoding", "warning"}
+    return {name: value.replace(THROUGH, DIRECT) for name, value in reply.headers.items() if name not in ours}
+
+
+def _alike(passed: bytes, own: bytes) -> bool:
+    """Whether the bytes are equal; where parts differ each time anyway, but for those."""
+    return passed == own or _masked(passed) == _masked(own)
+
+
+def _masked(body: bytes) -> bytes:
+    body = body.replace(THROUGH.encode(), DIRECT.encode())
+    body = re.sub(rb"[A-Za-z0-9_-]{20,}={0,2}", b"ID", body)
+    return re.sub(rb"[\d.]+(?:kb|mb|gb|ms|micros|nanos|[bsmhd])?|\s+", b"0", body)
+
+
+def test_the_groups_are_those_of_the_client() -> None:
+    """Nothing that opensearch-py offers is forgotten: hundreds of methods in dozens of groups."""
+    assert len({request.api.partition(".")[0] for request in REQUESTS}) >= 35
+    assert len(REQUESTS) >= 450
+    assert {*BODIES, *LIVE} <= {request.api for request in REQUESTS}
+
+
+_WORDS = st.sampled_from(["tea", "green", "leaves", "caffè", "zzz"])
+_CLAUSES: st.SearchStrategy[Any] = st.recursive(
+    st.builds(lambda word: {"match": {"everything": word}}, _WORDS)
+    | st.builds(lambda word: {"multi_match": {"query": word, "fields": ["title", "text^2"]}}, _WORDS)
+    | st.builds(lambda lang: {"term": {"lang": lang}}, st.sampled_from(["en", "it", "de"]))
+    | st.builds(lambda year: {"range": {"year": {"gte": year}}}, st.integers(1999, 2010))
+    | st.just({"match_all": {}})
+    | st.just({"no_such_clause": {}}),
+    lambda inner: (
+        st.builds(
+            lambda kind, clauses: {"bool": {kind: clauses}},
+            st.sampled_from(["must", "should", "filter", "must_not"]),
+            st.lists(inner, max_size=3),
+        )
+        | st.builds(lambda clause: {"constant_score": {"filter": clause}}, inner)
+    ),
+    max_leaves=5,
+)
+_SEARCHES = st.fixed_dictionaries(
+    {"query": _CLAUSES},
+    optional={
+        "size": st.integers(-1, 12),
+        "from": st.integers(0, 5),
+        "_source": st.sampled_from([False, True, ["title"], "ye*", {"excludes": ["vector"]}]),
+        "sort": st.sampled_from(["_score", ["year"], [{"year": "desc"}, "_score"], [{"nothing": "asc"}]]),
+        "fields": st.lists(st.sampled_from(["title", "year", "l*"]), max_size=2),
+        "aggs": st.just({"langs": {"terms": {"field": "lang"}}}),
+        "track_total_hits": st.sampled_from([True, False, 3]),
+        "highlight": st.just({"fields": {"text": {}}}),
+        "collapse": st.just({"field": "lang"}),
+        "explain": st.booleans(),
+        "unknown_key": st.just(1),
+    },
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(search=_SEARCHES)
+@pytest.mark.usefixtures("_indexes")
+def test_any_search_is_answered_with_the_same_bytes(before_opensearch: Standing, search: dict[str, Any]) -> None:
+    """But for took, the answer through the proxy is the server's, whatever is asked."""
+    target = f"/{DIRECT}/_search"
+    own = ask(before_opensearch.server, "POST", target, search)
+    passed = before_opensearch.ask("POST", target, search)
+    assert (passed.status, _kept(passed)) == (own.status, _kept(own))
+    assert _timeless(passed.body) == _timeless(own.body)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(search=_SEARCHES)
+@pytest.mark.usefixtures("_indexes")
+def test_re_ranking_never_makes_an_error(before_opensearch: Standing, search: dict[str, Any]) -> None:
+    """Whatever is asked beside it: the status is OpenSearch's own, and so are the hits, in whatever order."""
+    target = f"/{DIRECT}/_search"
+    own = ask(before_opensearch.server, "POST", target, search)
+    passed = before_opensearch.ask("POST", target, {**search, "ext": reranked()})
+    assert passed.status == own.status
+    assert passed.headers["x-rerank-applied"] in ("true", "false")
+    if own.status == 200:
+        ours, theirs = passed.json(), own.json()
+        assert len(ids(passed)) == len(ids(own))
+        assert ours["hits"].get("total") == theirs["hits"].get("total")
+        assert ours.get("aggregations") == theirs.get("aggregations")
+
+
+def _timeless(body: bytes) -> bytes:
+    return re.sub(rb'"took":\d+', b"", body)
