@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from core.document import Document, EncodedDocument, Passage, Vectors
 from core.errors import IndexNotFound
-from core.protocols import EncoderIdentity, Index, IndexSpec, RerankScores, Store
+from core.protocols import Cancellation, EncoderIdentity, Index, IndexSpec, RerankScores, Store
 from core.ranking import RankingModel
 from core.search import SearchRequest
 from core.searching import SearchPipeline
@@ -60,7 +60,14 @@ class _InstantReranker:
     fingerprint = "instant"
     max_tokens = 512
 
-    def score(self, query: str, texts: Sequence[str], *, deadline: float | None = None) -> RerankScores:
+    def score(
+        self,
+        query: str,
+        texts: Sequence[str],
+        *,
+        deadline: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> RerankScores:
         logits = np.array([len(text) % 17 - 8 for text in texts], dtype=np.float32)
         read = np.ones(len(texts), dtype=np.bool_)
         return RerankScores(logits, read, np.full(len(texts), 128, dtype=np.int32), ~read)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from core.protocols import Encoder, Store
     from core.ranking import RankingModel, RankingModels
     from core.searching import SearchPipeline
+    from models.shared import Shared
 
 
 @contextmanager
@@ -26,11 +27,11 @@ def opened_store(settings: Settings) -> Iterator[Store]:
         store.close()
 
 
-def encoder(settings: Settings) -> Encoder:
-    """The bi-encoder that *settings* name."""
+def encoder(settings: Settings, *, shared: Shared | None = None) -> Encoder:
+    """The bi-encoder that *settings* name; *shared* is what it has in common with other models."""
     from models.loading import load_encoder
 
-    return load_encoder(settings.encoder, runtime=settings.runtime)
+    return load_encoder(settings.encoder, runtime=settings.runtime, shared=shared)
 
 
 class Rerankers:
@@ -39,8 +40,9 @@ class Rerankers:
     A search that is not re-ranked loads none, and one whose model cannot be loaded still answers.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, shared: Shared | None = None) -> None:
         self._settings = settings
+        self._shared = shared
         self._loaded: RankingModels | None = None
 
     def get(self, name: str | None) -> RankingModel:
@@ -51,7 +53,11 @@ class Rerankers:
 
             settings = with_promoted(self._settings)
             self._loaded = LoadedModels(
-                settings.reranker, settings.rerankers, runtime=settings.runtime, fusion=settings.fusion
+                settings.reranker,
+                settings.rerankers,
+                runtime=settings.runtime,
+                fusion=settings.fusion,
+                shared=self._shared,
             )
         return self._loaded.get(name)
 
@@ -63,7 +69,9 @@ def opened_pipeline(settings: Settings, *, index: str) -> Iterator[SearchPipelin
     *index* is looked for first: a wrong name is told at once, not after the models have been loaded.
     """
     from core.searching import SearchPipeline
+    from models.shared import Shared
 
     with opened_store(settings) as store:
         store.open(index)
-        yield SearchPipeline(store, encoder(settings), Rerankers(settings))
+        shared = Shared()  # one request at a time, each asked once: neither a limit nor a memory is of use
+        yield SearchPipeline(store, encoder(settings, shared=shared), Rerankers(settings, shared=shared))

@@ -12,6 +12,7 @@ RerankError
 ├── NotFound
 │   ├── IndexNotFound       no index of that name
 │   └── ModelNotFound       no model of that name, in the folder, or at a hub
+├── RequestCancelled        whoever asked has left before the answer
 ├── IndexConflict           the index exists already, or is being built by another run
 ├── EncoderMismatch         the index was built with another encoder
 ├── StoreError              the store refused or failed
@@ -94,6 +95,12 @@ class IndexNotFound(NotFound):
 
 class ModelNotFound(NotFound):
     """No model of that name, in that folder, or at a hub."""
+
+
+class RequestCancelled(RerankError):
+    """Whoever asked has left before the answer: what was still to be computed for them is dropped."""
+
+    error_type = "Cancelled"
 
 
 class IndexConflict(RerankError):

@@ -68,6 +68,13 @@ class RerankScores:
     query_truncated: bool = False
 
 
+class Cancellation(Protocol):
+    """Whether somebody still waits for an answer. Asked between batches, from any thread."""
+
+    def cancelled(self) -> bool:
+        """True once nobody does; it stays so. Takes microseconds and never raises."""
+
+
 class Reranker(Protocol):
     """A cross-encoder: reads query and text together."""
 
@@ -83,11 +90,18 @@ class Reranker(Protocol):
     def max_tokens(self) -> int:
         """Tokens read of query and text together, special tokens included."""
 
-    def score(self, query: str, texts: Sequence[str], *, deadline: float | None = None) -> RerankScores:
+    def score(
+        self,
+        query: str,
+        texts: Sequence[str],
+        *,
+        deadline: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> RerankScores:
         """Score each text, first ones first where *deadline* (time.monotonic() seconds) does not allow all.
 
-        Raises ModelError when the model fails, ModelOutputInvalid on a value that is not finite, and
-        ModelOverloaded when too much work is waiting.
+        Raises ModelError when the model fails, ModelOutputInvalid on a value that is not finite, ModelOverloaded when
+        too much work is waiting, and RequestCancelled once *cancellation* says that nobody waits any more.
         """
 
 

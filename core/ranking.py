@@ -13,7 +13,7 @@ from core.calibration import UNCALIBRATED, Calibration, probabilities, query_evi
 from core.errors import ModelError, ModelOverloaded
 from core.features import FirstStageFeatures
 from core.fusion import DEFAULT_FUSION, Fused, ScoreFusion
-from core.protocols import Reranker, RerankScores
+from core.protocols import Cancellation, Reranker, RerankScores
 from core.search import (
     Candidate,
     Explanation,
@@ -72,16 +72,22 @@ def first_stage_ranking(candidates: Sequence[Candidate], report: RerankReport) -
 
 
 def rerank(
-    model: RankingModel, query: str, candidates: Sequence[Candidate], *, deadline: float | None = None
+    model: RankingModel,
+    query: str,
+    candidates: Sequence[Candidate],
+    *,
+    deadline: float | None = None,
+    cancellation: Cancellation | None = None,
 ) -> Ranking:
     """Order *candidates* (in first-stage order) by the fused score of cross-encoder and first stage.
 
     What the deadline leaves unscored follows in first-stage order. When the model fails, the first-stage order comes
-    back and the report says why. Equal scores keep first-stage order.
+    back and the report says why. Equal scores keep first-stage order. Raises RequestCancelled once *cancellation* says
+    that nobody waits any more.
     """
     name = model.reranker.name
     try:
-        return rerank_or_fail(model, query, candidates, deadline=deadline)
+        return rerank_or_fail(model, query, candidates, deadline=deadline, cancellation=cancellation)
     except ModelOverloaded:
         return first_stage_ranking(candidates, _not_applied(Reason.OVERLOADED, name, len(candidates)))
     except ModelError as exc:
@@ -90,7 +96,12 @@ def rerank(
 
 
 def rerank_or_fail(
-    model: RankingModel, query: str, candidates: Sequence[Candidate], *, deadline: float | None = None
+    model: RankingModel,
+    query: str,
+    candidates: Sequence[Candidate],
+    *,
+    deadline: float | None = None,
+    cancellation: Cancellation | None = None,
 ) -> Ranking:
     """As rerank, but a failing model is an error: what is measured or trained must not silently be something else.
 
@@ -99,7 +110,8 @@ def rerank_or_fail(
     name = model.reranker.name
     if not candidates:
         return Ranking((), RerankReport(applied=True, reason=None, model=name, candidates=0, warning=model.warning))
-    scores = model.reranker.score(query, [c.passage.headed_text for c in candidates], deadline=deadline)
+    texts = [candidate.passage.headed_text for candidate in candidates]
+    scores = model.reranker.score(query, texts, deadline=deadline, cancellation=cancellation)
     scored = int(scores.scored.sum())
     report = RerankReport(
         applied=scored > 0,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.errors import EncoderMismatch, ModelError, ModelNotFound
 from core.latency import Clock
-from core.protocols import Encoder, Index, Store
+from core.protocols import Cancellation, Encoder, Index, Store
 from core.ranking import Ranking, RankingModel, RankingModels, above, first_stage_ranking, rerank
 from core.retrieval import Retrieval
 from core.search import Candidate, Hit, RankedCandidate, Reason, RerankReport, SearchRequest, SearchResult
@@ -28,10 +28,11 @@ class SearchPipeline:
     encoder: Encoder
     models: RankingModels
 
-    def search(self, request: SearchRequest) -> SearchResult:
+    def search(self, request: SearchRequest, *, cancellation: Cancellation | None = None) -> SearchResult:
         """Answer *request*. A search answers even when re-ranking cannot, and says so.
 
-        Raises IndexNotFound, ModelNotFound, EncoderMismatch, InvalidFilter and StoreError.
+        Raises IndexNotFound, ModelNotFound, EncoderMismatch, InvalidFilter, StoreError, and RequestCancelled once
+        *cancellation* says that nobody waits any more.
         """
         clock = Clock()
         index = self.store.open(request.index)
@@ -42,7 +43,7 @@ class SearchPipeline:
         retrieval = Retrieval(request.mode, request.depth, request.filter)
         candidates = retrieval.candidates(index, request.query, vector)
         clock.lap("retrieve")
-        ranking = self._ranking(request, candidates, model)
+        ranking = self._ranking(request, candidates, model, cancellation)
         clock.lap("rerank")
         page = ranking.ranked[request.offset : request.offset + request.k]
         hits = fetch_hits(index, page)
@@ -67,7 +68,11 @@ class SearchPipeline:
         return vector
 
     def _ranking(
-        self, request: SearchRequest, candidates: Sequence[Candidate], model: RankingModel | Reason
+        self,
+        request: SearchRequest,
+        candidates: Sequence[Candidate],
+        model: RankingModel | Reason,
+        cancellation: Cancellation | None,
     ) -> Ranking:
         if isinstance(model, Reason):
             report = RerankReport(applied=False, reason=model, model=None, candidates=len(candidates))
@@ -78,7 +83,7 @@ class SearchPipeline:
                 return _above_retrieval_score(ranking, request.min_score)
             return ranking
         deadline = None if request.timeout_ms is None else time.monotonic() + request.timeout_ms / 1000
-        ranking = rerank(model, request.query, candidates, deadline=deadline)
+        ranking = rerank(model, request.query, candidates, deadline=deadline, cancellation=cancellation)
         min_score = model.min_score if request.min_score is None else request.min_score
         return above(ranking, min_score) if min_score else ranking
 

@@ -91,6 +91,12 @@ class Settings(BaseModel):
     host: str = Field("127.0.0.1", min_length=1, description="Address that the service listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that the service listens on; 0 takes a free one.")
     threads: int = Field(16, ge=1, le=1024, description="Requests served at once by each worker.")
+    max_waiting: int = Field(
+        16, ge=1, le=1024, description="Requests whose texts are scored or wait for it; one more is refused."
+    )
+    score_cache_mb: int = Field(
+        16, ge=0, le=65536, description="Memory for scores and query vectors, in megabytes; 0 keeps none."
+    )
     max_body_mb: int = Field(32, ge=1, le=1024, description="Largest request body that is read, in megabytes.")
     proxy_indexes: ProxyIndexes = Field(
         (), description="name=field,field;...: OpenSearch indexes whose searches are re-ranked without being asked."

@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from core.document import Vectors
 from core.errors import ModelError, ModelOutputInvalid
-from models.batching import batches, distinct
+from models.answer_cache import Keys
+from models.distinct import distinct
 from models.folder import ModelFolder
+from models.job import Answers, Job, Portion
 from models.network import TextNetwork
+from models.shared import Shared
+from models.speed import Speed
 from models.tokenizer import TextTokenizer
-from models.turns import Turns
 
 if TYPE_CHECKING:
     from models.runtimes.torch import Placement
@@ -23,10 +26,20 @@ _SHOWN = 80
 
 
 class BiEncoder:
-    """An Encoder over a network and its tokenizer. Safe for many threads, which take turns batch by batch."""
+    """An Encoder over a network and its tokenizer. Safe for many threads.
+
+    *shared*: the scheduler that runs its batches, where a query's few tokens come before a corpus, and the cache of
+    queries' vectors; by default ones of its own, without a cache.
+    """
 
     def __init__(
-        self, folder: ModelFolder, network: TextNetwork, tokenizer: TextTokenizer, *, batch_tokens: int
+        self,
+        folder: ModelFolder,
+        network: TextNetwork,
+        tokenizer: TextTokenizer,
+        *,
+        batch_tokens: int,
+        shared: Shared | None = None,
     ) -> None:
         self.name = folder.name
         self.fingerprint = folder.fingerprint
@@ -35,11 +48,13 @@ class BiEncoder:
         self._prompts = folder.prompts
         self._network = network
         self._tokenizer = tokenizer
-        self._batch_tokens = batch_tokens
-        self._turns = Turns(waiting=None, what=f"the encoder {self.name}")
+        self._batches = _TextBatches(network, batch_tokens=batch_tokens)
+        self._shared = shared or Shared()
 
     @classmethod
-    def from_folder(cls, folder: ModelFolder, *, placement: Placement | None = None) -> Self:
+    def from_folder(
+        cls, folder: ModelFolder, *, placement: Placement | None = None, shared: Shared | None = None
+    ) -> Self:
         """Load the folder's network, by default where and as this machine runs it fastest.
 
         Raises ModelInvalid where the folder does not hold a bi-encoder.
@@ -50,14 +65,20 @@ class BiEncoder:
         placement = placement or best_placement()
         tokenizer = TextTokenizer.from_folder(folder)
         network = BiEncoderNetwork.from_folder(folder, tokenizer, placement=placement)
-        return cls(folder, network, tokenizer, batch_tokens=placement.batch_tokens)
+        return cls(folder, network, tokenizer, batch_tokens=placement.batch_tokens, shared=shared)
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """float32 (len(texts), dim), rows of unit length, in input order; no texts give (0, dim).
 
         Raises ModelError when the model fails, and ModelOutputInvalid on a value that is not finite.
         """
-        return self._encode(texts, self._prompts["query"])
+        keys = Keys("query vector", self.fingerprint)
+        known = {text: self._shared.cache.get(keys.key(text)) for text in dict.fromkeys(texts)}
+        new = [text for text, vector in known.items() if vector is None]
+        for text, vector in zip(new, self._encode(new, self._prompts["query"]), strict=True):
+            known[text] = vector.copy()
+            self._shared.cache.put(keys.key(text), known[text], size=vector.nbytes)
+        return np.stack([known[text] for text in texts]) if texts else self._encode([], "")
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """As encode_queries, for the other side of the comparison."""
@@ -69,18 +90,16 @@ class BiEncoder:
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
         different, inverse = distinct(texts)
-        vectors = np.zeros((len(different), self.dim), dtype=np.float32)
         ids = self._tokenizer.texts([prompt + text for text in different], limit=self._network.text_room).ids
         # An empty text still has its special tokens.
         lengths = np.array([len(text) + 1 for text in ids], dtype=np.int32)
-        for batch in batches(lengths, budget=self._batch_tokens):
-            with self._turns.turn():
-                try:
-                    vectors[batch] = self._network.vectors([ids[i] for i in batch.tolist()])
-                except (RuntimeError, MemoryError) as exc:
-                    raise ModelError(f"the encoder {self.name} failed: {exc}") from exc
-        self._check(vectors, different)
-        return vectors[inverse]
+        job = Job(self._batches, ids, lengths)
+        try:
+            self._shared.scheduler.run(job)
+        except (RuntimeError, MemoryError) as exc:
+            raise ModelError(f"the encoder {self.name} failed: {exc}") from exc
+        self._check(job.answers, different)
+        return job.answers[inverse]
 
     def _check(self, vectors: Vectors, texts: Sequence[str]) -> None:
         wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
@@ -89,3 +108,20 @@ class BiEncoder:
             raise ModelOutputInvalid(
                 f"the encoder {self.name} answered a value that is not finite for the text {text[:_SHOWN]!r}"
             )
+
+
+class _TextBatches:
+    """The BatchModel over a TextNetwork: whose text it is makes no difference."""
+
+    mixes = True
+
+    def __init__(self, network: TextNetwork, *, batch_tokens: int) -> None:
+        self.batch_tokens = batch_tokens
+        self.width = (network.dim,)
+        self.speed = Speed()
+        self._network = network
+
+    def compute(self, portions: Sequence[Portion]) -> Sequence[Answers]:
+        """float32 (texts, dim) for each portion."""
+        vectors = self._network.vectors([text for portion in portions for text in portion.texts])
+        return np.split(vectors, np.cumsum([len(portion.places) for portion in portions])[:-1])

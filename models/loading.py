@@ -16,13 +16,16 @@ from core.settings import Fusion, Runtime
 from models.catalog import BUILT_IN, DEFAULT, check_role, default_name, ranking_warning, resolve
 from models.encoder import BiEncoder
 from models.reranker import CrossEncoderReranker
+from models.shared import Shared
 
 _log = logging.getLogger(__name__)
 _SENTENCE = "Is it ready?"
 
 
-def load_encoder(name: str, *, runtime: Runtime = "auto") -> Encoder:
+def load_encoder(name: str, *, runtime: Runtime = "auto", shared: Shared | None = None) -> Encoder:
     """The bi-encoder that *name* means: `default`, a built-in name, a folder or a hub id.
+
+    *shared*: what it has in common with the process's other models; by default nothing.
 
     Raises ModelNotFound when there is none, ModelInvalid when it cannot be loaded as an encoder, and SettingError for
     a runtime that is not available.
@@ -30,7 +33,7 @@ def load_encoder(name: str, *, runtime: Runtime = "auto") -> Encoder:
     _check_runtime(runtime)
     folder = resolve(name, role="encoder")
     check_role(folder, "encoder")
-    encoder = BiEncoder.from_folder(folder)
+    encoder = BiEncoder.from_folder(folder, shared=shared)
     try:
         encoder.encode_queries([_SENTENCE])
     except ModelError as exc:
@@ -40,11 +43,12 @@ def load_encoder(name: str, *, runtime: Runtime = "auto") -> Encoder:
 
 @dataclass(frozen=True)
 class RankingOptions:
-    """How rerankers are loaded. *shipped* holds the built-in ones' folders."""
+    """How rerankers are loaded. *shipped* holds the built-in ones' folders; *shared* is what they have in common."""
 
     runtime: Runtime = "auto"
     fusion: Fusion = "auto"
     shipped: Path = BUILT_IN
+    shared: Shared | None = None
 
 
 def load_ranking_model(name: str, *, runtime: Runtime = "auto", fusion: Fusion = "auto") -> RankingModel:
@@ -70,8 +74,9 @@ class LoadedModels:
         runtime: Runtime = "auto",
         fusion: Fusion = "auto",
         shipped: Path = BUILT_IN,
+        shared: Shared | None = None,
     ) -> None:
-        self._options = RankingOptions(runtime, fusion, shipped)
+        self._options = RankingOptions(runtime, fusion, shipped, shared or Shared())
         self._default = self._called(default)
         self.names = tuple(dict.fromkeys([self._default, *map(self._called, others)]))
         """What requests may say, beside `default`; the default one first."""
@@ -96,8 +101,17 @@ class LoadedModels:
             return model
         with self._loading:
             if name not in self._loaded:
-                self._loaded[name] = _load_ranking_model(name, self._options)
+                self._loaded[name] = self._load(name)
             return self._loaded[name]
+
+    def _load(self, name: str) -> RankingModel:
+        try:
+            return _load_ranking_model(name, self._options)
+        except ModelNotFound as exc:
+            if name == self._default:
+                raise
+            # Configured, so the request is right: the folder is gone, and a search can do without it.
+            raise ModelInvalid(f"the reranker {name} is configured and cannot be loaded: {exc.message}") from exc
 
     def _called(self, name: str) -> str:
         return default_name("reranker", shipped=self._options.shipped) if name == DEFAULT else name
@@ -109,7 +123,7 @@ def _load_ranking_model(name: str, options: RankingOptions) -> RankingModel:
     check_role(folder, "reranker")
     if (warning := ranking_warning(folder)) is not None:
         _log.warning("%s", warning)
-    reranker = CrossEncoderReranker.from_folder(folder)
+    reranker = CrossEncoderReranker.from_folder(folder, shared=options.shared)
     try:
         reranker.score(_SENTENCE, [_SENTENCE])
     except ModelError as exc:

@@ -6,7 +6,7 @@ A network is built for one place and precision, and runs on the thread that call
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,15 @@ class PairNetwork(Protocol):
         """Tokens of a query that are read at most, however short the passages."""
 
     def read(self, query: Ids) -> QueryReading:
-        """Begin with a query of at most `query_room` tokens."""
+        """Begin with a query of at most `query_room` tokens. Nothing is computed before the first `logits`."""
+
+
+@runtime_checkable
+class MixingNetwork(Protocol):
+    """A PairNetwork that reads pairs of different queries in one batch."""
+
+    def mixed(self, queries: Sequence[QueryReading], passages: Sequence[Ids]) -> NDArray[np.float32]:
+        """float32 (n,) for n passages, each beside its own one of n readings of this network: one batch."""
 
 
 class TextNetwork(Protocol):

@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ModelError, ModelOutputInvalid
-from core.protocols import RerankScores
-from models.batching import batches, distinct
+from core.protocols import Cancellation, RerankScores
+from models.answer_cache import Keys
+from models.distinct import distinct
 from models.folder import ModelFolder
+from models.job import Job, Limits
 from models.network import PairNetwork, QueryReading
-from models.tokenizer import TextTokenizer, TokenizedTexts
-from models.turns import Turns
+from models.pair_batches import PairBatches
+from models.shared import Shared
+from models.tokenizer import TextTokenizer
+from models.windows import windows
 
 if TYPE_CHECKING:
     from models.runtimes.torch import Placement
 
-MAX_WAITING = 64
 _SHOWN = 80
-_FIRST_WINDOW = 16
-"""Texts scored before the speed is known. Under a deadline the best texts come first, in windows: a window is as much
-as half of the time left allows, so that the first ones are never lost to the last ones."""
+_TOKENS_A_CHARACTER = 0.3
+"""Before a text has been read: English has about .25 in a vocabulary of its own, Italian in an English one .4."""
 
 
 class CrossEncoderReranker:
-    """A Reranker over a network and its tokenizer. Safe for many threads, which it serves one after the other."""
+    """A Reranker over a network and its tokenizer. Safe for many threads.
+
+    *shared*: the scheduler that runs its batches and the cache of its scores; by default ones of its own, without a
+    cache.
+    """
 
     def __init__(
-        self, folder: ModelFolder, network: PairNetwork, tokenizer: TextTokenizer, *, batch_tokens: int
+        self,
+        folder: ModelFolder,
+        network: PairNetwork,
+        tokenizer: TextTokenizer,
+        *,
+        batch_tokens: int,
+        shared: Shared | None = None,
     ) -> None:
         self.name = folder.name
         self.fingerprint = folder.fingerprint
@@ -39,11 +51,14 @@ class CrossEncoderReranker:
         self._prompts = folder.prompts
         self._network = network
         self._tokenizer = tokenizer
-        self._batch_tokens = batch_tokens
-        self._turns = Turns(waiting=MAX_WAITING, what=f"the reranker {self.name}")
+        self._batches = PairBatches(network, batch_tokens=batch_tokens)
+        self._shared = shared or Shared()
+        self._tokens_a_character = _TOKENS_A_CHARACTER
 
     @classmethod
-    def from_folder(cls, folder: ModelFolder, *, placement: Placement | None = None) -> Self:
+    def from_folder(
+        cls, folder: ModelFolder, *, placement: Placement | None = None, shared: Shared | None = None
+    ) -> Self:
         """Load the folder's network, by default where and as this machine runs it fastest.
 
         Raises ModelInvalid where the folder does not hold a network that ranks.
@@ -56,89 +71,117 @@ class CrossEncoderReranker:
         tokenizer = TextTokenizer.from_folder(folder)
         kind = JointNetwork if folder.architecture == "joint" else CrossEncoderNetwork
         network: PairNetwork = kind.from_folder(folder, tokenizer, placement=placement)
-        return cls(folder, network, tokenizer, batch_tokens=placement.batch_tokens)
+        return cls(folder, network, tokenizer, batch_tokens=placement.batch_tokens, shared=shared)
 
-    def score(self, query: str, texts: Sequence[str], *, deadline: float | None = None) -> RerankScores:
+    def score(
+        self,
+        query: str,
+        texts: Sequence[str],
+        *,
+        deadline: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> RerankScores:
         """Score each text, first ones first where *deadline* (time.monotonic() seconds) does not allow all.
 
-        A batch that has begun is finished. Identical texts are scored once; `cached` counts the others. Raises
-        ModelError when the model fails, ModelOutputInvalid on a value that is not finite, and ModelOverloaded when
-        too many requests are waiting.
+        A batch that has begun is finished. Identical texts are scored once, and what the cache holds is not scored
+        again; `cached` counts both. Raises ModelError when the model fails, ModelOutputInvalid on a value that is not
+        finite, ModelOverloaded when too many requests are waiting, and RequestCancelled once *cancellation* says that
+        nobody waits any more.
         """
         different, inverse = distinct(texts)
-        scoring = _Scoring(len(different))
-        with self._turns.turn(deadline=deadline) as mine:
-            if mine and different:
-                self._fill(scoring, query, different, deadline)
+        read = self._tokenizer.texts([self._prompts["query"] + query], limit=self._network.query_room)
+        reading = self._network.read(read.ids[0])
+        scoring = _Scoring(different, Keys(self.fingerprint, query))
+        found = self._recall(scoring)
+        if found < len(different):
+            limits = Limits(deadline, cancellation)
+            with self._shared.scheduler.place(what=f"the reranker {self.name}", cancellation=cancellation):
+                self._fill(scoring, reading, limits)
         scored = scoring.scored[inverse]
         return RerankScores(
             logits=scoring.logits[inverse],
             scored=scored,
             tokens=scoring.tokens[inverse],
             truncated=scoring.truncated[inverse],
-            cached=int(scored.sum() - scoring.scored.sum()),
-            query_truncated=scoring.query_truncated,
+            cached=int(scored.sum() - scoring.scored.sum()) + found,
+            query_truncated=bool(read.truncated[0]),
         )
 
-    def _fill(self, scoring: _Scoring, query: str, texts: Sequence[str], deadline: float | None) -> None:
-        read = self._tokenizer.texts([self._prompts["query"] + query], limit=self._network.query_room)
-        scoring.query_truncated = bool(read.truncated[0])
+    def _recall(self, scoring: _Scoring) -> int:
+        """Take over what the cache knows; returns how many texts that was."""
+        for i, key in enumerate(scoring.keys):
+            known: _Score | None = self._shared.cache.get(key)
+            if known is not None:
+                scoring.put(i, known)
+        return int(scoring.scored.sum())
+
+    def _fill(self, scoring: _Scoring, reading: QueryReading, limits: Limits) -> None:
+        """Score what is not scored yet, stretch by stretch."""
+        left = np.flatnonzero(~scoring.scored)
+        characters = np.array([len(scoring.texts[i]) for i in left.tolist()], dtype=np.float64)
+        expected = np.minimum(characters * self._tokens_a_character, reading.passage_room) + reading.overhead
+        stretches = windows(expected, deadline=limits.deadline, affordable=lambda: self._affordable(limits))
+        for start, stop in stretches:
+            self._score(scoring, reading, left[start:stop], limits)
+
+    def _score(self, scoring: _Scoring, reading: QueryReading, places: NDArray[np.intp], limits: Limits) -> None:
+        prompted = [self._prompts["document"] + scoring.texts[i] for i in places.tolist()]
+        passages = self._tokenizer.texts(prompted, limit=reading.passage_room)
+        lengths = np.array([len(ids) + reading.overhead for ids in passages.ids], dtype=np.int32)
+        self._tokens_a_character = _share(lengths - reading.overhead, prompted)
+        job = Job(self._batches, passages.ids, lengths, query=reading, limits=limits)
         try:
-            reading = self._network.read(read.ids[0])
-            for start, stop in _windows(scoring, len(texts), deadline):
-                prompted = [self._prompts["document"] + text for text in texts[start:stop]]
-                passages = self._tokenizer.texts(prompted, limit=reading.passage_room)
-                self._score_window(scoring, reading, passages, start=start, deadline=deadline)
+            self._shared.scheduler.run(job)
         except (RuntimeError, MemoryError) as exc:
             raise ModelError(f"the reranker {self.name} failed: {exc}") from exc
-        self._check(scoring, texts)
+        for j in np.flatnonzero(job.answered).tolist():
+            i, logit = int(places[j]), float(job.answers[j])
+            if not np.isfinite(logit):
+                shown = scoring.texts[i][:_SHOWN]
+                raise ModelOutputInvalid(f"the reranker {self.name} answered {logit} for the text {shown!r}")
+            score = _Score(logit, int(lengths[j]), bool(passages.truncated[j]))
+            scoring.put(i, score)
+            self._shared.cache.put(scoring.keys[i], score, size=_SCORE_BYTES)
 
-    def _score_window(
-        self, scoring: _Scoring, reading: QueryReading, passages: TokenizedTexts, *, start: int, deadline: float | None
-    ) -> None:
-        lengths = np.array([len(ids) + reading.overhead for ids in passages.ids], dtype=np.int32)
-        # A deadline can be overshot by one batch: a smaller one then, as long as it costs no speed.
-        budget = self._batch_tokens if deadline is None else self._batch_tokens // 2
-        for batch in batches(lengths, budget=budget):
-            if deadline is not None and time.monotonic() >= deadline:
-                return
-            places = batch + start
-            scoring.logits[places] = reading.logits([passages.ids[i] for i in batch.tolist()])
-            scoring.tokens[places] = lengths[batch]
-            scoring.truncated[places] = passages.truncated[batch]
-            scoring.scored[places] = True
+    def _affordable(self, limits: Limits) -> float | None:
+        """Tokens that can be read for one of the waiting requests until its deadline."""
+        speed = self._batches.speed.tokens_a_second
+        if speed is None or limits.deadline is None:
+            return None
+        return speed * max(limits.deadline - time.monotonic(), 0.0) / (1 + self._shared.scheduler.waiting)
 
-    def _check(self, scoring: _Scoring, texts: Sequence[str]) -> None:
-        wrong = np.flatnonzero(~np.isfinite(scoring.logits))
-        if len(wrong):
-            text = texts[int(wrong[0])]
-            raise ModelOutputInvalid(
-                f"the reranker {self.name} answered {scoring.logits[wrong[0]]} for the text {text[:_SHOWN]!r}"
-            )
+
+class _Score(NamedTuple):
+    """What the model said of one text."""
+
+    logit: float
+    tokens: int
+    truncated: bool
+
+
+_SCORE_BYTES = 120
+"""A _Score with its float; measured."""
 
 
 class _Scoring:
-    """What is known so far of *n* texts, in input order."""
+    """What is known so far of different texts, in input order."""
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, texts: Sequence[str], keys: Keys) -> None:
+        n = len(texts)
+        self.texts = texts
+        self.keys = [keys.key(text) for text in texts]
         self.logits: NDArray[np.float32] = np.zeros(n, dtype=np.float32)
         self.scored: NDArray[np.bool_] = np.zeros(n, dtype=np.bool_)
         self.tokens: NDArray[np.int32] = np.zeros(n, dtype=np.int32)
         self.truncated: NDArray[np.bool_] = np.zeros(n, dtype=np.bool_)
-        self.query_truncated = False
+
+    def put(self, i: int, score: _Score) -> None:
+        """Text *i* has been scored."""
+        self.logits[i], self.tokens[i], self.truncated[i] = score
+        self.scored[i] = True
 
 
-def _windows(scoring: _Scoring, n: int, deadline: float | None) -> Iterator[tuple[int, int]]:
-    """Stretches of the *n* texts, in order, until all are done or the deadline has passed."""
-    if deadline is None:
-        yield 0, n
-        return
-    begun = time.monotonic()
-    start, size = 0, _FIRST_WINDOW
-    while start < n and time.monotonic() < deadline:
-        stop = min(start + size, n)
-        yield start, stop
-        start = stop
-        now = time.monotonic()
-        texts_a_second = int(scoring.scored.sum()) / max(now - begun, 1e-9)
-        size = max(_FIRST_WINDOW, int((deadline - now) / 2 * texts_a_second))
+def _share(lengths: NDArray[np.int32], texts: Sequence[str]) -> float:
+    """Tokens a character of texts that were read."""
+    characters = sum(len(text) for text in texts)
+    return float(lengths.sum()) / characters if characters else _TOKENS_A_CHARACTER

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
+from core.model_load import ModelLoad
 from service import auth, documents, errors, indexes, info, metrics, models, openapi, page, probes, rerank, search
 from service.components import Components
 from service.proxy.address import is_server
@@ -34,7 +36,7 @@ def create_app(components: Components) -> Flask:
     measured = metrics.Metrics()
     breaker = Breaker() if is_server(components.settings.store) else None
     errors.register(app)
-    _watch(app, measured)
+    _watch(app, measured, components.load_of_models)
     auth.register(app, components.settings.api_keys)
     for blueprint in (
         search.routes(components, measured),
@@ -44,7 +46,7 @@ def create_app(components: Components) -> Flask:
         models.routes(components),
         probes.routes(components, breaker),
         info.routes(components),
-        metrics.routes(measured),
+        metrics.routes(measured, components.load_of_models),
         openapi.routes(openapi.describe()),
         page.routes(app),
     ):
@@ -65,7 +67,7 @@ class _Json(DefaultJSONProvider):
         return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", super().dumps(obj, **kwargs))
 
 
-def _watch(app: Flask, measured: metrics.Metrics) -> None:
+def _watch(app: Flask, measured: metrics.Metrics, load: Callable[[], ModelLoad]) -> None:
     """Measure and log every answer: what was asked for, never the words."""
 
     @app.before_request
@@ -77,6 +79,7 @@ def _watch(app: Flask, measured: metrics.Metrics) -> None:
         seconds = time.perf_counter() - g.started
         route = request.url_rule.rule if request.url_rule else "none"
         measured.observe_request(route, request.method, response.status_code, seconds)
+        measured.observe_load(load())
         level = logging.DEBUG if request.endpoint in _QUIET and response.status_code < 400 else logging.INFO
         _log.log(
             level,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.errors import ModelUnavailable, StoreUnavailable
+from core.model_load import ModelLoad
 from core.protocols import Encoder, Store
 from core.ranking import RankingModel, RankingModels
 from core.searching import SearchPipeline
@@ -29,6 +30,8 @@ class Components:
     encoder: Part[Encoder]
     rerankers: Part[RankingModels]
     catalog: Callable[[], Sequence[CatalogEntry]]
+    load_of_models: Callable[[], ModelLoad] = ModelLoad
+    """What the models are doing, for the metrics."""
 
     def pipeline(self) -> SearchPipeline:
         """The searching road. Raises StoreUnavailable or ModelUnavailable while store or encoder are not there.
@@ -74,6 +77,9 @@ class LoadedRankingModels:
 
 def build(settings: Settings) -> Components:
     """The components that *settings* name, none of them loaded: call load(), or keep_loading() in a thread."""
+    from models.shared import Shared
+
+    shared = Shared.within(max_waiting=settings.max_waiting, score_cache_mb=settings.score_cache_mb)
 
     def store() -> Store:
         from index.opening import open_store
@@ -83,14 +89,14 @@ def build(settings: Settings) -> Components:
     def encoder() -> Encoder:
         from models.loading import load_encoder
 
-        return load_encoder(settings.encoder, runtime=settings.runtime)
+        return load_encoder(settings.encoder, runtime=settings.runtime, shared=shared)
 
     def rerankers() -> RankingModels:
         from models.loading import LoadedModels
         from models.promotion import with_promoted
 
         named = with_promoted(settings)
-        return LoadedModels(named.reranker, named.rerankers, runtime=named.runtime, fusion=named.fusion)
+        return LoadedModels(named.reranker, named.rerankers, runtime=named.runtime, fusion=named.fusion, shared=shared)
 
     def catalog() -> Sequence[CatalogEntry]:
         from models.catalog import served
@@ -104,4 +110,5 @@ def build(settings: Settings) -> Components:
         encoder=Part(f'the encoder "{settings.encoder}"', encoder, unavailable=ModelUnavailable),
         rerankers=Part(f'the reranker "{settings.reranker}"', rerankers, unavailable=ModelUnavailable),
         catalog=catalog,
+        load_of_models=shared.load,
     )

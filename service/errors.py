@@ -20,6 +20,8 @@ STATUS: dict[type[errors.RerankError], int] = {
     # A setting is the server's own matter, never the caller's.
     errors.SettingError: 500,
     errors.NotFound: 404,
+    # As nginx has it: nobody is there to read the answer, but the log and the metrics are.
+    errors.RequestCancelled: 499,
     errors.IndexConflict: 409,
     errors.EncoderMismatch: 409,
     errors.StoreError: 502,

@@ -6,21 +6,36 @@ server switches on before anything is counted), so that every worker answers for
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 from flask import Blueprint, Response
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     ProcessCollector,
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from core.model_load import ModelLoad
 from core.search import RerankReport, SearchResult
 from service.shared_counts import counts_are_shared
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_MODELS = {
+    "batches": "Batches that models have read.",
+    "tokens": "Tokens in these batches, without padding.",
+    "padding": "Tokens of padding in these batches.",
+    "refused": "Requests refused because too many were waiting.",
+    "cancelled": "Requests dropped because their client had left.",
+    "looked_up": "Scores and query vectors looked for in the cache.",
+    "cached": "Scores and query vectors found in the cache.",
+}
+"""The counts of ModelLoad."""
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 
 
@@ -61,6 +76,17 @@ class Metrics:
         self._scored = Counter(
             "rerank_candidates_scored", "Texts that a cross-encoder gave a score.", registry=self._registry
         )
+        self._waiting = Gauge(
+            "rerank_waiting",
+            "Requests whose texts are scored or wait for it.",
+            multiprocess_mode="livesum",
+            registry=self._registry,
+        )
+        self._models = {
+            name: Counter(f"rerank_model_{name}", text, registry=self._registry) for name, text in _MODELS.items()
+        }
+        self._observing = threading.Lock()
+        self._load = ModelLoad()
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -85,6 +111,14 @@ class Metrics:
         self._rankings.labels(str(report.applied).lower(), reason).inc()
         self._scored.inc(report.scored)
 
+    def observe_load(self, load: ModelLoad) -> None:
+        """Count what the models have done since the last call."""
+        with self._observing:
+            before, self._load = self._load, load
+            for name, counter in self._models.items():
+                counter.inc(max(getattr(load, name) - getattr(before, name), 0))
+            self._waiting.set(load.waiting)
+
     def exposition(self) -> bytes:
         """Everything counted so far, by all workers, in Prometheus' text format."""
         if not self._several_workers:
@@ -94,12 +128,13 @@ class Metrics:
         return generate_latest(gathered)
 
 
-def routes(metrics: Metrics) -> Blueprint:
-    """The measures."""
+def routes(metrics: Metrics, load: Callable[[], ModelLoad]) -> Blueprint:
+    """The measures; *load* is asked with each of them, and after every answer by the application."""
     blueprint = Blueprint("metrics", __name__)
 
     @blueprint.get("/metrics")
     def exposition() -> Response:
+        metrics.observe_load(load())
         return Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
 
     return blueprint

@@ -15,9 +15,10 @@ from flask import Blueprint, Response, jsonify, request
 
 from core.errors import InvalidRequest
 from core.fusion import sigmoid
-from core.protocols import Reranker, RerankScores
+from core.protocols import Cancellation, Reranker, RerankScores
 from core.search import Reason, RerankReport, rounded
 from service.body import read_object, validated
+from service.client import client_of
 from service.components import Components
 from service.headers import rerank_headers
 from service.metrics import Metrics
@@ -48,7 +49,7 @@ def routes(components: Components, metrics: Metrics) -> Blueprint:
         body.check()
         texts = document_texts(body.documents, body.rank_fields)
         reranker = components.rerankers.get().get(body.model).reranker
-        ranking = rank_texts(reranker, body.query, texts, timeout_ms=body.timeout_ms)
+        ranking = rank_texts(reranker, body.query, texts, timeout_ms=body.timeout_ms, cancellation=client_of(request))
         metrics.observe_ranking(ranking.report)
         response = jsonify(answer(body, texts, ranking, api_version=_API_VERSIONS[request.path]))
         took_ms = (time.perf_counter() - started) * 1000
@@ -60,13 +61,21 @@ def routes(components: Components, metrics: Metrics) -> Blueprint:
     return blueprint
 
 
-def rank_texts(reranker: Reranker, query: str, texts: Sequence[str], *, timeout_ms: int | None) -> TextRanking:
+def rank_texts(
+    reranker: Reranker,
+    query: str,
+    texts: Sequence[str],
+    *,
+    timeout_ms: int | None,
+    cancellation: Cancellation | None = None,
+) -> TextRanking:
     """*texts* by falling logit, equal ones in the order they came; what the time left out follows in its own order.
 
-    Raises ModelError when the model fails, ModelOverloaded when too much work is waiting.
+    Raises ModelError when the model fails, ModelOverloaded when too much work is waiting, RequestCancelled once
+    *cancellation* says that nobody waits any more.
     """
     deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
-    scores = reranker.score(query, texts, deadline=deadline)
+    scores = reranker.score(query, texts, deadline=deadline, cancellation=cancellation)
     read = np.flatnonzero(scores.scored)
     best_first = read[np.argsort(-scores.logits[read], kind="stable")]
     rest = np.flatnonzero(~scores.scored)

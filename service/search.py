@@ -9,6 +9,7 @@ from werkzeug.datastructures import MultiDict
 
 from core.errors import InvalidRequest
 from service.body import read_object, validated
+from service.client import client_of
 from service.components import Components
 from service.headers import rerank_headers
 from service.metrics import Metrics
@@ -32,7 +33,7 @@ def routes(components: Components, metrics: Metrics) -> Blueprint:
 
     def answer(body: dict[str, Any]) -> Response:
         asked = validated(SearchBody, body).to_request(components.settings)
-        result = components.pipeline().search(asked)
+        result = components.pipeline().search(asked, cancellation=client_of(request))
         metrics.observe_search(result)
         response = jsonify(result.to_json())
         response.headers.update(rerank_headers(result.rerank, took_ms=result.took_ms["total"]))

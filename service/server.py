@@ -34,6 +34,10 @@ HEARTBEAT_SECONDS = 120
 """A worker that does not get to its main loop for so long is replaced; importing the models holds it for seconds."""
 
 BACKLOG = 512
+
+SPARE_THREADS = 8
+"""Beside those that requests may hold: a refusal and a probe must not wait behind what they are refused for."""
+
 _SHARED_MEMORY = Path("/dev/shm")
 
 
@@ -114,7 +118,7 @@ def options(settings: Settings, listener: socket.socket, *, workers: int) -> dic
     return {
         "bind": f"fd://{listener.detach()}",
         "workers": workers,
-        "threads": settings.threads,
+        "threads": settings.threads + SPARE_THREADS,
         "worker_class": "service.worker.Worker",
         "worker_tmp_dir": str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None,
         "timeout": HEARTBEAT_SECONDS,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.document import Vectors
 from core.errors import ModelNotFound
-from core.protocols import EncoderIdentity, RerankScores
+from core.protocols import Cancellation, EncoderIdentity, RerankScores
 from core.ranking import RankingModel
 
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -112,7 +112,14 @@ class FakeReranker:
     def max_tokens(self) -> int:
         return self._max_tokens
 
-    def score(self, query: str, texts: Sequence[str], *, deadline: float | None = None) -> RerankScores:
+    def score(
+        self,
+        query: str,
+        texts: Sequence[str],
+        *,
+        deadline: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> RerankScores:
         self.calls.append((query, tuple(texts)))
         wanted = set(words(query))
         logits = np.zeros(len(texts), dtype=np.float32)

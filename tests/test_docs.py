@@ -29,6 +29,7 @@ GUIDES = [
     "evaluating",
     "opensearch",
     "proxy",
+    "speed",
     "settings",
     "errors",
 ]

@@ -12,6 +12,8 @@ SERVING = (
     "host",
     "port",
     "threads",
+    "max_waiting",
+    "score_cache_mb",
     "max_body_mb",
     "api_keys",
     "store",

@@ -62,17 +62,26 @@ class CrossEncoderNetwork:
         head = np.concatenate([self._template.before, query, self._template.between])
         return _CrossReading(self, head, self._room - len(query), len(query) + self._template.special)
 
-    def logits(self, head: Ids, passages: Sequence[Ids]) -> NDArray[np.float32]:
-        """float32 (len(passages),) for sequences that begin with *head*."""
+    def mixed(self, queries: Sequence[QueryReading], passages: Sequence[Ids]) -> NDArray[np.float32]:
+        """float32 (n,) for n passages, each beside its own one of n readings of this network: one batch."""
+        heads = [query.head for query in queries if isinstance(query, _CrossReading)]
+        return self.logits(heads, passages)
+
+    def logits(self, heads: Sequence[Ids], passages: Sequence[Ids]) -> NDArray[np.float32]:
+        """float32 (n,) for n sequences, each with the head of its own: special tokens and query."""
         template = self._template
         with torch.inference_mode():
             rows = Rows.of(
-                [np.concatenate([head, passage, template.after]) for passage in passages],
+                [
+                    np.concatenate([head, passage, template.after])
+                    for head, passage in zip(heads, passages, strict=True)
+                ],
                 pad_id=template.pad_id,
                 placement=self._placement,
             )
-            types = torch.zeros_like(rows.ids)
-            types[:, len(head) :] = template.second_type
+            lengths = torch.tensor([len(head) for head in heads], device=rows.ids.device)
+            second = torch.arange(rows.longest, device=rows.ids.device) >= lengths[:, None]  # (n, longest)
+            types = second.long() * template.second_type
             labels = self._classifier(rows, types)  # (n, labels)
             logits = labels[:, 0] if labels.shape[1] == 1 else labels[:, 1] - labels[:, 0]
             return as_float32(logits)
@@ -86,7 +95,7 @@ class _CrossReading:
     overhead: int
 
     def logits(self, passages: Sequence[Ids]) -> NDArray[np.float32]:
-        return self.network.logits(self.head, passages)
+        return self.network.logits([self.head] * len(passages), passages)
 
 
 class BertClassifier:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -56,10 +57,13 @@ class JointNetwork:
         return query_room(self._room)
 
     def read(self, query: Ids) -> QueryReading:
-        """Take a query of at most `query_room` tokens through the lower layers."""
+        """Begin with a query of at most `query_room` tokens."""
+        return _JointReading(self, query, self._room - len(query), len(query) + 2 * self._template.special)
+
+    def lower_half(self, query: Ids) -> torch.Tensor:
+        """(1, tokens, hidden): what the lower layers make of a query."""
         with torch.inference_mode():
-            _, hidden = self._lower([query])
-        return _JointReading(self, hidden, self._room - len(query), len(query) + 2 * self._template.special)
+            return self._lower([query])[1]
 
     def logits(self, query: torch.Tensor, passages: Sequence[Ids]) -> NDArray[np.float32]:
         """float32 (len(passages),) for a query (1, tokens, hidden) that has been through the lower layers."""
@@ -92,9 +96,13 @@ class JointNetwork:
 @dataclass(frozen=True)
 class _JointReading:
     network: JointNetwork
-    query: torch.Tensor
+    query: Ids
     passage_room: int
     overhead: int
 
+    @cached_property
+    def hidden(self) -> torch.Tensor:
+        return self.network.lower_half(self.query)
+
     def logits(self, passages: Sequence[Ids]) -> NDArray[np.float32]:
-        return self.network.logits(self.query, passages)
+        return self.network.logits(self.hidden, passages)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.folder import ModelFolder
 from models.reranker import CrossEncoderReranker
+from models.shared import Shared
 from models.tokenizer import Ids, TextTokenizer
 from tests.models import tiny
 
@@ -35,7 +36,10 @@ class ScriptedNetwork:
         return np.array([len(ids) if self._answer is None else self._answer for ids in passages], dtype=np.float32)
 
 
-def scripted(folder: Path, network: ScriptedNetwork, *, batch_tokens: int = 64) -> CrossEncoderReranker:
+def scripted(
+    folder: Path, network: ScriptedNetwork, *, batch_tokens: int = 64, shared: Shared | None = None
+) -> CrossEncoderReranker:
     """A reranker over a scripted network."""
     read = ModelFolder.read(tiny.bert(folder, labels=1), name="scripted")
-    return CrossEncoderReranker(read, network, TextTokenizer.from_folder(read), batch_tokens=batch_tokens)
+    tokenizer = TextTokenizer.from_folder(read)
+    return CrossEncoderReranker(read, network, tokenizer, batch_tokens=batch_tokens, shared=shared)

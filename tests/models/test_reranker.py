@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from sentence_transformers import CrossEncoder
 
 from core.errors import ModelInvalid
@@ -157,15 +158,16 @@ def test_no_texts_give_no_scores(tmp_path: Path) -> None:
     assert (scores.logits.dtype.name, scores.scored.dtype.name) == ("float32", "bool")
 
 
-def test_many_threads_get_the_scores_of_one(tmp_path: Path) -> None:
-    """Requests at the same time do not disturb one another."""
-    reranker = loaded(tiny.bert(tmp_path, labels=1))
+@pytest.mark.parametrize("build", [lambda folder: tiny.bert(folder, labels=1), joint])
+def test_many_threads_get_the_scores_of_one(tmp_path: Path, build: Callable[[Path], Path]) -> None:
+    """Requests at the same time do not disturb one another, in batches of their own and in shared ones."""
+    reranker = loaded(build(tmp_path))
     queries = [f"what is {word}" for word in tiny.WORDS[:12]]
-    expected = [reranker.score(query, TEXTS).logits.tolist() for query in queries]
-    found: dict[str, list[float]] = {}
+    expected = [reranker.score(query, TEXTS).logits for query in queries]
+    found: dict[str, NDArray[np.float32]] = {}
 
     threads = [
-        threading.Thread(target=lambda query=query: found.update({query: reranker.score(query, TEXTS).logits.tolist()}))
+        threading.Thread(target=lambda query=query: found.update({query: reranker.score(query, TEXTS).logits}))
         for query in queries
     ]
     for thread in threads:
@@ -173,4 +175,4 @@ def test_many_threads_get_the_scores_of_one(tmp_path: Path) -> None:
     for thread in threads:
         thread.join(30)
 
-    assert [found[query] for query in queries] == expected
+    np.testing.assert_allclose([found[query] for query in queries], expected, atol=1e-5)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.errors import ModelError, ModelOutputInvalid, ModelOverloaded
+from core.errors import ModelError, ModelOutputInvalid, ModelOverloaded, RequestCancelled, RerankError
 from core.protocols import RerankScores
-from models.reranker import MAX_WAITING
+from models.answer_cache import AnswerCache
+from models.scheduler import Scheduler
+from models.shared import Shared
 from tests.models.scripted import ScriptedNetwork, scripted
 
 QUERY = "what is a cat"
@@ -99,31 +102,143 @@ def test_a_request_whose_deadline_passes_in_the_line_is_not_scored(tmp_path: Pat
     assert (first[0].scored.tolist(), second.scored.tolist()) == ([True], [False])
 
 
-def test_beyond_the_line_a_request_is_refused(tmp_path: Path) -> None:
-    """Work that would only wait longer than anyone listens is not taken on."""
-    begun, go_on = threading.Event(), threading.Event()
+class Held:
+    """A network that holds its first batch until it is told to go on."""
 
-    def hold(batch: int) -> None:
-        begun.set()
-        assert go_on.wait(10)
+    def __init__(self) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.network = ScriptedNetwork(self._hold)
 
-    reranker = scripted(tmp_path, ScriptedNetwork(hold))
-    refused: list[ModelOverloaded] = []
-    scored: list[RerankScores] = []
+    def _hold(self, batch: int) -> None:
+        self.begun.set()
+        assert self.go_on.wait(10)
 
-    def ask() -> None:
+
+class Client:
+    """A Cancellation that a test sets."""
+
+    def __init__(self) -> None:
+        self.left = False
+
+    def cancelled(self) -> bool:
+        return self.left
+
+
+def asked(work: Callable[[], object]) -> tuple[threading.Thread, list[object]]:
+    """A thread that does *work*, and where its result or error will be."""
+    results: list[object] = []
+
+    def run() -> None:
         try:
-            scored.append(reranker.score(QUERY, ["the cat"]))
-        except ModelOverloaded as exc:
-            refused.append(exc)
-            go_on.set()
+            results.append(work())
+        except RerankError as exc:
+            results.append(exc)
 
-    threads = [threading.Thread(target=ask) for _ in range(MAX_WAITING + 2)]
-    threads[0].start()
-    assert begun.wait(10)
-    for thread in threads[1:]:
-        thread.start()
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, results
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Poll *condition* until it holds."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_beyond_its_places_a_request_is_refused_and_then_served(tmp_path: Path) -> None:
+    """Work that would only wait longer than anyone listens is not taken on; once there is room, it is."""
+    held = Held()
+    shared = Shared(scheduler=Scheduler(places=2))
+    reranker = scripted(tmp_path, held.network, shared=shared)
+    threads = [asked(lambda: reranker.score(QUERY, ["the cat"]))[0] for _ in range(2)]
+    until(lambda: shared.load().waiting == 2)
+
+    with pytest.raises(ModelOverloaded, match="the reranker scripted: 2 requests are waiting already; try again"):
+        reranker.score(QUERY, ["tea"])
+
+    held.go_on.set()
     for thread in threads:
         thread.join(10)
+    assert reranker.score(QUERY, ["tea"]).scored.all()
+    assert (shared.load().waiting, shared.load().refused) == (0, 1)
 
-    assert (len(scored), len(refused)) == (MAX_WAITING + 1, 1)
+
+def test_a_client_that_leaves_frees_its_place_and_its_work_is_dropped(tmp_path: Path) -> None:
+    """Nobody waits behind a request that nobody waits for."""
+    held, gone = Held(), Client()
+    shared = Shared(scheduler=Scheduler(places=2))
+    reranker = scripted(tmp_path, held.network, shared=shared)
+    first, answer = asked(lambda: reranker.score(QUERY, ["the cat"]))
+    assert held.begun.wait(10)
+    second, error = asked(lambda: reranker.score(QUERY, ["tea", "the dog"], cancellation=gone))
+    until(lambda: shared.load().waiting == 2)
+    gone.left = True
+    third, later = asked(lambda: reranker.score(QUERY, ["a"]))
+    held.go_on.set()
+    for thread in (first, second, third):
+        thread.join(10)
+
+    assert [type(result[0]) for result in (answer, error, later)] == [RerankScores, RequestCancelled, RerankScores]
+    assert held.network.batches == [1, 1]
+    assert shared.load().cancelled == 1
+
+
+def test_a_score_is_kept_and_counted(tmp_path: Path) -> None:
+    """A pair that was scored is not scored again, however it is mixed with others, and `cached` says so."""
+    network = ScriptedNetwork()
+    reranker = scripted(tmp_path, network, shared=Shared(cache=AnswerCache(megabytes=1)))
+    reranker.score(QUERY, ["the cat", "tea"])
+    scores = reranker.score(QUERY, ["tea", "the green dog", "tea", "the cat"])
+    again = reranker.score("what is", ["tea"])
+
+    assert network.batches == [2, 1, 1]
+    assert (scores.cached, again.cached) == (3, 0)
+    assert (scores.logits.tolist(), scores.tokens.tolist()) == ([1, 3, 1, 2], [4, 6, 4, 5])
+    assert scores.scored.all()
+
+
+def test_what_the_cache_knows_is_answered_while_the_queue_is_full(tmp_path: Path) -> None:
+    """A repeated request needs no model, so it is neither refused nor late."""
+    reranker = scripted(
+        tmp_path,
+        ScriptedNetwork(),
+        shared=Shared(scheduler=(scheduler := Scheduler(places=1)), cache=AnswerCache(megabytes=1)),
+    )
+    expected = reranker.score(QUERY, ["the cat"]).logits.tolist()
+    with scheduler.place(what="another"):
+        scores = reranker.score(QUERY, ["the cat"], deadline=time.monotonic() - 1)
+
+    assert (scores.logits.tolist(), scores.scored.tolist(), scores.cached) == (expected, [True], 1)
+
+
+def test_an_error_is_not_kept(tmp_path: Path) -> None:
+    """After a model that failed once the same request is tried anew."""
+
+    def fail_first(batch: int) -> None:
+        if batch == 1:
+            raise RuntimeError("out of memory")
+
+    reranker = scripted(tmp_path, ScriptedNetwork(fail_first), shared=Shared(cache=AnswerCache(megabytes=1)))
+    with pytest.raises(ModelError):
+        reranker.score(QUERY, ["the cat"])
+
+    assert reranker.score(QUERY, ["the cat"]).logits.tolist() == [2]
+
+
+def test_the_time_that_is_left_decides_how_many_texts_are_read(tmp_path: Path) -> None:
+    """Once the speed is known, a request under a deadline gets the first texts, about as many as fit, and says so."""
+
+    def take_5_ms_a_text(batch: int) -> None:
+        time.sleep(0.005 * network.batches[-1])
+
+    network = ScriptedNetwork(take_5_ms_a_text)
+    reranker = scripted(tmp_path, network)
+    texts = [f"the {i}" for i in range(10_000)]
+    reranker.score(QUERY, texts[:100])
+    scores = reranker.score(QUERY, texts, deadline=time.monotonic() + 0.4)
+
+    done = np.flatnonzero(scores.scored)
+    assert 10 < len(done) < 100
+    assert done.max() < 2 * len(done)

@@ -23,6 +23,7 @@ EXPECTED = {
     "NotFound": 404,
     "IndexNotFound": 404,
     "ModelNotFound": 404,
+    "RequestCancelled": 499,
     "IndexConflict": 409,
     "EncoderMismatch": 409,
     "StoreError": 502,

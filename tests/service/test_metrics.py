@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.errors import ModelOverloaded
+from core.model_load import ModelLoad
 from core.ranking import RankingModel
+from service.metrics import Metrics
 from tests.fakes import FakeModels, FakeReranker
 from tests.service.served import INDEX, client, components
 
@@ -71,3 +75,19 @@ def test_two_applications_count_apart() -> None:
     one, other = client(), client()
     one.get("/health")
     assert _samples(other, "rerank_http_requests_total") == {}
+
+
+def test_what_the_models_did_is_counted_once() -> None:
+    """Counts grow by what has been added since the last look; the queue's length is that of the moment."""
+    loads = iter([ModelLoad(waiting=3, batches=2, tokens=100), ModelLoad(waiting=1, batches=5, tokens=150, refused=1)])
+    parts = replace(components(), load_of_models=lambda: next(loads))
+    measured = Metrics()
+    measured.observe_load(parts.load_of_models())
+    measured.observe_load(parts.load_of_models())
+    text = measured.exposition().decode()
+
+    assert "rerank_waiting 1.0" in text
+    assert "rerank_model_batches_total 5.0" in text
+    assert "rerank_model_tokens_total 150.0" in text
+    assert "rerank_model_refused_total 1.0" in text
+    assert "rerank_model_cancelled_total 0.0" in text

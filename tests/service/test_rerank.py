@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.errors import ModelInvalid, ModelOutputInvalid, ModelOverloaded
-from core.protocols import RerankScores
+from core.protocols import Cancellation, RerankScores
 from core.ranking import RankingModel
 from service.answers import RerankAnswer
 from service.rerank import rank_texts
@@ -27,7 +27,14 @@ class FixedReranker(FakeReranker):
         self._logits = np.array(logits, dtype=np.float32)
         self._scored = len(logits) if scored is None else scored
 
-    def score(self, query: str, texts: Sequence[str], *, deadline: float | None = None) -> RerankScores:
+    def score(
+        self,
+        query: str,
+        texts: Sequence[str],
+        *,
+        deadline: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> RerankScores:
         scored = np.arange(len(texts)) < self._scored
         logits = np.where(scored, self._logits, 0).astype(np.float32)
         tokens = np.where(scored, 5, 0).astype(np.int32)

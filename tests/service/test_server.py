@@ -1,19 +1,12 @@
 from __future__ import annotations
 
-import http.client
 import json
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -21,58 +14,8 @@ from core.errors import SettingError
 from core.settings import Settings
 from service.server import address_of, check_exposure, listen
 from tests.service.process import PATIENCE_SECONDS, wait_for
+from tests.service.running import running
 from tests.service.served import INDEX, error
-
-
-@dataclass(frozen=True)
-class Running:
-    """A service in a process of its own."""
-
-    process: subprocess.Popen[bytes]
-    folder: Path
-
-    @property
-    def place(self) -> tuple[str, int]:
-        """Where it listens."""
-        parts = urlsplit((self.folder / "address").read_text())
-        return str(parts.hostname), int(parts.port or 0)
-
-    def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """The status and the JSON of an answer."""
-        connection = http.client.HTTPConnection(*self.place, timeout=PATIENCE_SECONDS)
-        data = None if body is None else json.dumps(body).encode()
-        connection.request(method, path, data, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
-        return answer.status, json.loads(content) if answer.headers["Content-Type"] == "application/json" else content
-
-    def send(self, request: bytes) -> bytes:
-        """Everything that comes back for bytes that are no proper request."""
-        with socket.create_connection(self.place, timeout=PATIENCE_SECONDS) as connection:
-            connection.sendall(request)
-            return b"".join(iter(lambda: connection.recv(65536), b""))
-
-    def until_ready(self) -> None:
-        """Poll /ready until it says so."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while self.ask("GET", "/ready")[0] != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-
-
-@contextmanager
-def running(folder: Path, *, workers: int = 1) -> Iterator[Running]:
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.service.process", str(folder), str(workers)], stderr=log, stdout=log
-        )
-        try:
-            wait_for(folder / "address")
-            yield Running(process, folder)
-        finally:
-            process.kill()
-            process.wait()
 
 
 def test_health_comes_before_readiness_and_sigterm_lets_requests_end(tmp_path: Path) -> None:

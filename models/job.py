@@ -1,0 +1,138 @@
+"""What one request wants of one model: texts, batch by batch, and what has been answered so far."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.protocols import Cancellation
+from models.network import QueryReading
+from models.speed import Speed
+from models.tokenizer import Ids
+
+Answers = NDArray[np.float32]
+"""One row a text: a logit (n,), or a vector (n, dim)."""
+_LEAST_FILL = 0.6
+"""A shorter text than this share of a batch's longest one is not taken along: it would be mostly padding."""
+
+
+class BatchModel(Protocol):
+    """A model as the scheduler sees it: it answers batches, on one thread, one after the other."""
+
+    @property
+    def batch_tokens(self) -> int:
+        """Padded tokens of a batch that is filled well."""
+
+    @property
+    def mixes(self) -> bool:
+        """Whether texts of several requests may share a batch."""
+
+    @property
+    def width(self) -> tuple[int, ...]:
+        """Shape of one answer: () for a logit, (dim,) for a vector."""
+
+    @property
+    def speed(self) -> Speed:
+        """What the scheduler has measured of it."""
+
+    def compute(self, portions: Sequence[Portion]) -> Sequence[Answers]:
+        """The answers to each portion; together they are one batch. One portion alone unless the model mixes."""
+
+
+class Job:
+    """Texts of one request for one model. The scheduler takes batches out of it and puts answers in."""
+
+    def __init__(
+        self,
+        model: BatchModel,
+        texts: Sequence[Ids],
+        lengths: NDArray[np.int32],
+        *,
+        query: QueryReading | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.model = model
+        self.texts = texts
+        self.query = query
+        self.limits = limits or Limits()
+        self.answers: Answers = np.zeros((len(texts), *model.width), dtype=np.float32)
+        self.answered: NDArray[np.bool_] = np.zeros(len(texts), dtype=np.bool_)
+        self.error: Exception | None = None
+        self.finished = threading.Event()
+        self.joined_at = 0
+        """The scheduler's count of tokens when this job came."""
+        self._lengths = lengths
+        # Longest first: padding is what a batch's longest text makes of the others, and the largest tensors come
+        # first, so that their memory is used again. Equal lengths keep their order.
+        self._left: NDArray[np.intp] = np.argsort(-lengths, kind="stable")
+        self.remaining = int(lengths.sum())
+        """Tokens not yet taken."""
+
+    @property
+    def all_taken(self) -> bool:
+        """Whether no text is left to be taken."""
+        return len(self._left) == 0
+
+    def take(self, room: int) -> Portion:
+        """The next batch: texts of falling length, count times longest at most *room*, but one text at least."""
+        longest = max(int(self._lengths[self._left[0]]), 1)
+        return self._taken(0, max(room // longest, 1), longest)
+
+    def join(self, batch: Portion, *, room: int) -> Portion | None:
+        """Texts that fit beside *batch* into *room* more padded tokens, at most as long as its longest; None: none."""
+        lengths = self._lengths[self._left]  # falling
+        start = int(np.searchsorted(-lengths, -batch.longest, side="left"))
+        stop = int(np.searchsorted(-lengths, -batch.longest * _LEAST_FILL, side="right"))
+        count = min(room // batch.longest, stop - start)
+        return self._taken(start, count, batch.longest) if count > 0 else None
+
+    def _taken(self, start: int, count: int, longest: int) -> Portion:
+        places = self._left[start : start + count]
+        self._left = np.delete(self._left, slice(start, start + count))
+        tokens = int(self._lengths[places].sum())
+        self.remaining -= tokens
+        return Portion(self, places, tokens=tokens, longest=longest)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Until when an answer is of use: *deadline* in time.monotonic() seconds, and whether anybody still waits."""
+
+    deadline: float | None = None
+    cancellation: Cancellation | None = None
+
+    @property
+    def expired(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits any more."""
+        return self.cancellation is not None and self.cancellation.cancelled()
+
+
+@dataclass(frozen=True, eq=False)
+class Portion:
+    """Some texts of a job, taken for a batch: their *places* in it, their tokens, and the longest row's tokens."""
+
+    job: Job
+    places: NDArray[np.intp]
+    tokens: int
+    longest: int
+
+    @property
+    def padded(self) -> int:
+        """Tokens that are computed for it, padding included."""
+        return len(self.places) * self.longest
+
+    @property
+    def texts(self) -> list[Ids]:
+        """The token ids, in the order of `places`."""
+        return [self.job.texts[i] for i in self.places.tolist()]

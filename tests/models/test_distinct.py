@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.distinct import distinct
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", "A", ""])))
+def test_distinct_texts_give_all_texts_back(texts: list[str]) -> None:
+    """Each different text is kept once, in order of first appearance, and the inverse restores the input."""
+    different, inverse = distinct(texts)
+
+    assert different == list(dict.fromkeys(texts))
+    assert [different[i] for i in inverse.tolist()] == texts

@@ -1,0 +1,216 @@
+"""Whose batch is next: with a model whose batches are written down."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.job import Answers, Job, Limits, Portion
+from models.scheduler import Scheduler
+from models.speed import Speed
+
+
+class Notebook:
+    """A BatchModel that answers each text's first token, and writes down which texts each batch had."""
+
+    width = ()
+
+    def __init__(self, *, batch_tokens: int = 20, mixes: bool = False) -> None:
+        self.batch_tokens = batch_tokens
+        self.mixes = mixes
+        self.speed = Speed()
+        self.batches: list[list[int]] = []
+        self.broken: set[int] = set()
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.go_on.set()
+
+    def compute(self, portions: Sequence[Portion]) -> Sequence[Answers]:
+        self.begun.set()
+        assert self.go_on.wait(10)
+        answers = [np.array([text[0] for text in portion.texts], dtype=np.float32) for portion in portions]
+        said = [int(value) for rows in answers for value in rows]
+        if self.broken & set(said):
+            raise RuntimeError("broken")
+        self.batches.append(said)
+        return answers
+
+    def job(self, name: int, count: int, *, tokens: int = 10, limits: Limits | None = None) -> Job:
+        """A job of *count* texts, each of *tokens* tokens and with *name* as its answer."""
+        texts = [np.full(tokens, name, dtype=np.int32)] * count
+        return Job(self, texts, np.full(count, tokens, dtype=np.int32), limits=limits)
+
+
+class Line:
+    """Jobs that come while a first one is being read, so that the order of the rest is the scheduler's choice."""
+
+    def __init__(self, model: Notebook, first: Job) -> None:
+        self.scheduler = Scheduler()
+        self.model = model
+        self.threads: list[threading.Thread] = []
+        self.errors: dict[int, Exception] = {}
+        self.waiting = 0
+        model.go_on.clear()
+        self.come(first)
+        assert model.begun.wait(10)
+
+    def come(self, job: Job) -> None:
+        """Add *job*, and wait until it stands in the line."""
+
+        def run() -> None:
+            try:
+                self.scheduler.run(job)
+            except RuntimeError as exc:
+                self.errors[id(job)] = exc
+
+        self.threads.append(threading.Thread(target=run))
+        self.threads[-1].start()
+        self.waiting += 1
+        until(lambda: self.scheduler.waiting == self.waiting)
+
+    def served(self) -> list[list[int]]:
+        """Go on; the batches, once all jobs are done."""
+        self.model.go_on.set()
+        for thread in self.threads:
+            thread.join(10)
+        return self.model.batches
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Poll *condition* until it holds."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_a_small_request_does_not_stand_behind_a_large_one() -> None:
+    """The one that needs least is next, at the end of the running batch; equal ones are served as they came."""
+    model = Notebook()
+    line = Line(model, model.job(1, 6))
+    line.come(model.job(2, 2))
+    line.come(model.job(3, 2))
+
+    assert line.served() == [[1, 1], [2, 2], [3, 3], [1, 1], [1, 1]]
+
+
+def test_a_large_request_is_not_overtaken_for_ever() -> None:
+    """What came once others have read as much as it needs itself stands behind it."""
+    model = Notebook()
+    line = Line(model, model.job(1, 2))  # 20 tokens
+    large = model.job(9, 6)
+    line.come(large)
+    small = [model.job(name, 2) for name in range(2, 7)]
+    for job in small[:2]:
+        line.come(job)
+    for job in small[2:]:
+        job.joined_at = 100
+    # As if they had come after 100 tokens: run() notes the count of its moment, which stands still here.
+    line.scheduler._tokens = 100
+    for job in small[2:]:
+        line.come(job)
+
+    assert [batch[0] for batch in line.served()] == [1, 2, 3, 9, 9, 9, 4, 5, 6]
+
+
+def test_requests_share_a_batch_where_the_model_allows() -> None:
+    """What one request leaves free is filled with texts of like length; a far shorter one is not padded up."""
+    model = Notebook(batch_tokens=40, mixes=True)
+    line = Line(model, model.job(1, 1))
+    line.come(model.job(2, 2))
+    line.come(model.job(3, 3, tokens=9))
+    line.come(model.job(4, 1, tokens=2))
+
+    assert line.served() == [[1], [4], [2, 2, 3, 3], [3]]
+
+
+def test_requests_do_not_share_a_batch_where_the_model_cannot() -> None:
+    """A joint network reads one query at a time."""
+    model = Notebook(batch_tokens=40)
+    line = Line(model, model.job(1, 1))
+    line.come(model.job(2, 2))
+    line.come(model.job(3, 2))
+
+    assert line.served() == [[1], [2, 2], [3, 3]]
+
+
+def test_a_text_that_breaks_the_model_fails_its_own_request_alone() -> None:
+    """A shared batch that failed is read again, request by request."""
+    model = Notebook(batch_tokens=40, mixes=True)
+    model.broken = {2}
+    line = Line(model, model.job(1, 1))
+    jobs = [model.job(2, 2), model.job(3, 2)]
+    for job in jobs:
+        line.come(job)
+
+    assert line.served() == [[1], [3, 3]]
+    assert [id(job) in line.errors for job in jobs] == [True, False]
+    assert jobs[1].answers.tolist() == [3, 3]
+
+
+def test_a_deadline_that_passes_in_the_line_ends_the_waiting() -> None:
+    """Whoever has no more time leaves without an answer, while another's batch goes on."""
+    model = Notebook()
+    line = Line(model, model.job(1, 1))
+    hurried = model.job(2, 1, limits=Limits(deadline=time.monotonic() + 0.01))
+    line.scheduler.run(hurried)
+
+    assert not hurried.answered.any()
+    assert line.served() == [[1]]
+
+
+def test_the_thread_of_a_scheduler_outlives_an_error() -> None:
+    """One request's failure leaves the next one its answer."""
+    scheduler, model = Scheduler(), Notebook()
+    model.broken = {2}
+    with pytest.raises(RuntimeError, match="broken"):
+        scheduler.run(model.job(2, 1))
+    job = model.job(3, 1)
+    scheduler.run(job)
+
+    assert job.answers.tolist() == [3]
+
+
+LENGTHS = st.lists(st.integers(0, 600), min_size=1, max_size=60)
+
+
+@given(LENGTHS, st.integers(1, 2000))
+def test_batches_hold_every_text_once_and_stay_within_their_tokens(lengths: list[int], room: int) -> None:
+    """No text is lost or read twice, lengths fall from batch to batch, and padded tokens stay within the room, but
+    for one text that alone is longer."""
+    model = Notebook(batch_tokens=room)
+    texts = [np.zeros(length, dtype=np.int32) for length in lengths]
+    job = Job(model, texts, np.array(lengths, dtype=np.int32))
+    taken = []
+    while not job.all_taken:
+        taken.append(job.take(room))
+
+    assert sorted(i for portion in taken for i in portion.places.tolist()) == list(range(len(lengths)))
+    order = [lengths[i] for portion in taken for i in portion.places.tolist()]
+    assert order == sorted(order, reverse=True)
+    assert all(portion.padded <= room or len(portion.places) == 1 for portion in taken)
+    assert job.remaining == 0
+
+
+@given(LENGTHS, LENGTHS, st.integers(1, 2000))
+def test_what_joins_a_batch_fits_into_it(mine: list[int], others: list[int], room: int) -> None:
+    """Texts that join are no longer than the batch's longest, not much shorter, and stay within the room."""
+    model = Notebook(mixes=True)
+
+    def job(lengths: list[int]) -> Job:
+        return Job(model, [np.zeros(n, dtype=np.int32) for n in lengths], np.array(lengths, dtype=np.int32))
+
+    batch, other = job(mine).take(500), job(others)
+    joined = other.join(batch, room=room)
+    lengths = [] if joined is None else [others[i] for i in joined.places.tolist()]
+
+    assert len(lengths) * batch.longest <= room
+    assert all(0.6 * batch.longest <= length <= batch.longest for length in lengths)
+    assert other.remaining == sum(others) - sum(lengths)
+    fitting = sum(0.6 * batch.longest <= length <= batch.longest for length in others)
+    assert len(lengths) == min(fitting, room // batch.longest)
