@@ -7,7 +7,7 @@ import pytest
 
 from core.calibration import Calibration, QueryEvidence
 from core.fusion import CROSS_ENCODER_ALONE, ScoreFusion
-from core.protocols import RerankScores
+from core.protocols import Cancellation, RerankScores
 from core.ranking import RankingModel, above, rerank
 from core.search import Candidate, Reason
 from tests.core.candidates import by_score, candidate
@@ -23,7 +23,14 @@ class FixedReranker:
         self._logits = np.array(logits, dtype=np.float32)
         self._scored = np.arange(len(logits)) < (len(logits) if scored is None else scored)
 
-    def score(self, query: str, texts: Sequence[str], *, deadline: float | None = None) -> RerankScores:
+    def score(
+        self,
+        query: str,
+        texts: Sequence[str],
+        *,
+        deadline: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> RerankScores:
         del query, texts, deadline
         tokens = np.ones(len(self._logits), dtype=np.int32)
         return RerankScores(
