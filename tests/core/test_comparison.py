@@ -13,7 +13,7 @@ from core.indexing import Indexer
 from core.intervals import paired_difference
 from core.judging import JudgingOptions, judged_candidates
 from core.judgments import Dataset, JudgedQuery
-from core.protocols import IndexSpec, RerankScores
+from core.protocols import Cancellation, IndexSpec, RerankScores
 from core.ranking import RankingModel
 from core.searching import SearchPipeline
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
@@ -25,8 +25,15 @@ TOPICS = ("tea", "coffee", "milk", "water", "wine", "bread", "salt", "rice", "fi
 class Contrary(FakeReranker):
     """Prefers what shares the fewest words with the query."""
 
-    def score(self, query: str, texts: Sequence[str], *, deadline: float | None = None) -> RerankScores:
-        scores = super().score(query, texts, deadline=deadline)
+    def score(
+        self,
+        query: str,
+        texts: Sequence[str],
+        *,
+        deadline: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> RerankScores:
+        scores = super().score(query, texts, deadline=deadline, cancellation=cancellation)
         return RerankScores(-scores.logits, scores.scored, scores.tokens, scores.truncated)
 
 

@@ -140,13 +140,13 @@ def test_a_name_that_is_not_configured_is_not_found(cross: Path) -> None:
 
 
 def test_another_model_that_cannot_be_loaded_does_not_stop_the_default(cross: Path, tmp_path: Path) -> None:
-    """It is an error for those who name it."""
+    """It is an error for those who name it, and the model's and not the request's: it was configured."""
     (tmp_path / "broken").mkdir()
     models = LoadedModels(str(cross), [str(tmp_path / "broken"), str(tmp_path / "missing")])
 
     with pytest.raises(ModelInvalid, match=r"has no config\.json"):
         models.get(str(tmp_path / "broken"))
-    with pytest.raises(ModelNotFound, match="neither a built-in one nor a folder"):
+    with pytest.raises(ModelInvalid, match="neither a built-in one nor a folder"):
         models.get(str(tmp_path / "missing"))
     assert models.get(None).reranker.name == str(cross)
 
