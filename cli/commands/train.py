@@ -10,9 +10,12 @@ from typing import Any
 
 import click
 
-from cli.flags import json_flag
+from cli.failures import Misused
+from cli.flags import json_flag, settings_flags
+from cli.mining import NegativesSource, negatives_flags, searched
 from cli.output import print_json, print_table, tell
 from cli.steps import Steps
+from core.settings import Settings
 
 _ABOVE_0 = click.FloatRange(min=0, min_open=True)
 _SHARE = click.FloatRange(min=0, max=1)
@@ -62,7 +65,11 @@ _development = click.option("--development", type=_SHARE, help="The part that is
 _teacher_weight = click.option(
     "--teacher-weight", type=_SHARE, help="How much of the loss holds the model near its base's own order."
 )
-_negatives = click.option("--negatives", type=click.IntRange(min=0), help="Negatives that are learned with a positive.")
+_negatives = click.option(
+    "--negatives-count", "negatives", type=click.IntRange(min=0), help="Negatives that are learned with a positive."
+)
+_FEWEST_MINED = 9
+"""Held-out lists are longer than those that are learned from."""
 
 
 @command.command(name="pairs")
@@ -70,8 +77,10 @@ _negatives = click.option("--negatives", type=click.IntRange(min=0), help="Negat
 @_negatives
 @_teacher_weight
 @_development
+@negatives_flags
+@settings_flags("store", "encoder", "mode")
 @_recipe
-def pairs(*, as_json: bool, **given: Any) -> None:
+def pairs(*, as_json: bool, negatives_from: NegativesSource, settings: Settings, **given: Any) -> None:
     """A reranker from judged pairs of query and passage.
 
     DATA is JSON lines of {"query", "passage", "label"} with labels from 0 to 1, or a BEIR folder with qrels.
@@ -79,7 +88,10 @@ def pairs(*, as_json: bool, **given: Any) -> None:
     from models.training.options import PairsOptions
     from models.training.pairs import train_pairs
 
-    _train(lambda reports: train_pairs(PairsOptions(**_set(given), **reports)), as_json)
+    def run(reports: dict[str, Any]) -> Any:
+        return train_pairs(PairsOptions(**_mined(given, negatives_from, settings, reports), **reports))
+
+    _train(run, as_json)
 
 
 @command.command(name="sts")
@@ -107,8 +119,10 @@ def sts(*, as_json: bool, **given: Any) -> None:
 @click.option("--mini-batch", type=click.IntRange(min=0), help="Queries: encode so many at once, to save memory.")
 @_teacher_weight
 @_development
+@negatives_flags
+@settings_flags("store", "encoder", "mode")
 @_recipe
-def encoder(*, as_json: bool, **given: Any) -> None:
+def encoder(*, as_json: bool, negatives_from: NegativesSource, settings: Settings, **given: Any) -> None:
     """A bi-encoder, from queries with their passages or from texts with their translations.
 
     DATA is what `train pairs` takes, or JSON lines of {"query", "positive"}; or JSON lines of {"en": text, "it": text}.
@@ -116,7 +130,10 @@ def encoder(*, as_json: bool, **given: Any) -> None:
     from models.training.encoder import train_encoder
     from models.training.options import EncoderOptions
 
-    _train(lambda reports: train_encoder(EncoderOptions(**_set(given), **reports)), as_json)
+    def run(reports: dict[str, Any]) -> Any:
+        return train_encoder(EncoderOptions(**_mined(given, negatives_from, settings, reports), **reports))
+
+    _train(run, as_json)
 
 
 @command.command(name="nli")
@@ -141,20 +158,44 @@ def nli(*, as_json: bool, **given: Any) -> None:
 @_negatives
 @_teacher_weight
 @_development
+@click.option("--teacher-index", help="Learn the fused scores of searches in this index for the data's queries.")
+@settings_flags("store", "encoder", "reranker", "mode", "depth")
 @_recipe
-def distill(*, as_json: bool, **given: Any) -> None:
+def distill(*, as_json: bool, teacher_index: str | None, settings: Settings, **given: Any) -> None:
     """A reranker that learns another model's scores, with fewer layers if you like.
 
     DATA is what `train pairs` takes, or JSON lines of {"query", "passages", "scores"}.
     """
+    if teacher_index is not None and given["teacher"] is not None:
+        raise Misused("--teacher and --teacher-index are two teachers; name one")
     from models.training.distill import train_distill
     from models.training.options import DistillOptions
 
-    _train(lambda reports: train_distill(DistillOptions(**_set(given), **reports)), as_json)
+    def run(reports: dict[str, Any]) -> Any:
+        told = _set(given)
+        if teacher_index is not None:
+            report = reports["on_preparation"]
+            told["data"] = searched(told["data"], settings, index=teacher_index, output=told["output"], report=report)
+        return train_distill(DistillOptions(**told, **reports))
+
+    _train(run, as_json)
 
 
 def _set(given: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _mined(
+    given: dict[str, Any], source: NegativesSource, settings: Settings, reports: dict[str, Any]
+) -> dict[str, Any]:
+    """What was given, with the data replaced by what was mined for it, where an index is named."""
+    told = _set(given)
+    more = {
+        "count": max(told.get("negatives", 0), _FEWEST_MINED),
+        "seed": told.get("seed"),
+        "on_preparation": reports["on_preparation"],
+    }
+    return {**told, "data": source.data(told["data"], settings, output=told["output"], more=more)}
 
 
 def _train(run: Callable[[dict[str, Any]], Any], as_json: bool) -> None:

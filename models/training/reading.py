@@ -15,20 +15,40 @@ CORPUS_FILES = ("corpus.jsonl", "corpus.jsonl.gz")
 _TRAIN = "train"
 
 
-def read_training_data(paths: Sequence[Path], *, negatives_needed: bool = True) -> TrainingData:
+def read_training_data(paths: Sequence[Path], *, negatives_needed: bool = True, pool: bool = True) -> TrainingData:
     """Everything in *paths*: files of {"query", "passage", "label"}, of {"query", "positive", "negatives"} or of
     {"query", "positive"}, and BEIR folders (split `train` where there is one).
+
+    Without *pool* only judged passages of a corpus are kept, however large it is.
 
     Raises TrainingDataError, with file and line, for what cannot be read, for one query only, and, where
     *negatives_needed*, for labels that are all the same.
     """
-    data = joined([_folder(path) if path.is_dir() else _file(path, negatives_needed) for path in paths])
+    data = joined([_folder(path, pool) if path.is_dir() else _file(path, negatives_needed) for path in paths])
     if data.queries < 2:
         raise TrainingDataError(
             f"{', '.join(map(str, paths))}: {data.queries} judged queries; at least 2 are needed, one of them to"
             " measure on"
         )
     return data
+
+
+def read_queries(paths: Sequence[Path]) -> tuple[list[str], dict[str, str]]:
+    """Every different query in *paths*, files of lines with a "query" or BEIR folders, and the files' SHA-256.
+
+    Raises TrainingDataError, with file and line, for what cannot be read, and where there is none.
+    """
+    queries: dict[str, None] = {}
+    digests: dict[str, str] = {}
+    for path in paths:
+        names = ("queries.jsonl", "queries.jsonl.gz")
+        file = next((path / name for name in names if (path / name).exists()), path)
+        key = "query" if file == path else "text"
+        queries.update((text_of(row, key, f"{file}:{number}"), None) for number, row in read_objects(file))
+        digests[str(file)] = digest(file)
+    if not queries:
+        raise TrainingDataError(f"{', '.join(map(str, paths))}: no queries")
+    return list(queries), digests
 
 
 def _file(path: Path, negatives_needed: bool) -> TrainingData:
@@ -111,16 +131,17 @@ def _judged(query: str, labels: Mapping[str, float]) -> Judged:
     return Judged(query, relevant, tuple(passage for passage, label in labels.items() if label == 0))
 
 
-def _folder(path: Path) -> TrainingData:
+def _folder(path: Path, pool: bool) -> TrainingData:
     corpus_file = next((file for name in CORPUS_FILES if (file := path / name).exists()), None)
     if corpus_file is None:
         raise TrainingDataError(f"{path}: no corpus.jsonl; a folder of training data is a BEIR folder")
     dataset = _dataset(path)
+    needed = {doc_id for query in dataset.queries for doc_id in query.relevance}
     corpus = {}
     for number, row in read_objects(corpus_file):
         title, text = row.get("title") or "", row.get("text") or ""
         passage = f"{title} {text}".strip()
-        if passage:
+        if passage and (pool or str(row.get("_id", number)) in needed):
             corpus[str(row.get("_id", number))] = passage
     judged = [_in_corpus(query.text, query.relevance, corpus) for query in dataset.queries]
     found = tuple(one for one in judged if one.relevant)
