@@ -60,6 +60,12 @@ class _InstantReranker:
     fingerprint = "instant"
     max_tokens = 512
 
+    def text_room(self, query: str) -> int:
+        return self.max_tokens
+
+    def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        raise NotImplementedError("nothing is cut here")
+
     def score(
         self,
         query: str,

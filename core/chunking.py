@@ -78,16 +78,22 @@ class Chunker:
         if len(title_spans) > title_room:
             title = title[: int(title_spans[title_room - 1][1])]
         room = self._budget - min(len(title_spans), title_room)
-        pieces = (
-            [(0, len(document.text))]
-            if len(text_spans) <= room
-            else _Cuts(document.text, text_spans).pieces(room, min(self._overlap, room // 4))
-        )
-        stripped = [piece for piece in (_strip(document.text, *piece) for piece in pieces) if piece[0] < piece[1]]
+        cut = pieces(document.text, text_spans, room=room, overlap=self._overlap)
+        stripped = [piece for piece in (_strip(document.text, *piece) for piece in cut) if piece[0] < piece[1]]
         return tuple(
             Passage(document.doc_id, ordinal, title, document.text[start:end], start, end)
             for ordinal, (start, end) in enumerate(stripped)
         )
+
+
+def pieces(text: str, spans: NDArray[np.int32], *, room: int, overlap: int = OVERLAP) -> list[tuple[int, int]]:
+    """Start and end characters of pieces of *text* with at most *room* tokens each, in order, as Chunker cuts them.
+
+    *spans* (tokens, 2) are the characters behind its tokens. *overlap* is limited to a quarter of the room.
+    """
+    if len(spans) <= room:
+        return [(0, len(text))]
+    return _Cuts(text, spans).pieces(room, min(overlap, room // 4))
 
 
 class _Cuts:

@@ -3,6 +3,7 @@
 RerankError
 ├── InvalidInput            the caller sent something that cannot be served
 │   ├── InvalidRequest      a request's key is missing, unknown, mistyped or out of range
+│   │   ├── EmptyRequest    a request without anything to work on
 │   │   └── InvalidFilter   a filter clause that is not in the common part of the query language
 │   ├── InvalidIndexName    an index name outside OpenSearch's rule
 │   ├── SettingError        a setting that does not exist or cannot hold its value
@@ -57,6 +58,12 @@ class InvalidRequest(InvalidInput):
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
         self.field = field
+
+
+class EmptyRequest(InvalidRequest):
+    """A request without anything to work on."""
+
+    error_type = "Empty"
 
 
 class InvalidFilter(InvalidRequest):

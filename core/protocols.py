@@ -90,6 +90,12 @@ class Reranker(Protocol):
     def max_tokens(self) -> int:
         """Tokens read of query and text together, special tokens included."""
 
+    def text_room(self, query: str) -> int:
+        """Tokens of a text that are read beside *query*, special tokens excluded; the rest is cut."""
+
+    def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """For each text the characters behind each token: int32 (tokens, 2), start and end, no special tokens."""
+
     def score(
         self,
         query: str,

@@ -34,6 +34,10 @@ class PairNetwork(Protocol):
     """Reads query and passage together."""
 
     @property
+    def pair_room(self) -> int:
+        """Tokens of query and passage together, special tokens excluded."""
+
+    @property
     def query_room(self) -> int:
         """Tokens of a query that are read at most, however short the passages."""
 

@@ -73,6 +73,16 @@ class CrossEncoderReranker:
         network: PairNetwork = kind.from_folder(folder, tokenizer, placement=placement)
         return cls(folder, network, tokenizer, batch_tokens=placement.batch_tokens, shared=shared)
 
+    def text_room(self, query: str) -> int:
+        """Tokens of a text that are read beside *query*, special tokens excluded; the rest is cut."""
+        read = self._tokenizer.texts([self._prompts["query"] + query], limit=self._network.query_room)
+        prompt = self._tokenizer.texts([self._prompts["document"]], limit=self._network.pair_room)
+        return max(self._network.pair_room - len(read.ids[0]) - len(prompt.ids[0]), 1)
+
+    def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """For each text the characters behind each token: int32 (tokens, 2), start and end, no special tokens."""
+        return self._tokenizer.spans(texts)
+
     def score(
         self,
         query: str,

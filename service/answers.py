@@ -146,9 +146,11 @@ class IndexesAnswer(_Answer):
 
 
 class ModelsAnswer(_Answer):
-    """The models, as `rerank-cli models list --json` prints them."""
+    """The models, as `rerank-cli models list --json` prints them, and as infinity's clients read them."""
 
     models: list[dict[str, Any]]
+    object: Literal["list"]
+    data: list[dict[str, Any]]
 
 
 class HealthAnswer(_Answer):
@@ -163,31 +165,6 @@ class ReadyAnswer(_Answer):
     status: Literal["ready"]
     missing: list[str]
     breaker: Literal["closed", "open", "half_open"] | None = None
-
-
-class TextOf(_Answer):
-    """A document's text."""
-
-    text: str
-
-
-class RerankResult(_Answer):
-    """A document of the request, by its place there."""
-
-    index: int
-    relevance_score: float
-    document: TextOf | None = None
-
-
-class RerankAnswer(_Answer):
-    """The documents in the cross-encoder's order."""
-
-    id: str
-    object: Literal["list"]
-    model: str
-    results: list[RerankResult]
-    usage: dict[str, int]
-    meta: dict[str, Any]
 
 
 class ErrorAnswer(_Answer):

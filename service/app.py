@@ -12,8 +12,9 @@ from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
 from core.model_load import ModelLoad
-from service import auth, documents, errors, indexes, info, metrics, models, openapi, page, probes, rerank, search
+from service import auth, documents, errors, indexes, info, metrics, models, openapi, page, probes, search, weaviate
 from service.components import Components
+from service.dialects import routes as dialects
 from service.proxy.address import is_server
 from service.proxy.mount import mount
 from service.proxy.search.breaker import Breaker
@@ -41,10 +42,11 @@ def create_app(components: Components) -> Flask:
     for blueprint in (
         search.routes(components, measured),
         documents.routes(components),
-        rerank.routes(components, measured),
+        dialects.routes(components, measured),
         indexes.routes(components),
         models.routes(components),
         probes.routes(components, breaker),
+        weaviate.routes(components),
         info.routes(components),
         metrics.routes(measured, components.load_of_models),
         openapi.routes(openapi.describe()),

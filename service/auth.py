@@ -10,7 +10,7 @@ from flask import Flask, request
 
 from service.errors import HttpError
 
-OPEN_ENDPOINTS = frozenset({"probes.health", "page.page", "page.docs", "openapi.openapi", "static"})
+OPEN_ENDPOINTS = frozenset({"probes.health", "weaviate.live", "page.page", "page.docs", "openapi.openapi", "static"})
 """What anyone may see: that the process lives, and what is the same in every installation."""
 
 

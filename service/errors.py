@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Flask, Response, jsonify, request
@@ -58,9 +59,9 @@ class HttpError(Exception):
         self.headers = headers or {}
 
 
-def status_of(error: errors.RerankError) -> int:
-    """The HTTP status of *error*."""
-    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+def status_of(error: errors.RerankError, statuses: Mapping[type[errors.RerankError], int] | None = None) -> int:
+    """The HTTP status of *error*; *statuses* come before our own."""
+    return next(table[kind] for table in (statuses or {}, STATUS) for kind in type(error).__mro__ if kind in table)
 
 
 def error_body(message: str, error_type: str, *, field: str | None = None) -> dict[str, object]:
@@ -80,12 +81,17 @@ class Refusal:
     headers: dict[str, str]
 
 
-def refusal_of(error: errors.RerankError | HttpError) -> Refusal:
-    """What *error* is answered with, in Flask and beside it; what is the server's own matter is logged."""
+def refusal_of(
+    error: errors.RerankError | HttpError, statuses: Mapping[type[errors.RerankError], int] | None = None
+) -> Refusal:
+    """What *error* is answered with, in Flask and beside it, by *statuses* before our own.
+
+    What is the server's own matter is logged.
+    """
     if isinstance(error, HttpError):
         error_type = _HTTP_ERROR_TYPES.get(error.status, "Validation")
         return Refusal(error.status, error_body(error.message, error_type), error.headers)
-    status = status_of(error)
+    status = status_of(error, statuses)
     if status >= 500:
         _log.error("%s: %s", type(error).__name__, error.message, exc_info=error)
     field = error.field if isinstance(error, errors.InvalidRequest) else None
@@ -95,14 +101,15 @@ def refusal_of(error: errors.RerankError | HttpError) -> Refusal:
 
 def register(app: Flask) -> None:
     """Answer every error of *app* with our body."""
-    app.register_error_handler(errors.RerankError, _ours)
+    app.register_error_handler(errors.RerankError, refusal)
     app.register_error_handler(HttpError, _http_error)
     app.register_error_handler(HTTPException, _werkzeug)
     app.register_error_handler(Exception, _unexpected)
 
 
-def _ours(error: errors.RerankError) -> Response:
-    return _answer(refusal_of(error))
+def refusal(error: errors.RerankError, statuses: Mapping[type[errors.RerankError], int] | None = None) -> Response:
+    """The answer to a request that ended in *error*, with the status that *statuses* have for it, or our own."""
+    return _answer(refusal_of(error, statuses))
 
 
 def _http_error(error: HttpError) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from service.components import Components
+from service.components import CatalogEntry, Components
 
 
 def routes(components: Components) -> Blueprint:
@@ -13,6 +13,13 @@ def routes(components: Components) -> Blueprint:
 
     @blueprint.get("/models")
     def models() -> Response:
-        return jsonify({"models": [dict(entry) for entry in components.catalog()]})
+        entries = [dict(entry) for entry in components.catalog()]
+        return jsonify({"models": entries, "object": "list", "data": [_of_infinity(entry) for entry in entries]})
 
     return blueprint
+
+
+def _of_infinity(entry: CatalogEntry) -> dict[str, object]:
+    """As infinity's clients read it."""
+    can = ["embed"] if entry.get("kind") == "encoder" else ["rerank"]
+    return {"id": entry.get("name"), "object": "model", "capabilities": can}

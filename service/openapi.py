@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -10,14 +11,21 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service import answers, requests
+from service.dialects.any_dialect import BODIES, AnyAnswer, AnyBody
+from service.dialects.routes import RERANK_PATHS, SCORE_PATH
+from service.dialects.vllm_score import ScoreAnswer, ScoreBody
 from service.info import service_version
 
 _REF = "#/components/schemas/{model}"
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 @dataclass(frozen=True)
 class Route:
-    """One operation: what it takes, what it answers, and which refusals it has beyond 400 and 401."""
+    """One operation: what it takes, what it answers, and which refusals it has beyond 400 and 401.
+
+    empty: it answers 204, without a body.
+    """
 
     method: str
     path: str
@@ -25,6 +33,7 @@ class Route:
     body: type[BaseModel] | None = None
     answer: type[BaseModel] | None = None
     refusals: tuple[int, ...] = field(default=())
+    empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,13 @@ class Key:
     description: str
 
 
-_RERANK = "Texts in the cross-encoder's order (Cohere's and Jina's shape)"
+def _described(rule: str) -> str:
+    """A path rule of Flask's as OpenAPI spells it: `<path:model>` is `{model}`."""
+    return _PARAMETER.sub(r"{\1}", rule)
+
+
+_RERANK = "Texts in the cross-encoder's order; the dialect is read from the body"
+_RERANK_REFUSALS = (404, 413, 415, 422, 424, 429, 503)
 
 ROUTES = (
     Route("post", "/search", "Search", requests.SearchBody, answers.SearchAnswer, (404, 409, 413, 415, 502, 503, 504)),
@@ -67,14 +82,16 @@ ROUTES = (
         answers.DeleteAnswer,
         (404, 413, 415, 502, 503, 504),
     ),
-    Route("post", "/rerank", _RERANK, requests.RerankBody, answers.RerankAnswer, (404, 413, 415, 429, 503)),
-    Route("post", "/v1/rerank", _RERANK, requests.RerankBody, answers.RerankAnswer, (404, 413, 415, 429, 503)),
-    Route("post", "/v2/rerank", _RERANK, requests.RerankBody, answers.RerankAnswer, (404, 413, 415, 429, 503)),
+    *(Route("post", path, _RERANK, AnyBody, AnyAnswer, _RERANK_REFUSALS) for path in map(_described, RERANK_PATHS)),
+    Route("post", SCORE_PATH, "Scores of pairs (vLLM)", ScoreBody, ScoreAnswer, (404, 413, 415, 429, 503)),
     Route("get", "/indexes", "What can be searched", None, answers.IndexesAnswer, (502, 503, 504)),
     Route("get", "/models", "What can rank", None, answers.ModelsAnswer),
     Route("get", "/health", "Does the process live?", None, answers.HealthAnswer),
     Route("get", "/ready", "Can it serve?", None, answers.ReadyAnswer, (503,)),
     Route("get", "/info", "What this server is (text-embeddings-inference's shape)", refusals=(503,)),
+    Route("get", "/.well-known/live", "Does the process live? (Weaviate)", empty=True),
+    Route("get", "/.well-known/ready", "Can it rank? (Weaviate)", refusals=(503,), empty=True),
+    Route("get", "/meta", "What ranks (Weaviate)", refusals=(503,)),
     Route("get", "/metrics", "Measures (Prometheus)"),
     Route("get", "/openapi.json", "This description"),
     Route("get", "/docs", "This description, readable"),
@@ -115,7 +132,16 @@ def describe() -> dict[str, object]:
 
 def operations() -> list[Operation]:
     """What /docs shows, from the same table."""
-    return [Operation(route.method.upper(), route.path, route.summary, _body_keys(route.body)) for route in ROUTES]
+    return [
+        Operation(
+            route.method.upper(),
+            route.path,
+            route.summary,
+            # The keys of all dialects are a long list: once is enough.
+            () if route.body is AnyBody and route.path != RERANK_PATHS[0] else _body_keys(route.body),
+        )
+        for route in ROUTES
+    ]
 
 
 def routes(description: dict[str, object]) -> Blueprint:
@@ -131,6 +157,11 @@ def routes(description: dict[str, object]) -> Blueprint:
 
 def _operation(route: Route) -> dict[str, object]:
     operation: dict[str, object] = {"summary": route.summary, "responses": _responses(route)}
+    if "{" in route.path:
+        operation["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in re.findall(r"{(\w+)}", route.path)
+        ]
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": _json(route.body)}
     elif (route.method, route.path) == ("get", "/search"):
@@ -157,6 +188,8 @@ def _responses(route: Route) -> dict[str, object]:
         _json(route.answer) if route.answer is not None else {_TEXT_ANSWERS.get(route.path, "application/json"): {}}
     )
     responses: dict[str, object] = {"200": {"description": "The answer.", "content": content}}
+    if route.empty:
+        responses = {"204": {"description": "Yes."}}
     refusals = {401, *route.refusals} | ({400} if route.body is not None or route.path == "/search" else set())
     for status in sorted(refusals):
         responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": _json(answers.ErrorAnswer)}
@@ -170,6 +203,12 @@ def _json(model: type[BaseModel]) -> dict[str, object]:
 def _body_keys(model: type[BaseModel] | None) -> tuple[Key, ...]:
     if model is None:
         return ()
+    if model is AnyBody:
+        return tuple(
+            Key(key.name, key.required, f"{body.__name__.removesuffix('Body')}: {key.description}")
+            for body in BODIES
+            for key in _body_keys(body)
+        )
     return tuple(
         Key(entry.alias or name, entry.is_required(), entry.description or "")
         for name, entry in model.model_fields.items()

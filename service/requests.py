@@ -5,12 +5,12 @@ A key that may be left out may also be null, which means the same.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from core.filters import parse_filter
-from core.search import SearchRequest, check_query
+from core.search import SearchRequest
 from core.settings import MAX_RESULTS, Mode, Settings
 from service.body import check_unicode
 
@@ -96,29 +96,3 @@ class DeleteBody(_Body):
 
     index: str = Field(min_length=1, description="The index to delete from.")
     doc_ids: list[str] = Field(max_length=10 * MAX_DOCUMENTS, description="The documents to be deleted.")
-
-
-class RerankBody(_Body):
-    """POST /rerank, as Cohere's and Jina's clients send it."""
-
-    query: str = Field(description="The text to compare the documents with.")
-    documents: list[Annotated[Any, WithJsonSchema({"type": ["string", "object"]})]] = Field(
-        min_length=1, max_length=MAX_DOCUMENTS, description='Texts, or objects with a key "text".'
-    )
-    model: str | None = Field(None, description="A reranker of GET /models, or default.")
-    top_n: int | None = Field(None, ge=1, description="Results that are returned; all when it is left out.")
-    return_documents: bool | None = Field(None, description="True: each result carries its document's text.")
-    rank_fields: list[str] | None = Field(
-        None, min_length=1, description="The keys of document objects that are read; text when it is left out."
-    )
-    timeout_ms: int | None = Field(
-        None, ge=1, le=MAX_TIMEOUT_MS, description="Time for scoring; what it leaves out follows in its own order."
-    )
-    max_chunks_per_doc: int | None = Field(None, description="Taken and not used: a document is read once, cut to fit.")
-    max_tokens_per_doc: int | None = Field(None, description="Taken and not used: the model's own window is the limit.")
-    priority: int | None = Field(None, description="Taken and not used.")
-
-    def check(self) -> None:
-        """Raise InvalidRequest for what no model can read."""
-        check_query(self.query)
-        check_unicode(self.documents, "documents")

@@ -24,6 +24,10 @@ def words(text: str) -> list[str]:
     return [word.lower() for word in re.findall(r"\w+", text)]
 
 
+def _spans(text: str) -> NDArray[np.int32]:
+    return np.array([match.span() for match in _WORD.finditer(text)], dtype=np.int32).reshape(-1, 2)
+
+
 class FakeEncoder:
     """An Encoder: a text's vector is the sum of its words' fixed random vectors, so shared words mean closeness."""
 
@@ -63,9 +67,7 @@ class FakeEncoder:
         return self._encode(texts)
 
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        return [
-            np.array([match.span() for match in _WORD.finditer(text)], dtype=np.int32).reshape(-1, 2) for text in texts
-        ]
+        return [_spans(text) for text in texts]
 
     def _encode(self, texts: Sequence[str]) -> Vectors:
         vectors = np.zeros((len(texts), self._dim), dtype=np.float32)
@@ -111,6 +113,12 @@ class FakeReranker:
     @property
     def max_tokens(self) -> int:
         return self._max_tokens
+
+    def text_room(self, query: str) -> int:
+        return max(self._max_tokens - len(words(query)), 1)
+
+    def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        return [_spans(text) for text in texts]
 
     def score(
         self,

@@ -53,6 +53,11 @@ class CrossEncoderNetwork:
         return cls(classifier, template=tokenizer.pair_template(), max_tokens=folder.max_tokens, placement=placement)
 
     @property
+    def pair_room(self) -> int:
+        """Tokens of query and passage together, special tokens excluded."""
+        return self._room
+
+    @property
     def query_room(self) -> int:
         """Tokens of a query that are read at most."""
         return query_room(self._room)

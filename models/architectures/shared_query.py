@@ -52,6 +52,11 @@ class JointNetwork:
         return cls(folder, template=tokenizer.single_template(), placement=placement)
 
     @property
+    def pair_room(self) -> int:
+        """Tokens of query and passage together, special tokens excluded."""
+        return self._room
+
+    @property
     def query_room(self) -> int:
         """Tokens of a query that are read at most."""
         return query_room(self._room)

@@ -11,15 +11,14 @@ from core.protocols import Cancellation, RerankScores
 from core.ranking import RankingModel, above, rerank
 from core.search import Candidate, Reason
 from tests.core.candidates import by_score, candidate
+from tests.fakes import FakeReranker
 
 
-class FixedReranker:
-    """A Reranker that answers the logits it is given, of the first *scored* texts."""
-
-    name = fingerprint = "fixed"
-    max_tokens = 8
+class FixedReranker(FakeReranker):
+    """Answers the logits it is given, of the first *scored* texts."""
 
     def __init__(self, logits: Sequence[float], *, scored: int | None = None) -> None:
+        super().__init__(name="fixed")
         self._logits = np.array(logits, dtype=np.float32)
         self._scored = np.arange(len(logits)) < (len(logits) if scored is None else scored)
 
@@ -31,7 +30,7 @@ class FixedReranker:
         deadline: float | None = None,
         cancellation: Cancellation | None = None,
     ) -> RerankScores:
-        del query, texts, deadline
+        del query, texts, deadline, cancellation
         tokens = np.ones(len(self._logits), dtype=np.int32)
         return RerankScores(
             np.where(self._scored, self._logits, 0).astype(np.float32),

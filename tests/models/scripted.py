@@ -18,6 +18,7 @@ from tests.models import tiny
 class ScriptedNetwork:
     """A PairNetwork whose logit is the passage's number of tokens, and which calls *before_batch* first."""
 
+    pair_room = 24
     query_room = 8
     passage_room = 16
     overhead = 3

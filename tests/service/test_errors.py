@@ -14,6 +14,7 @@ EXPECTED = {
     "RerankError": 500,
     "InvalidInput": 400,
     "InvalidRequest": 400,
+    "EmptyRequest": 400,
     "InvalidFilter": 400,
     "InvalidIndexName": 400,
     "SettingError": 500,

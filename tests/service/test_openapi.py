@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ def test_every_route_is_described_and_nothing_else() -> None:
     """The description and the application name the same methods and paths."""
     app = create_app(components())
     served = {
-        (method.lower(), rule.rule)
+        (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
         if rule.endpoint != "static"
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
@@ -64,6 +65,10 @@ def _schema(method: str, path: str, status: int) -> dict[str, Any]:
         ("delete", "/documents", {"index": INDEX, "doc_ids": [TEA.doc_id]}, 200),
         ("post", "/v2/rerank", {"query": "tea", "documents": ["a", "b"], "return_documents": True}, 200),
         ("post", "/rerank", {"query": "tea", "documents": ["a"], "model": "nope"}, 404),
+        ("post", "/rerank", {"query": "tea", "texts": ["a"], "return_text": True}, 200),
+        ("post", "/rerank", {"query": "tea", "texts": []}, 400),
+        ("post", "/v1/ranking", {"query": {"text": "tea"}, "passages": [{"text": "a"}]}, 200),
+        ("post", "/score", {"text_1": "tea", "text_2": ["a"]}, 200),
         ("get", "/indexes", None, 200),
         ("get", "/models", None, 200),
         ("get", "/health", None, 200),
@@ -87,7 +92,11 @@ def test_indexes_and_models_are_listed() -> None:
         "passages": 3,
     }
     assert set(index["encoder"]) == {"name", "fingerprint", "dim"}
-    assert asked.get("/models").get_json() == {"models": [CATALOG]}
+    assert asked.get("/models").get_json() == {
+        "models": [CATALOG],
+        "object": "list",
+        "data": [{"id": "fake-reranker", "object": "model", "capabilities": ["rerank"]}],
+    }
 
 
 def test_info_has_text_embeddings_inferences_shape() -> None:

@@ -3,49 +3,31 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from core.errors import ModelInvalid, ModelOutputInvalid, ModelOverloaded
-from core.protocols import Cancellation, RerankScores
+from core.long_texts import BEST_WINDOW
 from core.ranking import RankingModel
-from service.answers import RerankAnswer
-from service.rerank import rank_texts
+from service.dialects.cohere import CohereAnswer
+from service.dialects.ranking import rank_texts
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
+from tests.service.dialects.fixed import FixedReranker, fixed, short_sighted
 from tests.service.served import client, components, error, late, store_with
 
 ASKED = {"query": "green tea", "documents": ["coffee", "green tea", "tea", "rain"]}
 
 
-class FixedReranker(FakeReranker):
-    """Answers the logits it was given; those from *scored* on are left out, as by a deadline."""
-
-    def __init__(self, logits: Sequence[float], *, scored: int | None = None) -> None:
-        super().__init__()
-        self._logits = np.array(logits, dtype=np.float32)
-        self._scored = len(logits) if scored is None else scored
-
-    def score(
-        self,
-        query: str,
-        texts: Sequence[str],
-        *,
-        deadline: float | None = None,
-        cancellation: Cancellation | None = None,
-    ) -> RerankScores:
-        scored = np.arange(len(texts)) < self._scored
-        logits = np.where(scored, self._logits, 0).astype(np.float32)
-        tokens = np.where(scored, 5, 0).astype(np.int32)
-        return RerankScores(logits, scored, tokens, np.zeros(len(texts), dtype=np.bool_))
-
-
-@pytest.mark.parametrize(("path", "version"), [("/rerank", "2"), ("/v1/rerank", "1"), ("/v2/rerank", "2")])
+@pytest.mark.parametrize(
+    ("path", "version"), [("/rerank", "2"), ("/v1/rerank", "1"), ("/v2/rerank", "2"), ("/api/v1/rerank", "2")]
+)
 def test_the_answer_is_what_every_client_reads(path: str, version: str) -> None:
     """Cohere's id and meta, Jina's model, usage and results, in one body."""
     answer = client().post(path, json=ASKED).get_json()
+    CohereAnswer.model_validate(answer)
     assert uuid.UUID(answer.pop("id")).version == 4
+    assert isinstance(answer.pop("created"), int)
     assert answer == {
         "object": "list",
         "model": "fake-reranker",
@@ -62,7 +44,6 @@ def test_the_answer_is_what_every_client_reads(path: str, version: str) -> None:
             "tokens": {"input_tokens": 13},
         },
     }
-    RerankAnswer.model_validate({"id": "", **answer})
 
 
 def test_top_n_cuts_and_texts_come_back_when_asked_for() -> None:
@@ -97,9 +78,7 @@ def test_keys_that_clients_always_send_are_taken() -> None:
 def test_scores_are_written_so_that_json_smart_reads_doubles() -> None:
     """At most 18 characters, always with a point or an exponent, never whole: ml-commons casts to Double."""
     logits = np.random.default_rng(0).normal(scale=12, size=500).tolist()
-    models = FakeModels(RankingModel(FixedReranker(logits)))
-    asked = client(components(models=models))
-    answer = asked.post("/rerank", json={"query": "q", "documents": ["d"] * 500}).get_data(as_text=True)
+    answer = client(fixed(logits)).post("/rerank", json={"query": "q", "documents": ["d"] * 500}).get_data(as_text=True)
     literals = re.findall(r'"relevance_score":([^,}]+)', answer)
     assert len(literals) == 500
     assert [literal for literal in literals if len(literal) > 18 or not re.search(r"[.e]", literal)] == []
@@ -107,14 +86,14 @@ def test_scores_are_written_so_that_json_smart_reads_doubles() -> None:
 
 def test_the_order_is_made_from_whole_numbers_and_rounded_only_on_paper() -> None:
     """Two top scores that round to the same stay in the model's order; equal ones stay in the request's."""
-    ranking = rank_texts(FixedReranker([30.0, 31.0, 30.0, 32.0]), "q", ["a", "b", "c", "d"], timeout_ms=None)
-    assert list(ranking.order) == [3, 1, 0, 2]
+    model = RankingModel(FixedReranker([30.0, 31.0, 30.0, 32.0]))
+    ranking = rank_texts(model, "q", ["a", "b", "c", "d"], limits=BEST_WINDOW)
+    assert [result.index for result in ranking.results] == [3, 1, 0, 2]
 
 
 def test_what_the_time_left_out_follows_in_its_own_order() -> None:
     """Partly scored: the scored ones first, the rest below them and falling; the header says why."""
-    models = FakeModels(RankingModel(FixedReranker([-1.0, 1.0, 0, 0], scored=2)))
-    answer = client(components(models=models)).post("/rerank", json={**ASKED, "timeout_ms": 5})
+    answer = client(fixed([-1.0, 1.0, 0, 0], scored=2)).post("/rerank", json={**ASKED, "timeout_ms": 5})
     results = answer.get_json()["results"]
     assert [result["index"] for result in results] == [1, 0, 2, 3]
     scores = [result["relevance_score"] for result in results]
@@ -125,8 +104,7 @@ def test_what_the_time_left_out_follows_in_its_own_order() -> None:
 
 def test_nothing_scored_in_time_is_the_order_of_the_request_and_says_so() -> None:
     """No score is made up: all are zero, and nothing was applied."""
-    models = FakeModels(RankingModel(FixedReranker([0, 0, 0, 0], scored=0)))
-    answer = client(components(models=models)).post("/rerank", json={**ASKED, "timeout_ms": 5})
+    answer = client(fixed([0, 0, 0, 0], scored=0)).post("/rerank", json={**ASKED, "timeout_ms": 5})
     assert answer.get_json()["results"] == [{"index": i, "relevance_score": 0.0} for i in range(4)]
     assert [answer.headers[name] for name in ("x-rerank-applied", "x-rerank-reason")] == ["false", "timeout"]
     assert re.search(r'"relevance_score":0\.0[,}]', answer.get_data(as_text=True))
@@ -153,7 +131,7 @@ def test_only_configured_models_can_be_named() -> None:
         ({"documents": [{"text": 1}]}, '"documents[0].text" is a string', "documents[0].text"),
         ({"documents": ["\udc00"]}, '"documents[0]" is not valid Unicode: a lone surrogate', "documents[0]"),
         ({"query": ""}, '"query" is blank; send the text to search for', "query"),
-        ({"top_n": 0}, '"top_n" is at least 1, not 0', "top_n"),
+        ({"top_n": -1}, '"top_n" is at least 0, not -1', "top_n"),
         ({"top_n": True}, '"top_n" is a whole number, not true', "top_n"),
     ],
 )
@@ -204,3 +182,45 @@ def test_results_carry_no_key_that_strict_clients_refuse() -> None:
     """Elasticsearch's parsers throw on any key that they do not know."""
     answer = json.loads(client().post("/v1/rerank", json={**ASKED, "return_documents": True}).data)
     assert {key for result in answer["results"] for key in result} == {"index", "relevance_score", "document"}
+
+
+def test_vllms_own_keys_bring_the_documents_back_and_raw_scores() -> None:
+    """top_n 0 means all, each result has its document, and use_activation false asks for logits."""
+    body = {**ASKED, "top_n": 0, "use_activation": False, "priority": 0, "user": "u", "request_id": "r"}
+    results = client().post("/v1/rerank", json=body).get_json()["results"]
+    assert results == [
+        {"index": 1, "relevance_score": 4.0, "document": {"text": "green tea"}},
+        {"index": 2, "relevance_score": 0.0, "document": {"text": "tea"}},
+        {"index": 0, "relevance_score": -4.0, "document": {"text": "coffee"}},
+        {"index": 3, "relevance_score": -4.0, "document": {"text": "rain"}},
+    ]
+
+
+LONG = "rain falls on stone " * 10 + "green tea"
+
+
+@pytest.mark.parametrize(
+    ("limits", "best", "truncated"),
+    [
+        ({}, 1, None),
+        ({"max_chunks_per_doc": 1}, 0, "1"),
+        ({"max_tokens_per_doc": 10}, 0, "1"),
+        ({"truncate_prompt_tokens": -1}, 0, "1"),
+        ({"truncate_prompt_tokens": 10}, 0, "1"),
+    ],
+)
+def test_a_long_document_counts_by_its_best_chunk(limits: dict[str, int], best: int, truncated: str | None) -> None:
+    """What answers at a long document's end is found, unless the request limits what is read, which is then told."""
+    body = {"query": "green tea", "documents": ["tea", LONG], **limits}
+    answer = client(short_sighted()).post("/v2/rerank", json=body)
+    assert answer.get_json()["results"][0]["index"] == best
+    assert answer.headers.get("x-rerank-truncated") == truncated
+    warnings = None if truncated is None else ["document 1 was not read to its end"]
+    assert answer.get_json()["meta"].get("warnings") == warnings
+
+
+def test_a_query_longer_than_the_model_reads_is_cut_and_said_to_be() -> None:
+    """In the header, and as one of Cohere's warnings; documents still have a token left."""
+    answer = client(short_sighted(4)).post("/v2/rerank", json={**ASKED, "query": "green tea " * 9})
+    assert answer.headers["x-rerank-truncated"].split(",")[0] == "query"
+    assert answer.get_json()["meta"]["warnings"][0] == "the query is longer than the model reads: its end was cut"

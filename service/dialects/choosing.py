@@ -1,0 +1,56 @@
+"""Which dialect a body is in: its keys say so, whatever the path; the path only decides where they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from service.dialects import mixedbread, voyage
+from service.dialects.call import Dialect
+from service.dialects.cohere import COHERE
+from service.dialects.elasticsearch import HUGGING_FACE, INFERENCE
+from service.dialects.infinity import INFINITY
+from service.dialects.nim import NIM
+from service.dialects.opensearch import TEXT_SIMILARITY
+from service.dialects.tei import TEI
+from service.dialects.weaviate import WEAVIATE
+
+HUGGING_FACE_PATH = "/es/rerank"
+INFERENCE_PATH = "/_inference/rerank/<path:model>"
+NIM_PATH = "/v1/ranking"
+TEXT_SIMILARITY_PATH = "/_plugins/_ml/_predict/text_similarity/<path:model>"
+
+_BY_PATH = {
+    HUGGING_FACE_PATH: HUGGING_FACE,
+    INFERENCE_PATH: INFERENCE,
+    NIM_PATH: NIM,
+    TEXT_SIMILARITY_PATH: TEXT_SIMILARITY,
+}
+
+
+def dialect_of(body: Mapping[str, object], rule: str) -> Dialect:
+    """The dialect of a *body* that was sent to the path *rule*."""
+    if "texts" in body:
+        return TEI
+    if "passages" in body:
+        return NIM
+    if "query_text" in body or "text_docs" in body:
+        return TEXT_SIMILARITY
+    if "input" in body:
+        return mixedbread.MIXEDBREAD if _of_mixedbread(body, rule) else INFERENCE
+    if "documents" in body:
+        return _of_documents(body, rule)
+    return _BY_PATH.get(rule, COHERE)
+
+
+def _of_mixedbread(body: Mapping[str, object], rule: str) -> bool:
+    return rule != INFERENCE_PATH and not mixedbread.OWN_KEYS.isdisjoint(body)
+
+
+def _of_documents(body: Mapping[str, object], rule: str) -> Dialect:
+    if "property" in body:
+        return WEAVIATE
+    if not voyage.OWN_KEYS.isdisjoint(body):
+        return voyage.VOYAGE
+    if "raw_scores" in body:
+        return INFINITY
+    return HUGGING_FACE if rule == HUGGING_FACE_PATH else COHERE

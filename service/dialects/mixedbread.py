@@ -1,0 +1,89 @@
+"""The dialect of mixedbread: `input`, with `model`, `top_k` or `return_input`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
+from service.dialects.cohere import document_texts, usage
+from service.dialects.ranking import TextRanking
+from service.requests import MAX_DOCUMENTS
+
+OWN_KEYS = frozenset({"model", "top_k", "return_input", "rank_fields"})
+"""What tells it from Elasticsearch's inference API, which has none of them."""
+
+
+class MixedbreadBody(DialectBody):
+    """As mixedbread's clients send it."""
+
+    query: str = Field(description="The text to compare the inputs with.")
+    input: list[Annotated[Any, WithJsonSchema({"type": ["string", "object"]})]] = Field(
+        min_length=1, max_length=MAX_DOCUMENTS, description='Texts, or objects with a key "text".'
+    )
+    top_k: int | None = Field(None, ge=1, description="Results that are returned; all when it is left out.")
+    return_input: bool | None = Field(None, description="True: each result carries its input.")
+    rank_fields: list[str] | None = Field(
+        None, min_length=1, description="The keys of objects that are read; text when it is left out."
+    )
+    rewrite_query: bool | None = Field(None, description="Taken and not used.")
+
+    def call(self, address: Address) -> RerankCall:
+        """What this asks for."""
+        texts = document_texts(self.input, self.rank_fields, key="input")
+        check_texts(self.query, texts, key="input")
+        return RerankCall(
+            query=self.query,
+            texts=texts,
+            model=address.model or self.model,
+            top_n=self.top_k,
+            return_texts=bool(self.return_input),
+            timeout_ms=self.timeout_ms,
+        )
+
+    def answer(self, call: RerankCall, ranking: TextRanking, address: Address) -> object:  # noqa: ARG002
+        """The best first."""
+        return {
+            "object": "list",
+            "model": ranking.report.model,
+            "data": [
+                {
+                    "object": "rank_result",
+                    "index": result.index,
+                    "score": result.score,
+                    "input": self.input[result.index] if call.return_texts else None,
+                }
+                for result in ranking.results[: call.top_n]
+            ],
+            "usage": usage(ranking),
+            "top_k": len(call.texts) if call.top_n is None else call.top_n,
+            "return_input": call.return_texts,
+        }
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class MixedbreadResult(_Answer):
+    """An input of the request, by its place there."""
+
+    object: Literal["rank_result"]
+    index: int
+    score: float
+    input: Any = None
+
+
+class MixedbreadAnswer(_Answer):
+    """The inputs in the cross-encoder's order."""
+
+    object: Literal["list"]
+    model: str
+    data: list[MixedbreadResult]
+    usage: dict[str, int]
+    top_k: int
+    return_input: bool
+
+
+MIXEDBREAD = Dialect(MixedbreadBody, MixedbreadAnswer)

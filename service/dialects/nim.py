@@ -1,0 +1,73 @@
+"""The dialect of NVIDIA's NIM: `passages`, and a query that is an object; answered by raw scores."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.long_texts import Excess, ReadingLimits
+from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
+from service.dialects.cohere import usage
+from service.dialects.ranking import TextRanking
+from service.requests import MAX_DOCUMENTS
+
+
+class NimText(BaseModel):
+    """A query or a passage."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    text: str = Field(description="The text.")
+
+
+class NimBody(DialectBody):
+    """As the clients of NVIDIA's NIM send it."""
+
+    query: NimText = Field(description="The text to compare the passages with.")
+    passages: list[NimText] = Field(min_length=1, max_length=MAX_DOCUMENTS, description="The texts to be ordered.")
+    truncate: Literal["NONE", "END", "START"] | None = Field(
+        None, description="NONE: a passage longer than the model reads is an error; else the end at which it is cut."
+    )
+
+    def call(self, address: Address) -> RerankCall:
+        """What this asks for."""
+        texts = [passage.text for passage in self.passages]
+        check_texts(self.query.text, texts, key="passages")
+        excess = {"NONE": Excess.REFUSE, "START": Excess.CUT_START}.get(self.truncate or "END", Excess.CUT_END)
+        return RerankCall(
+            query=self.query.text,
+            texts=texts,
+            model=address.model or self.model,
+            raw_scores=True,
+            limits=ReadingLimits(excess, max_tokens=None),
+            timeout_ms=self.timeout_ms,
+        )
+
+    def answer(self, call: RerankCall, ranking: TextRanking, address: Address) -> object:  # noqa: ARG002
+        """The best first."""
+        return {
+            "rankings": [{"index": result.index, "logit": result.score} for result in ranking.results],
+            "usage": usage(ranking),
+        }
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class NimRanking(_Answer):
+    """A passage of the request, by its place there."""
+
+    index: int
+    logit: float
+
+
+class NimAnswer(_Answer):
+    """The passages in the cross-encoder's order."""
+
+    rankings: list[NimRanking]
+    usage: dict[str, int]
+
+
+NIM = Dialect(NimBody, NimAnswer)

@@ -1,0 +1,65 @@
+"""What OpenSearch's ml-commons answers to a text_similarity prediction: `query_text`, `text_docs`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
+from service.dialects.ranking import TextRanking
+from service.requests import MAX_DOCUMENTS
+
+
+class TextSimilarityBody(DialectBody):
+    """As it is sent to _plugins/_ml/_predict/text_similarity."""
+
+    query_text: str = Field(description="The text to compare the documents with.")
+    text_docs: list[str] = Field(min_length=1, max_length=MAX_DOCUMENTS, description="The texts to be scored.")
+
+    def call(self, address: Address) -> RerankCall:
+        """What this asks for."""
+        check_texts(self.query_text, self.text_docs, key="text_docs")
+        return RerankCall(
+            query=self.query_text,
+            texts=self.text_docs,
+            model=address.model or self.model,
+            timeout_ms=self.timeout_ms,
+        )
+
+    def answer(self, call: RerankCall, ranking: TextRanking, address: Address) -> object:  # noqa: ARG002
+        """One tensor a document, as they came."""
+        tensors = [
+            {"name": "similarity", "data_type": "FLOAT32", "shape": [1], "data": [result.score]}
+            for result in ranking.in_request_order()
+        ]
+        return {"inference_results": [{"output": tensors, "status_code": 200}]}
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Tensor(_Answer):
+    """A document's score."""
+
+    name: Literal["similarity"]
+    data_type: Literal["FLOAT32"]
+    shape: list[int]
+    data: list[float]
+
+
+class Inference(_Answer):
+    """The documents' scores, in the request's order."""
+
+    output: list[Tensor]
+    status_code: int
+
+
+class TextSimilarityAnswer(_Answer):
+    """One inference."""
+
+    inference_results: list[Inference]
+
+
+TEXT_SIMILARITY = Dialect(TextSimilarityBody, TextSimilarityAnswer)

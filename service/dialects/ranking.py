@@ -1,0 +1,105 @@
+"""Texts in the order that the cross-encoder alone gives them.
+
+There is no first stage here, so there is nothing to fall back to: a model that fails is an error.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.fusion import sigmoid
+from core.long_texts import ReadingLimits, score_texts
+from core.protocols import RerankScores
+from core.ranking import RankingModel
+from core.search import Reason, RerankReport
+from core.wait import FOREVER, Wait
+from service.dialects.written_scores import falling
+
+
+@dataclass(frozen=True)
+class RankedText:
+    """A text in its final place: where it stood in the request, and its score as it is written."""
+
+    index: int
+    score: float
+
+
+@dataclass(frozen=True)
+class TextRanking:
+    """All texts, best first. truncated: the places of those of which a part was not read. inference_ms: for scoring."""
+
+    results: tuple[RankedText, ...]
+    truncated: tuple[int, ...]
+    tokens: int
+    inference_ms: float
+    report: RerankReport
+
+    def in_request_order(self) -> list[RankedText]:
+        """The same results, as their texts stood in the request."""
+        return sorted(self.results, key=lambda result: result.index)
+
+
+def rank_texts(
+    model: RankingModel,
+    query: str,
+    texts: Sequence[str],
+    *,
+    limits: ReadingLimits,
+    raw_scores: bool = False,
+    wait: Wait = FOREVER,
+) -> TextRanking:
+    """*texts* by falling logit, equal ones in the order they came; what the time left out follows in its own order.
+
+    Scores are probabilities, or with *raw_scores* the logits themselves; unequal ones are still unequal when written.
+    Raises ModelError when the model fails, ModelOverloaded when too much work is waiting, RequestCancelled once nobody
+    waits any more, and InvalidRequest for a text that *limits* refuse.
+    """
+    started = time.monotonic()
+    scores = score_texts(model.reranker, query, texts, limits=limits, wait=wait)
+    read = np.flatnonzero(scores.scored)
+    best_first = read[np.argsort(-scores.logits[read], kind="stable")]
+    logits = scores.logits[best_first].astype(np.float64)
+    rest = np.flatnonzero(~scores.scored)
+    written = _raw(logits, len(rest)) if raw_scores else _probabilities(logits, len(rest))
+    return TextRanking(
+        results=tuple(map(RankedText, [*best_first.tolist(), *rest.tolist()], written)),
+        truncated=tuple(np.flatnonzero(scores.truncated).tolist()),
+        tokens=int(scores.tokens.sum()),
+        inference_ms=(time.monotonic() - started) * 1000,
+        report=_report(model, scores),
+    )
+
+
+def _probabilities(logits: NDArray[np.float64], unscored: int) -> list[float]:
+    """As they are written: of the falling *logits*, then of texts without one, below every scored one and falling."""
+    if not len(logits):
+        return [0.0] * unscored
+    scored = sigmoid(logits)
+    places = np.arange(1, unscored + 1)
+    rest = scored[-1] * (1 - places / (unscored + 1))
+    return falling(np.concatenate([scored, rest]), [*logits, *(logits[-1] - places)], floor=0.0)
+
+
+def _raw(logits: NDArray[np.float64], unscored: int) -> list[float]:
+    if not len(logits):
+        return [0.0] * unscored
+    rest = logits[-1] - np.arange(1, unscored + 1)
+    return falling(np.concatenate([logits, rest]), [*logits, *rest])
+
+
+def _report(model: RankingModel, scores: RerankScores) -> RerankReport:
+    scored = int(scores.scored.sum())
+    return RerankReport(
+        applied=scored > 0,
+        reason=None if scored == len(scores.scored) else Reason.TIMEOUT,
+        model=model.reranker.name,
+        candidates=len(scores.scored),
+        scored=scored,
+        cached=scores.cached,
+        query_truncated=scores.query_truncated,
+    )
