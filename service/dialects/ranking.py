@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.fusion import sigmoid
+from core.calibration import Calibration, probabilities
 from core.long_texts import ReadingLimits, score_texts
 from core.protocols import RerankScores
 from core.ranking import RankingModel
@@ -65,7 +65,7 @@ def rank_texts(
     best_first = read[np.argsort(-scores.logits[read], kind="stable")]
     logits = scores.logits[best_first].astype(np.float64)
     rest = np.flatnonzero(~scores.scored)
-    written = _raw(logits, len(rest)) if raw_scores else _probabilities(logits, len(rest))
+    written = _raw(logits, len(rest)) if raw_scores else _probabilities(model.logit_calibration, logits, len(rest))
     return TextRanking(
         results=tuple(map(RankedText, [*best_first.tolist(), *rest.tolist()], written)),
         truncated=tuple(np.flatnonzero(scores.truncated).tolist()),
@@ -75,11 +75,12 @@ def rank_texts(
     )
 
 
-def _probabilities(logits: NDArray[np.float64], unscored: int) -> list[float]:
+def _probabilities(calibration: Calibration, logits: NDArray[np.float64], unscored: int) -> list[float]:
     """As they are written: of the falling *logits*, then of texts without one, below every scored one and falling."""
     if not len(logits):
         return [0.0] * unscored
-    scored = sigmoid(logits)
+    # Nothing is said to be known of the texts as a whole: a text's score must not depend on what else was sent.
+    scored = probabilities(calibration.log_odds(logits, {}))
     places = np.arange(1, unscored + 1)
     rest = scored[-1] * (1 - places / (unscored + 1))
     return falling(np.concatenate([scored, rest]), [*logits, *(logits[-1] - places)], floor=0.0)

@@ -34,7 +34,7 @@ def mount(app: Flask, components: Components, metrics: Metrics, breaker: Breaker
     app.wsgi_app = Proxy(  # type: ignore[method-assign]
         app.wsgi_app,
         upstream,
-        shadowed=Shadowed.of(app),
+        shadowed=Shadowed.of(app, models=("default", settings.reranker, *settings.rerankers)),
         keys=Keys(settings.api_keys),
         searches=_searches(components, Server(upstream), breaker, measures),
         observe=metrics.observe_request,

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from flask import Flask
 
+from service.dialects.choosing import TEXT_SIMILARITY_PATH
+
 PAGE = ("GET", "/")
+PREDICTIONS = TEXT_SIMILARITY_PATH.partition("<")[0]
 ASSETS = ("/static/page.css", "/static/page.js")
 """What the page loads."""
 
 
 @dataclass(frozen=True)
 class Shadowed:
-    """Methods and paths of ours: `exact`, and those under a prefix, one segment deep, in `prefixes`."""
+    """Methods and paths of ours: `exact`, and those under a prefix, one segment deep, in `prefixes`.
+
+    Predictions of the server's own models have a path that we answer as well: only for `models` is it ours.
+    """
 
     exact: frozenset[tuple[str, str]]
     prefixes: tuple[tuple[str, str], ...]
+    models: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, app: Flask) -> Shadowed:
+    def of(cls, app: Flask, *, models: Iterable[str] = ()) -> Shadowed:
         """Everything that *app* answers, and no other verb: its own HEAD and OPTIONS belong to the server."""
         exact, prefixes = {("GET", path) for path in ASSETS}, []
         for rule in app.url_map.iter_rules():
@@ -30,7 +39,7 @@ class Shadowed:
                     prefixes.append((method, rule.rule.partition("<")[0]))
                 else:
                     exact.add((method, rule.rule))
-        return cls(frozenset(exact), tuple(sorted(prefixes)))
+        return cls(frozenset(exact), tuple(sorted(prefixes)), frozenset(models))
 
     def __call__(self, method: str, path: str, accept: str) -> bool:
         """Whether a request is ours. *path* is as it was sent: `/%73earch` is the server's. `GET /` is ours only for
@@ -42,5 +51,6 @@ class Shadowed:
         for own, prefix in self.prefixes:
             if method == own and path.startswith(prefix):
                 segment = path[len(prefix) :]
-                return bool(segment) and "/" not in segment
+                ours = prefix != PREDICTIONS or unquote(segment) in self.models
+                return bool(segment) and "/" not in segment and ours
         return False

@@ -14,7 +14,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "proxy.md"
 
 @pytest.fixture(scope="module")
 def shadowed() -> Shadowed:
-    return Shadowed.of(create_app(components()))
+    return Shadowed.of(create_app(components()), models=["default", "a/b"])
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,13 @@ def shadowed() -> Shadowed:
         ("GET", "/static/other", False),
         ("GET", "/docs/_search", False),
         ("OPTIONS", "/rerank", False),
+        ("POST", "/_inference/rerank/default", True),
+        ("PUT", "/_inference/rerank/default", False),
+        ("POST", "/_inference/rerank/", False),
+        ("POST", "/_inference/completion/x", False),
+        ("POST", "/_plugins/_ml/_predict/text_similarity/default", True),
+        ("POST", "/_plugins/_ml/_predict/text_similarity/a%2Fb", True),
+        ("POST", "/_plugins/_ml/_predict/text_similarity/theirs", False),
     ],
 )
 def test_ours_is_what_is_written_so(shadowed: Shadowed, method: str, path: str, ours: bool) -> None:
