@@ -94,11 +94,7 @@ def ranked_page(
     """The hits of *page* in its order, out of those *fetched*; one that is gone meanwhile is left out."""
     answer = fetched.json or {}
     by_key = {key_of(hit): hit for hit in answer["hits"]["hits"]}
-    hits = [
-        entry.on(plan.texts.without(by_key[entry.key]), explain=plan.asked.explain)
-        for entry in page
-        if entry.key in by_key
-    ]
+    hits = [entry.on(plan.texts.without(by_key[entry.key])) for entry in page if entry.key in by_key]
     outer = {**answer["hits"], "max_score": hits[0]["_score"] if hits else None, "hits": hits}
     if total is not None:
         outer["total"] = total

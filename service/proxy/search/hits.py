@@ -25,19 +25,20 @@ class Placed:
     explanation: Mapping[str, object] | None = None
 
     @classmethod
-    def of(cls, entry: RankedCandidate, key: HitKey) -> Placed:
-        """From core's ranking."""
+    def of(cls, entry: RankedCandidate, key: HitKey, *, explain: bool) -> Placed:
+        """From core's ranking; the explanation only where it will be shown."""
         candidate = entry.candidate
-        return cls(key, candidate.rank, candidate.retrieval_score, entry.score, entry.explanation.to_json())
+        explanation = entry.explanation.to_json() if explain else None
+        return cls(key, candidate.rank, candidate.retrieval_score, entry.score, explanation)
 
-    def on(self, hit: Mapping[str, Any], *, explain: bool) -> dict[str, Any]:
+    def on(self, hit: Mapping[str, Any]) -> dict[str, Any]:
         """*hit* with its final score, and where it stood before."""
         place: dict[str, object] = {
             "retrieval_rank": self.retrieval_rank,
             "retrieval_score": rounded(self.retrieval_score),
             "score": rounded(self.score),
         }
-        if explain and self.explanation is not None:
+        if self.explanation is not None:
             place["explain"] = dict(self.explanation)
         return {**hit, "_score": rounded(self.score), "_rerank": place}
 
@@ -68,9 +69,9 @@ def candidates_of(hits: Sequence[Mapping[str, Any]], texts: Sequence[str]) -> li
     ]
 
 
-def placed(ranking: Ranking, hits: Sequence[Mapping[str, Any]]) -> list[Placed]:
+def placed(ranking: Ranking, hits: Sequence[Mapping[str, Any]], *, explain: bool = False) -> list[Placed]:
     """The ranking of candidates_of(*hits*, …), by the hits' keys."""
-    return [Placed.of(entry, key_of(hits[int(entry.candidate.doc_id)])) for entry in ranking.ranked]
+    return [Placed.of(entry, key_of(hits[int(entry.candidate.doc_id)]), explain=explain) for entry in ranking.ranked]
 
 
 def followed_by(order: Sequence[Placed], hits: Sequence[Mapping[str, Any]], *, after: int) -> list[Placed]:

@@ -22,6 +22,4 @@ class Unranked(StrEnum):
     BREAKER_OPEN = "breaker_open"
     TOO_LARGE = "too_large"
     NOT_JSON = "not_json"
-    RETRIEVER = "retriever"
     SOURCE = "source"
-    SHADOW = "shadow"

@@ -84,7 +84,7 @@ class SearchReranking:
             self.breaker.record(succeeded=ranking.report.applied)
         if not ranking.report.applied:
             return own_page(plan, fetched, Outcome(None, ranking.report))
-        order = followed_by(placed(ranking, hits), hits, after=plan.window)
+        order = followed_by(placed(ranking, hits, explain=plan.asked.explain), hits, after=plan.window)
         self.kept.put(key, KeptRanking(tuple(order), ranking.report, _total(fetched)))
         return ranked_page(plan, fetched, order[plan.start : plan.start + plan.size], Outcome(None, ranking.report))
 
