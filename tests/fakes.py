@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.document import Vectors
-from core.errors import ModelNotFound
+from core.errors import ModelNotFound, RequestCancelled
 from core.protocols import Cancellation, EncoderIdentity, RerankScores
 from core.ranking import RankingModel
 
@@ -134,6 +134,8 @@ class FakeReranker:
         scored = np.zeros(len(texts), dtype=np.bool_)
         tokens = np.zeros(len(texts), dtype=np.int32)
         for i, text in enumerate(texts):
+            if cancellation is not None and cancellation.cancelled():
+                raise RequestCancelled("the client has left")
             if deadline is not None and time.monotonic() >= deadline:
                 break
             if self._before_each is not None:

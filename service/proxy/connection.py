@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 import ssl
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core.errors import StoreError, StoreTimeout, StoreUnavailable
+from service.client import Client
 from service.proxy.response_head import ResponseHead, ResponseParser
 
 PIECE_BYTES = 64 * 1024
@@ -137,8 +139,8 @@ class Connection:
                 return
             if not ready:
                 raise TimeoutError
-            if has_left(client):
-                raise ClientGone("the client left before its answer")
+            if Client(client).cancelled():
+                raise ClientGone(errno.ECONNRESET, "the client left before its answer")
             # It has sent its next request already: it is there, and there is nothing more to watch for.
             poll.unregister(client)
 
@@ -150,13 +152,3 @@ class Connection:
 
     def _too_slow(self) -> StoreError:
         return StoreTimeout(f"OpenSearch did not answer within {self._timeout:g} seconds; look at its load")
-
-
-def has_left(client: socket.socket) -> bool:
-    """Whether the client has closed its side. Its bytes are left where they are."""
-    try:
-        return client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True

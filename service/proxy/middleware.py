@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from core.errors import RerankError
+from core.errors import RequestCancelled, RerankError
 from service.auth import Keys
 from service.errors import HttpError, refusal_of
 from service.proxy.connection import ClientGone
@@ -62,6 +62,9 @@ class Proxy:
         except ClientGone:
             self._finish(environ, CLIENT_CLOSED, started)
             raise
+        except RequestCancelled as exc:
+            self._finish(environ, CLIENT_CLOSED, started)
+            raise ClientGone(errno.ECONNRESET, exc.message) from exc
         except (RerankError, HttpError) as exc:
             status, headers, body = _refused(exc)
         self._finish(environ, int(status[:3]), started)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import re
 from collections.abc import Iterable, Iterator
@@ -75,7 +76,7 @@ class ClientRequest:
             if size > SMALL_BYTES:
                 rest = _pieces(stream, size - len(first))
             elif len(first) < size:
-                raise ClientGone("the client left before its body was whole")
+                raise ClientGone(errno.ECONNRESET, "the client left before its body was whole")
         elif "HTTP_TRANSFER_ENCODING" in environ:
             lines.append(("transfer-encoding", "chunked"))
             rest = _chunks(stream)
@@ -94,7 +95,7 @@ class ClientRequest:
         size = int(length) if length else limit + 1
         data = stream.read(size)
         if length and len(data) < size:
-            raise ClientGone("the client left before its body was whole")
+            raise ClientGone(errno.ECONNRESET, "the client left before its body was whole")
         again = replace(self, environ={**self.environ, "wsgi.input": _Again(data, stream)})
         return again, data if len(data) <= limit else None
 
@@ -138,7 +139,7 @@ def _pieces(stream: BinaryIO, left: int) -> Iterator[bytes]:
     while left:
         piece = stream.read(min(left, PIECE_BYTES))
         if not piece:
-            raise ClientGone("the client left before its body was whole")
+            raise ClientGone(errno.ECONNRESET, "the client left before its body was whole")
         left -= len(piece)
         yield piece
 

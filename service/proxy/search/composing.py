@@ -11,6 +11,7 @@ from urllib.parse import quote
 from core.search import Reason, RerankReport
 from service.proxy.headers import of_answer
 from service.proxy.search.call import SearchCall
+from service.proxy.search.filter_path import FilterPath
 from service.proxy.search.hits import Placed, key_of
 from service.proxy.search.plan import Plan
 from service.proxy.search.reasons import Unranked
@@ -69,7 +70,9 @@ class Composed:
         """The bytes of the answer, laid out as *call* wants."""
         if self.json is None:
             return self.fetched.raw
-        return written(self.json, pretty=call.param("pretty") is not None and call.flag("pretty"))
+        path = call.param("filter_path")
+        shown = self.json if path is None else FilterPath.parse(path).of(dict(self.json))
+        return written(shown, pretty=call.param("pretty") is not None and call.flag("pretty"))
 
     def headers(self, body: bytes, took_ms: float) -> list[tuple[str, str]]:
         """The server's headers and ours."""

@@ -38,7 +38,7 @@ class MultiSearch:
         params = tuple(parse_qsl(request.query, keep_blank_values=True))
         call = SearchCall(index, params, {}, plain(headers), request.environ.get("gunicorn.socket"))
         lines = data.removesuffix(b"\n").split(b"\n")
-        if len(lines) % 2 or call.param("filter_path") is not None or not data.endswith(b"\n"):
+        if len(lines) % 2 or not data.endswith(b"\n"):
             return None
         return cls(call, tuple(zip(lines[::2], lines[1::2], strict=True)))
 

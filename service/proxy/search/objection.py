@@ -23,8 +23,6 @@ def objection(call: SearchCall) -> Unranked | None:
         return Unranked.SIZE
     if call.param("source") is not None:
         return Unranked.SOURCE
-    if call.param("filter_path") is not None:
-        return Unranked.FILTER_PATH
     if call.param("format") not in (None, "json") or not _wants_json(call):
         return Unranked.FORMAT
     if "_none_" in (call.body.get("stored_fields"), call.param("stored_fields")):

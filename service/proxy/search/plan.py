@@ -38,8 +38,9 @@ class Plan:
 
     @property
     def target(self) -> str:
-        """Where that body goes: the address's own from and size would win over the body's."""
-        return self.call.target("from", "size")
+        """Where that body goes: the address's own from and size would win over the body's, and what filter_path takes
+        away may be needed here."""
+        return self.call.target("from", "size", "filter_path")
 
 
 def stripped(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ class Unranked(StrEnum):
     SEARCH_AFTER = "search_after"
     SCROLL = "scroll"
     SIZE = "size"
-    FILTER_PATH = "filter_path"
     FORMAT = "format"
     STORED_FIELDS = "stored_fields"
     WINDOW_REFUSED = "window_refused"

@@ -10,6 +10,7 @@ from typing import Any
 from core.errors import ModelError, ModelNotFound
 from core.ranking import Ranking, RankingModel, RankingModels, above, rerank
 from core.search import Reason, RerankReport
+from service.client import Client
 from service.proxy.search.breaker import Breaker
 from service.proxy.search.call import SearchCall
 from service.proxy.search.composing import Composed, Outcome, own_page, ranked_page
@@ -32,7 +33,7 @@ class SearchReranking:
     timeout_ms: int
 
     def answer(self, planned: Plan | PassedOn) -> Composed:
-        """The answer to a search. Raises ModelNotFound, StoreError and ClientGone."""
+        """The answer to a search. Raises ModelNotFound, StoreError, ClientGone and RequestCancelled."""
         if isinstance(planned, PassedOn):
             return self._passed_on(planned.call, planned.reason)
         try:
@@ -50,14 +51,21 @@ class SearchReranking:
             self.breaker.pass_over()
 
     def ranking(self, plan: Plan, model: RankingModel, fetched: Fetched) -> Ranking | None:
-        """The ranking of a window; None where none of its hits has a text."""
+        """The ranking of a window; None where none of its hits has a text. Raises RequestCancelled."""
         hits = hits_of(fetched.json or {}) or []
         texts = [plan.texts.read(hit) for hit in hits[: plan.window]]
         if hits and not any(texts):
             return None
         timeout_ms = plan.asked.timeout_ms or self.timeout_ms
         deadline = time.monotonic() + timeout_ms / 1000
-        ranking = rerank(model, plan.query_text, candidates_of(hits[: plan.window], texts), deadline=deadline)
+        client = plan.call.client
+        ranking = rerank(
+            model,
+            plan.query_text,
+            candidates_of(hits[: plan.window], texts),
+            deadline=deadline,
+            cancellation=None if client is None else Client(client),
+        )
         if plan.asked.min_score and ranking.report.applied:
             ranking = above(ranking, plan.asked.min_score)
         return ranking

@@ -53,8 +53,9 @@ class Server:
         return self._exchange(call, method, target, headers, json.dumps(body).encode())
 
     def send_lines(self, call: SearchCall, path: str, lines: bytes) -> Fetched:
-        """The answer to a POST of NDJSON, with the parameters and headers of *call*."""
-        target = f"{path}?{urlencode(call.params)}" if call.params else path
+        """The answer to a POST of NDJSON, whole, with the parameters and headers of *call*."""
+        kept = [(name, value) for name, value in call.params if name != "filter_path"]
+        target = f"{path}?{urlencode(kept)}" if kept else path
         return self._exchange(call, "POST", target, list(call.headers), lines)
 
     def _exchange(

@@ -1,7 +1,8 @@
 """A service before a server, in a process of its own: `python -m tests.service.proxy.process FOLDER SETTINGS`.
 
 SETTINGS is JSON. The reranker gives a text the share of the query's words that it holds; it fails for the query
-"break" until FOLDER/mended is there, and takes a while over each text for the query "slow".
+"break" until FOLDER/mended is there, takes a while over each text for the query "slow", and is never loaded where
+FOLDER/no-model is.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from core.errors import ModelError
+from core.errors import ModelError, ModelInvalid
 from core.ranking import RankingModel
 from core.settings import Settings
 from index.opening import open_store
@@ -40,8 +41,13 @@ class Led(FakeReranker):
 
 def led_by(folder: Path, settings: Settings) -> Components:
     """Components over small models and the server that the settings name."""
-    models = FakeModels(RankingModel(Led(folder, "fake-reranker")), RankingModel(Led(folder, "other")))
-    return late(lambda: open_store(settings.store), lambda: FakeEncoder(dim=8), lambda: models, settings=settings)
+
+    def models() -> FakeModels:
+        if (folder / "no-model").exists():
+            raise ModelInvalid("models/x: no weights")
+        return FakeModels(RankingModel(Led(folder, "fake-reranker")), RankingModel(Led(folder, "other")))
+
+    return late(lambda: open_store(settings.store), lambda: FakeEncoder(dim=8), models, settings=settings)
 
 
 if __name__ == "__main__":

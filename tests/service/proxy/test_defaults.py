@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,6 +82,17 @@ def test_a_broken_reranker_is_left_alone_until_it_is_mended(opensearch_url: str,
     assert 'rerank_proxy_searches_total{applied="false",reason="breaker_open"} 1.0' in counted
 
 
+def test_searches_go_on_without_a_model(opensearch_url: str, tmp_path: Path) -> None:
+    """A model that cannot be loaded makes /ready 503, and every search OpenSearch's own with the reason."""
+    (tmp_path / "no-model").touch()
+    with standing_before(opensearch_url, tmp_path, proxy_indexes=INDEX) as service:
+        until(lambda: "no weights" in service.ask("GET", "/ready").json().get("message", ""))
+        assert service.ask("GET", "/ready").status == 503
+        for body in ({"query": MATCH}, {"query": MATCH, "ext": reranked()}):
+            reply = search(service, body)
+            assert (reply.status, told(reply), len(ids(reply))) == (200, ("false", "model_unavailable"), 7)
+
+
 def test_the_breaker_opens_tries_and_closes() -> None:
     """Five failures in a row open it; after the pause one search is tried, and decides."""
     now = [0.0]
@@ -112,6 +124,20 @@ def test_a_slow_reranker_is_cut_off_and_says_so(before_opensearch: Standing) -> 
     report = reply.json()["_rerank"]
     assert (reply.status, told(reply), len(ids(reply))) == (200, ("true", "timeout"), 7)
     assert 0 < report["scored"] < report["candidates"] == 7
+
+
+def test_a_client_that_leaves_frees_the_reranker(before_opensearch: Standing) -> None:
+    """Nobody reads on for nobody: the search is counted as left, and no failure of the reranker's."""
+    (before_opensearch.folder / "reading").unlink(missing_ok=True)
+    body = json.dumps({"query": MATCH, "ext": reranked(query_context={"query_text": "slow"})}).encode()
+    client = before_opensearch.connect()
+    client.sendall(b"POST /library/_search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+    client.sendall(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+    until((before_opensearch.folder / "reading").exists)
+    client.close()
+    left = 'rerank_http_requests_total{method="POST",route="proxy",status="499"} 1.0'
+    until(lambda: left in before_opensearch.ask("GET", "/metrics").body.decode())
+    assert before_opensearch.ask("GET", "/ready").json()["breaker"] == "closed"
 
 
 def test_the_shadow_counts_and_changes_nothing(opensearch_url: str, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from service.proxy.connection import Exchange
 from service.proxy.upstream import Upstream
 from tests.opensearch_server import free_port
 from tests.service.proxy.scripted import Asked, ScriptedServer, json_answer, until
-from tests.service.proxy.standing import Standing, standing_before
+from tests.service.proxy.standing import Standing, standing_before, until_loaded
 
 
 def test_a_server_that_is_gone_is_503_and_one_that_is_back_serves(tmp_path: Path) -> None:
@@ -204,3 +204,68 @@ def test_an_address_where_nothing_listens_is_named() -> None:
     port = free_port()
     with pytest.raises(StoreUnavailable, match=f"^OpenSearch at http://127.0.0.1:{port} cannot be reached"):
         Upstream(Address("http", "127.0.0.1", port), timeout=1).ask(Exchange("GET", b"GET / HTTP/1.1\r\n\r\n"))
+
+
+ASKED = {"query": {"match": {"text": "tea"}}, "ext": {"rerank": {"fields": ["text"]}}}
+PAGE = b"<html>welcome</html>"
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "error_type"),
+    [
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%b" % (len(PAGE), PAGE),
+            502,
+            "StoreAnswer",
+        ),
+        (json_answer(b"[1, 2]"), 502, "StoreAnswer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", 502, "StoreAnswer"),
+        (b"SSH-2.0\r\n", 502, "StoreAnswer"),
+        (b"", 503, "Unhealthy"),
+    ],
+)
+def test_a_search_to_be_re_ranked_fails_as_any_other(
+    scripted: ScriptedServer, before_scripted: Standing, said: bytes, status: int, error_type: str
+) -> None:
+    """Nonsense is 502, nothing is 503: re-ranking hides no fault of the server's."""
+
+    def answer(_: Asked, connection: socket.socket) -> None:
+        connection.sendall(said)
+
+    until_loaded(before_scripted)
+    scripted.answer = answer
+    reply = before_scripted.ask("POST", "/things/_search", ASKED)
+    assert (reply.status, reply.json()["error_type"]) == (status, error_type)
+
+
+@pytest.mark.parametrize("status", [b"401 Unauthorized", b"404 Not Found", b"429 Too Many", b"503 Unavailable"])
+def test_what_the_server_refuses_comes_back_as_it_is(
+    scripted: ScriptedServer, before_scripted: Standing, status: bytes
+) -> None:
+    """Also HTML, and for the client's own search, which is tried as well."""
+    head = b"HTTP/1.1 " + status + b"\r\nContent-Type: text/html\r\nWWW-Authenticate: Basic\r\n"
+    scripted.answer = lambda *_: head + b"Content-Length: %d\r\n\r\n%b" % (len(PAGE), PAGE)
+    until_loaded(before_scripted)
+    reply = before_scripted.ask("POST", "/things/_search", ASKED)
+    assert (reply.status, reply.body) == (int(status[:3]), PAGE)
+    assert (reply.headers["www-authenticate"], reply.headers["x-rerank-reason"]) == ("Basic", "refused")
+
+
+def test_a_search_to_be_re_ranked_has_the_clients_own_credentials(
+    scripted: ScriptedServer, before_scripted: Standing
+) -> None:
+    """Every request made for it, the mapping's too."""
+    scripted.answer = lambda *_: json_answer(b'{"hits": {"hits": []}}')
+    until_loaded(before_scripted)
+    scripted.asked.clear()
+    body = {"query": {"match": {"text": "tea"}}, "ext": {"rerank": {}}}
+    mapping = b'{"i": {"mappings": {"properties": {"text": {"type": "text"}}}}}'
+    scripted.answer = lambda asked, _: json_answer(mapping if "_mapping" in asked.line else b'{"hits": {"hits": []}}')
+    before_scripted.ask(
+        "POST", "/i%2Fj/_search?preference=x", body, {"Content-Type": "application/json", "Authorization": "Basic dTpw"}
+    )
+    assert [asked.line for asked in scripted.asked] == [
+        "GET /i%2Fj/_mapping HTTP/1.1",
+        "POST /i%2Fj/_search?preference=x HTTP/1.1",
+    ]
+    assert {asked.headers["authorization"] for asked in scripted.asked} == {"Basic dTpw"}

@@ -54,6 +54,18 @@ def test_the_paths_index_holds_where_a_line_has_none(before_opensearch: Standing
     assert [response["_rerank"]["applied"] for response in reply.json()["responses"]] == [True, True]
 
 
+def test_parts_of_the_answers_may_be_asked_for(before_opensearch: Standing) -> None:
+    """filter_path holds for all of them."""
+    lines = (
+        {"index": INDEX},
+        {"query": MATCH, "size": 1},
+        {"index": INDEX},
+        {"query": MATCH, "size": 1, "ext": reranked()},
+    )
+    reply = msearch(before_opensearch.url, *lines, path="/_msearch?filter_path=responses.hits.hits._index")
+    assert reply.json() == {"responses": [{"hits": {"hits": [{"_index": INDEX}]}}] * 2}
+
+
 def test_what_has_nothing_to_do_with_us_is_passed_on(before_opensearch: Standing) -> None:
     """The same answer as OpenSearch's, and no header."""
     lines = ({"index": INDEX}, {"query": MATCH}, {"index": INDEX}, {"query": {"match": {"text": "rerank"}}})

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from service.proxy.search.filter_path import FilterPath
 from tests.service.proxy.library import DOCUMENTS, INDEX, MATCH, QUERY, fill, ids, reranked, search, told
 from tests.service.proxy.standing import Reply, Standing, ask
 
@@ -197,7 +198,6 @@ def _unscored(hit: dict[str, Any]) -> dict[str, Any]:
         ({"from": 9_995}, "", "size"),
         ({"size": "many"}, "", "size"),
         ({"stored_fields": "_none_"}, "", "stored_fields"),
-        ({}, "?filter_path=hits.hits._id,took", "filter_path"),
         ({}, "?format=yaml", "format"),
         ({"query": {"term": {"lang": "en"}}}, "", "no_query_text"),
         ({"query": {"match_all": {}}}, "", "no_query_text"),
@@ -356,6 +356,38 @@ def test_a_pretty_answer_is_pretty(before_opensearch: Standing) -> None:
     reply = search(before_opensearch, {"query": MATCH, "ext": reranked()}, f"/{INDEX}/_search?pretty")
     assert reply.body.startswith(b'{\n  "took" : ')
     assert reply.json()["_rerank"]["applied"] is True
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "took",
+        "hits.hits._id",
+        "hits.hits._source.t*,hits.total",
+        "**._id",
+        "hits.**.title",
+        "-hits.hits._source",
+        "hits,-hits.hits._source.vector",
+        "-**._id",
+        "*",
+        "**",
+        "nothing",
+        "hits.hits._source.parts.body",
+        "-hits.hits._source.parts.body",
+        "hits.*.*",
+        "aggregations.l.buckets.key,-aggregations.l.buckets.doc_count",
+    ],
+)
+def test_parts_of_an_answer_are_taken_as_opensearch_takes_them(before_opensearch: Standing, path: str) -> None:
+    """filter_path is applied here: the same parts as the server's own, and a re-ranked page has no others."""
+    body = {"query": MATCH, "size": 4, "aggs": {"l": {"terms": {"field": "lang"}}}}
+    whole = own(before_opensearch, body).json()
+    expected = own(before_opensearch, body, f"/{INDEX}/_search?filter_path={path}").json()
+    filtered = FilterPath.parse(path).of(whole)
+    assert {**filtered, "took": 0} == {**expected, "took": 0}
+    reply = search(before_opensearch, {**body, "ext": reranked()}, f"/{INDEX}/_search?filter_path={path}")
+    assert told(reply) == ("true", "")
+    assert reply.json().keys() - {"_rerank"} == expected.keys()
 
 
 def test_plain_searches_are_not_touched(before_opensearch: Standing) -> None:
