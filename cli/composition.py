@@ -48,6 +48,7 @@ class Rerankers:
     def get(self, name: str | None) -> RankingModel:
         """As RankingModels.get."""
         if self._loaded is None:
+            from models.economy import Economy
             from models.loading import LoadedModels
             from models.promotion import with_promoted
 
@@ -58,6 +59,7 @@ class Rerankers:
                 runtime=settings.runtime,
                 fusion=settings.fusion,
                 shared=self._shared,
+                economy=Economy.of(settings),
             )
         return self._loaded.get(name)
 

@@ -58,6 +58,8 @@ class RerankScores:
     tokens: int32 (n,), tokens read of query and text together; truncated: bool (n,), a part was not read.
     cached: how many logits were not computed anew.
     query_truncated: the query alone was longer than the model reads.
+    estimated: bool (n,), True where only the fast reranker of a cascade has read the text; None: nowhere.
+    stopped: what is not scored was left out because it would not have changed the first k.
     """
 
     logits: NDArray[np.float32]
@@ -66,6 +68,8 @@ class RerankScores:
     truncated: NDArray[np.bool_]
     cached: int = 0
     query_truncated: bool = False
+    estimated: NDArray[np.bool_] | None = None
+    stopped: bool = False
 
 
 class Cancellation(Protocol):

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from core.calibration import UNCALIBRATED, Calibration, probabilities, query_evidence
+from core.early_stop import EarlyStop, StoppingReranker
 from core.errors import ModelError, ModelOverloaded
 from core.features import FirstStageFeatures
 from core.fusion import DEFAULT_FUSION, Fused, ScoreFusion
@@ -33,7 +34,8 @@ class RankingModel:
 
     fusion: how its answer is combined with the first stage. calibration: what a fused score means; logit_calibration:
     what a logit alone does, where there is no first stage. min_score: its own cut-off, in calibrated scores.
-    warning: what is known against its ranking at all.
+    warning: what is known against its ranking at all. stop_probability: reading stops once the first k change with
+    less than it; 0 reads all.
     """
 
     reranker: Reranker
@@ -42,6 +44,14 @@ class RankingModel:
     calibration: Calibration = UNCALIBRATED
     logit_calibration: Calibration = UNCALIBRATED
     warning: str | None = None
+    stop_probability: float = 0.0
+
+    def stopping(self, candidates: Sequence[Candidate], *, k: int) -> RankingModel:
+        """The same for these candidates, of which only the first *k* of the final order are wanted."""
+        if not self.stop_probability:
+            return self
+        stop = EarlyStop(self.fusion, FirstStageFeatures.of(candidates), k, self.stop_probability)
+        return replace(self, reranker=StoppingReranker(self.reranker, stop))
 
 
 class RankingModels(Protocol):
@@ -115,13 +125,14 @@ def rerank_or_fail(
     scored = int(scores.scored.sum())
     report = RerankReport(
         applied=scored > 0,
-        reason=None if scored == len(candidates) else Reason.TIMEOUT,
+        reason=None if scored == len(candidates) or scores.stopped else Reason.TIMEOUT,
         model=name,
         candidates=len(candidates),
         scored=scored,
         cached=scores.cached,
         query_truncated=scores.query_truncated,
         warning=model.warning,
+        estimated=0 if scores.estimated is None else int(scores.estimated.sum()),
     )
     if not scored:
         return first_stage_ranking(candidates, report)

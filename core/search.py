@@ -199,8 +199,9 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class RerankReport:
-    """What re-ranking did to one search. `reason` None: everything was scored.
+    """What re-ranking did to one search. `reason` None: everything was scored that could come first.
 
+    scored: by a model; estimated: those of them that only the fast reranker of a cascade has read.
     warning: why the model's order may be worth little, where something is known against it.
     """
 
@@ -213,6 +214,7 @@ class RerankReport:
     cached: int = 0
     query_truncated: bool = False
     warning: str | None = None
+    estimated: int = 0
 
     def to_json(self) -> dict[str, object]:
         """As answers carry it."""
@@ -222,6 +224,7 @@ class RerankReport:
             "model": self.model,
             "candidates": self.candidates,
             "scored": self.scored,
+            "estimated": self.estimated,
             "dropped": self.dropped,
             "cached": self.cached,
             "query_truncated": self.query_truncated,

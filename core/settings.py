@@ -85,6 +85,18 @@ class Settings(BaseModel):
     fusion: Fusion = Field(
         "auto", description="Final order: combined with the first stage, or by the cross-encoder alone."
     )
+    fast_reranker: str = Field(
+        "", description="A reranker that reads all candidates first, so that the other reads only the contenders."
+    )
+    contenders: int = Field(
+        30, ge=1, le=MAX_RESULTS, description="Candidates that are read again where there is a fast_reranker."
+    )
+    stop_probability: float = Field(
+        0.0, ge=0, lt=1, description="Reading stops once the first k change with less than it; 0 reads all."
+    )
+    passage_tokens: int = Field(
+        0, ge=0, le=100_000, description="Tokens that are read of a passage: where the query's words are; 0: all."
+    )
     timeout_ms: int = Field(2000, ge=1, description="Time for re-ranking one search, in milliseconds.")
     analyzer: Analyzer = Field("standard", description="Text analyser of new indexes.")
     engine: Engine = Field("lucene", description="k-NN engine of new OpenSearch indexes.")
@@ -115,6 +127,12 @@ class Settings(BaseModel):
     def _k_within_depth(self) -> Self:
         if self.k > self.depth:
             raise ValueError(f"k ({self.k}) is above depth ({self.depth}); raise depth or lower k")
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_to_leave_out(self) -> Self:
+        if self.fast_reranker and self.stop_probability:
+            raise ValueError("fast_reranker and stop_probability exclude each other; leave one of them out")
         return self
 
     def masked(self) -> dict[str, object]:

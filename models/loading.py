@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.errors import ModelError, ModelInvalid, ModelNotFound, SettingError
@@ -13,7 +13,9 @@ from core.fusion import CROSS_ENCODER_ALONE
 from core.protocols import Encoder
 from core.ranking import RankingModel
 from core.settings import Fusion, Runtime
+from models.cascade import CascadeReranker
 from models.catalog import BUILT_IN, DEFAULT, check_role, default_name, ranking_warning, resolve
+from models.economy import READ_ALL, Economy
 from models.encoder import BiEncoder
 from models.reranker import CrossEncoderReranker
 from models.shared import Shared
@@ -43,12 +45,14 @@ def load_encoder(name: str, *, runtime: Runtime = "auto", shared: Shared | None 
 
 @dataclass(frozen=True)
 class RankingOptions:
-    """How rerankers are loaded. *shipped* holds the built-in ones' folders; *shared* is what they have in common."""
+    """How rerankers are loaded. *shipped* holds the built-in ones' folders; *shared* is what they have in common;
+    *economy* says what they leave out."""
 
     runtime: Runtime = "auto"
     fusion: Fusion = "auto"
     shipped: Path = BUILT_IN
     shared: Shared | None = None
+    economy: Economy = READ_ALL
 
 
 def load_ranking_model(name: str, *, runtime: Runtime = "auto", fusion: Fusion = "auto") -> RankingModel:
@@ -75,13 +79,15 @@ class LoadedModels:
         fusion: Fusion = "auto",
         shipped: Path = BUILT_IN,
         shared: Shared | None = None,
+        economy: Economy = READ_ALL,
     ) -> None:
-        self._options = RankingOptions(runtime, fusion, shipped, shared or Shared())
+        self._options = RankingOptions(runtime, fusion, shipped, shared or Shared(), economy)
         self._default = self._called(default)
         self.names = tuple(dict.fromkeys([self._default, *map(self._called, others)]))
         """What requests may say, beside `default`; the default one first."""
         self._loaded: dict[str, RankingModel] = {}
         self._loading = threading.Lock()
+        self._fast: RankingModel | None = None
         self.load()
 
     def load(self) -> None:
@@ -106,12 +112,22 @@ class LoadedModels:
 
     def _load(self, name: str) -> RankingModel:
         try:
-            return _load_ranking_model(name, self._options)
+            return self._in_cascade(name, _load_ranking_model(name, self._options))
         except ModelNotFound as exc:
             if name == self._default:
                 raise
             # Configured, so the request is right: the folder is gone, and a search can do without it.
             raise ModelInvalid(f"the reranker {name} is configured and cannot be loaded: {exc.message}") from exc
+
+    def _in_cascade(self, name: str, model: RankingModel) -> RankingModel:
+        """*model* behind the fast reranker, where there is one and it is another model."""
+        economy = self._options.economy
+        if not economy.fast_reranker or self._called(economy.fast_reranker) == name:
+            return model
+        if self._fast is None:
+            self._fast = _load_ranking_model(self._called(economy.fast_reranker), self._options)
+        cascade = CascadeReranker(model.reranker, self._fast.reranker, contenders=economy.contenders)
+        return replace(model, reranker=cascade)
 
     def _called(self, name: str) -> str:
         return default_name("reranker", shipped=self._options.shipped) if name == DEFAULT else name
@@ -123,7 +139,9 @@ def _load_ranking_model(name: str, options: RankingOptions) -> RankingModel:
     check_role(folder, "reranker")
     if (warning := ranking_warning(folder)) is not None:
         _log.warning("%s", warning)
-    reranker = CrossEncoderReranker.from_folder(folder, shared=options.shared)
+    reranker = CrossEncoderReranker.from_folder(
+        folder, shared=options.shared, passage_tokens=options.economy.passage_tokens
+    )
     try:
         reranker.score(_SENTENCE, [_SENTENCE])
     except ModelError as exc:
@@ -137,6 +155,7 @@ def _load_ranking_model(name: str, options: RankingOptions) -> RankingModel:
         calibration=said.logit_calibration if alone else said.fused_calibration,
         logit_calibration=said.logit_calibration,
         warning=warning,
+        stop_probability=options.economy.stop_probability,
     )
 
 

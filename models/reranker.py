@@ -17,8 +17,9 @@ from models.folder import ModelFolder
 from models.job import Job, Limits
 from models.network import PairNetwork, QueryReading
 from models.pair_batches import PairBatches
+from models.passage_cut import cut
 from models.shared import Shared
-from models.tokenizer import TextTokenizer
+from models.tokenizer import Ids, TextTokenizer, TokenizedTexts
 from models.windows import windows
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class CrossEncoderReranker:
     """A Reranker over a network and its tokenizer. Safe for many threads.
 
     *shared*: the scheduler that runs its batches and the cache of its scores; by default ones of its own, without a
-    cache.
+    cache. *passage_tokens*: of a longer passage only the part that matters is read; 0: all that the model takes.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class CrossEncoderReranker:
         *,
         batch_tokens: int,
         shared: Shared | None = None,
+        passage_tokens: int = 0,
     ) -> None:
         self.name = folder.name
         self.fingerprint = folder.fingerprint
@@ -53,11 +55,17 @@ class CrossEncoderReranker:
         self._tokenizer = tokenizer
         self._batches = PairBatches(network, batch_tokens=batch_tokens)
         self._shared = shared or Shared()
+        self._passage_tokens = passage_tokens
         self._tokens_a_character = _TOKENS_A_CHARACTER
 
     @classmethod
     def from_folder(
-        cls, folder: ModelFolder, *, placement: Placement | None = None, shared: Shared | None = None
+        cls,
+        folder: ModelFolder,
+        *,
+        placement: Placement | None = None,
+        shared: Shared | None = None,
+        passage_tokens: int = 0,
     ) -> Self:
         """Load the folder's network, by default where and as this machine runs it fastest.
 
@@ -71,7 +79,14 @@ class CrossEncoderReranker:
         tokenizer = TextTokenizer.from_folder(folder)
         kind = JointNetwork if folder.architecture == "joint" else CrossEncoderNetwork
         network: PairNetwork = kind.from_folder(folder, tokenizer, placement=placement)
-        return cls(folder, network, tokenizer, batch_tokens=placement.batch_tokens, shared=shared)
+        return cls(
+            folder,
+            network,
+            tokenizer,
+            batch_tokens=placement.batch_tokens,
+            shared=shared,
+            passage_tokens=passage_tokens,
+        )
 
     def text_room(self, query: str) -> int:
         """Tokens of a text that are read beside *query*, special tokens excluded; the rest is cut."""
@@ -101,12 +116,12 @@ class CrossEncoderReranker:
         different, inverse = distinct(texts)
         read = self._tokenizer.texts([self._prompts["query"] + query], limit=self._network.query_room)
         reading = self._network.read(read.ids[0])
-        scoring = _Scoring(different, Keys(self.fingerprint, query))
+        scoring = _Scoring(different, Keys(self.fingerprint, str(self._passage_tokens), query))
         found = self._recall(scoring)
         if found < len(different):
             limits = Limits(deadline, cancellation)
             with self._shared.scheduler.place(what=f"the reranker {self.name}", cancellation=cancellation):
-                self._fill(scoring, reading, limits)
+                self._fill(scoring, _Question(read.ids[0], reading), limits)
         scored = scoring.scored[inverse]
         return RerankScores(
             logits=scoring.logits[inverse],
@@ -125,21 +140,25 @@ class CrossEncoderReranker:
                 scoring.put(i, known)
         return int(scoring.scored.sum())
 
-    def _fill(self, scoring: _Scoring, reading: QueryReading, limits: Limits) -> None:
+    def _fill(self, scoring: _Scoring, question: _Question, limits: Limits) -> None:
         """Score what is not scored yet, stretch by stretch."""
+        reading = question.reading
         left = np.flatnonzero(~scoring.scored)
         characters = np.array([len(scoring.texts[i]) for i in left.tolist()], dtype=np.float64)
-        expected = np.minimum(characters * self._tokens_a_character, reading.passage_room) + reading.overhead
+        room = min(reading.passage_room, self._passage_tokens or reading.passage_room)
+        expected = np.minimum(characters * self._tokens_a_character, room) + reading.overhead
         stretches = windows(expected, deadline=limits.deadline, affordable=lambda: self._affordable(limits))
         for start, stop in stretches:
-            self._score(scoring, reading, left[start:stop], limits)
+            self._score(scoring, question, left[start:stop], limits)
 
-    def _score(self, scoring: _Scoring, reading: QueryReading, places: NDArray[np.intp], limits: Limits) -> None:
+    def _score(self, scoring: _Scoring, question: _Question, places: NDArray[np.intp], limits: Limits) -> None:
+        reading = question.reading
         prompted = [self._prompts["document"] + scoring.texts[i] for i in places.tolist()]
         passages = self._tokenizer.texts(prompted, limit=reading.passage_room)
-        lengths = np.array([len(ids) + reading.overhead for ids in passages.ids], dtype=np.int32)
-        self._tokens_a_character = _share(lengths - reading.overhead, prompted)
-        job = Job(self._batches, passages.ids, lengths, query=reading, limits=limits)
+        self._tokens_a_character = _share(passages.ids, prompted)
+        ids, truncated = self._cut(passages, question)
+        lengths = np.array([len(text) + reading.overhead for text in ids], dtype=np.int32)
+        job = Job(self._batches, ids, lengths, query=reading, limits=limits)
         try:
             self._shared.scheduler.run(job)
         except (RuntimeError, MemoryError) as exc:
@@ -149,9 +168,19 @@ class CrossEncoderReranker:
             if not np.isfinite(logit):
                 shown = scoring.texts[i][:_SHOWN]
                 raise ModelOutputInvalid(f"the reranker {self.name} answered {logit} for the text {shown!r}")
-            score = _Score(logit, int(lengths[j]), bool(passages.truncated[j]))
+            score = _Score(logit, int(lengths[j]), bool(truncated[j]))
             scoring.put(i, score)
             self._shared.cache.put(scoring.keys[i], score, size=_SCORE_BYTES)
+
+    def _cut(self, passages: TokenizedTexts, question: _Question) -> tuple[Sequence[Ids], NDArray[np.bool_]]:
+        """The parts of the passages that are read, and where that is not all."""
+        if not self._passage_tokens:
+            return passages.ids, passages.truncated
+        ids = [cut(text, question.ids, tokens=self._passage_tokens) for text in passages.ids]
+        shorter = np.array(
+            [len(part) < len(text) for part, text in zip(ids, passages.ids, strict=True)], dtype=np.bool_
+        )
+        return ids, passages.truncated | shorter
 
     def _affordable(self, limits: Limits) -> float | None:
         """Tokens that can be read for one of the waiting requests until its deadline."""
@@ -159,6 +188,13 @@ class CrossEncoderReranker:
         if speed is None or limits.deadline is None:
             return None
         return speed * max(limits.deadline - time.monotonic(), 0.0) / (1 + self._shared.scheduler.waiting)
+
+
+class _Question(NamedTuple):
+    """A query as tokens, and as the network has begun with it."""
+
+    ids: Ids
+    reading: QueryReading
 
 
 class _Score(NamedTuple):
@@ -191,7 +227,7 @@ class _Scoring:
         self.scored[i] = True
 
 
-def _share(lengths: NDArray[np.int32], texts: Sequence[str]) -> float:
+def _share(ids: Sequence[Ids], texts: Sequence[str]) -> float:
     """Tokens a character of texts that were read."""
     characters = sum(len(text) for text in texts)
-    return float(lengths.sum()) / characters if characters else _TOKENS_A_CHARACTER
+    return sum(len(text) for text in ids) / characters if characters else _TOKENS_A_CHARACTER

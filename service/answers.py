@@ -70,6 +70,7 @@ class RerankSummary(_Answer):
     model: str | None
     candidates: int
     scored: int
+    estimated: int
     dropped: int
     cached: int
     query_truncated: bool

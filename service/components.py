@@ -92,11 +92,19 @@ def build(settings: Settings) -> Components:
         return load_encoder(settings.encoder, runtime=settings.runtime, shared=shared)
 
     def rerankers() -> RankingModels:
+        from models.economy import Economy
         from models.loading import LoadedModels
         from models.promotion import with_promoted
 
         named = with_promoted(settings)
-        return LoadedModels(named.reranker, named.rerankers, runtime=named.runtime, fusion=named.fusion, shared=shared)
+        return LoadedModels(
+            named.reranker,
+            named.rerankers,
+            runtime=named.runtime,
+            fusion=named.fusion,
+            shared=shared,
+            economy=Economy.of(named),
+        )
 
     def catalog() -> Sequence[CatalogEntry]:
         from models.catalog import served

@@ -76,6 +76,11 @@ class Metrics:
         self._scored = Counter(
             "rerank_candidates_scored", "Texts that a cross-encoder gave a score.", registry=self._registry
         )
+        self._estimated = Counter(
+            "rerank_candidates_estimated",
+            "Texts that only the fast reranker of a cascade read.",
+            registry=self._registry,
+        )
         self._waiting = Gauge(
             "rerank_waiting",
             "Requests whose texts are scored or wait for it.",
@@ -110,6 +115,7 @@ class Metrics:
         reason = "none" if report.reason is None else str(report.reason)
         self._rankings.labels(str(report.applied).lower(), reason).inc()
         self._scored.inc(report.scored)
+        self._estimated.inc(report.estimated)
 
     def observe_load(self, load: ModelLoad) -> None:
         """Count what the models have done since the last call."""

@@ -32,7 +32,20 @@ REPORT = "report.json"
     "--queries", type=click.IntRange(min=1), help="Use only so many queries, drawn at random with a fixed seed."
 )
 @click.option("--run-dir", type=click.Path(file_okay=False, path_type=Path), help="Where runs and report are written.")
-@settings_flags("k", "depth", "mode", "store", "encoder", "reranker", "models_home", "runtime", "fusion")
+@settings_flags(
+    "k",
+    "depth",
+    "mode",
+    "store",
+    "encoder",
+    "reranker",
+    "models_home",
+    "runtime",
+    "fusion",
+    "fast_reranker",
+    "contenders",
+    "passage_tokens",
+)
 @json_flag
 def command(
     *,

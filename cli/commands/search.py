@@ -24,7 +24,22 @@ TITLE_CHARS, TEXT_CHARS = 32, 72
 @click.option("--filter", "filter_json", help='A filter clause: \'{"term": {"metadata.lang": "it"}}\'.')
 @click.option("--no-rerank", is_flag=True, help="Answer in first-stage order.")
 @click.option("--explain", is_flag=True, help="Show what each hit's place is made of.")
-@settings_flags("k", "depth", "mode", "timeout_ms", "store", "encoder", "reranker", "models_home", "runtime", "fusion")
+@settings_flags(
+    "k",
+    "depth",
+    "mode",
+    "timeout_ms",
+    "store",
+    "encoder",
+    "reranker",
+    "models_home",
+    "runtime",
+    "fusion",
+    "fast_reranker",
+    "contenders",
+    "stop_probability",
+    "passage_tokens",
+)
 @json_flag
 def command(
     *,
