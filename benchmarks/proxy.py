@@ -197,8 +197,8 @@ def main() -> None:
     """Run all four."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--opensearch", type=Path, default=Path("../shared/opensearch"))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--duration", type=int, default=4, help="seconds of each measurement of throughput")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--duration", type=int, default=2, help="seconds of each measurement of throughput")
     options = parser.parse_args()
     # A tenth of the heap is what the server takes of bulk bodies at once.
     os.environ.setdefault("OPENSEARCH_JAVA_OPTS", "-Xms1g -Xmx1g")

@@ -33,6 +33,10 @@ DRAIN_SECONDS = 30
 HEARTBEAT_SECONDS = 120
 """A worker that does not get to its main loop for so long is replaced; importing the models holds it for seconds."""
 
+KEEP_SECONDS = 75
+"""How long an idle connection is kept, as by nginx: clients of a search server pool theirs, and some take one that was
+closed under them for an error. It holds no thread."""
+
 BACKLOG = 512
 
 SPARE_THREADS = 8
@@ -123,7 +127,7 @@ def options(settings: Settings, listener: socket.socket, *, workers: int) -> dic
         "worker_tmp_dir": str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None,
         "timeout": HEARTBEAT_SECONDS,
         "graceful_timeout": DRAIN_SECONDS,
-        "keepalive": 5,
+        "keepalive": KEEP_SECONDS,
         "limit_request_line": 8190,
         "limit_request_fields": 100,
         "limit_request_field_size": 8190,

@@ -99,7 +99,7 @@ def ranked_page(
     by_key = {key_of(hit): hit for hit in answer["hits"]["hits"]}
     hits = [entry.on(plan.texts.without(by_key[entry.key])) for entry in page if entry.key in by_key]
     outer = {**answer["hits"], "max_score": hits[0]["_score"] if hits else None, "hits": hits}
-    if total is not None:
+    if total is not None and "total" in outer:
         outer["total"] = total
     return Composed(fetched, outcome, {**answer, "hits": outer, "_rerank": outcome.to_json()})
 

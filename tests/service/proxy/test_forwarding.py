@@ -285,6 +285,35 @@ def test_large_answers_are_not_held(scripted: ScriptedServer, before_scripted: S
     assert (before_rest[0] + rest).partition(b"\r\n\r\n")[2] == b"a" * 200_000 + b"b" * 200_000
 
 
+def test_large_bodies_are_not_held(tmp_path: Path) -> None:
+    """The server has the beginning of a body while the client still holds back the rest."""
+    half = b"x" * 2_000_000
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        standing_before(f"http://127.0.0.1:{listener.getsockname()[1]}", tmp_path) as service,
+        service.connect() as client,
+    ):
+        client.sendall(b"POST /_bulk HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n" + half)
+        listener.settimeout(20)
+        connection, _ = listener.accept()
+        with connection:
+            arrived = _receive(connection, 1_000_000)
+            client.sendall(half)
+            head, _, begun = arrived.partition(b"\r\n\r\n")
+            body = begun + _receive(connection, 4_000_000 - len(begun))
+            connection.sendall(json_answer(b"{}"))
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 OK")
+    assert (head.startswith(b"POST /_bulk HTTP/1.1"), body) == (True, half + half)
+
+
+def _receive(connection: socket.socket, size: int) -> bytes:
+    data = b""
+    connection.settimeout(20)
+    while len(data) < size:
+        data += connection.recv(1 << 20)
+    return data
+
+
 def test_nothing_is_forwarded_where_the_store_is_a_folder(tmp_path: Path) -> None:
     """Embedded, a path that is not ours is 404."""
     with standing_before(str(tmp_path / "data"), tmp_path) as service:
