@@ -73,7 +73,8 @@ def main() -> None:
     store = open_store(str(arguments.store))
     index = _index(store, arguments.passages, encoder)
     draw = np.random.default_rng(3)
-    texts = dict.fromkeys(_text(int(number)) for number in draw.integers(0, arguments.passages, arguments.queries))
+    numbers = draw.integers(0, arguments.passages, arguments.queries).tolist()
+    texts = dict.fromkeys(map(_text, numbers))
     judged = tuple(Judged(_query(text, draw), {text: 1.0}) for text in texts)
     before = _peak()
     with tempfile.TemporaryDirectory() as folder:
@@ -84,9 +85,10 @@ def main() -> None:
         )
         seconds = time.perf_counter() - started
     print(
-        f"{arguments.mode}: {len(judged)} queries over {index.info().passages:,} passages in {seconds:.1f} s beyond"
-        f" encoding, {1000 * seconds / len(judged):.1f} ms a query; {TARGET:,} at this rate:"
-        f" {seconds / len(judged) * TARGET / 60:.1f} min; peak of memory {_peak():.0f} MB, {before:.0f} MB before mining"
+        f"{arguments.mode}: {len(judged)} queries over {index.info().passages:,} passages in {seconds:.1f} s"
+        f" beyond encoding, {1000 * seconds / len(judged):.1f} ms a query; {TARGET:,} at this rate:"
+        f" {seconds / len(judged) * TARGET / 60:.1f} min; peak of memory"
+        f" {_peak():.0f} MB, {before:.0f} MB before mining"
     )
 
 

@@ -34,7 +34,7 @@ def _recipe(recipe: Callable[..., None]) -> Callable[..., None]:
             multiple=True,
             required=True,
             type=click.Path(path_type=Path),
-            help="A file or folder; may be given several times.",
+            help="A file, a folder or hf:NAME[:CONFIG]; may be given several times.",
         ),
         click.option(
             "--output",

@@ -13,6 +13,7 @@ from models.loading import load_encoder
 from models.training.base import open_base
 from models.training.batches import ListBatches
 from models.training.correlation import spearman
+from models.training.hub_data import HUB, local_data
 from models.training.length_groups import LengthGroups
 from models.training.list_loss import Lesson
 from models.training.list_model import ListModel
@@ -40,6 +41,7 @@ def train_distill(options: DistillOptions) -> TrainingReport:
     TrainingFailed when the run has to stop, KeyboardInterrupt after Ctrl-C (the checkpoint is kept).
     """
     started = begin(options)
+    options = replace(options, data=local_data(options.data, layout="pairs", folder=options.output / HUB))
     data = read_training_data(options.data, negatives_needed=False)
     base = open_base(options.base, student=options.student)
     if options.layers is not None:

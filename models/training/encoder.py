@@ -18,6 +18,7 @@ from models.training.card import Card
 from models.training.contrast import ContrastModel
 from models.training.encoder_folder import save_encoder
 from models.training.encoder_model import TextEncoder, open_text_encoder
+from models.training.hub_data import HUB, local_data
 from models.training.length_groups import LengthGroups
 from models.training.lines import read_objects
 from models.training.lists import TrainingData
@@ -46,6 +47,7 @@ def train_encoder(options: EncoderOptions) -> TrainingReport:
     TrainingFailed when the run has to stop, KeyboardInterrupt after Ctrl-C (the checkpoint is kept).
     """
     started = begin(options)
+    options = replace(options, data=local_data(options.data, layout="pairs", folder=options.output / HUB))
     translated = are_translations(options.data[0], teacher_language=options.teacher_language)
     if not options.learning_rate:
         options = replace(options, learning_rate=TRANSLATION_RATE if translated else QUESTION_RATE)

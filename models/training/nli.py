@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from models.folder import ModelFolder
 from models.training.base import open_cross_encoder, open_tokenizer, save_cross_encoder
 from models.training.card import Card
 from models.training.entailments import EntailmentData, read_entailments
+from models.training.hub_data import HUB, local_data
 from models.training.length_groups import LengthGroups
 from models.training.options import NliOptions
 from models.training.pair_model import ClassModel, PairBatches
@@ -36,6 +38,7 @@ def train_nli(options: NliOptions) -> TrainingReport:
     TrainingFailed when the run has to stop, KeyboardInterrupt after Ctrl-C (the checkpoint is kept).
     """
     started = begin(options)
+    options = replace(options, data=local_data(options.data, layout="entailments", folder=options.output / HUB))
     data = read_entailments(options)
     if len(data.train) < options.batch_size:
         raise TrainingDataError(

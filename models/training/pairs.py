@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from models.loading import load_encoder
 from models.training.base import Base, open_base
 from models.training.batches import ListBatches
 from models.training.card import Card
+from models.training.hub_data import HUB, local_data
 from models.training.length_groups import LengthGroups
 from models.training.list_loss import Lesson
 from models.training.list_model import ListModel
@@ -43,6 +45,7 @@ def train_pairs(options: PairsOptions) -> TrainingReport:
     TrainingFailed when the run has to stop, KeyboardInterrupt after Ctrl-C (the checkpoint is kept).
     """
     started = begin(options)
+    options = replace(options, data=local_data(options.data, layout="pairs", folder=options.output / HUB))
     data = read_training_data(options.data)
     base = open_base(options.base)
     folder = RunFolder(options.output, run_key("pairs", options, data=data.digests, base=base.folder.fingerprint))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from core.errors import TrainingDataError
@@ -10,6 +12,7 @@ from models.folder import ModelFolder
 from models.training.base import open_cross_encoder, open_tokenizer, save_cross_encoder
 from models.training.card import Card
 from models.training.correlation import pearson, spearman
+from models.training.hub_data import HUB, local_data
 from models.training.length_groups import LengthGroups
 from models.training.options import StsOptions
 from models.training.pair_model import PairBatches, PairModel
@@ -34,6 +37,10 @@ def train_sts(options: StsOptions) -> TrainingReport:
     TrainingFailed when the run has to stop, KeyboardInterrupt after Ctrl-C (the checkpoint is kept).
     """
     started = begin(options)
+    options = replace(
+        options,
+        data=local_data(options.data, layout="sentences", folder=options.output / HUB, language=options.language),
+    )
     data = read_sentence_data(options.data, language=options.language)
     base = resolve(DEFAULT if options.base is None else str(options.base), role="encoder")
     folder = RunFolder(options.output, run_key("sts", options, data=data.digests, base=base.fingerprint))
