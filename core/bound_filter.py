@@ -164,6 +164,14 @@ def _date_bound(bound: str, value: Scalar, name: str) -> tuple[tuple[str, float]
     return ((bound, millis),)
 
 
+def millis_of_date(text: str) -> int:
+    """The epoch milliseconds of a metadata value that was taken for a date. Raises ValueError for any other."""
+    instant = parse_date(text)
+    if instant is None:
+        raise ValueError(f"{text!r} was taken for a date")
+    return epoch_millis_of(instant)
+
+
 def epoch_millis_of(instant: datetime) -> int:
     """Whole milliseconds since 1970, rounded down: the precision that both stores keep.
 

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from core.bound_filter import bind
 from core.document import Document, EncodedDocument, RejectedDocument
-from core.errors import EncoderMismatch, IndexNotFound, MetadataError, StoreError
+from core.errors import IndexNotFound, MetadataError, StoreError
 from core.filters import Filter
 from core.metadata import FieldType, values_of
 from core.protocols import IndexInfo, IndexSpec, PassageMatch
+from index.dimensions import check_documents, check_query
 from index.embedded.analyzers import ANALYZERS
 from index.embedded.catalog import Catalog, Generation
 from index.embedded.faults import translated
@@ -83,13 +84,7 @@ class EmbeddedIndex:
 
     def upsert(self, documents: Sequence[EncodedDocument]) -> list[RejectedDocument]:
         """One new version of the table a call: readers see all of it or nothing."""
-        dim = self.spec.encoder.dim
-        for entry in documents:
-            if entry.vectors.shape != (len(entry.passages), dim):
-                raise EncoderMismatch(
-                    f'index "{self.name}" holds vectors of {dim} numbers, but document "{entry.document.doc_id}" '
-                    f"comes with {entry.vectors.shape[-1]}: use the encoder that the index was built with"
-                )
+        check_documents(self, documents)
         with self._writing("a write"):
             fitting, rejected = self._fit_schema(documents)
             if fitting:
@@ -124,10 +119,7 @@ class EmbeddedIndex:
         self, vector: NDArray[np.float32], *, k: int, filter: Filter | None = None, exact: bool = False
     ) -> list[PassageMatch]:
         """The graph's own distances are rough; a cosine is that of the whole vectors, which come with the rows."""
-        if len(vector) != self.spec.encoder.dim:
-            raise EncoderMismatch(
-                f'index "{self.name}" holds vectors of {self.spec.encoder.dim} numbers, not of {len(vector)}'
-            )
+        check_query(self, vector)
         if not np.any(vector):
             return []
         where = self._where(filter)
@@ -137,7 +129,8 @@ class EmbeddedIndex:
             if where is not None:
                 query = query.where(where, prefilter=True)
             query = query.bypass_vector_index() if exact else query.ef(max(EF_SEARCH, rows))
-            found = query.select([*PASSAGE_COLUMNS, "vector"]).to_arrow()
+            # Without _distance among them, LanceDB warns that a later version will leave it out.
+            found = query.select([*PASSAGE_COLUMNS, "vector", "_distance"]).to_arrow()
             return matches_of(found, cosines(found["vector"], vector).tolist())
 
         with self._doing("a vector search"):

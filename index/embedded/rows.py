@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from core.bound_filter import epoch_millis_of
+from core.bound_filter import millis_of_date
 from core.document import Document, EncodedDocument, Passage, Scalar
-from core.metadata import MAX_KEYWORD_CHARS, FieldType, parse_date, values_of
+from core.metadata import MAX_KEYWORD_CHARS, FieldType, values_of
 from core.protocols import PassageMatch
 from index.embedded.predicate import column_of
 
@@ -153,9 +153,4 @@ def _too_long(value: Scalar) -> bool:
 def _stored(value: Scalar, kind: FieldType) -> Scalar:
     if kind is FieldType.NUMBER:
         return float(value)
-    if kind is not FieldType.DATE:
-        return value
-    instant = parse_date(str(value))
-    if instant is None:
-        raise ValueError(f"{value!r} was taken for a date")
-    return epoch_millis_of(instant)
+    return millis_of_date(str(value)) if kind is FieldType.DATE else value

@@ -13,10 +13,11 @@ from opensearchpy.exceptions import RequestError
 
 from core.bound_filter import BoundFilter, bind
 from core.document import Document, EncodedDocument, RejectedDocument
-from core.errors import EncoderMismatch, MetadataError, StoreError
+from core.errors import MetadataError, StoreError
 from core.filters import Filter
 from core.metadata import MetadataSchema
 from core.protocols import IndexInfo, IndexSpec, PassageMatch
+from index.dimensions import check_documents, check_query
 from index.opensearch.bulk import Action, BulkWriter
 from index.opensearch.layout import (
     META,
@@ -84,13 +85,7 @@ class OpenSearchIndex:
 
     def upsert(self, documents: Sequence[EncodedDocument]) -> list[RejectedDocument]:
         """One bulk write a batch; a document and its passages are one OpenSearch document, replaced as one."""
-        dim = self.spec.encoder.dim
-        for entry in documents:
-            if entry.vectors.shape != (len(entry.passages), dim):
-                raise EncoderMismatch(
-                    f'index "{self.name}" holds vectors of {dim} numbers, but document "{entry.document.doc_id}" '
-                    f"comes with {entry.vectors.shape[-1]}: use the encoder that the index was built with"
-                )
+        check_documents(self, documents)
         storable, rejected = _with_ids_that_fit(documents)
         fitting, misfits = self._fit_schema(storable)
         schema = self._schema
@@ -123,10 +118,7 @@ class OpenSearchIndex:
         self, vector: NDArray[np.float32], *, k: int, filter: Filter | None = None, exact: bool = False
     ) -> list[PassageMatch]:
         """OpenSearch's cosinesimil answers (1 + cosine) / 2, as its script score answers 1 + cosine."""
-        if len(vector) != self.spec.encoder.dim:
-            raise EncoderMismatch(
-                f'index "{self.name}" holds vectors of {self.spec.encoder.dim} numbers, not of {len(vector)}'
-            )
+        check_query(self, vector)
         if not np.any(vector):
             return []
         body = nearest(vector, k=k, filter=self._bound(filter), exact=exact)

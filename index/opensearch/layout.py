@@ -13,9 +13,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from core.bound_filter import epoch_millis_of
+from core.bound_filter import millis_of_date
 from core.document import Document, EncodedDocument, Metadata, Passage, Scalar
-from core.metadata import MAX_KEYWORD_CHARS, FieldType, MetadataSchema, parse_date, values_of
+from core.metadata import MAX_KEYWORD_CHARS, FieldType, MetadataSchema, values_of
 from core.protocols import EncoderIdentity, IndexSpec
 
 META = "rerank"
@@ -175,9 +175,4 @@ def passage_of(source: Mapping[str, Any], piece: Mapping[str, Any], ordinal: int
 
 
 def _stored(value: Scalar, kind: FieldType) -> Scalar:
-    if kind is not FieldType.DATE:
-        return value
-    instant = parse_date(str(value))
-    if instant is None:
-        raise ValueError(f"{value!r} was taken for a date")
-    return epoch_millis_of(instant)
+    return millis_of_date(str(value)) if kind is FieldType.DATE else value

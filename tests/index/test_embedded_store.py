@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,3 +108,20 @@ def test_a_generation_that_was_replaced_takes_no_more_writes(tmp_path: Path) -> 
     for write in (lambda: old.upsert([entry]), lambda: old.delete(["a"]), old.optimize):
         with pytest.raises(IndexNotFound, match="built anew by another run"):
             write()
+
+
+def test_a_search_writes_nothing_to_the_terminal(tmp_path: Path) -> None:
+    """LanceDB's own warnings go to stderr past Python's logs: a search leaves it empty."""
+    search = (
+        "import sys, numpy as np\n"
+        "from pathlib import Path\n"
+        "from core.protocols import IndexSpec\n"
+        "from index.embedded import EmbeddedStore\n"
+        "from tests.contracts.store import ENCODER, encoded\n"
+        "index = EmbeddedStore(Path(sys.argv[1])).create('docs', IndexSpec(ENCODER.identity))\n"
+        "index.upsert([encoded('a', 'a zebra')])\n"
+        "index.optimize()\n"
+        "print(len(index.knn(ENCODER.encode_queries(['zebra'])[0], k=1)), len(index.match('zebra', k=1)))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", search, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert (ran.stdout, ran.stderr) == ("1 1\n", "")
