@@ -42,7 +42,7 @@ from index.query_words import query_words
 APPROXIMATE_FROM = 10_000
 """Passages from which on an approximate index is built; below, comparing with all of them is as fast."""
 EF_CONSTRUCTION, LINKS = 150, 20
-EF_SEARCH = 600
+EF_SEARCH = 400
 """How widely the graph is searched. It keeps one byte a number; what it finds is put in order by the whole vectors."""
 OLD_VERSIONS = timedelta(minutes=10)
 AT_ONCE = 500
