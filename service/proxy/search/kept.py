@@ -18,6 +18,8 @@ from service.proxy.search.plan import Plan
 
 KEEP_SECONDS = 300.0
 MAX_RANKINGS = 500
+MAX_PLACES = 200_000
+"""Hits in all kept rankings together: some 60 MB."""
 
 _ONLY_SHOWN = frozenset(
     {
@@ -67,6 +69,7 @@ class KeptRankings:
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[float, KeptRanking]] = OrderedDict()
+        self._places = 0
 
     def get(self, fingerprint: str) -> KeptRanking | None:
         """The ranking kept under *fingerprint*, unless it is too old."""
@@ -75,12 +78,20 @@ class KeptRankings:
         return found[1] if found is not None and self._clock() - found[0] < KEEP_SECONDS else None
 
     def put(self, fingerprint: str, ranking: KeptRanking) -> None:
-        """Keep *ranking*; the one that was put first makes room."""
+        """Keep *ranking*; those that were put first make room. One that is too long by itself is not kept."""
         with self._lock:
-            self._kept.pop(fingerprint, None)
+            self._drop(fingerprint)
+            if len(ranking.order) > MAX_PLACES:
+                return
             self._kept[fingerprint] = self._clock(), ranking
-            while len(self._kept) > MAX_RANKINGS:
-                self._kept.popitem(last=False)
+            self._places += len(ranking.order)
+            while len(self._kept) > MAX_RANKINGS or self._places > MAX_PLACES:
+                self._drop(next(iter(self._kept)))
+
+    def _drop(self, fingerprint: str) -> None:
+        found = self._kept.pop(fingerprint, None)
+        if found is not None:
+            self._places -= len(found[1].order)
 
 
 def fingerprint(plan: Plan) -> str:

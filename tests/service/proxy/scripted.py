@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -35,9 +36,10 @@ Answer = Callable[[Asked, socket.socket], bytes | None]
 
 
 class ScriptedServer:
-    """Listens on a free port. `answer` may be replaced at any time."""
+    """Listens on a free port, by TLS where it is given a context. `answer` may be replaced at any time."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.asked: list[Asked] = []
         self.gone: list[int] = []
         """The connections that the other side closed, in order."""
@@ -49,7 +51,8 @@ class ScriptedServer:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        port = self._listener.getsockname()[1]
+        return f"https://localhost:{port}" if self._tls is not None else f"http://127.0.0.1:{port}"
 
     def close(self) -> None:
         """Stop, and drop every connection."""
@@ -78,6 +81,13 @@ class ScriptedServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            if self._tls is not None:
+                try:
+                    connection = self._tls.wrap_socket(connection, server_side=True)
+                except OSError:
+                    # The other side did not trust us.
+                    connection.close()
+                    continue
             number += 1
             self._connections.append(connection)
             threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
@@ -131,9 +141,9 @@ def until(condition: Callable[[], bool], *, seconds: float = 20.0) -> None:
 
 
 @contextmanager
-def scripted_server() -> Iterator[ScriptedServer]:
+def scripted_server(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedServer]:
     """One, for the time of a test."""
-    server = ScriptedServer()
+    server = ScriptedServer(tls)
     try:
         yield server
     finally:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import shutil
 import socket
+import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from service.proxy.address import Address
 from service.proxy.connection import Exchange
 from service.proxy.upstream import Upstream
 from tests.opensearch_server import free_port
-from tests.service.proxy.scripted import Asked, ScriptedServer, json_answer, until
+from tests.service.proxy.scripted import Asked, ScriptedServer, json_answer, scripted_server, until
 from tests.service.proxy.standing import Standing, standing_before, until_loaded
 
 
@@ -269,3 +272,26 @@ def test_a_search_to_be_re_ranked_has_the_clients_own_credentials(
         "POST /i%2Fj/_search?preference=x HTTP/1.1",
     ]
     assert {asked.headers["authorization"] for asked in scripted.asked} == {"Basic dTpw"}
+
+
+def test_an_encrypted_server_must_be_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a certificate in SSL_CERT_FILE, or one that the machine knows; otherwise it is not asked anything."""
+    if shutil.which("openssl") is None:
+        pytest.skip("making a certificate needs openssl")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    made = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*make, *made], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    asking = Exchange("GET", b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+    with scripted_server(tls) as server:
+        with pytest.raises(StoreUnavailable, match="certificate verify failed"):
+            Upstream(Address.parse(server.url), timeout=5).ask(asking)
+        assert server.asked == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        upstream = Upstream(Address.parse(server.url), timeout=5)
+        server.answer = lambda *_: json_answer(b"a" * 300_000)
+        assert [len(upstream.ask(asking).read()) for _ in range(2)] == [300_000] * 2
+        assert len({asked.connection for asked in server.asked}) == 1
+        upstream.close()

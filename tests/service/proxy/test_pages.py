@@ -11,7 +11,7 @@ from core.search import RerankReport
 from service.proxy.search.call import SearchCall
 from service.proxy.search.composing import Outcome
 from service.proxy.search.hits import Placed, followed_by
-from service.proxy.search.kept import KEEP_SECONDS, MAX_RANKINGS, KeptRanking, KeptRankings
+from service.proxy.search.kept import KEEP_SECONDS, MAX_PLACES, MAX_RANKINGS, KeptRanking, KeptRankings
 from tests.service.proxy.library import MATCH, fill, ids, reranked, search, told
 from tests.service.proxy.standing import Reply, Standing
 
@@ -98,6 +98,18 @@ def test_rankings_are_kept_for_a_while_and_only_so_many() -> None:
     for i in range(MAX_RANKINGS + 1):
         kept.put(str(i), _ranking(str(i)))
     assert (kept.get("0"), kept.get("1")) == (None, _ranking("1"))
+
+
+def test_long_rankings_make_room_for_each_other() -> None:
+    """However many hits they have, all that are kept stay within one bound."""
+    kept = KeptRankings()
+    place = Placed(("i", "a"), 1, 1.0, 0.5)
+    half = KeptRanking((place,) * (MAX_PLACES // 2), REPORT, None)
+    for name in ("a", "b", "b", "c"):
+        kept.put(name, half)
+    assert [kept.get(name) is not None for name in ("a", "b", "c")] == [False, True, True]
+    kept.put("c", KeptRanking((place,) * (MAX_PLACES + 1), REPORT, None))
+    assert [kept.get(name) is not None for name in ("b", "c")] == [True, False]
 
 
 def test_what_follows_a_ranking_has_lower_scores_and_comes_once() -> None:
