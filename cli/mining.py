@@ -77,6 +77,7 @@ class NegativesSource:
         from core.searching import check_encoder
         from models.training.growing_lines import GrowingLines
         from models.training.mining import Miner, MiningOptions
+        from models.training.ranks import first_goes_first
         from models.training.reading import read_training_data
         from models.training.scoring import ListTeacher
 
@@ -95,13 +96,15 @@ class NegativesSource:
                 **options.made_from(),
             }
             file = self.file or output / NEGATIVES_FILE
-            Miner(index, encoder, options).mine(judged, GrowingLines(file, made_from))
+            with first_goes_first():
+                Miner(index, encoder, options).mine(judged, GrowingLines(file, made_from))
         return (file,)
 
 
 def searched(data: Sequence[Path], settings: Settings, *, index: str, output: Path, report: Report) -> tuple[Path, ...]:
     """The file of what the search that *settings* describe says of the queries in *data*."""
     from models.training.growing_lines import GrowingLines
+    from models.training.ranks import first_goes_first
     from models.training.reading import read_queries
     from models.training.searched import write_searched
 
@@ -118,7 +121,10 @@ def searched(data: Sequence[Path], settings: Settings, *, index: str, output: Pa
             "depth": settings.depth,
         }
         lines = GrowingLines(file, made_from)
-        write_searched(queries, lambda query: _found(pipeline, settings, index, query), lines, on_preparation=report)
+        with first_goes_first():
+            write_searched(
+                queries, lambda query: _found(pipeline, settings, index, query), lines, on_preparation=report
+            )
     return (file,)
 
 

@@ -209,6 +209,10 @@ def _train(run: Callable[[dict[str, Any]], Any], as_json: bool) -> None:
         except KeyboardInterrupt:
             typed = shlex.join(["rerank-cli", *sys.argv[1:]])
             raise KeyboardInterrupt(f"what was learned is kept; to go on: {typed}") from None
+    from models.training.ranks import is_first
+
+    if not is_first():
+        return
     if as_json:
         print_json(report)
         return

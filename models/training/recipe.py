@@ -13,6 +13,7 @@ from transformers import set_seed
 from models.training.card import Card
 from models.training.options import RunOptions
 from models.training.outcome import write_outcome
+from models.training.ranks import is_first, wait_for_all
 from models.training.report import TrainingReport
 from models.training.run import Examples, RunSettings, TrainingRun
 from models.training.run_folder import RunFolder
@@ -66,5 +67,9 @@ def conduct(options: RunOptions, folder: RunFolder, course: Course, *, started: 
         best_step=outcome.best_step,
         seconds=time.monotonic() - started,
     )
-    write_outcome(folder, report, outcome, save=course.save, card=course.card, metric=course.metric)
+    # Nobody may still be reading a checkpoint when the first process removes them.
+    wait_for_all()
+    if is_first():
+        write_outcome(folder, report, outcome, save=course.save, card=course.card, metric=course.metric)
+    wait_for_all()
     return report

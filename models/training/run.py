@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +15,17 @@ from torch import Tensor, nn
 from torch.utils.data import Sampler
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
-from transformers.trainer_utils import get_last_checkpoint
 
 from core.errors import TrainingFailed
 from models.runtimes.quiet import quiet
+from models.training.checkpoints import last_checkpoint
 from models.training.interrupt import Interrupt
 from models.training.length_groups import Places
 from models.training.options import ReportProgress, RunOptions
 from models.training.precision import trains_in_bfloat16
 from models.training.trainable import Trainable
+
+_OF_A_FILE = re.compile(r"PytorchStream(Writer|Reader)|inline_container|failed writing|unexpected pos")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,16 +120,25 @@ class TrainingRun(Trainer):
         """
         try:
             with quiet(), self._interrupt:
-                last = get_last_checkpoint(str(self._settings.checkpoints))  # type: ignore[no-untyped-call]
-                self.train(resume_from_checkpoint=last)
+                last = last_checkpoint(self._settings.checkpoints)
+                self.train(resume_from_checkpoint=None if last is None else str(last))
         except (OSError, SafetensorError) as exc:
-            raise TrainingFailed(
-                f"{self._settings.checkpoints}: a checkpoint could not be kept or read: {exc}"
-            ) from exc
+            raise self._not_kept(exc) from exc
+        except RuntimeError as exc:
+            # How torch says that a file could not be written or read; any other failure is none of the disk's.
+            if not _OF_A_FILE.search(str(exc)):
+                raise
+            raise self._not_kept(exc) from exc
         if self._interrupt.asked:
             raise KeyboardInterrupt
         best = self.state.best_global_step or self.state.global_step
         return RunOutcome(self.state.global_step, best, self.state.log_history)
+
+    def _not_kept(self, error: Exception) -> TrainingFailed:
+        return TrainingFailed(
+            f"{self._settings.checkpoints}: a checkpoint could not be kept or read: {str(error).splitlines()[0]}; the"
+            " checkpoints before it stay: make room, and the same command goes on"
+        )
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:  # noqa: ARG002 - the loop's own call
         return self._examples.order
@@ -162,9 +174,12 @@ class TrainingRun(Trainer):
         loss = model(**inputs)
         value = float(loss.detach())
         if not math.isfinite(value):
+            written = self._settings.checkpoints.glob("checkpoint-*")
+            last = max(written, key=lambda path: path.stat().st_mtime, default=None)
+            kept = f"the last good checkpoint is in {last}" if last else "no checkpoint had been written yet"
             raise TrainingFailed(
-                f"the loss was {value} at step {self.state.global_step + 1}; the last good checkpoint is in"
-                f" {self._settings.checkpoints}; try a lower learning rate"
+                f"the loss was {value} at step {self.state.global_step + 1}; {kept}; try a lower learning rate, in"
+                " another --output"
             )
         return (loss, None) if return_outputs else loss
 
@@ -190,7 +205,7 @@ class _Progress(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         loss = kwargs.get("logs", {}).get("loss")
-        if self._report and loss is not None:
+        if self._report and loss is not None and state.is_world_process_zero:
             self._report(state.global_step, state.max_steps, float(loss))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from core.errors import TrainingFailed
 from models.training.options import RunOptions
+from models.training.ranks import first_goes_first
 from models.training.report import TrainingReport
 
 METRICS_FILE = "metrics.json"
@@ -40,8 +42,14 @@ class RunFolder:
     def finished(self) -> TrainingReport | None:
         """What this very run left behind, if it was finished before; else the folder is made ready for it.
 
+        Of several processes the first one does it; the others find it done.
+
         Raises TrainingFailed when the folder holds another run, or cannot be written.
         """
+        with first_goes_first():
+            return self._finished()
+
+    def _finished(self) -> TrainingReport | None:
         metrics = self._read(self.path / METRICS_FILE)
         if metrics is not None:
             self._check(metrics.get("run"), "the model of another run")
@@ -49,8 +57,11 @@ class RunFolder:
         begun = self._read(self.checkpoints / _RUN_FILE)
         if begun != self.run and any(self.checkpoints.glob("checkpoint-*")):
             self._check(begun, "checkpoints of another run")
+        if begun == self.run:
+            self._check_writable()
+            return None
         try:
-            if begun not in (None, self.run):
+            if begun is not None:
                 # Another run that failed before its first checkpoint: what it prepared is of no use to this one.
                 shutil.rmtree(self.checkpoints)
             self.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -58,6 +69,10 @@ class RunFolder:
         except OSError as exc:
             raise TrainingFailed(f"{self.path}: cannot be written: {exc.strerror}; choose another --output") from exc
         return None
+
+    def _check_writable(self) -> None:
+        if not os.access(self.checkpoints, os.W_OK):
+            raise TrainingFailed(f"{self.path}: cannot be written; choose another --output")
 
     def finish(self, report: TrainingReport, *, log: object) -> None:
         """Write metrics.json, which marks the run as finished, and drop the checkpoints. Raises OSError."""

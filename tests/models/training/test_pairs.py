@@ -18,13 +18,21 @@ from torch import Tensor
 
 from core.errors import ModelInvalid, ModelNotFound, TrainingDataError, TrainingFailed
 from models.loading import load_ranking_model
-from models.training.options import PairsOptions
+from models.training.options import Loss, PairsOptions
 from models.training.pairs import train_pairs
 from models.training.run_folder import CHECKPOINTS
 from tests.models import tiny
 from tests.models.training import judgments
 
 QUERY, PASSAGES = "what is tea", ["tea is green", "the dog in the cold"]
+
+
+@pytest.mark.parametrize("loss", ["pairwise", "pointwise"])
+def test_other_losses_teach_as_well(options: PairsOptions, loss: Loss) -> None:
+    """The score rises well above the untrained model's."""
+    longer = replace(options, loss=loss, max_steps=60, evaluate_every=30, teacher_weight=0.0)
+    report = train_pairs(longer)
+    assert report.metrics["ndcg@10"] > report.before["ndcg@10"] + 0.05
 
 
 @pytest.fixture
@@ -179,8 +187,42 @@ def test_a_loss_that_is_no_number_stops_the_run(options: PairsOptions) -> None:
     """The message names the step and the last good checkpoint, which is there."""
     with pytest.raises(TrainingFailed, match=r"the loss was nan at step \d+; the last good checkpoint is in") as raised:
         train_pairs(replace(options, learning_rate=1e18, warmup=0.0, evaluate_every=1))
-    assert str(options.output / CHECKPOINTS) in raised.value.message
+    assert str(options.output / CHECKPOINTS / "checkpoint-") in raised.value.message
     assert list((options.output / CHECKPOINTS).glob("checkpoint-*"))
+
+
+def test_a_disk_that_takes_no_more_stops_the_run(options: PairsOptions, tmp_path: Path) -> None:
+    """The message says what to do, the checkpoints before stay, and the next call ends at the same weights."""
+    train_pairs(options)
+    full = replace(options, output=tmp_path / "full")
+    program = f"""
+import resource, signal
+from pathlib import Path, PosixPath
+from core.errors import TrainingFailed
+from models.training.options import PairsOptions
+from models.training.pairs import train_pairs
+from dataclasses import replace
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+def report(step, steps, loss):
+    if step >= 6:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    train_pairs(replace({full!r}, on_progress=report))
+except TrainingFailed as exc:
+    print(exc.message)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[3],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert "a checkpoint could not be kept" in ended.stdout
+    assert "make room, and the same command goes on" in ended.stdout
+    train_pairs(full)
+    assert_same_weights(options.output, full.output)
 
 
 def test_a_joint_model_and_a_cross_encoder_can_be_trained_on(options: PairsOptions, tmp_path: Path) -> None:
@@ -226,3 +268,6 @@ def test_an_output_that_cannot_be_written_says_so(options: PairsOptions, tmp_pat
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(TrainingFailed, match="cannot be written"):
         train_pairs(replace(options, output=tmp_path / "file" / "model"))
+    # Refuses to everyone, where a test's own folder would let an administrator write.
+    with pytest.raises(TrainingFailed, match="cannot be written"):
+        train_pairs(replace(options, output=Path("/proc/model")))
