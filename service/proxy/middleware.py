@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -27,28 +28,19 @@ CLIENT_CLOSED = 499
 """nginx's status for a client that left; it is only counted."""
 
 
+@dataclass(frozen=True)
 class Proxy:
     """*application* answers what is *shadowed*; everything else goes to *upstream* and comes back as it is.
 
-    *observe* is told route, status and seconds of each answer of the server.
+    *observe* is told route, method, status and seconds of each answer of the server.
     """
 
-    def __init__(
-        self,
-        application: WSGIApplication,
-        upstream: Upstream,
-        *,
-        shadowed: Shadowed,
-        keys: Keys,
-        searches: Searches,
-        observe: Callable[[str, str, int, float], None],
-    ) -> None:
-        self._application = application
-        self._upstream = upstream
-        self._shadowed = shadowed
-        self._keys = keys
-        self._searches = searches
-        self._observe = observe
+    application: WSGIApplication
+    upstream: Upstream
+    shadowed: Shadowed
+    keys: Keys
+    searches: Searches
+    observe: Callable[[str, str, int, float], None]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -56,8 +48,8 @@ class Proxy:
         started = time.perf_counter()
         try:
             request = ClientRequest.read(environ)
-            if self._shadowed(method, request.path, environ.get("HTTP_ACCEPT", "")):
-                return self._application(environ, start_response)
+            if self.shadowed(method, request.path, environ.get("HTTP_ACCEPT", "")):
+                return self.application(environ, start_response)
             status, headers, body = self._forwarded(request)
         except ClientGone:
             self._finish(environ, CLIENT_CLOSED, started)
@@ -72,18 +64,18 @@ class Proxy:
         return body
 
     def _forwarded(self, request: ClientRequest) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
-        self._keys.check(request.environ)
-        headers = self._keys.without(request.headers())
-        looked = self._searches.look(request, headers)
+        self.keys.check(request.environ)
+        headers = self.keys.without(request.headers())
+        looked = self.searches.look(request, headers)
         if looked.answer is not None:
             status, answered, body = looked.answer
             return status, answered, [body]
-        answer = self._upstream.ask(looked.request.exchange(self._upstream.address, headers))
+        answer = self.upstream.ask(looked.request.exchange(self.upstream.address, headers))
         return answer.head.status_line, [*of_answer(answer.head.headers), *looked.added], _body(answer)
 
     def _finish(self, environ: WSGIEnvironment, status: int, started: float) -> None:
         seconds = time.perf_counter() - started
-        self._observe(ROUTE, environ["REQUEST_METHOD"], status, seconds)
+        self.observe(ROUTE, environ["REQUEST_METHOD"], status, seconds)
         level = logging.WARNING if status in (502, 503, 504) else logging.DEBUG
         _log.log(level, "forwarded method=%s status=%d ms=%.1f", environ["REQUEST_METHOD"], status, seconds * 1000)
 

@@ -62,7 +62,7 @@ class SearchCall:
             return None
         try:
             return int(given)  # type: ignore[call-overload, no-any-return]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
 
     def target(self, *without: str) -> str:

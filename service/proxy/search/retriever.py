@@ -92,7 +92,8 @@ def _standard(part: Mapping[str, Any]) -> dict[str, Any]:
 def _knn(part: Mapping[str, Any], place: str) -> dict[str, Any]:
     name, k = part.get("field"), part.get("k", DEFAULT_WINDOW)
     builder = part.get("query_vector_builder")
-    text = builder.get("text_embedding", {}).get("model_text") if isinstance(builder, Mapping) else None
+    embedding = builder.get("text_embedding") if isinstance(builder, Mapping) else None
+    text = embedding.get("model_text") if isinstance(embedding, Mapping) else None
     if not isinstance(name, str) or not ("query_vector" in part or isinstance(text, str)):
         raise InvalidRequest(f'"{place}" has a field, and a query_vector or the text for one', field=place)
     by = {"query_text": text} if isinstance(text, str) else {"vector": part["query_vector"]}
@@ -112,6 +113,8 @@ def _rrf(part: Mapping[str, Any], inner: Mapping[str, Any], place: str) -> Retri
         at = f"{place}.retrievers[{i}]"
         one = _object(member, at)
         weight = one.get("weight", 1.0)
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            raise InvalidRequest(f'"{at}.weight" is a number', field=f"{at}.weight")
         below = _retrieval(_object(one["retriever"], at) if "retriever" in one else one, at)
         searches += below.searches
         weights += [float(weight)] * len(below.searches)

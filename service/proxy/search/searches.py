@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from core.errors import RerankError
+from core.search import Reason
 from service.proxy.request import ClientRequest
 from service.proxy.search.call import MULTI_SEARCH, SEARCH, SearchCall, parsed, unpacked
 from service.proxy.search.composing import Composed, Outcome
@@ -15,6 +18,8 @@ from service.proxy.search.planning import MARKS, PassedOn, Planner
 from service.proxy.search.reasons import Unranked
 from service.proxy.search.reranking import SearchReranking
 from service.proxy.search.shadow import Shadow
+
+_log = logging.getLogger(__name__)
 
 Observe = Callable[[Outcome], None]
 
@@ -50,14 +55,23 @@ class Searches:
         if request.method not in ("GET", "POST"):
             return Looked(request)
         if SEARCH.match(request.path):
-            return self._search(request, headers)
-        if MULTI_SEARCH.match(request.path):
-            return self._multi_search(request, headers)
-        return Looked(request)
-
-    def _search(self, request: ClientRequest, headers: list[tuple[str, str]]) -> Looked:
-        started = time.perf_counter()
+            answered = self._search
+        elif MULTI_SEARCH.match(request.path):
+            answered = self._multi_search
+        else:
+            return Looked(request)
         request, data = self._read(request, headers)
+        try:
+            return answered(request, headers, data)
+        except (RerankError, OSError):
+            raise
+        except Exception:  # noqa: BLE001
+            # A fault of ours must not cost a client its search: OpenSearch gets it as it came.
+            _log.exception("a search could not be looked at, and is passed on")
+            return Looked(request, added=self._unranked(Reason.ERROR))
+
+    def _search(self, request: ClientRequest, headers: list[tuple[str, str]], data: bytes | None) -> Looked:
+        started = time.perf_counter()
         index = SearchCall.read(request, {}, headers).index
         default = self.planner.by_default(index)
         if data is None:
@@ -78,9 +92,8 @@ class Searches:
         self.observe(composed.outcome)
         return Looked(request, answer=_answer(composed, call, started))
 
-    def _multi_search(self, request: ClientRequest, headers: list[tuple[str, str]]) -> Looked:
+    def _multi_search(self, request: ClientRequest, headers: list[tuple[str, str]], data: bytes | None) -> Looked:
         started = time.perf_counter()
-        request, data = self._read(request, headers)
         if data is None:
             return Looked(request)
         multi = MultiSearch.read(request, data, headers)
