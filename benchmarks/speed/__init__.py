@@ -1,0 +1,1 @@
+"""The goals for speed, measured side by side: `python -m benchmarks.speed`."""

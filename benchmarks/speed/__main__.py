@@ -1,0 +1,61 @@
+"""Every goal for speed in one run, side by side: a table, JSON, and a plot.
+
+    python -m benchmarks.speed [PART…] --folder DIR [--peers PYTHON] [--fast MODEL] [--dataset DIR] [--rounds 5]
+
+Parts: rerank, http, encode, quality, search, growth (all when none is named). --folder keeps the models, the large
+index, results.json and growth.png; parts run later add to the same results. --peers is the Python of an environment
+with onnxruntime and infinity-emb; --fast a reranker distilled from the built-in one, for the cascade's quality.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from benchmarks.speed import encoding, growth, over_http, quality, reranking, searching
+from benchmarks.speed.line import Line, table
+from benchmarks.speed.place import Place
+
+PARTS: dict[str, Callable[[Place], Sequence[Line]]] = {
+    "rerank": reranking.measure,
+    "http": over_http.measure,
+    "encode": encoding.measure,
+    "quality": quality.measure,
+    "search": searching.measure,
+    "growth": growth.measure,
+}
+
+
+def main() -> None:
+    """Measure, print, write."""
+    arguments = _arguments()
+    place = Place(arguments.dataset, arguments.folder, arguments.rounds, arguments.peers, arguments.fast)
+    place.folder.mkdir(parents=True, exist_ok=True)
+    file = place.folder / "results.json"
+    results: dict[str, list[dict[str, object]]] = json.loads(file.read_text()) if file.exists() else {}
+    parts = {**PARTS, "search": partial(searching.measure, requests=arguments.requests)}
+    for name in arguments.parts or list(PARTS):
+        lines = parts[name](place)
+        print(f"\n{name}\n\n{table(lines)}", flush=True)
+        results[name] = [asdict(line) for line in lines]
+        file.write_text(json.dumps(results, indent=1, ensure_ascii=False))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--peers", type=Path)
+    parser.add_argument("--fast", type=Path)
+    parser.add_argument("--dataset", type=Path, default=Path("../shared/data/scifact"), help="a BEIR folder")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=2_000, help="searches for the memory's sake")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

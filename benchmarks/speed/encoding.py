@@ -1,0 +1,38 @@
+"""Encoding a corpus, and the old lesson: every pair of 10,000 sentences by bi-encoder and by cross-encoder."""
+
+from __future__ import annotations
+
+from sentence_transformers import CrossEncoder, SentenceTransformer
+
+from benchmarks.alternating import compare, seconds
+from benchmarks.speed.line import Line
+from benchmarks.speed.place import Place
+from models.catalog import DEFAULT, resolve
+from models.encoder import BiEncoder
+
+_TEXTS = 256
+_SENTENCES = 10_000
+_SENTENCE_WORDS = 15
+_SAMPLE = 400
+
+
+def measure(place: Place) -> list[Line]:
+    """The ratio of encoders, and the two times of the lesson."""
+    folder = resolve(DEFAULT, role="encoder")
+    ours, theirs = BiEncoder.from_folder(folder), SentenceTransformer(str(folder.path), device="cpu")
+    texts = place.passages(_TEXTS)
+    ratio = compare(lambda: ours.encode_documents(texts), lambda: theirs.encode(texts), rounds=place.rounds)
+    lines = [Line.at_least("encoding / SentenceTransformer.encode", ratio.median, "x", goal=3, detail=str(ratio))]
+    sentences = place.passages(_SAMPLE, words=_SENTENCE_WORDS)
+    pairs = list(zip(sentences, reversed(sentences), strict=True))
+    cross = CrossEncoder(str(place.cross_encoder()), device="cpu")
+    cross.predict(pairs[:64])
+    per_pair = seconds(lambda: cross.predict(pairs)) / len(pairs)
+    per_sentence = seconds(lambda: ours.encode_documents(sentences)) / len(sentences)
+    every_pair = _SENTENCES * (_SENTENCES - 1) / 2
+    how = f"measured on {_SAMPLE} sentences of {_SENTENCE_WORDS} words, extrapolated"
+    return [
+        *lines,
+        Line("every pair of 10,000 sentences, bi-encoder", per_sentence * _SENTENCES, "s", detail=f"ours; {how}"),
+        Line("every pair of 10,000 sentences, cross-encoder", per_pair * every_pair / 3600, "h", detail=how),
+    ]

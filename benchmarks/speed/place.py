@@ -1,0 +1,47 @@
+"""What every part of the measurement needs: where its data, its models and the others' programs are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import AutoModelForSequenceClassification
+
+from benchmarks.models_at_hand import corpus_texts, passages_of, random_cross_encoder
+
+WORDS = 78
+"""Of a passage, so that with the query a pair has about 128 tokens."""
+FAST_LAYERS = 2
+
+
+@dataclass(frozen=True)
+class Place:
+    """dataset: a BEIR folder. folder: for what is made here, kept for a next call. peers: the Python of an environment
+    with onnxruntime and infinity-emb, None: without them. fast: a distilled reranker for the quality of the cascade."""
+
+    dataset: Path
+    folder: Path
+    rounds: int
+    peers: Path | None
+    fast: Path | None
+
+    def cross_encoder(self) -> Path:
+        """A MiniLM-L6 cross-encoder with an untrained head: as fast as a trained one, and the same for all."""
+        folder = self.folder / "cross"
+        return folder if folder.exists() else random_cross_encoder(folder)
+
+    def fast_cross_encoder(self) -> Path:
+        """Its first layers: as fast as what a distillation makes."""
+        folder = self.folder / "fast"
+        if not folder.exists():
+            model = AutoModelForSequenceClassification.from_pretrained(
+                str(self.cross_encoder()), num_hidden_layers=FAST_LAYERS
+            )
+            model.save_pretrained(str(folder))
+            for file in self.cross_encoder().glob("*token*"):
+                (folder / file.name).write_bytes(file.read_bytes())
+        return folder
+
+    def passages(self, count: int, *, words: int = WORDS) -> list[str]:
+        """*count* passages, all different."""
+        return passages_of(corpus_texts(self.dataset, limit=5_000), words=words, count=count)
