@@ -75,6 +75,14 @@ class StoppingReranker:
         """The reranker's."""
         return self.reranker.max_tokens
 
+    def text_room(self, query: str) -> int:
+        """The reranker's."""
+        return self.reranker.text_room(query)
+
+    def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """The reranker's."""
+        return self.reranker.token_spans(texts)
+
     def score(
         self,
         query: str,

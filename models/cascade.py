@@ -35,6 +35,14 @@ class CascadeReranker:
         self._fast = fast
         self._contenders = contenders
 
+    def text_room(self, query: str) -> int:
+        """The full reranker's: its reading decides."""
+        return self._full.text_room(query)
+
+    def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """The full reranker's."""
+        return self._full.token_spans(texts)
+
     def score(
         self,
         query: str,

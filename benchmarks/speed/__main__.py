@@ -37,7 +37,10 @@ def main() -> None:
     place.folder.mkdir(parents=True, exist_ok=True)
     file = place.folder / "results.json"
     results: dict[str, list[dict[str, object]]] = json.loads(file.read_text()) if file.exists() else {}
-    parts = {**PARTS, "search": partial(searching.measure, requests=arguments.requests)}
+    parts: dict[str, Callable[[Place], Sequence[Line]]] = {
+        **PARTS,
+        "search": partial(searching.measure, requests=arguments.requests),
+    }
     for name in arguments.parts or list(PARTS):
         lines = parts[name](place)
         print(f"\n{name}\n\n{table(lines)}", flush=True)

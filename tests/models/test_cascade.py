@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from core.errors import ModelError, ModelOverloaded, SettingError
 from core.protocols import Cancellation, RerankScores
@@ -30,6 +31,12 @@ class Table:
         self.asked: list[list[str]] = []
         self.deadlines: list[float | None] = []
         self.fails: ModelError | None = None
+
+    def text_room(self, query: str) -> int:
+        return self.max_tokens
+
+    def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        return [np.zeros((0, 2), dtype=np.int32) for _ in texts]
 
     def score(
         self,
@@ -121,6 +128,15 @@ def test_a_failing_reranker_is_an_error() -> None:
     full.fails = ModelError("broken")
     with pytest.raises(ModelError, match="broken"):
         CascadeReranker(full, Table("fast", FAST), contenders=2).score(QUERY, list("abcde"))
+
+
+def test_how_texts_are_cut_to_fit_is_the_full_rerankers_matter() -> None:
+    """A long document is cut into what the deciding model reads."""
+    full, fast = Table("full", FULL), Table("fast", FAST)
+    fast.max_tokens = 8
+
+    assert CascadeReranker(full, fast, contenders=2).text_room(QUERY) == 64
+    assert [len(spans) for spans in CascadeReranker(full, fast, contenders=2).token_spans(["a", "b"])] == [0, 0]
 
 
 def test_its_fingerprint_is_that_of_both_models_and_the_number() -> None:
