@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from cli.main import cli
 from core import errors
 from core.settings import PREFIX, Settings
+from tests.models import tiny
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
@@ -163,3 +165,65 @@ def test_the_first_steps_work(tmp_path: Path) -> None:
         assert called.returncode == 0, f"{line}: {called.stderr}"
         if "search" in line:
             assert "pisa" in called.stdout.lower()
+
+
+@pytest.mark.slow
+def test_the_way_from_judgments_to_a_promoted_model_works(tmp_path: Path) -> None:
+    """The commands of docs/models.md run as they are written, in a folder that holds documents and judgments alone."""
+    section = (ROOT / "docs" / "models.md").read_text(encoding="utf-8").split("## From judgments")[1].split("\n## ")[0]
+    lines = _COMMAND.findall(section)
+    assert [line.split()[1] for line in lines] == ["ingest", "train", "models", "models"]
+    _judgments(tmp_path / "mine")
+    # What is in use there: a model that orders at random. That a model is better than the built-in one takes more
+    # judgments, and more time, than a test has.
+    tiny.bert(tmp_path / "weak", labels=1)
+    in_use = {"RERANK_RERANKER": "weak", "RERANK_FUSION": "none"}
+    for line in lines:
+        called = subprocess.run(
+            [sys.executable, "-c", "from cli.main import main; main()", *shlex.split(line)[1:]],
+            cwd=tmp_path,
+            env={
+                "PATH": "/usr/bin:/bin",
+                "PYTHONPATH": str(ROOT),
+                "HOME": str(tmp_path),
+                **(in_use if "promote" in line else {}),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert called.returncode == 0, f"{line}: {called.stderr}"
+    said = json.loads((tmp_path / "trained" / "rerank.json").read_text())
+    assert {"kind", "fusion", "calibration"} <= said.keys()
+    promoted = json.loads((tmp_path / "rerank-models" / "promoted.json").read_text())
+    assert str(tmp_path / "trained") in json.dumps(promoted)
+
+
+def _judgments(folder: Path) -> None:
+    """Forty-eight animals, what they eat, and a question on each: half for training, a quarter each for the others."""
+    animals = ["fox", "owl", "bear", "frog", "horse", "snake", "crab", "wolf", "goose", "mouse", "shark", "snail"]
+    homes = ["forest", "barn", "cave", "pond", "stable", "desert", "beach", "hills", "lake", "cellar", "sea", "garden"]
+    foods = ["berries", "rats", "honey", "flies", "hay", "eggs", "shells", "sheep", "grass", "cheese", "fish", "leaves"]
+    colours = ["red", "white", "black", "green"]
+    rows = [
+        (
+            f"The {colour} {animals[n]} lives in the {homes[n]} and eats {foods[(n + 3 * shift) % 12]}.",
+            colour,
+            animals[n],
+        )
+        for n in range(12)
+        for shift, colour in enumerate(colours)
+    ]
+    (folder / "qrels").mkdir(parents=True)
+    corpus = [json.dumps({"_id": f"d{n}", "text": text}) for n, (text, _, _) in enumerate(rows)]
+    asked = [
+        {"_id": f"q{n}", "text": f"what does a {colour} {animal} eat"} for n, (_, colour, animal) in enumerate(rows)
+    ]
+    (folder / "corpus.jsonl").write_text("\n".join(corpus), encoding="utf-8")
+    (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, asked)), encoding="utf-8")
+    parts = {"train": (0, 1), "dev": (2,), "test": (3,)}
+    for part, of_four in parts.items():
+        judged = [f"q{n}\td{n}\t1" for n in range(len(rows)) if n % 4 in of_four]
+        (folder / "qrels" / f"{part}.tsv").write_text(
+            "query-id\tcorpus-id\tscore\n" + "\n".join(judged), encoding="utf-8"
+        )

@@ -1,0 +1,127 @@
+"""Training: how many of a bare PyTorch loop's pairs a second ours reaches, with the same model, pairs and precision.
+
+python -m benchmarks.training_speed [--data FOLDER] [--steps 60] [--batch-size 16] [--threads 2] [--rounds 4]
+
+Both learn the pairs of the STS benchmark in the same batches: forward, backward, clipping, AdamW, a falling rate. The
+first ten steps of each turn are not timed, nor what ours does before and after a run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+
+from models.catalog import DEFAULT, resolve
+from models.runtimes.quiet import quiet
+from models.training.base import open_cross_encoder, open_tokenizer
+from models.training.length_groups import LengthGroups, Places
+from models.training.options import StsOptions
+from models.training.pair_model import PairBatches, PairModel
+from models.training.precision import autocast
+from models.training.run import Examples, RunSettings, TrainingRun
+from models.training.sentences import read_sentence_data
+from models.training.sts import both_orders
+
+WARM_UP = 10
+RATE = 2e-5
+
+
+def main() -> None:
+    """Print both rates and their ratio."""
+    arguments = _arguments()
+    torch.set_num_threads(arguments.threads)
+    options = StsOptions(
+        data=(arguments.data,),
+        output=Path(),
+        max_steps=arguments.steps,
+        batch_size=arguments.batch_size,
+        evaluate_every=10 * arguments.steps,
+    )
+    folder = resolve(DEFAULT, role="encoder")
+    pairs = both_orders(read_sentence_data(options.data, language="it"), options)
+    read = PairBatches(pairs, open_tokenizer(folder), max_tokens=options.max_tokens)
+    start = PairModel(open_cross_encoder(folder, new_head=True)).train()
+    rounds = [
+        (ours(deepcopy(start), read, options), bare(deepcopy(start), read, options)) for _ in range(arguments.rounds)
+    ]
+    timed = (arguments.steps - WARM_UP) * arguments.batch_size
+    ratios = [theirs_took / ours_took for ours_took, theirs_took in rounds]
+    print(
+        f"{timed} pairs a turn: ours {timed / statistics.median(took for took, _ in rounds):.1f} pairs/s, bare"
+        f" {timed / statistics.median(took for _, took in rounds):.1f}; ratio {statistics.median(ratios):.2f}"
+        f" (rounds {min(ratios):.2f} to {max(ratios):.2f})"
+    )
+
+
+def ours(module: PairModel, pairs: PairBatches, options: StsOptions) -> float:
+    """Seconds of a run from step WARM_UP to the last."""
+    seen: dict[int, float] = {}
+    with tempfile.TemporaryDirectory() as place:
+        settings = RunSettings(
+            checkpoints=Path(place),
+            epochs=1.0,
+            max_steps=options.max_steps,
+            batch_size=options.batch_size,
+            learning_rate=RATE,
+            seed=options.seed,
+            warmup=options.warmup,
+            evaluate_every=options.evaluate_every,
+            metric="none",
+            keep_checkpoints=1,
+            on_progress=lambda step, _steps, _loss: seen.setdefault(step, time.perf_counter()),  # type: ignore[arg-type,return-value]
+        )
+        examples = Examples(count=len(pairs.lengths), order=_order(pairs, options), batch=pairs.batch)
+        TrainingRun(module, settings, examples=examples, evaluation=lambda: {"none": 0.0}).run()
+    return seen[options.max_steps or 0] - seen[WARM_UP]
+
+
+def bare(module: PairModel, pairs: PairBatches, options: StsOptions) -> float:
+    """The same of a plain loop."""
+    steps = options.max_steps or 0
+    loader = DataLoader(
+        Places(len(pairs.lengths)),
+        batch_size=options.batch_size,
+        sampler=_order(pairs, options),
+        collate_fn=pairs.batch,
+        drop_last=True,
+    )
+    optimiser = torch.optim.AdamW(module.parameters(), lr=RATE, fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 - step / steps)
+    started = 0.0
+    with quiet():
+        for step, batch in zip(range(1, steps + 1), loader, strict=False):
+            with autocast():
+                loss = module(**batch)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            optimiser.zero_grad()
+            if step == WARM_UP:
+                started = time.perf_counter()
+    return time.perf_counter() - started
+
+
+def _order(pairs: PairBatches, options: StsOptions) -> LengthGroups:
+    return LengthGroups(pairs.lengths, batch_size=options.batch_size, seed=options.seed)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/stsb_it_en"), help="the STS benchmark")
+    parser.add_argument("--steps", type=int, default=60, help="a multiple of 10")
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=4)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
