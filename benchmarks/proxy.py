@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,6 +31,8 @@ from tests.service.proxy.standing import Standing, standing_before, until_loaded
 
 DOCUMENTS = 100_000
 CONNECTIONS = 16
+WARM_UP_SECONDS = 15
+ROUND_SECONDS = 2
 VOCABULARY = [f"w{i}" for i in range(5000)]
 JSON = {"Content-Type": "application/json"}
 
@@ -97,8 +100,27 @@ def fill(url: str) -> None:
     client.ask("POST", "/things/_refresh")
 
 
+@dataclass(frozen=True)
+class Way:
+    """A way to the server, and the process behind it with its children; None for the server's own address."""
+
+    url: str
+    process: int | None = None
+
+    def processor_seconds(self) -> float:
+        """What it has spent so far."""
+        if self.process is None:
+            return 0.0
+        children = Path(f"/proc/{self.process}/task/{self.process}/children").read_text().split()
+        ticks = 0
+        for number in (str(self.process), *children):
+            fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def nginx_before(url: str, folder: Path) -> Iterator[str]:
+def nginx_before(url: str, folder: Path) -> Iterator[Way]:
     """An nginx before the server."""
     port = free_port()
     folder.chmod(0o755)
@@ -106,7 +128,7 @@ def nginx_before(url: str, folder: Path) -> Iterator[str]:
     configuration.write_text(NGINX.format(folder=folder, server=url.removeprefix("http://"), port=port))
     process = subprocess.Popen(["nginx", "-c", str(configuration), "-p", str(folder)], stderr=subprocess.DEVNULL)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield Way(f"http://127.0.0.1:{port}", process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -121,17 +143,24 @@ def requests_a_second(url: str, script: Path, duration: int) -> float:
     return float(re.findall(r"Requests/sec:\s+([\d.]+)", said)[0])
 
 
-def throughput(server: str, nginx: str, service: str, folder: Path, *, rounds: int, duration: int) -> None:
-    """In turns: the server alone, nginx, the service."""
-    script = folder / "search.lua"
+def throughput(server: Way, nginx: Way, service: Way, script: Path, *, rounds: int) -> None:
+    """In turns: the server alone, nginx, the service; and the processor time that a request costs each of the two."""
     script.write_text(LUA)
-    for url in (server, nginx, service):
-        requests_a_second(url, script, duration)
-    taken = [[requests_a_second(url, script, duration) for url in (server, nginx, service)] for _ in range(rounds)]
+    # The server compiles itself while it runs: without it the first way would look slow.
+    requests_a_second(server.url, script, WARM_UP_SECONDS)
+    ways = (server, nginx, service)
+    for way in ways:
+        requests_a_second(way.url, script, ROUND_SECONDS)
+    before = [way.processor_seconds() for way in ways]
+    taken = [[requests_a_second(way.url, script, ROUND_SECONDS) for way in ways] for _ in range(rounds)]
+    spent = [way.processor_seconds() - start for way, start in zip(ways, before, strict=True)]
     shares = [ours / theirs for _, theirs, ours in taken]
-    alone, before, ours = (statistics.median(column) for column in zip(*taken, strict=True))
-    print(f"requests a second: server {alone:.0f}, nginx {before:.0f}, service {ours:.0f}")
+    columns = list(zip(*taken, strict=True))
+    rates = [statistics.median(column) for column in columns]
+    costs = [1000 * seconds_ / (sum(column) * ROUND_SECONDS) for seconds_, column in zip(spent, columns, strict=True)]
+    print(f"requests a second: server {rates[0]:.0f}, nginx {rates[1]:.0f}, service {rates[2]:.0f}")
     print(f"service / nginx: {statistics.median(shares):.0%} (rounds {min(shares):.0%} to {max(shares):.0%})")
+    print(f"processor ms a request: nginx {costs[1]:.2f}, service {costs[2]:.2f}")
 
 
 def in_turns(first: Callable[[], object], second: Callable[[], object], *, rounds: int) -> tuple[float, float]:
@@ -198,7 +227,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--opensearch", type=Path, default=Path("../shared/opensearch"))
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--duration", type=int, default=2, help="seconds of each measurement of throughput")
     options = parser.parse_args()
     # A tenth of the heap is what the server takes of bulk bodies at once.
     os.environ.setdefault("OPENSEARCH_JAVA_OPTS", "-Xms1g -Xmx1g")
@@ -211,7 +239,8 @@ def main() -> None:
             with nginx_before(server.url, folder) as nginx, standing_before(server.url, folder) as service:
                 until_loaded(service)
                 started = time.perf_counter()
-                throughput(server.url, nginx, service.url, folder, rounds=options.rounds, duration=options.duration)
+                ways = Way(server.url), nginx, Way(service.url, service.process.pid)
+                throughput(*ways, folder / "search.lua", rounds=options.rounds)
                 latency(server.url, service.url, rounds=500)
                 reranking(server.url, service.url, rounds=200)
                 memory(service)
