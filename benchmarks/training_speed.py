@@ -75,7 +75,7 @@ def ours(module: PairModel, pairs: PairBatches, options: StsOptions) -> float:
             evaluate_every=options.evaluate_every,
             metric="none",
             keep_checkpoints=1,
-            on_progress=lambda step, _steps, _loss: seen.setdefault(step, time.perf_counter()),  # type: ignore[arg-type,return-value]
+            on_progress=lambda step, _steps, _loss: seen.setdefault(step, time.perf_counter()),  # type: ignore[arg-type]
         )
         examples = Examples(count=len(pairs.lengths), order=_order(pairs, options), batch=pairs.batch)
         TrainingRun(module, settings, examples=examples, evaluation=lambda: {"none": 0.0}).run()

@@ -17,7 +17,7 @@ from models.training.list_loss import TEACHER_SCALE
 from models.training.lists import RankingList
 from models.training.options import ReportPreparation
 
-_SCORES_FILE = "scores.npy"
+_SCORES_FILE = "scores.f32"
 Score = Callable[[str, Sequence[str]], NDArray[np.float32]]
 
 
@@ -51,13 +51,19 @@ def with_scores(
     """The lists, those without scores scored by *teacher*, which are kept in *checkpoints*."""
     unread = [one for one in lists if not one.scores]
 
-    def parts() -> Iterator[NDArray[Any]]:
-        for done, one in enumerate(unread, start=1):
-            yield teacher.score(one.query, one.passages).astype(np.float32)
-            if report:
-                report("lists read by the teacher", done, len(unread))
+    ends = np.cumsum([len(one.passages) for one in unread], dtype=np.int64)
+    count = int(ends[-1]) if unread else 0
 
-    values = kept_array(checkpoints / _SCORES_FILE, (sum(len(one.passages) for one in unread),), parts)
-    ends = np.cumsum([len(one.passages) for one in unread])[:-1]
-    found = iter(np.split(values, ends))
+    def parts(done: int) -> Iterator[NDArray[Any]]:
+        # The first list that is not there as a whole may be there in part.
+        first = int(np.searchsorted(ends, done, side="right"))
+        for number in range(first, len(unread)):
+            one = unread[number]
+            there = max(0, done - int(ends[number]) + len(one.passages))
+            yield teacher.score(one.query, one.passages)[there:]
+            if report:
+                report("lists read by the teacher", number + 1, len(unread))
+
+    values = kept_array(checkpoints / _SCORES_FILE, (count,), np.float32, parts)
+    found = iter(np.split(values, ends[:-1]))
     return [one if one.scores else replace(one, scores=tuple(map(float, next(found)))) for one in lists]

@@ -20,7 +20,7 @@ from models.training.translations import Translation, Translations, joined
 HELD_OUT = 1000
 """At most so many texts are measured on."""
 _ENCODED_AT_ONCE = 2048
-_TEACHER_FILE = "teacher.npy"
+_TEACHER_FILE = "teacher.f16"
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,11 @@ def divided(rows: Sequence[Translation], options: EncoderOptions) -> tuple[list[
 def _targets(texts: Sequence[str], teacher: Encoder, *, file: Path, report: ReportPreparation | None) -> Targets:
     """The teacher's vectors, float16 (n, dim): their rounding is a thousandth of the distances that are learned."""
 
-    def parts() -> Iterator[Targets]:
-        for start in range(0, len(texts), _ENCODED_AT_ONCE):
+    def parts(done: int) -> Iterator[Targets]:
+        for start in range(done, len(texts), _ENCODED_AT_ONCE):
             part = texts[start : start + _ENCODED_AT_ONCE]
             yield teacher.encode_documents(part).astype(np.float16)
             if report:
                 report("texts read by the teacher", start + len(part), len(texts))
 
-    return kept_array(file, (len(texts), teacher.dim), parts)
+    return kept_array(file, (len(texts), teacher.dim), np.float16, parts)
