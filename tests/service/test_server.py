@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import socket
 import threading
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,21 @@ def test_a_body_above_the_limit_is_refused_while_it_is_sent(tmp_path: Path) -> N
         chunk = b"%x\r\n%s\r\n" % (1 << 19, b" " * (1 << 19))
         chunked = head + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + chunk * 3 + b"0\r\n\r\n"
         assert service.send(chunked).split(b" ")[1] == b"413"
+
+
+def test_clients_that_keep_their_connections_share_the_threads(tmp_path: Path) -> None:
+    """More connections than threads, each with one request after the other: none waits for another to end."""
+    with running(tmp_path) as service, ExitStack() as stack:
+        connections = [
+            stack.enter_context(closing(http.client.HTTPConnection(*service.place, timeout=PATIENCE_SECONDS)))
+            for _ in range(12)
+        ]
+        for _ in range(5):
+            for connection in connections:
+                connection.request("GET", "/health")
+            for connection in connections:
+                with connection.getresponse() as answer:
+                    assert (answer.status, json.loads(answer.read())) == (200, {"status": "ok"})
 
 
 def test_every_worker_answers_for_all_of_them(tmp_path: Path) -> None:
