@@ -112,11 +112,15 @@ class Catalog:
 
     def _write(self, contents: Contents) -> None:
         temporary = self._file.with_name(f"{FILE}.{os.getpid()}.{time.monotonic_ns()}")
-        with temporary.open("w", encoding="utf-8") as stream:
-            json.dump(_to_json(contents), stream, ensure_ascii=False, indent=1)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(self._file)
+        try:
+            with temporary.open("w", encoding="utf-8") as stream:
+                json.dump(_to_json(contents), stream, ensure_ascii=False, indent=1)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(self._file)
+        finally:
+            # On a full disk a half-written one would take what room there is left.
+            temporary.unlink(missing_ok=True)
 
 
 class Change:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,3 +70,32 @@ def test_two_processes_build_one_index_together(tmp_path: Path) -> None:
     store = open_store(str(location))
     assert store.open(NAME).info().documents == 1100
     store.close()
+
+
+OUT_OF_SPACE = """
+mount -t tmpfs -o size=600k tmpfs "$1" || exit 77
+python="$0"; run() { "$python" -m tests.ingest.own_process "$1/store" docs "$2" 2>&1; }
+run "$1" "$2" && exit 1
+mount -o remount,size=64m "$1" && run "$1" "$2" || exit 1
+"$python" -c '
+import sys
+from index.opening import open_store
+print(open_store(sys.argv[1]).open("docs").info().documents)' "$1/store"
+"""
+
+
+def test_a_disk_that_fills_up_loses_nothing(tmp_path: Path) -> None:
+    """On a file system that is full in mid-run the run ends with StoreFull and the way out; once there is room, the
+    same command goes on and every document is there."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    corpus = write_corpus(tmp_path / "c.jsonl", numbered(DOCUMENTS))
+    apart = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
+    if shutil.which("unshare") is None or subprocess.run([*apart, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no file system of its own can be mounted here (unshare is missing or not allowed)")
+    command = [*apart, "sh", "-c", OUT_OF_SPACE, sys.executable, str(place), corpus]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode != 77, f"no small file system could be mounted: {ran.stderr}"
+    said = r"StoreFull: .*no space is left for a write in index .*; free some.*the same command goes on from there"
+    assert re.search(said, ran.stdout), ran.stdout
+    assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, str(DOCUMENTS))
