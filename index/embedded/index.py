@@ -26,6 +26,7 @@ from index.embedded.catalog import Catalog, Generation
 from index.embedded.faults import translated
 from index.embedded.locks import write_lock
 from index.embedded.predicate import one_of, predicate
+from index.embedded.reads import queries_of, read
 from index.embedded.rows import (
     DOCUMENT_COLUMNS,
     PASSAGE_COLUMNS,
@@ -57,6 +58,7 @@ class EmbeddedIndex:
         self.table_name = name
         # Any: LanceDB's own types leave out most of what its tables and queries can do.
         self._table: Any = table
+        self._queries = queries_of(table)
         self._approximate_from = approximate_from
         self._known = self._generation()
         self._fields = frozenset(self._known.types)
@@ -125,12 +127,12 @@ class EmbeddedIndex:
         where = self._where(filter)
 
         def ask(rows: int) -> list[PassageMatch]:
-            query = self._table.search(vector, vector_column_name="vector").distance_type("cosine").limit(rows)
+            query = self._queries.query().nearest_to(vector).column("vector").distance_type("cosine").limit(rows)
             if where is not None:
-                query = query.where(where, prefilter=True)
+                query = query.where(where)
             query = query.bypass_vector_index() if exact else query.ef(max(EF_SEARCH, rows))
             # Without _distance among them, LanceDB warns that a later version will leave it out.
-            found = query.select([*PASSAGE_COLUMNS, "vector", "_distance"]).to_arrow()
+            found = read(query.select([*PASSAGE_COLUMNS, "vector", "_distance"]))
             return matches_of(found, cosines(found["vector"], vector).tolist())
 
         with self._doing("a vector search"):
@@ -144,10 +146,10 @@ class EmbeddedIndex:
         where = self._where(filter)
 
         def ask(rows: int) -> list[PassageMatch]:
-            query = self._table.search(_any_word(words), query_type="fts").limit(rows)
+            query = self._queries.query().nearest_to_text(_any_word(words)).limit(rows)
             if where is not None:
-                query = query.where(where, prefilter=True)
-            found = query.select([*PASSAGE_COLUMNS, "_score"]).to_arrow()
+                query = query.where(where)
+            found = read(query.select([*PASSAGE_COLUMNS, "_score"]))
             return matches_of(found, found["_score"].to_pylist())
 
         with self._doing("a text search"):
@@ -266,8 +268,8 @@ class EmbeddedIndex:
         wanted = list(dict.fromkeys(first_row_id(doc_id) for doc_id in doc_ids))
         for start in range(0, len(wanted), AT_ONCE):
             chunk = wanted[start : start + AT_ONCE]
-            query = self._table.search().where(one_of("row_id", chunk)).select(["row_id", *columns]).limit(len(chunk))
-            found.update((doc_id_of(row), row) for row in query.to_arrow().to_pylist())
+            query = self._queries.query().where(one_of("row_id", chunk)).select(["row_id", *columns]).limit(len(chunk))
+            found.update((doc_id_of(row), row) for row in read(query).to_pylist())
         return found
 
     def _best(self, ask: Callable[[int], list[PassageMatch]], k: int) -> list[PassageMatch]:
