@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from transformers import AutoModelForSequenceClassification
@@ -44,4 +45,9 @@ class Place:
 
     def passages(self, count: int, *, words: int = WORDS) -> list[str]:
         """*count* passages, all different."""
-        return passages_of(corpus_texts(self.dataset, limit=5_000), words=words, count=count)
+        return passages_of(_texts(self.dataset), words=words, count=count)
+
+
+@lru_cache(maxsize=1)
+def _texts(dataset: Path) -> list[str]:
+    return corpus_texts(dataset, limit=5_000)
