@@ -9,6 +9,8 @@ from pathlib import Path
 from transformers import AutoModelForSequenceClassification
 
 from benchmarks.models_at_hand import corpus_texts, passages_of, random_cross_encoder
+from models.architectures.joint import JointReranker
+from models.catalog import DEFAULT, resolve
 
 WORDS = 78
 """Of a passage, so that with the query a pair has about 128 tokens."""
@@ -41,6 +43,17 @@ class Place:
             model.save_pretrained(str(folder))
             for file in self.cross_encoder().glob("*token*"):
                 (folder / file.name).write_bytes(file.read_bytes())
+        return folder
+
+    def fast_reranker(self) -> Path:
+        """The distilled one, or else the built-in one's first layers, which were not trained for it: a floor."""
+        folder = self.fast or self.folder / "first-layers"
+        if not folder.exists():
+            source = resolve(DEFAULT, role="reranker").path
+            model = JointReranker.from_folder(source)
+            model.bert.encoder.layer = model.bert.encoder.layer[: model.apart_layers + 1]
+            model.config.num_hidden_layers = model.apart_layers + 1
+            model.save(folder, tokenizer_from=source)
         return folder
 
     def passages(self, count: int, *, words: int = WORDS) -> list[str]:
