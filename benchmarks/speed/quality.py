@@ -25,9 +25,9 @@ from models.folder import ModelFolder
 from models.reranker import CrossEncoderReranker
 from models.runtimes.torch import REFERENCE
 
-_QUERIES = 30
-_POOL = 600
-_DEPTH = 40
+_QUERIES = 24
+_POOL = 300
+_DEPTH = 30
 _K = 10
 _SEED = 4
 
