@@ -22,6 +22,7 @@ COMMANDS = {
     "search": "Search an index, re-ranked.",
     "evaluate": "Measure a search on judged queries.",
     "serve": "Answer over HTTP.",
+    "score": "Say what a cross-encoder says of pairs of texts.",
     "train": "Train models on your own data.",
     "index": "List, show, delete and alias indexes.",
     "models": "List, calibrate and promote models.",

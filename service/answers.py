@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 
 class _Answer(BaseModel):
@@ -166,6 +166,17 @@ class ReadyAnswer(_Answer):
     status: Literal["ready"]
     missing: list[str]
     breaker: Literal["closed", "open", "half_open"] | None = None
+
+
+class PredictedLabel(_Answer):
+    """A label, and its probability or raw score."""
+
+    score: float
+    label: str
+
+
+class PredictAnswer(RootModel[list[PredictedLabel] | list[list[PredictedLabel]]]):
+    """The labels of one input, or of each of several, best first."""
 
 
 class ErrorAnswer(_Answer):

@@ -12,7 +12,21 @@ from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
 from core.model_load import ModelLoad
-from service import auth, documents, errors, indexes, info, metrics, models, openapi, page, probes, search, weaviate
+from service import (
+    auth,
+    documents,
+    errors,
+    indexes,
+    info,
+    metrics,
+    models,
+    openapi,
+    page,
+    predict,
+    probes,
+    search,
+    weaviate,
+)
 from service.components import Components
 from service.dialects import routes as dialects
 from service.proxy.address import is_server
@@ -43,6 +57,7 @@ def create_app(components: Components) -> Flask:
         search.routes(components, measured),
         documents.routes(components),
         dialects.routes(components, measured),
+        predict.routes(components),
         indexes.routes(components),
         models.routes(components),
         probes.routes(components, breaker),

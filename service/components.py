@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from core.errors import ModelUnavailable, StoreUnavailable
 from core.model_load import ModelLoad
+from core.pairs import PairModels
 from core.protocols import Encoder, Store
 from core.ranking import RankingModel, RankingModels
 from core.searching import SearchPipeline
@@ -30,6 +31,8 @@ class Components:
     encoder: Part[Encoder]
     rerankers: Part[RankingModels]
     catalog: Callable[[], Sequence[CatalogEntry]]
+    pair_models: Part[PairModels]
+    """Nothing of it is loaded before it is asked for, so it has no say in whether the service is ready."""
     load_of_models: Callable[[], ModelLoad] = ModelLoad
     """What the models are doing, for the metrics."""
 
@@ -42,7 +45,7 @@ class Components:
 
     def load(self) -> None:
         """Load what is not there yet: the store first, which is fast, then the models."""
-        for part in (self.store, self.encoder, self.rerankers):
+        for part in (self.store, self.encoder, self.rerankers, self.pair_models):
             part.load()
 
     def keep_loading(self, stop: threading.Event) -> None:
@@ -106,6 +109,15 @@ def build(settings: Settings) -> Components:
             economy=Economy.of(named),
         )
 
+    ranking = Part(f'the reranker "{settings.reranker}"', rerankers, unavailable=ModelUnavailable)
+
+    def pair_models() -> PairModels:
+        from models.pair_models import LoadedPairModels
+        from models.promotion import with_promoted
+
+        named = with_promoted(settings)
+        return LoadedPairModels(named.reranker, named.rerankers, ranking=ranking.get, runtime=named.runtime)
+
     def catalog() -> Sequence[CatalogEntry]:
         from models.catalog import served
         from models.promotion import with_promoted
@@ -116,7 +128,8 @@ def build(settings: Settings) -> Components:
         settings=settings,
         store=Part(f"the store {masked_location(settings.store)}", store, unavailable=StoreUnavailable),
         encoder=Part(f'the encoder "{settings.encoder}"', encoder, unavailable=ModelUnavailable),
-        rerankers=Part(f'the reranker "{settings.reranker}"', rerankers, unavailable=ModelUnavailable),
+        rerankers=ranking,
         catalog=catalog,
+        pair_models=Part("the models for pairs", pair_models, unavailable=ModelUnavailable),
         load_of_models=shared.load,
     )

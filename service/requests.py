@@ -5,9 +5,9 @@ A key that may be left out may also be null, which means the same.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, WithJsonSchema
 
 from core.filters import parse_filter
 from core.search import SearchRequest
@@ -19,6 +19,9 @@ MAX_TIMEOUT_MS = 3_600_000
 
 MAX_DOCUMENTS = 1000
 """Documents a request may carry, to be indexed or re-ranked."""
+
+_TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2}
+_INPUTS = {"anyOf": [{"type": "string"}, _TEXTS, {"type": "array", "items": _TEXTS, "maxItems": MAX_DOCUMENTS}]}
 
 
 class _Body(BaseModel):
@@ -96,3 +99,15 @@ class DeleteBody(_Body):
 
     index: str = Field(min_length=1, description="The index to delete from.")
     doc_ids: list[str] = Field(max_length=10 * MAX_DOCUMENTS, description="The documents to be deleted.")
+
+
+class PredictBody(_Body):
+    """POST /predict, as the clients of text-embeddings-inference send it."""
+
+    inputs: Annotated[Any, WithJsonSchema(_INPUTS)] = Field(
+        description="A text, a pair [text, text], or a list of lists of one or two texts."
+    )
+    model: str | None = Field(None, description="A model of GET /models, or default.")
+    raw_scores: bool | None = Field(None, description="True: the model's raw answers, not probabilities.")
+    truncate: bool | None = Field(None, description="False: an input longer than the model reads is an error.")
+    truncation_direction: str | None = Field(None, description="Taken and not used: ends are cut.")

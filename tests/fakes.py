@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.document import Vectors
 from core.errors import ModelNotFound, RequestCancelled
+from core.pairs import PairModel, PairPredictions, TextPair
 from core.protocols import Cancellation, EncoderIdentity, RerankScores
 from core.ranking import RankingModel
 
@@ -161,3 +162,41 @@ class FakeModels:
         if name is not None and name in self._models:
             return self._models[name]
         raise ModelNotFound(f'no reranker "{name}" is configured; there are: {", ".join(self._models) or "none"}')
+
+
+class FakePairModel:
+    """A PairModel: the share of the first text's words that the second holds, as same against other."""
+
+    def __init__(self, *, name: str = "fake-labels", max_tokens: int = 16) -> None:
+        self._name = name
+        self._max_tokens = max_tokens
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def predict(self, pairs: Sequence[TextPair]) -> PairPredictions:
+        shared = [
+            len(set(words(first)) & set(words(second or ""))) / max(len(set(words(first))), 1)
+            for first, second in pairs
+        ]
+        logits = np.array([[4.0 * share, 2.0] for share in shared], dtype=np.float32).reshape(-1, 2)
+        shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        longest = [max(len(words(first)), len(words(second or ""))) for first, second in pairs]
+        truncated = np.array([length > self._max_tokens for length in longest], dtype=np.bool_)
+        return PairPredictions(("same", "other"), logits, shares.astype(np.float64), truncated)
+
+
+class FakePairModels:
+    """PairModels over models at hand; the first one is the default."""
+
+    def __init__(self, *models: PairModel) -> None:
+        self._models = {model.name: model for model in models}
+        self._default = models[0]
+
+    def get(self, name: str | None) -> PairModel:
+        if name in (None, "default"):
+            return self._default
+        if name is not None and name in self._models:
+            return self._models[name]
+        raise ModelNotFound(f'no model "{name}" is configured; there are: {", ".join(self._models)}')

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from core.document import Document
 from core.errors import ModelUnavailable, StoreUnavailable
 from core.indexing import Indexer
+from core.pairs import PairModels
 from core.protocols import Encoder, IndexSpec, Store
 from core.ranking import RankingModel, RankingModels
 from core.settings import Settings
 from service.components import CatalogEntry, Components
 from service.part import Part
-from tests.fakes import FakeEncoder, FakeModels, FakeReranker
+from tests.fakes import FakeEncoder, FakeModels, FakePairModel, FakePairModels, FakeReranker
 from tests.memory_store import InMemoryStore
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def components(
     store: Store | None = None,
     encoder: Encoder | None = None,
     models: RankingModels | None = None,
+    pair_models: PairModels | None = None,
 ) -> Components:
     """Everything loaded; small models and three documents unless told otherwise."""
     ranking = models or FakeModels(RankingModel(FakeReranker()), RankingModel(FakeReranker(name="other")))
@@ -52,6 +54,7 @@ def components(
         encoder=Part.of("the encoder", encoder or FakeEncoder()),
         rerankers=Part.of("the reranker", ranking),
         catalog=lambda: [CATALOG],
+        pair_models=Part.of("the models for pairs", pair_models or FakePairModels(FakePairModel())),
     )
 
 
@@ -69,6 +72,7 @@ def late(
         encoder=Part("the encoder", encoder, unavailable=ModelUnavailable),
         rerankers=Part("the reranker", rerankers, unavailable=ModelUnavailable),
         catalog=list,
+        pair_models=Part.of("the models for pairs", FakePairModels(FakePairModel())),
     )
 
 

@@ -1,0 +1,218 @@
+"""What calibrated scores are worth: fitted to half of a set's queries, measured on the other half and on strangers.
+
+    python -m benchmarks.calibration --data DIR --cache FOLDER [--queries 80] [--documents 5200] [--sets NAME ...]
+
+The first call makes a file in FOLDER for each set: some judged queries that no model was trained on and 20 queries of a
+set of another domain, each with its hybrid candidates (60, from a corpus of at most --documents) and their logits. Each
+set's queries are then parted at random in halves, and `models calibrate` is fitted to the one and measured on the
+other, both ways, for two partings. Columns: nDCG@10 of the first stage, the cross-encoder alone, the default and the
+served fusion; calibration error without calibration, of all candidates and of the first ten alone; hits of the first
+ten that min_score (for a precision of .5) keeps, and the share of relevant ones among them; and how many queries of the
+other domain keep none, and how many hits they keep on the average.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.development_sets import SETS, WordIndex, develops
+from benchmarks.training_sources import headed, held_out, read_lines
+from core.calibration import UNCALIBRATED, Calibration, probabilities
+from core.document import Passage
+from core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion, reciprocal_rank_fusion
+from core.judging import JudgedCandidates, ndcg
+from core.judgments import load_dataset
+from core.protocols import Encoder
+from core.ranking import RankingModel
+from core.search import Candidate
+from models.calibration.fitting import fit, scored
+from models.calibration.platt import ScoredList, calibration_error
+from models.loading import load_encoder, load_ranking_model
+
+STRANGERS = {
+    "scifact": "hotpotqa_500",
+    "squad_it": "scifact",
+    "cisi": "scifact",
+    "cacm": "scifact",
+    "hotpotqa_500": "scifact",
+    "vaswani_npl": "obliqa",
+    "obliqa": "scifact",
+}
+"""Each set, and the one of another domain whose queries nothing in it answers."""
+COLUMNS = (
+    "first stage",
+    "cross-encoder",
+    "default",
+    "served",
+    "error before",
+    "after",
+    "first ten",
+    "hits kept",
+    "precision",
+    "strangers empty",
+    "their hits",
+)
+STRANGE_QUERIES, DEPTH, CHARACTERS, PARTINGS, PRECISION, K = 20, 60, 700, 2, 0.5, 10
+
+
+def collected(name: str, data: Path, model: RankingModel, encoder: Encoder, sizes: argparse.Namespace) -> list[object]:
+    """The rows of one set's file: a query, its candidates in first-stage order, and all that is known of them."""
+    draw = random.Random(f"s {name}")
+    queries = [query for query in load_dataset(data / name, SETS[name]).queries if develops(name, query, data)]
+    queries = draw.sample(queries, min(sizes.queries, len(queries)))
+    corpus = {
+        str(row["_id"]): headed(str(row.get("title") or ""), str(row["text"]))[:CHARACTERS]
+        for row in read_lines(data / name / "corpus.jsonl.gz")
+        if name != "squad_it" or held_out(str(row["title"]))
+    }
+    judged = {doc_id for query in queries for doc_id in query.relevance if doc_id in corpus}
+    others = [doc_id for doc_id in corpus if doc_id not in judged]
+    ids = sorted(judged) + draw.sample(others, max(0, min(len(others), sizes.documents - len(judged))))
+    texts = [corpus[doc_id] for doc_id in ids]
+    vectors, words = encoder.encode_documents(texts), WordIndex(texts)
+    asked = [(query.text, query.relevance, False) for query in queries]
+    asked += [(text, {}, True) for text in _strange(data / STRANGERS[name], name)]
+    rows: list[object] = []
+    for text, relevance, strange in asked:
+        cosines, bm25 = vectors @ encoder.encode_queries([text])[0], words.scores(text)
+        row = _row(cosines, bm25)
+        places: list[int] = row["places"]
+        relevant = [grade for doc_id, grade in relevance.items() if grade > 0 and doc_id in corpus]
+        rows.append(
+            {
+                **{key: value for key, value in row.items() if key != "places"},
+                "alien": strange,
+                "logit": model.reranker.score(text, [texts[place] for place in places]).logits.tolist(),
+                "rel": [max(0, relevance.get(ids[place], 0)) for place in places],
+                "allrel": relevant,
+            }
+        )
+    return rows
+
+
+def _strange(folder: Path, name: str) -> list[str]:
+    rows = [str(row["text"])[:400] for row in read_lines(folder / "queries.jsonl.gz")]
+    return random.Random(name).sample(rows, STRANGE_QUERIES)
+
+
+def _row(cosines: NDArray[np.float32], bm25: NDArray[np.float64]) -> dict[str, list[object]]:
+    by_vector = np.argsort(-cosines, kind="stable")[:DEPTH].tolist()
+    by_words = [place for place in np.argsort(-bm25, kind="stable")[:DEPTH].tolist() if bm25[place] > 0]
+    fused = reciprocal_rank_fusion([list(map(str, by_vector)), list(map(str, by_words))])
+    places = [int(place) for place in sorted(fused, key=lambda place: (-fused[place], int(place)))[:DEPTH]]
+    vector_ranks = {place: rank for rank, place in enumerate(by_vector, start=1)}
+    text_ranks = {place: rank for rank, place in enumerate(by_words, start=1)}
+    return {
+        "places": list(places),
+        "fs": [fused[str(place)] for place in places],
+        "cos": [float(cosines[place]) if place in vector_ranks else None for place in places],
+        "bm": [float(bm25[place]) if place in text_ranks else None for place in places],
+        "vr": [vector_ranks.get(place) for place in places],
+        "tr": [text_ranks.get(place) for place in places],
+    }
+
+
+def read(file: Path) -> tuple[list[JudgedCandidates], list[JudgedCandidates]]:
+    """The judged queries of a set's file, and the strangers."""
+    with gzip.open(file, "rt", encoding="utf-8") as stream:
+        rows = json.load(stream)
+    return [_judged(row) for row in rows if not row["alien"]], [_judged(row) for row in rows if row["alien"]]
+
+
+def _judged(row: dict[str, list[float]]) -> JudgedCandidates:
+    columns = zip(row["fs"], row["vr"], row["tr"], row["cos"], row["bm"], strict=True)
+    candidates = [
+        Candidate(Passage(str(rank), 0, "", "", 0, 0), rank, score, vector_rank, text_rank, cosine, text_score)  # type: ignore[arg-type]
+        for rank, (score, vector_rank, text_rank, cosine, text_score) in enumerate(columns, start=1)
+    ]
+    relevant = np.array([grade for grade in row["allrel"] if grade > 0], dtype=np.int64)
+    logits, grades = np.array(row["logit"], dtype=np.float32), np.array(row["rel"], dtype=np.int64)
+    return JudgedCandidates("", candidates, logits, grades, relevant)
+
+
+@dataclass(frozen=True)
+class Said:
+    """Probabilities and truths of the candidates of several queries; top: which are among a query's first ten."""
+
+    probabilities: NDArray[np.float64]
+    relevant: NDArray[np.bool_]
+    top: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, lists: Sequence[ScoredList], calibration: Calibration) -> Said:
+        """What *calibration* says of *lists*."""
+        said = [probabilities(calibration.log_odds(one.scores, one.known)) for one in lists]
+        top = [np.argsort(np.argsort(-one.scores, kind="stable")) < K for one in lists]
+        return cls(np.concatenate(said), np.concatenate([one.relevant for one in lists]), np.concatenate(top))
+
+
+def halves(judged: Sequence[JudgedCandidates], strangers: Sequence[JudgedCandidates], seed: int) -> list[list[float]]:
+    """The figures of both directions of one parting, in the order of the columns."""
+    order = np.random.default_rng(seed).permutation(len(judged))
+    parts = [[judged[int(i)] for i in part] for part in (order[::2], order[1::2])]
+    return [_figures(seen, unseen, strangers) for seen, unseen in (parts, parts[::-1])]
+
+
+def _figures(
+    seen: Sequence[JudgedCandidates], unseen: Sequence[JudgedCandidates], strangers: Sequence[JudgedCandidates]
+) -> list[float]:
+    fitted = fit(seen, precision=PRECISION)
+    lists = [scored(one, fitted.fusion) for one in unseen]
+    raw, said = Said.of(lists, UNCALIBRATED), Said.of(lists, fitted.calibration)
+    cut = 1.0 if fitted.min_score is None else fitted.min_score
+    kept = said.probabilities >= cut
+    strange = [Said.of([scored(one, fitted.fusion)], fitted.calibration).probabilities for one in strangers]
+    return [
+        float(np.mean([ndcg(one.features.columns["first_stage"], one) for one in unseen])),
+        *(_mean_ndcg(unseen, fusion) for fusion in (CROSS_ENCODER_ALONE, DEFAULT_FUSION, fitted.fusion)),
+        calibration_error(raw.probabilities, raw.relevant),
+        calibration_error(said.probabilities, said.relevant),
+        calibration_error(said.probabilities[said.top], said.relevant[said.top]),
+        float((kept & said.top).sum() / len(unseen)),
+        float(said.relevant[kept].mean()) if kept.any() else float("nan"),
+        float(np.mean([(values < cut).all() for values in strange])),
+        float(np.mean([(values >= cut).sum() for values in strange])),
+    ]
+
+
+def _mean_ndcg(judged: Sequence[JudgedCandidates], fusion: ScoreFusion) -> float:
+    return float(np.mean([ndcg(fusion.fuse(one.logits, one.features).scores, one) for one in judged]))
+
+
+def main() -> None:
+    """Make the files that are missing, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--queries", type=int, default=80)
+    parser.add_argument("--documents", type=int, default=5200)
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--sets", nargs="+", choices=list(STRANGERS), default=list(STRANGERS))
+    options = parser.parse_args()
+    options.cache.mkdir(parents=True, exist_ok=True)
+    files = {name: options.cache / f"{name}.json.gz" for name in options.sets}
+    if missing := [name for name, file in files.items() if not file.exists()]:
+        encoder, model = load_encoder("default"), load_ranking_model(options.model)
+        for name in missing:
+            rows = collected(name, options.data, model, encoder, options)
+            with gzip.open(files[name], "wt", encoding="utf-8") as stream:
+                json.dump(rows, stream)
+    print(f"| set | queries | {' | '.join(COLUMNS)} |")
+    print("|---" * 13 + "|")
+    for name, file in files.items():
+        judged, strangers = read(file)
+        figures = np.nanmean([row for seed in range(PARTINGS) for row in halves(judged, strangers, seed)], axis=0)
+        print(f"| {name} | {len(judged)} | " + " | ".join(f"{value:.4f}" for value in figures) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
