@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from cli import composition
+from cli import composition, model_checks
+from cli.model_checks import Judgments
 from core.errors import EncoderMismatch, RerankError
 from core.protocols import Encoder, Store
 from core.searching import check_encoder
@@ -30,11 +31,20 @@ class Finding:
     finding: str
 
 
-def check(settings: Settings) -> list[Finding]:
-    """Look at everything, however much of it fails."""
+def check(settings: Settings, judgments: Judgments | None = None) -> list[Finding]:
+    """Look at everything, however much of it fails; at the order of *judgments* too, where there are any."""
     encoder = _Encoder(settings)
-    found = [*_installation(), encoder.finding, *_rerankers(settings)]
-    return found + list(_store(settings, encoder.loaded))
+    found = [*_installation(), encoder.finding, *_rerankers(settings), *_store(settings, encoder.loaded)]
+    return found if judgments is None else [*found, _order(settings, judgments)]
+
+
+def _order(settings: Settings, judgments: Judgments) -> Finding:
+    subject = f"order of {judgments.index}"
+    try:
+        good, said = model_checks.order(settings, judgments)
+    except RerankError as exc:
+        return Finding(FAIL, subject, exc.message)
+    return Finding(OK if good else WARN, subject, said)
 
 
 def _installation() -> Iterator[Finding]:
@@ -72,9 +82,13 @@ def _rerankers(settings: Settings) -> Iterator[Finding]:
 
         return described
 
-    yield _looked_at(f"reranker {settings.reranker}", look(None))
-    for name in settings.rerankers:
-        yield _looked_at(f"reranker {name}", look(name))
+    for shown, name in [(settings.reranker, None), *((name, name) for name in settings.rerankers)]:
+        finding = _looked_at(f"reranker {shown}", look(name))
+        yield finding
+        if finding.state == OK and (warning := models.get(name).warning) is not None:
+            yield Finding(WARN, finding.subject, warning)
+    if (changed := model_checks.changed_since_promotion(settings)) is not None:
+        yield Finding(WARN, "promotion", changed)
 
 
 def _store(settings: Settings, encoder: Encoder | None) -> Iterator[Finding]:
@@ -87,13 +101,14 @@ def _store(settings: Settings, encoder: Encoder | None) -> Iterator[Finding]:
                 yield Finding(FAIL, "store", f"{where} cannot be written to; give its folder to this user")
             else:
                 yield Finding(OK, "store", where)
-            yield from _indexes(store, encoder)
+            yield from _indexes(store, encoder, settings)
     except RerankError as exc:
         yield Finding(FAIL, "store", exc.message)
 
 
-def _indexes(store: Store, encoder: Encoder | None) -> Iterator[Finding]:
+def _indexes(store: Store, encoder: Encoder | None, settings: Settings) -> Iterator[Finding]:
     infos = store.indexes()
+    models = model_checks.readers(settings) if infos else {}
     if not infos:
         yield Finding(OK, "indexes", "none yet; make one with rerank-cli ingest CORPUS --index NAME")
     for info in infos:
@@ -107,6 +122,8 @@ def _indexes(store: Store, encoder: Encoder | None) -> Iterator[Finding]:
             yield Finding(FAIL, subject, exc.message)
         else:
             yield Finding(OK, subject, counted)
+            for said in model_checks.unread(store.open(info.name), models):
+                yield Finding(WARN, f"language of {info.name}", said)
 
 
 def _looked_at(subject: str, look: Callable[[], str]) -> Finding:

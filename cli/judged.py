@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from core.judgments import Dataset
 
 
-def judged_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--data, --index, --split and --queries."""
+def judged_flags(command: Callable[..., Any], *, required: bool = True) -> Callable[..., Any]:
+    """--data, --index, --split and --queries; the first two *required* or not."""
     flags = [
         click.option(
-            "--data", required=True, type=click.Path(path_type=Path), help="A BEIR folder: queries.jsonl and qrels/."
+            "--data",
+            required=required,
+            type=click.Path(path_type=Path),
+            help="A BEIR folder: queries.jsonl and qrels/.",
         ),
-        click.option("--index", required=True, help="The index that holds the data's documents."),
+        click.option("--index", required=required, help="The index that holds the data's documents."),
         click.option(
             "--split", help="The file in qrels/ to use.  [default: test where there is one, else the only one]"
         ),

@@ -3,28 +3,50 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 
 import click
 
 from cli.checks import FAIL, check
+from cli.failures import Misused
 from cli.flags import json_flag, settings_flags
+from cli.judged import judged_flags
+from cli.model_checks import Judgments
 from cli.output import print_json, print_table
 from core.settings import Settings
 
 
 @click.command(name="doctor")
-@settings_flags("store", "encoder", "reranker", "rerankers", "models_home", "runtime")
+@partial(judged_flags, required=False)
+@settings_flags("depth", "mode", "store", "encoder", "reranker", "rerankers", "models_home", "runtime", "fusion")
 @json_flag
 @click.pass_context
-def command(ctx: click.Context, *, as_json: bool, settings: Settings) -> None:
-    """Check the installation, the store, the models and the indexes' encoder, and say what to do.
+def command(
+    ctx: click.Context,
+    *,
+    data: Path | None,
+    index: str | None,
+    split: str | None,
+    queries: int | None,
+    as_json: bool,
+    settings: Settings,
+) -> None:
+    """Check the installation, the store, the models and the indexes, and say what to do.
 
-    Each line is ok, warn or fail. Exit code 1 when one failed.
+    With --data and --index, judged queries are asked too: does the reranker order them better? Each line is ok, warn
+    or fail. Exit code 1 when one failed.
     """
-    findings = check(settings)
+    findings = check(settings, _judgments(data, index, split, queries))
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
         print_table(["state", "subject", "finding"], [[f.state, f.subject, f.finding] for f in findings])
     if any(finding.state == FAIL for finding in findings):
         ctx.exit(1)
+
+
+def _judgments(data: Path | None, index: str | None, split: str | None, queries: int | None) -> Judgments | None:
+    if (data is None) != (index is None):
+        raise Misused("--data and --index go together: the judgments, and the index that holds their documents")
+    return None if data is None or index is None else Judgments(data, index, split, queries)
