@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from models.catalog import DEFAULT, check_role, default_name, resolve
 from models.folder import ModelFolder
 from models.loading import load_ranking_model
 from models.tokenizer import Ids, TextTokenizer
+
+if TYPE_CHECKING:
+    from models.runtimes.torch import Placement
 
 _BATCH = 16
 
@@ -57,15 +60,18 @@ class ScoringPairModel:
 class LabellingPairModel:
     """A PairModel over a classifier. Safe for many threads, which it serves one after the other."""
 
-    def __init__(self, folder: ModelFolder) -> None:
-        """Load the folder's network. Raises ModelInvalid where it does not hold a classifier that can be read."""
+    def __init__(self, folder: ModelFolder, *, placement: Placement | None = None) -> None:
+        """Load the folder's network, by default where and as this machine runs it fastest.
+
+        Raises ModelInvalid where it does not hold a classifier that can be read.
+        """
         from models.architectures.labels import LabelNetwork
         from models.runtimes.torch import best_placement
 
         self.name = folder.name
         self.labels = labels_of(folder)
         self._tokenizer = TextTokenizer.from_folder(folder)
-        self._network = LabelNetwork.from_folder(folder, self._tokenizer, placement=best_placement())
+        self._network = LabelNetwork.from_folder(folder, self._tokenizer, placement=placement or best_placement())
         self._lock = threading.Lock()
 
     @classmethod
