@@ -16,6 +16,8 @@ RUN pip install --no-cache-dir --constraint constraints.txt .
 
 USER rerank
 WORKDIR /home/rerank
+# Now, and not at each start of a container. On another processor the fastest way is found out once more.
+RUN rerank-cli models convert
 ENV RERANK_HOST=0.0.0.0 RERANK_PORT=8000
 EXPOSE 8000
 

@@ -15,7 +15,7 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; d
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-demo: $(VENV)/.product ## index a small bilingual corpus, serve it and print the address (ctrl-C stops)
+demo: $(VENV)/.converted ## index a small bilingual corpus, serve it and print the address (ctrl-C stops)
 	$(BIN)/rerank-cli demo
 
 test: $(VENV)/.developer ## run the tests (PYTEST_ARGS="..." adds options)
@@ -40,6 +40,11 @@ clean: ## remove the environment, caches and the demo's index
 # A stamp is written last: an interrupted installation is taken up again.
 $(VENV)/.product: $(BIN)/python setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+# The built-in models, as this processor computes them fastest; the program itself looks whether anything is missing.
+$(VENV)/.converted: $(VENV)/.product
+	$(BIN)/rerank-cli models convert
 	@touch $@
 
 $(VENV)/.developer: $(BIN)/python setup.cfg pyproject.toml constraints.txt

@@ -15,7 +15,7 @@ from benchmarks.alternating import compare
 from benchmarks.models_at_hand import corpus_texts
 from models.catalog import DEFAULT, resolve
 from models.encoder import BiEncoder
-from models.runtimes.torch import REFERENCE
+from models.runtimes.torch.runtime import TORCH_REFERENCE
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     expected = theirs.encode(texts, normalize_embeddings=True)
     for name, ours in (
         ("as it comes", BiEncoder.from_folder(folder)),
-        ("float32", BiEncoder.from_folder(folder, placement=REFERENCE)),
+        ("float32", BiEncoder.from_folder(folder, runtime=TORCH_REFERENCE)),
     ):
         error = 1 - float((ours.encode_documents(texts) * expected).sum(axis=1).min())
         ratio = compare(lambda: ours.encode_documents(texts), lambda: theirs.encode(texts), rounds=arguments.rounds)  # noqa: B023

@@ -18,7 +18,7 @@ from benchmarks.alternating import compare
 from benchmarks.models_at_hand import QUERY, corpus_texts, passages_of, random_cross_encoder, untrained_joint
 from models.folder import ModelFolder
 from models.reranker import CrossEncoderReranker
-from models.runtimes.torch import REFERENCE
+from models.runtimes.torch.runtime import TORCH_REFERENCE
 
 PASSAGES = 100
 WORDS = {64: 36, 128: 78, 256: 164}
@@ -34,7 +34,9 @@ def main() -> None:
         theirs = CrossEncoder(str(folder), device="cpu")
         ours = {
             "cross-encoder": CrossEncoderReranker.from_folder(ModelFolder.read(folder)),
-            "cross-encoder, float32": CrossEncoderReranker.from_folder(ModelFolder.read(folder), placement=REFERENCE),
+            "cross-encoder, float32": CrossEncoderReranker.from_folder(
+                ModelFolder.read(folder), runtime=TORCH_REFERENCE
+            ),
             "joint": CrossEncoderReranker.from_folder(ModelFolder.read(untrained_joint(Path(place) / "joint"))),
         }
         texts = corpus_texts(arguments.dataset, limit=500)

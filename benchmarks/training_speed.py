@@ -19,7 +19,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from models.catalog import DEFAULT, resolve
-from models.runtimes.quiet import quiet
+from models.runtimes.torch.quiet import quiet
 from models.training.base import open_cross_encoder, open_tokenizer
 from models.training.length_groups import LengthGroups, Places
 from models.training.options import StsOptions

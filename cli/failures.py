@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import click
 
+TRAINING_LIBRARIES = ("accelerate", "datasets", "matplotlib", "sentence_transformers", "torch", "transformers")
+"""What the base installation lacks."""
+
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -30,4 +33,6 @@ def failure(error: Exception) -> click.ClickException:
         return Misused(error.message)
     if isinstance(error, RerankError):
         return Failed(error.message)
+    if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] in TRAINING_LIBRARIES:
+        return Failed(f"this needs {error.name}, which is not installed: pip install 'rerank[train]' brings it")
     return Failed(f"unexpected {type(error).__name__}: {error}; run it again with --debug to see where")

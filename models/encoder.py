@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 from core.document import Vectors
 from core.errors import ModelError, ModelOutputInvalid
 from models.answer_cache import Keys
+from models.architectures.text import BiEncoderNetwork
+from models.computing import COMPUTED_FASTEST
 from models.distinct import distinct
 from models.folder import ModelFolder
 from models.job import Answers, Job, Portion
 from models.network import TextNetwork
+from models.runtime import ModelRuntime
+from models.runtimes.choice import runtime_for
 from models.shared import Shared
 from models.speed import Speed
 from models.tokenizer import TextTokenizer
-
-if TYPE_CHECKING:
-    from models.runtimes.torch import Placement
 
 _SHOWN = 80
 
@@ -53,19 +54,16 @@ class BiEncoder:
 
     @classmethod
     def from_folder(
-        cls, folder: ModelFolder, *, placement: Placement | None = None, shared: Shared | None = None
+        cls, folder: ModelFolder, *, runtime: ModelRuntime | None = None, shared: Shared | None = None
     ) -> Self:
-        """Load the folder's network, by default where and as this machine runs it fastest.
+        """Load the folder's network into *runtime*, by default the one that runs it fastest here.
 
         Raises ModelInvalid where the folder does not hold a bi-encoder.
         """
-        from models.architectures.text import BiEncoderNetwork
-        from models.runtimes.torch import best_placement
-
-        placement = placement or best_placement()
+        runtime = runtime or runtime_for(folder, COMPUTED_FASTEST)
         tokenizer = TextTokenizer.from_folder(folder)
-        network = BiEncoderNetwork.from_folder(folder, tokenizer, placement=placement)
-        return cls(folder, network, tokenizer, batch_tokens=placement.batch_tokens, shared=shared)
+        network = BiEncoderNetwork.from_folder(folder, tokenizer, runtime=runtime)
+        return cls(folder, network, tokenizer, batch_tokens=runtime.batch_tokens, shared=shared)
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """float32 (len(texts), dim), rows of unit length, in input order; no texts give (0, dim).

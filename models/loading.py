@@ -8,23 +8,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.errors import ModelError, ModelInvalid, ModelNotFound, SettingError
+from core.errors import ModelError, ModelInvalid, ModelNotFound
 from core.fusion import CROSS_ENCODER_ALONE
 from core.protocols import Encoder
 from core.ranking import RankingModel
-from core.settings import Fusion, Runtime
+from core.settings import Fusion
 from models.cascade import CascadeReranker
 from models.catalog import BUILT_IN, DEFAULT, check_role, default_name, ranking_warning, resolve
+from models.computing import COMPUTED_FASTEST, Computing
+from models.conversion import prepare
 from models.economy import READ_ALL, Economy
 from models.encoder import BiEncoder
 from models.reranker import CrossEncoderReranker
+from models.runtimes.choice import runtime_for
 from models.shared import Shared
 
 _log = logging.getLogger(__name__)
 _SENTENCE = "Is it ready?"
 
 
-def load_encoder(name: str, *, runtime: Runtime = "auto", shared: Shared | None = None) -> Encoder:
+def load_encoder(name: str, *, computing: Computing = COMPUTED_FASTEST, shared: Shared | None = None) -> Encoder:
     """The bi-encoder that *name* means: `default`, a built-in name, a folder or a hub id.
 
     *shared*: what it has in common with the process's other models; by default nothing.
@@ -32,10 +35,9 @@ def load_encoder(name: str, *, runtime: Runtime = "auto", shared: Shared | None 
     Raises ModelNotFound when there is none, ModelInvalid when it cannot be loaded as an encoder, and SettingError for
     a runtime that is not available.
     """
-    _check_runtime(runtime)
     folder = resolve(name, role="encoder")
     check_role(folder, "encoder")
-    encoder = BiEncoder.from_folder(folder, shared=shared)
+    encoder = BiEncoder.from_folder(folder, runtime=runtime_for(folder, computing), shared=shared)
     try:
         encoder.encode_queries([_SENTENCE])
     except ModelError as exc:
@@ -48,20 +50,20 @@ class RankingOptions:
     """How rerankers are loaded. *shipped* holds the built-in ones' folders; *shared* is what they have in common;
     *economy* says what they leave out."""
 
-    runtime: Runtime = "auto"
+    computing: Computing = COMPUTED_FASTEST
     fusion: Fusion = "auto"
     shipped: Path = BUILT_IN
     shared: Shared | None = None
     economy: Economy = READ_ALL
 
 
-def load_ranking_model(name: str, *, runtime: Runtime = "auto", fusion: Fusion = "auto") -> RankingModel:
+def load_ranking_model(name: str, *, computing: Computing = COMPUTED_FASTEST, fusion: Fusion = "auto") -> RankingModel:
     """The reranker that *name* means, with the fusion and the cut-off stored beside it.
 
     Raises ModelNotFound when there is none, ModelInvalid when it cannot be loaded as one, and SettingError for a
     runtime that is not available.
     """
-    return _load_ranking_model(name, RankingOptions(runtime, fusion))
+    return _load_ranking_model(name, RankingOptions(computing, fusion))
 
 
 class LoadedModels:
@@ -75,13 +77,13 @@ class LoadedModels:
         default: str,
         others: Sequence[str] = (),
         *,
-        runtime: Runtime = "auto",
+        computing: Computing = COMPUTED_FASTEST,
         fusion: Fusion = "auto",
         shipped: Path = BUILT_IN,
         shared: Shared | None = None,
         economy: Economy = READ_ALL,
     ) -> None:
-        self._options = RankingOptions(runtime, fusion, shipped, shared or Shared(), economy)
+        self._options = RankingOptions(computing, fusion, shipped, shared or Shared(), economy)
         self._default = self._called(default)
         self.names = tuple(dict.fromkeys([self._default, *map(self._called, others)]))
         """What requests may say, beside `default`; the default one first."""
@@ -91,8 +93,13 @@ class LoadedModels:
         self.load()
 
     def load(self) -> None:
-        """Load the default model, if it is not loaded yet."""
+        """Load the default model, if it is not loaded yet, and make the others ready: nobody's request converts one."""
         self.get(None)
+        for name in self.names[1:]:
+            try:
+                prepare(resolve(name, role="reranker", shipped=self._options.shipped), self._options.computing)
+            except (ModelNotFound, ModelError) as exc:
+                _log.warning("the reranker %s cannot be made ready: %s", name, exc)
 
     def get(self, name: str | None) -> RankingModel:
         """The model of that name, None or `default`: the default one.
@@ -134,13 +141,15 @@ class LoadedModels:
 
 
 def _load_ranking_model(name: str, options: RankingOptions) -> RankingModel:
-    _check_runtime(options.runtime)
     folder = resolve(name, role="reranker", shipped=options.shipped)
     check_role(folder, "reranker")
     if (warning := ranking_warning(folder)) is not None:
         _log.warning("%s", warning)
     reranker = CrossEncoderReranker.from_folder(
-        folder, shared=options.shared, passage_tokens=options.economy.passage_tokens
+        folder,
+        runtime=runtime_for(folder, options.computing),
+        shared=options.shared,
+        passage_tokens=options.economy.passage_tokens,
     )
     try:
         reranker.score(_SENTENCE, [_SENTENCE])
@@ -157,8 +166,3 @@ def _load_ranking_model(name: str, options: RankingOptions) -> RankingModel:
         warning=warning,
         stop_probability=options.economy.stop_probability,
     )
-
-
-def _check_runtime(runtime: Runtime) -> None:
-    if runtime == "openvino":
-        raise SettingError("runtime: openvino is not available in this version; set it to auto or torch")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,14 @@ from core.errors import InvalidRequest, ModelError, ModelInvalid, ModelNotFound,
 from core.pairs import PairModel, PairPredictions, TextPair
 from core.protocols import Reranker
 from core.ranking import RankingModels
-from core.settings import Runtime
+from models.architectures.labels import LabelNetwork
 from models.catalog import DEFAULT, check_role, default_name, resolve
+from models.computing import COMPUTED_FASTEST, Computing
 from models.folder import ModelFolder
 from models.loading import load_ranking_model
+from models.runtime import ModelRuntime
+from models.runtimes.choice import runtime_for
 from models.tokenizer import Ids, TextTokenizer
-
-if TYPE_CHECKING:
-    from models.runtimes.torch import Placement
 
 _BATCH = 16
 
@@ -60,24 +60,22 @@ class ScoringPairModel:
 class LabellingPairModel:
     """A PairModel over a classifier. Safe for many threads, which it serves one after the other."""
 
-    def __init__(self, folder: ModelFolder, *, placement: Placement | None = None) -> None:
-        """Load the folder's network, by default where and as this machine runs it fastest.
+    def __init__(self, folder: ModelFolder, *, runtime: ModelRuntime | None = None) -> None:
+        """Load the folder's network into *runtime*, by default the one that runs it fastest here.
 
         Raises ModelInvalid where it does not hold a classifier that can be read.
         """
-        from models.architectures.labels import LabelNetwork
-        from models.runtimes.torch import best_placement
-
         self.name = folder.name
         self.labels = labels_of(folder)
+        runtime = runtime or runtime_for(folder, COMPUTED_FASTEST)
         self._tokenizer = TextTokenizer.from_folder(folder)
-        self._network = LabelNetwork.from_folder(folder, self._tokenizer, placement=placement or best_placement())
+        self._network = LabelNetwork.from_folder(folder, self._tokenizer, runtime=runtime)
         self._lock = threading.Lock()
 
     @classmethod
-    def checked(cls, folder: ModelFolder) -> Self:
+    def checked(cls, folder: ModelFolder, computing: Computing) -> Self:
         """Loaded, and run once. Raises ModelInvalid."""
-        loaded = cls(folder)
+        loaded = cls(folder, runtime=runtime_for(folder, computing))
         try:
             said = loaded.predict([("Is it ready?", "It is.")])
         except ModelError as exc:
@@ -122,10 +120,15 @@ class LoadedPairModels:
     """The models that requests may name, each loaded when it is first asked for; *ranking* has those that rank."""
 
     def __init__(
-        self, default: str, others: Sequence[str], *, ranking: Callable[[], RankingModels], runtime: Runtime = "auto"
+        self,
+        default: str,
+        others: Sequence[str],
+        *,
+        ranking: Callable[[], RankingModels],
+        computing: Computing = COMPUTED_FASTEST,
     ) -> None:
         self._ranking = ranking
-        self._runtime = runtime
+        self._computing = computing
         self._default = default_name("reranker") if default == DEFAULT else default
         self._names = {self._default, *(default_name("reranker") if name == DEFAULT else name for name in others)}
         self._loaded: dict[str, PairModel] = {}
@@ -145,12 +148,12 @@ class LoadedPairModels:
         folder = resolve(name, role="reranker")
         check_role(folder, "reranker")
         if classifies(folder):
-            return LabellingPairModel.checked(folder)
+            return LabellingPairModel.checked(folder, self._computing)
         model = self._ranking().get(name)
         return ScoringPairModel(model.reranker, label=labels_of(folder)[0], calibration=model.logit_calibration)
 
 
-def load_pair_model(name: str, *, runtime: Runtime = "auto") -> PairModel:
+def load_pair_model(name: str, *, computing: Computing = COMPUTED_FASTEST) -> PairModel:
     """The model that *name* means: a reranker, a similarity model or a classifier.
 
     Raises ModelNotFound when there is none, and ModelInvalid for an encoder and for one that cannot be loaded.
@@ -158,8 +161,8 @@ def load_pair_model(name: str, *, runtime: Runtime = "auto") -> PairModel:
     folder = resolve(name, role="reranker")
     check_role(folder, "reranker")
     if classifies(folder):
-        return LabellingPairModel.checked(folder)
-    model = load_ranking_model(name, runtime=runtime)
+        return LabellingPairModel.checked(folder, computing)
+    model = load_ranking_model(name, computing=computing)
     return ScoringPairModel(model.reranker, label=labels_of(folder)[0], calibration=model.logit_calibration)
 
 

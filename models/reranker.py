@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 from core.errors import ModelError, ModelOutputInvalid
 from core.protocols import Cancellation, RerankScores
 from models.answer_cache import Keys
+from models.architectures.pair import pair_network
+from models.computing import COMPUTED_FASTEST
 from models.distinct import distinct
 from models.folder import ModelFolder
 from models.job import Job, Limits
 from models.network import PairNetwork, QueryReading
 from models.pair_batches import PairBatches
 from models.passage_cut import cut
+from models.runtime import ModelRuntime
+from models.runtimes.choice import runtime_for
 from models.shared import Shared
 from models.tokenizer import Ids, TextTokenizer, TokenizedTexts
 from models.windows import windows
-
-if TYPE_CHECKING:
-    from models.runtimes.torch import Placement
 
 _SHOWN = 80
 _TOKENS_A_CHARACTER = 0.3
@@ -63,27 +64,22 @@ class CrossEncoderReranker:
         cls,
         folder: ModelFolder,
         *,
-        placement: Placement | None = None,
+        runtime: ModelRuntime | None = None,
         shared: Shared | None = None,
         passage_tokens: int = 0,
     ) -> Self:
-        """Load the folder's network, by default where and as this machine runs it fastest.
+        """Load the folder's network into *runtime*, by default the one that runs it fastest here.
 
         Raises ModelInvalid where the folder does not hold a network that ranks.
         """
-        from models.architectures.cross import CrossEncoderNetwork
-        from models.architectures.shared_query import JointNetwork
-        from models.runtimes.torch import best_placement
-
-        placement = placement or best_placement()
+        runtime = runtime or runtime_for(folder, COMPUTED_FASTEST)
         tokenizer = TextTokenizer.from_folder(folder)
-        kind = JointNetwork if folder.architecture == "joint" else CrossEncoderNetwork
-        network: PairNetwork = kind.from_folder(folder, tokenizer, placement=placement)
+        network = pair_network(folder, tokenizer, runtime=runtime)
         return cls(
             folder,
             network,
             tokenizer,
-            batch_tokens=placement.batch_tokens,
+            batch_tokens=runtime.batch_tokens,
             shared=shared,
             passage_tokens=passage_tokens,
         )

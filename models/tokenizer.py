@@ -158,9 +158,14 @@ def _valid(text: str) -> str:
 
 
 def _built(folder: ModelFolder) -> Tokenizer:
-    from transformers import AutoTokenizer
+    try:
+        from transformers import AutoTokenizer
+    except ModuleNotFoundError as exc:
+        raise ModelInvalid(
+            f"{folder.weights}: there is no tokenizer.json; to build one from the vocabulary, install rerank[train]"
+        ) from exc
 
-    from models.runtimes.quiet import quiet
+    from models.runtimes.torch.quiet import quiet
 
     with quiet():
         tokenizer = AutoTokenizer.from_pretrained(str(folder.weights), local_files_only=True)

@@ -80,8 +80,10 @@ class LoadedRankingModels:
 
 def build(settings: Settings) -> Components:
     """The components that *settings* name, none of them loaded: call load(), or keep_loading() in a thread."""
+    from models.computing import Computing
     from models.shared import Shared
 
+    computing = Computing.of(settings)
     shared = Shared.within(max_waiting=settings.max_waiting, score_cache_mb=settings.score_cache_mb)
 
     def store() -> Store:
@@ -92,7 +94,7 @@ def build(settings: Settings) -> Components:
     def encoder() -> Encoder:
         from models.loading import load_encoder
 
-        return load_encoder(settings.encoder, runtime=settings.runtime, shared=shared)
+        return load_encoder(settings.encoder, computing=computing, shared=shared)
 
     def rerankers() -> RankingModels:
         from models.economy import Economy
@@ -103,7 +105,7 @@ def build(settings: Settings) -> Components:
         return LoadedModels(
             named.reranker,
             named.rerankers,
-            runtime=named.runtime,
+            computing=computing,
             fusion=named.fusion,
             shared=shared,
             economy=Economy.of(named),
@@ -116,7 +118,7 @@ def build(settings: Settings) -> Components:
         from models.promotion import with_promoted
 
         named = with_promoted(settings)
-        return LoadedPairModels(named.reranker, named.rerankers, ranking=ranking.get, runtime=named.runtime)
+        return LoadedPairModels(named.reranker, named.rerankers, ranking=ranking.get, computing=computing)
 
     def catalog() -> Sequence[CatalogEntry]:
         from models.catalog import served

@@ -15,6 +15,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("core", "index", "models", "ingest", "service", "cli")
 OWN = {*PACKAGES, "tests", "benchmarks"}
+TRAIN = {"accelerate", "datasets", "matplotlib", "sentence_transformers", "torch", "transformers"}
+"""What only the extra `train` brings."""
+MAY_NAME_TRAIN = {
+    "models/training": "makes models",
+    "models/runtimes/torch": "runs what OpenVINO does not",
+    "models/architectures/joint.py": "the joint reranker where it is trained",
+    "models/tokenizer.py": "builds a tokenizer that a folder has only the vocabulary of",
+}
+"""Where it may be named, and why: nothing else of the product needs it."""
 CORE_MAY_NAME = {"ir_measures", "numpy", "pydantic"}
 LONGEST_MODULE = 300
 PARTS = {"pydantic-core": "pydantic", "werkzeug": "flask"}
@@ -62,10 +71,23 @@ def test_core_names_few_libraries() -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_what_is_imported_is_required(package: str) -> None:
-    """An installation needs nothing that setup.cfg does not name."""
+    """An installation needs nothing that setup.cfg does not name: the base, but for what the extra `train` brings."""
     owners = packages_distributions()
-    needed = {canonical(owner) for name in libraries(package) for owner in owners.get(name, [name])}
+    needed = {canonical(owner) for name in libraries(package) - TRAIN for owner in owners.get(name, [name])}
     assert {PARTS.get(name, name) for name in needed} - declared(extras=False) == set()
+    assert {canonical(name) for name in TRAIN} & declared(extras=False) == set()
+    assert {canonical(name) for name in TRAIN} - declared(extras=True) == set()
+
+
+def test_only_training_and_the_torch_runtime_name_the_training_libraries() -> None:
+    """The base is installed without them; a module that names one elsewhere would break it."""
+    named = {
+        str(file.relative_to(ROOT))
+        for package in PACKAGES
+        for file in (ROOT / package).rglob("*.py")
+        if {name.partition(".")[0] for name in _imports(file)} & TRAIN
+    }
+    assert [name for name in sorted(named) if not name.startswith(tuple(MAY_NAME_TRAIN))] == []
 
 
 def test_what_is_required_is_pinned() -> None:

@@ -23,7 +23,7 @@ from models.catalog import DEFAULT, resolve
 from models.encoder import BiEncoder
 from models.folder import ModelFolder
 from models.reranker import CrossEncoderReranker
-from models.runtimes.torch import REFERENCE
+from models.runtimes.torch.runtime import TORCH_REFERENCE
 
 _QUERIES = 24
 _POOL = 300
@@ -83,7 +83,7 @@ def measure(place: Place) -> list[Line]:
         return RankingModel(reranker, said, stop_probability=stop)
 
     full = CrossEncoderReranker.from_folder(folder)
-    reference = _run(model(CrossEncoderReranker.from_folder(folder, placement=REFERENCE)), asked)
+    reference = _run(model(CrossEncoderReranker.from_folder(folder, runtime=TORCH_REFERENCE)), asked)
     whole = _run(model(full), asked)
     first = float(np.mean([q.ndcg([c.doc_id for c in q.candidates]) for q in asked]))
     how = f"{place.dataset.name}: {_QUERIES} queries, {_DEPTH} candidates, {folder.name}"

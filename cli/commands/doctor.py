@@ -19,7 +19,19 @@ from core.settings import Settings
 
 @click.command(name="doctor")
 @partial(judged_flags, required=False)
-@settings_flags("depth", "mode", "store", "encoder", "reranker", "rerankers", "models_home", "runtime", "fusion")
+@settings_flags(
+    "depth",
+    "mode",
+    "store",
+    "encoder",
+    "reranker",
+    "rerankers",
+    "models_home",
+    "runtime",
+    "precision",
+    "cache_dir",
+    "fusion",
+)
 @json_flag
 @click.pass_context
 def command(

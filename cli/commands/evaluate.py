@@ -41,6 +41,8 @@ REPORT = "report.json"
     "reranker",
     "models_home",
     "runtime",
+    "precision",
+    "cache_dir",
     "fusion",
     "fast_reranker",
     "contenders",

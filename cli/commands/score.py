@@ -28,7 +28,7 @@ TEXT_CHARS = 40
     help='A file of JSON lines, {"text1", "text2"} or ["…", "…"]; - reads stdin.',
 )
 @click.option("--model", help="Built-in name, model folder or hub id.  [default: the setting reranker]")
-@settings_flags("reranker", "models_home", "runtime")
+@settings_flags("reranker", "models_home", "runtime", "precision", "cache_dir")
 @json_flag
 def command(
     *, texts: tuple[str, ...], pairs: Path | None, model: str | None, as_json: bool, settings: Settings
@@ -42,6 +42,7 @@ def command(
         raise Misused("give two texts, or --pairs FILE")
     if texts and len(texts) != 2:
         raise Misused(f"give two texts, not {len(texts)}; a text of several words needs quotes")
+    from models.computing import Computing
     from models.pair_models import load_pair_model
     from models.promotion import with_promoted
 
@@ -49,7 +50,7 @@ def command(
     if not read:
         raise Failed(f"{pairs}: holds no pair")
     name = model or with_promoted(settings).reranker
-    predictions = load_pair_model(name, runtime=settings.runtime).predict(read)
+    predictions = load_pair_model(name, computing=Computing.of(settings)).predict(read)
     if as_json:
         print_json([_described(pair, predictions, i) for i, pair in enumerate(read)])
     else:

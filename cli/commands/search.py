@@ -34,6 +34,8 @@ TITLE_CHARS, TEXT_CHARS = 32, 72
     "reranker",
     "models_home",
     "runtime",
+    "precision",
+    "cache_dir",
     "fusion",
     "fast_reranker",
     "contenders",

@@ -26,6 +26,8 @@ SERVING = (
     "rerankers",
     "models_home",
     "runtime",
+    "precision",
+    "cache_dir",
     "mode",
     "depth",
     "k",

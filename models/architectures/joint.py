@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, BertConfig, BertModel
 
 from core.errors import ModelInvalid
-from models.runtimes.quiet import quiet
+from models.runtimes.torch.quiet import quiet
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"

@@ -6,45 +6,27 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from models.architectures.cross import BertClassifier, PairClassifier, as_float32
 from models.architectures.rows import Rows
 from models.folder import ModelFolder
-from models.runtimes.bert import in_family
-from models.runtimes.torch import Placement
+from models.runtime import ModelRuntime, PairClassifier
 from models.tokenizer import Ids, Template, TextTokenizer
 
 
 class LabelNetwork:
     """Reads texts whose tokens fit: sequence by sequence, with the special tokens around them."""
 
-    def __init__(
-        self,
-        classifier: PairClassifier,
-        *,
-        templates: tuple[Template, Template],
-        max_tokens: int,
-        placement: Placement,
-    ) -> None:
+    def __init__(self, classifier: PairClassifier, *, templates: tuple[Template, Template], max_tokens: int) -> None:
         self._classifier = classifier
         self._single, self._pair = templates
         self._max_tokens = max_tokens
-        self._placement = placement
 
     @classmethod
-    def from_folder(cls, folder: ModelFolder, tokenizer: TextTokenizer, *, placement: Placement) -> Self:
+    def from_folder(cls, folder: ModelFolder, tokenizer: TextTokenizer, *, runtime: ModelRuntime) -> Self:
         """Raises ModelInvalid for weights that are missing or broken."""
-        classifier: PairClassifier
-        if in_family(folder):
-            classifier = BertClassifier(folder, placement=placement)
-        else:
-            from models.runtimes.hugging_face import HuggingFaceClassifier
-
-            classifier = HuggingFaceClassifier(folder, placement=placement)
         templates = tokenizer.single_template(), tokenizer.pair_template()
-        return cls(classifier, templates=templates, max_tokens=folder.max_tokens, placement=placement)
+        return cls(runtime.classifier(folder), templates=templates, max_tokens=folder.max_tokens)
 
     def room(self, *, pair: bool) -> int:
         """Tokens of one text, or of both of a pair, that are read."""
@@ -53,12 +35,8 @@ class LabelNetwork:
     def logits(self, texts: Sequence[tuple[Ids, Ids | None]]) -> NDArray[np.float32]:
         """float32 (len(texts), labels) for tokens that fit the room: one batch, in one go."""
         sequences, seconds = zip(*(self._sequence(first, second) for first, second in texts), strict=True)
-        with torch.inference_mode():
-            rows = Rows.of(sequences, pad_id=self._pair.pad_id, placement=self._placement)
-            types = torch.zeros_like(rows.ids)
-            for row, second in zip(types, seconds, strict=True):
-                row[second:] = self._pair.second_type
-            return as_float32(self._classifier(rows, types))
+        rows = Rows.of(sequences, pad_id=self._pair.pad_id)
+        return self._classifier.labels(rows, rows.types(seconds, second_type=self._pair.second_type))
 
     def _sequence(self, first: Ids, second: Ids | None) -> tuple[Ids, int]:
         """The whole sequence, and where its second text begins."""

@@ -17,7 +17,7 @@ from core.errors import ModelInvalid
 from models.architectures.joint import JointReranker
 from models.catalog import DEFAULT, resolve
 from models.folder import ModelFolder
-from models.runtimes.quiet import quiet
+from models.runtimes.torch.quiet import quiet
 from models.training.batches import CrossBatches, JointBatches, ListBatches
 from models.training.list_model import CrossScorer, JointScorer
 from models.training.lists import RankingList

@@ -8,7 +8,7 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase
 
 from models.folder import ModelFolder
-from models.runtimes.quiet import quiet
+from models.runtimes.torch.quiet import quiet
 from models.training.encoder_model import TextEncoder
 
 _MODULES = (("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize"))

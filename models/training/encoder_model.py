@@ -13,7 +13,7 @@ from transformers import AutoModel
 from core.document import Vectors
 from core.errors import ModelInvalid
 from models.folder import ModelFolder
-from models.runtimes.quiet import quiet
+from models.runtimes.torch.quiet import quiet
 from models.sentence_layout import Pooling
 from models.training.precision import autocast
 from models.training.text_batches import TextBatches

@@ -17,7 +17,7 @@ from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCall
 from transformers.trainer_callback import TrainerControl, TrainerState
 
 from core.errors import TrainingFailed
-from models.runtimes.quiet import quiet
+from models.runtimes.torch.quiet import quiet
 from models.training.checkpoints import last_checkpoint
 from models.training.interrupt import Interrupt
 from models.training.length_groups import Places

@@ -13,22 +13,25 @@ from core.errors import ModelInvalid, ModelOutputInvalid
 from models.catalog import DEFAULT, resolve
 from models.encoder import BiEncoder
 from models.folder import ModelFolder
-from models.runtimes.torch import REFERENCE, Placement
+from models.runtime import ModelRuntime
+from models.runtimes.torch.placement import Placement
+from models.runtimes.torch.runtime import TORCH_REFERENCE, TorchRuntime
 from tests.models import tiny
+from tests.models.ways import OPENVINO_WAYS
 
-BF16 = Placement(torch.device("cpu"), torch.bfloat16)
+BF16 = TorchRuntime(Placement(torch.device("cpu"), torch.bfloat16))
 TEXTS = ["what is a cat", "the dog and the green tea " * 20, "x", "", "the dog", "what is a cat", "perché 日本 no"]
 
 
 @pytest.fixture(scope="module")
 def minilm() -> BiEncoder:
     """The built-in encoder in float32."""
-    return BiEncoder.from_folder(resolve(DEFAULT, role="encoder"), placement=REFERENCE)
+    return BiEncoder.from_folder(resolve(DEFAULT, role="encoder"), runtime=TORCH_REFERENCE)
 
 
-def loaded(folder: Path, placement: Placement = REFERENCE) -> BiEncoder:
+def loaded(folder: Path, runtime: ModelRuntime = TORCH_REFERENCE) -> BiEncoder:
     """The encoder of a folder."""
-    return BiEncoder.from_folder(ModelFolder.read(folder), placement=placement)
+    return BiEncoder.from_folder(ModelFolder.read(folder), runtime=runtime)
 
 
 def theirs(folder: Path) -> SentenceTransformer:
@@ -74,10 +77,10 @@ def test_prompts_stand_before_the_texts(tmp_path: Path) -> None:
     np.testing.assert_allclose(prompted.encode_documents(["tea"]), plain[1:], atol=1e-6)
 
 
-@pytest.mark.parametrize(("placement", "tolerance"), [(REFERENCE, 1e-5), (BF16, 1e-2)])
-def test_a_vector_does_not_depend_on_its_batch(tmp_path: Path, placement: Placement, tolerance: float) -> None:
+@pytest.mark.parametrize(("runtime", "tolerance"), [(TORCH_REFERENCE, 1e-5), (BF16, 1e-2), *OPENVINO_WAYS])
+def test_a_vector_does_not_depend_on_its_batch(tmp_path: Path, runtime: ModelRuntime, tolerance: float) -> None:
     """Alone or among others, longer or shorter: the same vector."""
-    encoder = loaded(tiny.bert(tmp_path), placement)
+    encoder = loaded(tiny.bert(tmp_path), runtime)
 
     together = encoder.encode_documents(TEXTS)
 
@@ -87,7 +90,7 @@ def test_a_vector_does_not_depend_on_its_batch(tmp_path: Path, placement: Placem
 
 def test_bfloat16_stays_near_float32(minilm: BiEncoder) -> None:
     """What the fast precision costs: a cosine distance below a thousandth."""
-    fast = BiEncoder.from_folder(resolve(DEFAULT, role="encoder"), placement=BF16)
+    fast = BiEncoder.from_folder(resolve(DEFAULT, role="encoder"), runtime=BF16)
 
     cosines = (fast.encode_documents(TEXTS) * minilm.encode_documents(TEXTS)).sum(axis=1)
 

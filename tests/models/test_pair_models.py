@@ -13,10 +13,9 @@ from core.pairs import TextPair
 from models.folder import ModelFolder
 from models.loading import LoadedModels
 from models.pair_models import LabellingPairModel, LoadedPairModels, ScoringPairModel, load_pair_model
-from models.runtimes.torch import Placement
+from models.runtimes.torch.runtime import TORCH_REFERENCE
 from tests.models import tiny
 
-FLOAT32 = Placement(torch.device("cpu"), torch.float32)
 PAIRS: list[TextPair] = [
     ("what is green tea", "tea is green."),
     ("a cat", "the dog of the cat , and a long one"),
@@ -39,7 +38,7 @@ def classifier(folder: Path, kind: str = "bert") -> Path:
 def test_a_classifier_says_what_transformers_says(tmp_path: Path, kind: str) -> None:
     """Labels from config.json, logits and softmax as the reference has them, of pairs and of single texts."""
     folder = classifier(tmp_path / kind, kind)
-    said = LabellingPairModel(ModelFolder.read(folder), placement=FLOAT32).predict(PAIRS)
+    said = LabellingPairModel(ModelFolder.read(folder), runtime=TORCH_REFERENCE).predict(PAIRS)
 
     reference = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)

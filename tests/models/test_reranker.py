@@ -16,18 +16,21 @@ from core.errors import ModelInvalid
 from models.architectures.joint import JointReranker
 from models.folder import ModelFolder
 from models.reranker import CrossEncoderReranker
-from models.runtimes.torch import REFERENCE, Placement
+from models.runtime import ModelRuntime
+from models.runtimes.torch.placement import Placement
+from models.runtimes.torch.runtime import TORCH_REFERENCE, TorchRuntime
 from models.tokenizer import TextTokenizer
 from tests.models import tiny
+from tests.models.ways import OPENVINO_WAYS
 
-BF16 = Placement(torch.device("cpu"), torch.bfloat16)
+BF16 = TorchRuntime(Placement(torch.device("cpu"), torch.bfloat16))
 QUERY = "what is a cat"
 TEXTS = ["the dog and the green tea", "a cat " * 60, "x", "", "it is a cat .", "the dog and the green tea", "日本"]
 
 
-def loaded(folder: Path, placement: Placement = REFERENCE) -> CrossEncoderReranker:
+def loaded(folder: Path, runtime: ModelRuntime = TORCH_REFERENCE) -> CrossEncoderReranker:
     """The reranker of a folder."""
-    return CrossEncoderReranker.from_folder(ModelFolder.read(folder), placement=placement)
+    return CrossEncoderReranker.from_folder(ModelFolder.read(folder), runtime=runtime)
 
 
 def joint(folder: Path, *, apart_layers: int = 1) -> Path:
@@ -106,12 +109,12 @@ def test_a_joint_reranker_scores_as_it_was_trained(tmp_path: Path, apart_layers:
 
 
 @pytest.mark.parametrize("build", [lambda folder: tiny.bert(folder, labels=1), joint])
-@pytest.mark.parametrize(("placement", "tolerance"), [(REFERENCE, 1e-5), (BF16, 1e-2)])
+@pytest.mark.parametrize(("runtime", "tolerance"), [(TORCH_REFERENCE, 1e-5), (BF16, 1e-2), *OPENVINO_WAYS])
 def test_a_score_does_not_depend_on_its_batch(
-    tmp_path: Path, build: Callable[[Path], Path], placement: Placement, tolerance: float
+    tmp_path: Path, build: Callable[[Path], Path], runtime: ModelRuntime, tolerance: float
 ) -> None:
     """Alone, among others, or under a deadline: the same logit."""
-    reranker = loaded(build(tmp_path), placement)
+    reranker = loaded(build(tmp_path), runtime)
 
     together = reranker.score(QUERY, TEXTS).logits
 

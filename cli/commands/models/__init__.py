@@ -5,14 +5,15 @@ from __future__ import annotations
 import click
 
 from cli.commands.models.calibrate import calibrate
+from cli.commands.models.convert import convert
 from cli.commands.models.listing import list_models, show
 from cli.commands.models.promote import promote, rollback
 
 
 @click.group(name="models")
 def command() -> None:
-    """List and show models, calibrate their scores, and choose the default one by what judgments say."""
+    """List, show and convert models, calibrate their scores, and choose the default one by what judgments say."""
 
 
-for _each in (list_models, show, calibrate, promote, rollback):
+for _each in (list_models, show, convert, calibrate, promote, rollback):
     command.add_command(_each)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     help="The share of relevant ones among the hits that min_score lets through.",
 )
 @click.option("--output", type=click.Path(path_type=Path), help="Write a copy with the fit, and leave MODEL as it is.")
-@settings_flags("depth", "mode", "store", "encoder", "runtime")
+@settings_flags("depth", "mode", "store", "encoder", "runtime", "precision", "cache_dir")
 @json_flag
 def calibrate(
     *,

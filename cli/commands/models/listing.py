@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from cli.flags import json_flag, settings_flags
@@ -28,17 +30,30 @@ def list_models(*, as_json: bool, settings: Settings) -> None:
 
 @click.command(name="show")
 @click.argument("name")
-@settings_flags("encoder", "reranker", "rerankers", "models_home")
+@settings_flags("encoder", "reranker", "rerankers", "models_home", "runtime", "precision", "cache_dir")
 @json_flag
 def show(*, name: str, as_json: bool, settings: Settings) -> None:
     """One model. NAME is a built-in name, or one that the settings name."""
     from models.catalog import catalog
     from models.promotion import with_promoted
 
-    entries = {entry.name: entry.to_json() for entry in catalog(with_promoted(settings))}
+    entries = {entry.name: entry for entry in catalog(with_promoted(settings))}
     if name not in entries:
         raise ModelNotFound(f'no model "{name}"; there are: {", ".join(entries)}')
+    shown = {**entries[name].to_json(), **_computed(entries[name].path, settings)}
     if as_json:
-        print_json(entries[name])
+        print_json(shown)
     else:
-        print_table(["", ""], [[key, value] for key, value in entries[name].items()])
+        print_table(["", ""], [[key, value] for key, value in shown.items()])
+
+
+def _computed(path: Path, settings: Settings) -> dict[str, object]:
+    """What computes the model, as far as it has been found out."""
+    from models.computing import Computing
+    from models.conversion import preparation
+    from models.folder import ModelFolder
+
+    found = preparation(ModelFolder.read(path), Computing.of(settings))
+    if found is None:
+        return {"runtime": None, "precision": None, "converted": None, "ready": False, "trials": []}
+    return {key: value for key, value in found.to_json().items() if key != "name"}

@@ -34,7 +34,9 @@ BUILT_IN = "default"
     show_default=True,
     help="How sure it must be that NEW orders better.",
 )
-@settings_flags("depth", "mode", "store", "encoder", "reranker", "models_home", "runtime", "fusion")
+@settings_flags(
+    "depth", "mode", "store", "encoder", "reranker", "models_home", "runtime", "precision", "cache_dir", "fusion"
+)
 @json_flag
 @click.pass_context
 def promote(

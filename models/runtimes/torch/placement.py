@@ -10,12 +10,17 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from core.errors import ModelInvalid
+from core.settings import Precision
 from models.folder import ModelFolder
+from models.runtimes.family import SAVE_ADVICE, WEIGHTS_FILE
 
-WEIGHTS_FILE = "model.safetensors"
+_NAMES: Mapping[torch.dtype, Precision] = {
+    torch.float32: "float32",
+    torch.bfloat16: "bfloat16",
+    torch.float16: "float16",
+}
 _CPU_INFO = Path("/proc/cpuinfo")
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
-_ADVICE = "save the model with save_pretrained (safe_serialization) in transformers"
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,11 @@ class Placement:
 
     device: torch.device
     dtype: torch.dtype
+
+    @property
+    def precision(self) -> Precision:
+        """The dtype's name."""
+        return _NAMES[self.dtype]
 
     @property
     def batch_tokens(self) -> int:
@@ -43,11 +53,23 @@ def best_placement() -> Placement:
     return Placement(torch.device("cpu"), torch.bfloat16 if _multiplies_in_bf16(_CPU_INFO) else torch.float32)
 
 
+def precisions() -> list[Precision]:
+    """What torch computes in here, the exact one first."""
+    best = best_placement().precision
+    return ["float32"] if best == "float32" else ["float32", best]
+
+
+def placement_for(precision: Precision) -> Placement:
+    """Where torch computes in *precision*, one of `precisions()`."""
+    best = best_placement()
+    return best if best.precision == precision else Placement(best.device, torch.float32)
+
+
 def read_weights(folder: ModelFolder) -> dict[str, torch.Tensor]:
     """Every tensor of model.safetensors, as stored. Raises ModelInvalid when there is none or it is broken."""
     file = folder.weights / WEIGHTS_FILE
     if not file.exists():
-        raise ModelInvalid(f"{folder.path}: there is no {WEIGHTS_FILE}; {_ADVICE}")
+        raise ModelInvalid(f"{folder.path}: there is no {WEIGHTS_FILE}; {SAVE_ADVICE}")
     try:
         with safe_open(str(file), framework="pt") as tensors:
             return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 - not a mapping

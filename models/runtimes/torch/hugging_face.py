@@ -9,28 +9,28 @@ import torch
 
 from core.errors import ModelInvalid
 from models.folder import ModelFolder
-from models.runtimes.quiet import quiet
-from models.runtimes.torch import Placement
+from models.runtimes.torch.placement import Placement
+from models.runtimes.torch.quiet import quiet
 
 if TYPE_CHECKING:
-    from models.architectures.rows import Rows
+    from models.runtimes.torch.rows import TorchRows
 
 
 class HuggingFaceClassifier:
-    """A PairClassifier over AutoModelForSequenceClassification."""
+    """A classifier over AutoModelForSequenceClassification."""
 
     def __init__(self, folder: ModelFolder, *, placement: Placement) -> None:
         from transformers import AutoModelForSequenceClassification
 
         self._model = _load(AutoModelForSequenceClassification, folder, placement)
 
-    def __call__(self, rows: Rows, types: torch.Tensor) -> torch.Tensor:
+    def __call__(self, rows: TorchRows, types: torch.Tensor) -> torch.Tensor:
         """float32 (n, labels)."""
         return cast(torch.Tensor, _run(self._model, rows, types).logits).float()
 
 
 class HuggingFaceBody:
-    """A TextBody over AutoModel."""
+    """A body over AutoModel."""
 
     def __init__(self, folder: ModelFolder, *, placement: Placement) -> None:
         from transformers import AutoModel
@@ -38,7 +38,7 @@ class HuggingFaceBody:
         self._model = _load(AutoModel, folder, placement)
         self.hidden = int(self._model.config.hidden_size)
 
-    def __call__(self, rows: Rows, *, first_only: bool) -> torch.Tensor:
+    def __call__(self, rows: TorchRows, *, first_only: bool) -> torch.Tensor:
         """(n, longest, hidden)."""
         del first_only  # transformers computes all positions
         return cast(torch.Tensor, _run(self._model, rows, torch.zeros_like(rows.ids)).last_hidden_state)
@@ -62,7 +62,7 @@ def _load(auto: Any, folder: ModelFolder, placement: Placement) -> Any:
     return model.eval().to(placement.device)
 
 
-def _run(model: Any, rows: Rows, types: torch.Tensor) -> Any:
+def _run(model: Any, rows: TorchRows, types: torch.Tensor) -> Any:
     inputs = {"input_ids": rows.ids, "attention_mask": rows.mask}
     if "token_type_ids" in inspect.signature(model.forward).parameters:
         inputs["token_type_ids"] = types

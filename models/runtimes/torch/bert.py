@@ -7,61 +7,14 @@ residual inside the products, and in the last layer only the positions that are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
 
-from core.errors import ModelInvalid
-from models.folder import CONFIG_FILE, ModelFolder
-from models.runtimes.linear import Linear
-from models.runtimes.torch import Placement, tensor
-
-_ROBERTA = frozenset({"roberta", "xlm-roberta", "camembert"})
-_FAMILY = _ROBERTA | {"bert"}
-_OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
-_MARK = "embeddings.word_embeddings.weight"
-
-
-@dataclass(frozen=True)
-class BertShape:
-    """The numbers of config.json that the arithmetic needs."""
-
-    layers: int
-    heads: int
-    hidden: int
-    epsilon: float
-    first_position: int
-
-    @classmethod
-    def of(cls, folder: ModelFolder) -> BertShape:
-        """Raises ModelInvalid, naming the key, for one that is missing or no number."""
-
-        def number(key: str) -> float:
-            value = folder.config.get(key)
-            if not isinstance(value, int | float):
-                raise ModelInvalid(f"{folder.weights / CONFIG_FILE}: {key}: must be a number, not {value!r}")
-            return value
-
-        roberta = folder.config.get("model_type") in _ROBERTA
-        return cls(
-            layers=int(number("num_hidden_layers")),
-            heads=int(number("num_attention_heads")),
-            hidden=int(number("hidden_size")),
-            epsilon=number("layer_norm_eps"),
-            first_position=int(number("pad_token_id")) + 1 if roberta else 0,
-        )
-
-
-def in_family(folder: ModelFolder) -> bool:
-    """Whether the layers here compute what the folder's model computes."""
-    config = folder.config
-    return (
-        config.get("model_type") in _FAMILY
-        and config.get("hidden_act", "gelu") == "gelu"
-        and config.get("position_embedding_type", "absolute") in ("absolute", None)
-        and not config.get("is_decoder")
-    )
+from models.folder import ModelFolder
+from models.runtimes.family import BertShape
+from models.runtimes.torch.linear import Linear
+from models.runtimes.torch.placement import Placement, tensor
 
 
 class BertEmbeddings:
@@ -165,19 +118,3 @@ def padding_bias(lengths: torch.Tensor, longest: int, *, placement: Placement) -
     # Not minus infinity, whose softmax is NaN where a row has nothing else.
     lowest = torch.finfo(placement.dtype).min / 2
     return torch.zeros(padded.shape, dtype=placement.dtype, device=lengths.device).masked_fill_(padded, lowest)[:, None]
-
-
-def bert_weights(weights: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """The body's tensors by their plain names, and all others: the head's."""
-    named = {_modern(name): value for name, value in weights.items()}
-    mark = next((name for name in named if name.endswith(_MARK)), _MARK)
-    prefix = mark.removesuffix(_MARK)
-    inside = {n.removeprefix(prefix): v for n, v in named.items() if n.startswith(prefix)} if prefix else named
-    return inside, {n: v for n, v in named.items() if not prefix or not n.startswith(prefix)}
-
-
-def _modern(name: str) -> str:
-    for old, new in _OLD_NAMES.items():
-        if name.endswith(old):
-            return name.removesuffix(old) + new
-    return name

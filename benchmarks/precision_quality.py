@@ -1,0 +1,114 @@
+"""What a precision costs: nDCG@10 against float32, on the same candidates, for the reranker and for the encoder.
+
+    python -m benchmarks.precision_quality --data DIR [--sets scifact squad_it] [--queries 100] [--reranker NAME]
+
+Candidates are the 50 documents nearest by the float32 encoder, among at most 2,000 that hold all relevant ones. The
+reranker ranks them alone, without the first stage's score. The encoder's own order, by each precision's vectors, is
+compared likewise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.intervals import paired_difference
+from core.judgments import Dataset, load_dataset
+from models.catalog import DEFAULT, resolve
+from models.computing import Computing
+from models.encoder import BiEncoder
+from models.reranker import CrossEncoderReranker
+from models.runtimes.choice import Way, open_runtime
+
+DEPTH = 50
+DOCUMENTS = 2000
+WAYS = [Way("openvino", precision) for precision in ("float32", "bfloat16", "int8")]
+
+
+def documents(folder: Path, dataset: Dataset) -> dict[str, str]:
+    """The relevant documents of *dataset* and the first others, by id."""
+    wanted = {doc_id for query in dataset.queries for doc_id in query.relevance}
+    texts: dict[str, str] = {}
+    with gzip.open(folder / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
+        records = [json.loads(line) for line in lines]
+    for record in sorted(records, key=lambda record: str(record["_id"]) not in wanted):
+        texts[str(record["_id"])] = f"{record.get('title', '')} {record['text']}".strip()
+        if len(texts) == max(DOCUMENTS, len(wanted)):
+            break
+    return texts
+
+
+def ndcg(order: list[str], relevant: dict[str, int]) -> float:
+    """nDCG@10 of document ids, best first (Järvelin and Kekäläinen, 2002; linear gains)."""
+
+    def gain(grades: list[int]) -> float:
+        return sum(grade / math.log2(place + 2) for place, grade in enumerate(grades[:10]))
+
+    ideal = gain(sorted(relevant.values(), reverse=True))
+    return gain([relevant.get(doc_id, 0) for doc_id in order]) / ideal if ideal else 0.0
+
+
+def main() -> None:
+    """Print a line for each set, model and precision."""
+    arguments = _arguments()
+    for name in arguments.sets:
+        folder = arguments.data / name
+        dataset = load_dataset(folder, arguments.split.get(name)).sampled(arguments.queries)
+        _measure(name, dataset, documents(folder, dataset), arguments.reranker)
+
+
+def _measure(name: str, dataset: Dataset, texts: dict[str, str], reranker: str) -> None:
+    ids, queries = list(texts), [query.text for query in dataset.queries]
+    relevant = [dict(query.relevance) for query in dataset.queries]
+    cosines = []
+    for way in WAYS:
+        encoder = BiEncoder.from_folder(resolve(DEFAULT, role="encoder"), runtime=open_runtime(way, Computing()))
+        cosines.append(encoder.encode_queries(queries) @ encoder.encode_documents(list(texts.values())).T)
+    orders = [[[ids[i] for i in np.argsort(-row)[:DEPTH]] for row in each] for each in cosines]
+    _lines(name, "encoder", [_values(each, relevant) for each in orders])
+    candidates = orders[0]
+    found = []
+    for way in WAYS:
+        model = CrossEncoderReranker.from_folder(
+            resolve(reranker, role="reranker"), runtime=open_runtime(way, Computing())
+        )
+        ranked = []
+        for query, few in zip(queries, candidates, strict=True):
+            logits = model.score(query, [texts[doc_id] for doc_id in few]).logits
+            ranked.append([few[i] for i in np.argsort(-logits, kind="stable")])
+        found.append(_values(ranked, relevant))
+    _lines(name, "reranker", found)
+
+
+def _values(orders: list[list[str]], relevant: list[dict[str, int]]) -> NDArray[np.float64]:
+    return np.array([ndcg(order, grades) for order, grades in zip(orders, relevant, strict=True)])
+
+
+def _lines(name: str, model: str, values: list[NDArray[np.float64]]) -> None:
+    for way, each in zip(WAYS, values, strict=True):
+        interval = paired_difference(each, values[0])
+        print(
+            f"{name:12} {model:9} {way.precision:9} nDCG@10 {each.mean():.4f}, against float32 {interval.mean:+.4f}"
+            f" [{interval.low:+.4f}, {interval.high:+.4f}] over {len(each)} queries",
+            flush=True,
+        )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the sets, BEIR layout")
+    parser.add_argument("--sets", nargs="+", default=["scifact", "squad_it"])
+    parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument("--reranker", default=DEFAULT)
+    parser.set_defaults(split={"scifact": "train", "squad_it": "dev"})
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

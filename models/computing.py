@@ -1,0 +1,50 @@
+"""What computes the models, as the settings say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+
+from core.settings import Precision, Runtime, Settings
+
+DEFAULT_CACHE = Path(str(Settings.model_fields["cache_dir"].default))
+
+
+class ComputingSettings(Protocol):
+    """The settings that say what computes."""
+
+    @property
+    def runtime(self) -> Runtime:
+        """The library."""
+
+    @property
+    def precision(self) -> Precision:
+        """Of the matrix products."""
+
+    @property
+    def cache_dir(self) -> str:
+        """Where converted models are kept."""
+
+
+@dataclass(frozen=True)
+class Computing:
+    """A runtime and a precision, or `auto` for the fastest; what is found out and converted is kept in *cache_dir*."""
+
+    runtime: Runtime = "auto"
+    precision: Precision = "auto"
+    cache_dir: Path = DEFAULT_CACHE
+
+    @classmethod
+    def of(cls, settings: ComputingSettings) -> Self:
+        """As *settings* say it."""
+        return cls(settings.runtime, settings.precision, Path(settings.cache_dir))
+
+    @property
+    def cache(self) -> Path:
+        """The cache's folder, the user's own named in full."""
+        return self.cache_dir.expanduser()
+
+
+COMPUTED_FASTEST = Computing()
+"""What nobody has decided is the fastest, kept in the default folder."""

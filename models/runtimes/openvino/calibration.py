@@ -1,0 +1,129 @@
+"""How the inputs of a model's matrix products are rounded to int8: found on real texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from models.folder import ModelFolder
+from models.runtimes.openvino.graphs import BODY, LOWER, UPPER, build
+from models.runtimes.openvino.products import MeasuredProducts, Node, Product
+from models.runtimes.openvino.rounding import Rounding, Seen, best_rounding
+from models.runtimes.openvino.tensors import Array
+from models.runtimes.sample import sample
+from models.tokenizer import Ids, TextTokenizer
+
+_LONGEST_QUERY, _LONGEST_PASSAGE = 48, 160
+_ROWS_A_TEXT = 6
+Inputs = tuple[NDArray[Any], ...]
+
+
+def calibrated(folder: ModelFolder) -> dict[str, Rounding]:
+    """For each input of a product how it is rounded, from what the model makes of the sample's texts.
+
+    Raises ModelInvalid for tensors that are missing.
+    """
+    products = MeasuredProducts()
+    model = build(folder, products)
+    graphs = {name: _Measuring(graph, products.found) for name, graph in model.graphs.items()}
+    match folder.architecture:
+        case "joint":
+            for query, passage in _apart(folder):
+                halves = [graphs[LOWER](side)[0] for side in (query, passage)]
+                graphs[UPPER]((halves[0], query[1], halves[1], passage[1]))
+        case "cross-encoder":
+            for inputs in _pairs(folder):
+                graphs[BODY](inputs)
+        case "bi-encoder":
+            for query, passage in _apart(folder):
+                graphs[BODY](query)
+                graphs[BODY](passage)
+    return {
+        name: best_rounding(seen, products.found[name].weight)
+        for graph in graphs.values()
+        for name, seen in graph.seen().items()
+    }
+
+
+class _Measuring:
+    """A graph that remembers what it saw at the inputs of *products*, those of them that are its own."""
+
+    def __init__(self, graph: openvino.Model, products: Mapping[str, Product]) -> None:
+        own = {op.get_friendly_name() for op in graph.get_ops()}
+        found = {name: _output(product.x) for name, product in products.items()}
+        found = {name: x for name, x in found.items() if x.get_node().get_friendly_name() in own}
+        self._names = list(found)
+        self._rows: dict[str, list[Array]] = {name: [] for name in found}
+        self._bounds: dict[str, list[Array]] = {name: [] for name in found}
+        outputs = [*(result.input_value(0) for result in graph.results), *found.values()]
+        measuring = openvino.Model(outputs, graph.get_parameters(), "measuring")
+        self._compiled = openvino.Core().compile_model(measuring, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def __call__(self, inputs: Inputs) -> list[NDArray[Any]]:
+        """The graph's own outputs."""
+        answers = [answer.copy() for answer in self._compiled(list(inputs)).values()]
+        own = len(answers) - len(self._names)
+        for name, values in zip(self._names, answers[own:], strict=True):
+            self._see(name, values[0])
+        return answers[:own]
+
+    def seen(self) -> dict[str, Seen]:
+        """What came to each input, by its name."""
+        return {
+            name: Seen(np.concatenate(rows), *_ends(np.stack(self._bounds[name]))) for name, rows in self._rows.items()
+        }
+
+    def _see(self, name: str, values: Array) -> None:  # (tokens, channels)
+        self._bounds[name].append(np.stack(_ends(values)))
+        places = np.linspace(0, len(values) - 1, _ROWS_A_TEXT).astype(np.intp)
+        self._rows[name].append(values[places])
+
+
+def _ends(values: Array) -> tuple[Array, Array]:
+    """The lowest and highest of each channel, over all other axes."""
+    channels = values.reshape(-1, values.shape[-1])
+    return channels.min(axis=0), channels.max(axis=0)
+
+
+def _output(x: Node) -> Node:
+    return x.output(0) if hasattr(x, "output") else x
+
+
+def _apart(folder: ModelFolder) -> Iterator[tuple[Inputs, Inputs]]:
+    """Ids and lengths of a query and of a passage, each a single row with its special tokens."""
+    tokenizer = TextTokenizer.from_folder(folder)
+    template = tokenizer.single_template()
+
+    def row(ids: Ids) -> Inputs:
+        whole = np.concatenate([template.before, ids, template.after])[None]
+        return whole, np.array([whole.shape[1]], dtype=np.int32)
+
+    for query, passage in _tokens(folder, tokenizer, special=2 * template.special):
+        yield row(query), row(passage)
+
+
+def _pairs(folder: ModelFolder) -> Iterator[Inputs]:
+    """Ids, token types and length of a pair, a single row."""
+    tokenizer = TextTokenizer.from_folder(folder)
+    template = tokenizer.pair_template()
+    for query, passage in _tokens(folder, tokenizer, special=template.special):
+        head = np.concatenate([template.before, query, template.between])
+        whole = np.concatenate([head, passage, template.after])[None]
+        types = (np.arange(whole.shape[1]) >= len(head)).astype(np.int32)[None] * np.int32(template.second_type)
+        yield whole, types, np.array([whole.shape[1]], dtype=np.int32)
+
+
+def _tokens(folder: ModelFolder, tokenizer: TextTokenizer, *, special: int) -> Iterator[tuple[Ids, Ids]]:
+    """The sample's pairs as the model reads them: each question with its paragraph, and with another's."""
+    prompts, room = folder.prompts, folder.max_tokens - special
+    queries = [prompts["query"] + pair.query for pair in sample()]
+    passages = [prompts["document"] + pair.passage for pair in sample()]
+    query_ids = tokenizer.texts(queries, limit=min(room // 2, _LONGEST_QUERY)).ids
+    passage_ids = tokenizer.texts(passages, limit=min(room - room // 2, _LONGEST_PASSAGE)).ids
+    for i, query in enumerate(query_ids):
+        yield query, passage_ids[i]
+        yield query, passage_ids[(i + 5) % len(passage_ids)]

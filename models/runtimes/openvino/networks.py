@@ -1,0 +1,100 @@
+"""The three kinds of networks over compiled graphs. What follows the graphs is computed here, in float32."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.document import Vectors
+from core.settings import Precision
+from models.architectures.rows import Rows
+from models.runtime import LowerHalf
+from models.runtimes.openvino.compiled import CompiledGraph, Inputs, over_rows, padded
+from models.runtimes.openvino.converted import ConvertedModel
+from models.runtimes.openvino.graphs import BODY, LOWER, UPPER
+
+Matrix = NDArray[np.float32]
+
+
+class OpenVinoClassifier:
+    """A PairClassifier: the pooler (or RoBERTa's dense layer) and the classifier after the graph's first token."""
+
+    def __init__(self, model: ConvertedModel, *, precision: Precision) -> None:
+        self._graph = CompiledGraph(model.graphs[BODY], precision=precision)
+        self._head = model.head
+        self._positions = model.positions
+
+    def labels(self, rows: Rows, types: NDArray[np.int32]) -> Matrix:
+        """Rows and their token types (n, longest) -> float32 (n, labels)."""
+
+        def prepare(part: slice, longest: int) -> Inputs:
+            sides = (padded(numbers[part], longest=longest, positions=self._positions) for numbers in (rows.ids, types))
+            return *sides, rows.lengths[part]
+
+        first = np.concatenate([outputs[0] for outputs in over_rows(self._graph, rows, prepare)])
+        if not self._head:
+            return first  # the graph goes on to the labels
+        return self._linear(np.tanh(self._linear(first, "dense")), "out")
+
+    def _linear(self, x: Matrix, name: str) -> Matrix:
+        return cast(Matrix, x @ self._head[f"{name}.weight"].T + self._head[f"{name}.bias"])
+
+
+class OpenVinoBody:
+    """A TextBody."""
+
+    def __init__(self, model: ConvertedModel, *, precision: Precision) -> None:
+        self._graph = CompiledGraph(model.graphs[BODY], precision=precision)
+        self._positions = model.positions
+        self.dim = int(model.graphs[BODY].output(0).partial_shape[1].get_length())
+
+    def vectors(self, rows: Rows) -> Vectors:
+        """float32 (n, dim), rows of unit length."""
+
+        def prepare(part: slice, longest: int) -> Inputs:
+            return padded(rows.ids[part], longest=longest, positions=self._positions), rows.lengths[part]
+
+        return _unit(np.concatenate([outputs[0] for outputs in over_rows(self._graph, rows, prepare)]))
+
+
+class OpenVinoHalves:
+    """JointHalves. A half is kept as it comes out of the graph: float32 (1, tokens, hidden), and how many are real."""
+
+    def __init__(self, model: ConvertedModel, *, precision: Precision) -> None:
+        self._lower = CompiledGraph(model.graphs[LOWER], precision=precision)
+        self._upper = CompiledGraph(model.graphs[UPPER], precision=precision)
+        self._positions = model.positions
+        self._scale, self._bias, self._head = (model.head[name] for name in ("scale", "bias", "head.weight"))
+
+    def lower(self, rows: Rows) -> LowerHalf:
+        """One row, taken through the layers that read texts apart."""
+        (hidden,) = self._halves(rows)
+        return hidden, rows.lengths
+
+    def logits(self, query: LowerHalf, passages: Rows) -> NDArray[np.float32]:
+        """float32 (n,) for n passages beside a query that has been through the lower layers."""
+        own, length = cast(tuple[Matrix, NDArray[np.int32]], query)
+        halves = iter(self._halves(passages))
+
+        def prepare(part: slice, longest: int) -> Inputs:
+            del longest
+            return own, length, next(halves), passages.lengths[part]
+
+        outputs = over_rows(self._upper, passages, prepare)
+        mine, theirs = (_unit(np.concatenate(side)) for side in zip(*outputs, strict=True))
+        similarity = (mine * theirs) @ (1.0 + self._head[0])
+        return cast(NDArray[np.float32], (self._scale * similarity + self._bias).astype(np.float32))
+
+    def _halves(self, rows: Rows) -> list[Matrix]:
+        def prepare(part: slice, longest: int) -> Inputs:
+            return padded(rows.ids[part], longest=longest, positions=self._positions), rows.lengths[part]
+
+        return [outputs[0] for outputs in over_rows(self._lower, rows, prepare)]
+
+
+def _unit(rows: Matrix) -> Matrix:
+    """Rows of unit length."""
+    # As torch divides: a row of zeros stays one.
+    return cast(Matrix, rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12)))

@@ -1,0 +1,171 @@
+"""The three kinds of networks in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from core.document import Vectors
+from models.architectures.rows import Rows
+from models.folder import ModelFolder
+from models.runtime import LowerHalf
+from models.runtimes.family import BertShape, apart_layers, bert_weights, head_names, in_family
+from models.runtimes.torch.bert import BertEmbeddings, BertLayer
+from models.runtimes.torch.placement import Placement, read_weights, tensor
+from models.runtimes.torch.rows import TorchRows, on_device
+from models.sentence_layout import Pooling
+
+if TYPE_CHECKING:
+    from models.runtimes.torch.hugging_face import HuggingFaceBody
+
+Classify = Callable[[TorchRows, torch.Tensor], torch.Tensor]
+"""Rows and their token types int64 (n, longest) -> float32 (n, labels)."""
+
+
+class TorchClassifier:
+    """A PairClassifier."""
+
+    def __init__(self, folder: ModelFolder, *, placement: Placement) -> None:
+        self._placement = placement
+        self._classify = self._of(folder)
+
+    def labels(self, rows: Rows, types: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Rows and their token types (n, longest) -> float32 (n, labels)."""
+        with torch.inference_mode():
+            here = TorchRows.of(rows, placement=self._placement)
+            return _as_float32(self._classify(here, on_device(types, self._placement)))
+
+    def _of(self, folder: ModelFolder) -> Classify:
+        if in_family(folder):
+            return BertClassifier(folder, placement=self._placement)
+        from models.runtimes.torch.hugging_face import HuggingFaceClassifier
+
+        return HuggingFaceClassifier(folder, placement=self._placement)
+
+
+class BertClassifier:
+    """The BERT family: the pooler (or RoBERTa's dense layer) and the classifier, in float32."""
+
+    def __init__(self, folder: ModelFolder, *, placement: Placement) -> None:
+        body, head = bert_weights(read_weights(folder))
+        self._embeddings = BertEmbeddings(body, folder=folder, placement=placement)
+        layers = range(BertShape.of(folder).layers)
+        self._layers = [BertLayer(body, i, folder=folder, placement=placement) for i in layers]
+        both = {**head, **body}
+        self._dense, self._out = (
+            tuple(tensor(both, f"{name}.{part}", folder=folder).to(placement.device) for part in ("weight", "bias"))
+            for name in head_names(head)
+        )
+
+    def __call__(self, rows: TorchRows, types: torch.Tensor) -> torch.Tensor:
+        """float32 (n, labels)."""
+        hidden, bias = self._embeddings(rows.ids, types), rows.bias
+        for layer in self._layers[:-1]:
+            hidden = layer(hidden, bias)
+        first = self._layers[-1](hidden, bias, first_only=True)[:, 0].float()  # (n, hidden)
+        return functional.linear(torch.tanh(functional.linear(first, *self._dense)), *self._out)
+
+
+class TorchBody:
+    """A TextBody."""
+
+    def __init__(self, folder: ModelFolder, *, placement: Placement) -> None:
+        self._placement = placement
+        self._pooling: Pooling = folder.layout.pooling
+        self._body: BertBody | HuggingFaceBody
+        if in_family(folder):
+            self._body = BertBody(folder, placement=placement)
+        else:
+            from models.runtimes.torch.hugging_face import HuggingFaceBody
+
+            self._body = HuggingFaceBody(folder, placement=placement)
+        self.dim = self._body.hidden
+
+    def vectors(self, rows: Rows) -> Vectors:
+        """float32 (n, dim), rows of unit length."""
+        with torch.inference_mode():
+            here = TorchRows.of(rows, placement=self._placement)
+            hidden = self._body(here, first_only=self._pooling == "cls")
+            vectors = functional.normalize(self._pooled(here, hidden), dim=-1)
+            return cast(Vectors, vectors.cpu().numpy())
+
+    def _pooled(self, rows: TorchRows, hidden: torch.Tensor) -> torch.Tensor:
+        match self._pooling:
+            case "mean":
+                return rows.mean(hidden)
+            case "cls":
+                return hidden[:, 0].float()
+            case "lasttoken":
+                return hidden[torch.arange(len(hidden), device=hidden.device), rows.lengths - 1].float()
+
+
+class BertBody:
+    """A body of the BERT family."""
+
+    def __init__(self, folder: ModelFolder, *, placement: Placement) -> None:
+        shape = BertShape.of(folder)
+        weights, _ = bert_weights(read_weights(folder))
+        self.hidden = shape.hidden
+        self._embeddings = BertEmbeddings(weights, folder=folder, placement=placement)
+        self._layers = [BertLayer(weights, i, folder=folder, placement=placement) for i in range(shape.layers)]
+
+    def __call__(self, rows: TorchRows, *, first_only: bool) -> torch.Tensor:
+        """(n, longest, hidden), or (n, 1, hidden)."""
+        hidden, bias = self._embeddings(rows.ids), rows.bias
+        for layer in self._layers[:-1]:
+            hidden = layer(hidden, bias)
+        return self._layers[-1](hidden, bias, first_only=first_only)
+
+
+class TorchHalves:
+    """JointHalves with the weights and the arithmetic of JointReranker, where they are trained."""
+
+    def __init__(self, folder: ModelFolder, *, placement: Placement) -> None:
+        apart = apart_layers(folder)
+        weights = read_weights(folder)
+        body, _ = bert_weights(weights)
+        self._embeddings = BertEmbeddings(body, folder=folder, placement=placement)
+        layers = range(BertShape.of(folder).layers)
+        stack = [BertLayer(body, i, folder=folder, placement=placement) for i in layers]
+        self._apart, self._together = stack[:apart], stack[apart:]
+        self._scale, self._bias, self._head = (
+            tensor(weights, f"joint.{name}", folder=folder).to(placement.device)
+            for name in ("scale", "bias", "head.weight")
+        )
+        self._placement = placement
+
+    def lower(self, rows: Rows) -> LowerHalf:
+        """(1, tokens, hidden) on the device: one row, taken through the layers that read texts apart."""
+        with torch.inference_mode():
+            return self._lower(TorchRows.of(rows, placement=self._placement))
+
+    def logits(self, query: LowerHalf, passages: Rows) -> NDArray[np.float32]:
+        """float32 (n,) for n passages beside a query that has been through the lower layers."""
+        with torch.inference_mode():
+            rows, own = TorchRows.of(passages, placement=self._placement), cast(torch.Tensor, query)
+            n, length, bias = len(passages.ids), own.shape[1], rows.bias
+            hidden = torch.cat([own.expand(n, -1, -1), self._lower(rows)], dim=1)  # (n, query + passage, hidden)
+            if bias is not None:
+                bias = functional.pad(bias, (length, 0))  # nothing of the query is padding
+            for layer in self._together:
+                hidden = layer(hidden, bias)
+            query_means = functional.normalize(hidden[:, :length].float().mean(1), dim=-1)
+            product = query_means * functional.normalize(rows.mean(hidden[:, length:]), dim=-1)  # (n, hidden)
+            similarity = product.sum(-1) + product @ self._head[0]
+            return _as_float32(self._scale * similarity + self._bias)
+
+    def _lower(self, rows: TorchRows) -> torch.Tensor:
+        hidden, bias = self._embeddings(rows.ids), rows.bias
+        for layer in self._apart:
+            hidden = layer(hidden, bias)
+        return hidden
+
+
+def _as_float32(numbers: torch.Tensor) -> NDArray[np.float32]:
+    """In any precision, on any device, as a numpy array."""
+    return cast("NDArray[np.float32]", numbers.float().cpu().numpy())

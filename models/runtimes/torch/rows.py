@@ -1,0 +1,52 @@
+"""Rows of token ids as torch reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.architectures.rows import Rows
+from models.runtimes.torch.bert import padding_bias
+from models.runtimes.torch.placement import Placement
+
+
+@dataclass(frozen=True)
+class TorchRows:
+    """ids: int64 (n, longest), padded on the right; lengths: int64 (n,), tokens of each row."""
+
+    ids: torch.Tensor
+    lengths: torch.Tensor
+    placement: Placement
+
+    @classmethod
+    def of(cls, rows: Rows, *, placement: Placement) -> TorchRows:
+        """The same numbers on *placement*'s device."""
+        return cls(on_device(rows.ids, placement), on_device(rows.lengths, placement), placement)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row."""
+        return self.ids.shape[1]
+
+    @property
+    def bias(self) -> torch.Tensor | None:
+        """What attention adds so that padding is not read: (n, 1, longest), None without padding."""
+        return padding_bias(self.lengths, self.longest, placement=self.placement)
+
+    @property
+    def mask(self) -> torch.Tensor:
+        """int64 (n, longest): 1 on tokens, 0 on padding."""
+        return (torch.arange(self.longest, device=self.ids.device) < self.lengths[:, None]).long()
+
+    def mean(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(n, longest, hidden) -> float32 (n, hidden): the mean over each row's tokens."""
+        weights = self.mask.unsqueeze(-1).float()
+        return (hidden.float() * weights).sum(1) / self.lengths[:, None].float()
+
+
+def on_device(numbers: NDArray[np.int32], placement: Placement) -> torch.Tensor:
+    """int64, where *placement* computes."""
+    return torch.from_numpy(numbers.astype(np.int64)).to(placement.device)

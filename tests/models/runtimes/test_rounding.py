@@ -1,0 +1,53 @@
+"""Rounding to int8."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.runtimes.openvino.rounding import LEVELS, Rounding, Seen, best_rounding, whole
+
+
+def seen(rows: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Seen:
+    """All rows, and their bounds."""
+    return Seen(rows, rows.min(axis=0), rows.max(axis=0))
+
+
+@given(st.floats(-100, 0), st.floats(0, 100))
+def test_zero_is_a_step_and_the_range_holds_256(low: float, high: float) -> None:
+    """Zero stays zero, whatever the range: most values are near it."""
+    rounding = Rounding.around(np.ones(3, dtype=np.float32), low, high)
+    assert rounding.rounded(np.zeros((1, 3), dtype=np.float32)).tolist() == [[0, 0, 0]]
+    step = (rounding.high - rounding.low) / (LEVELS - 1)
+    assert rounding.low <= 0 <= rounding.high
+    assert abs(rounding.low / step - round(rounding.low / step)) < 1e-6
+
+
+def test_weights_come_back_within_half_a_step() -> None:
+    """Each output has a scale of its own."""
+    weight = np.random.default_rng(1).normal(size=(5, 16)).astype(np.float32) * np.array([[1], [10], [0.1], [3], [0]])
+    steps, scale = whole(weight.astype(np.float32))
+    assert np.abs(steps).max() <= 127
+    assert (np.abs(steps * scale - weight) <= scale / 2 + 1e-7).all()
+
+
+def test_a_channel_of_large_values_does_not_spoil_the_others() -> None:
+    """One channel a hundred times as large: the product still comes out within a hundredth of its size."""
+    random = np.random.default_rng(2)
+    rows = random.normal(size=(64, 32)).astype(np.float32)
+    rows[:, 5] *= 100
+    weight = random.normal(size=(16, 32)).astype(np.float32)
+    weight[:, 5] /= 100
+    rounding = best_rounding(seen(rows), weight)
+    steps, scale = whole(weight * rounding.smooth)
+    exact = rows @ weight.T
+    error = rounding.rounded(rows) @ (steps * scale).T - exact
+    assert np.sqrt(np.square(error).mean()) < 0.015 * exact.std()
+
+
+def test_values_of_one_sign_use_all_steps() -> None:
+    """What comes out of a GELU is hardly ever negative: half of the steps would be lost on a symmetric range."""
+    rows = np.abs(np.random.default_rng(3).normal(size=(64, 8))).astype(np.float32)
+    rounding = best_rounding(seen(rows), np.eye(8, dtype=np.float32))
+    assert rounding.low == 0
