@@ -25,9 +25,9 @@ from models.folder import ModelFolder
 from models.reranker import CrossEncoderReranker
 from models.runtimes.torch.runtime import TORCH_REFERENCE
 
-_QUERIES = 24
-_POOL = 300
-_DEPTH = 30
+_QUERIES = 40
+_POOL = 1_200
+_DEPTH = 50
 _K = 10
 _SEED = 4
 
