@@ -20,7 +20,7 @@ from models.tokenizer import Ids
 from service.components import Components
 from service.part import Part
 from service.server import serve
-from tests.fakes import FakeEncoder, FakeModels
+from tests.fakes import FakeEncoder, FakeModels, FakePairModel, FakePairModels
 from tests.models.scripted import ScriptedNetwork, scripted
 from tests.service.process import announce, wait_for
 from tests.service.served import store_with
@@ -53,6 +53,7 @@ def busy(folder: Path, settings: Settings) -> Components:
         store=Part.of("the store", store_with()),
         encoder=Part.of("the encoder", FakeEncoder()),
         rerankers=Part.of("the reranker", FakeModels(RankingModel(reranker))),
+        pair_models=Part.of("the models for pairs", FakePairModels(FakePairModel())),
         catalog=list,
         load_of_models=shared.load,
     )
