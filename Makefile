@@ -34,7 +34,7 @@ format: $(VENV)/.developer ## rewrite the code in the project's format
 venv: $(VENV)/.developer ## create the environment with everything that tests and checks need
 
 clean: ## remove the environment, caches and the demo's index
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-data
+	rm -rf $(VENV) .venv-clients build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-data
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is written last: an interrupted installation is taken up again.

@@ -26,6 +26,7 @@ COMMANDS = {
     "train": "Train models on your own data.",
     "index": "List, show, delete and alias indexes.",
     "models": "List, calibrate and promote models.",
+    "wire": "Let OpenSearch's own rerank processor call this service.",
     "doctor": "Check the installation, and say what to do.",
     "demo": "Index a small bilingual corpus and serve it.",
     "config": "Show every setting, its value and where it came from.",

@@ -32,6 +32,7 @@ GUIDES = [
     "opensearch",
     "proxy",
     "speed",
+    "wire",
     "settings",
     "errors",
 ]

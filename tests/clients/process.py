@@ -1,0 +1,23 @@
+"""A service that asks for a key, in a process of its own: `python -m tests.clients.process FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from core.settings import Settings
+from service.server import serve
+from tests.service.process import announce
+from tests.service.served import components
+
+KEY = "secret"
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1])
+    sys.exit(
+        serve(
+            Settings(port=0, api_keys=(KEY,)),
+            on_ready=lambda url: announce(place, url),
+            components=lambda settings: components(settings=settings),
+        )
+    )

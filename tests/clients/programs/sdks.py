@@ -1,0 +1,85 @@
+"""The SDKs of the services whose dialects are spoken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cohere
+from elasticsearch import Elasticsearch, NotFoundError
+from infinity_client import AuthenticatedClient
+from infinity_client.api.default import rerank
+from infinity_client.models import RerankInput
+from mixedbread import Mixedbread
+
+from tests.clients.programs.reporting import DOCUMENTS, QUERY, refusal, report
+
+
+def _pairs(results: Any) -> list[list[object]]:
+    return [[result.index, result.relevance_score] for result in results]
+
+
+def cohere_v2(url: str, key: str) -> object:
+    client = cohere.ClientV2(api_key=key, base_url=url)
+    answer = client.rerank(model="default", query=QUERY, documents=DOCUMENTS, top_n=3, max_tokens_per_doc=512)
+    return [_pairs(answer.results), answer.meta.api_version.version, answer.meta.billed_units.search_units]
+
+
+def cohere_v1(url: str, key: str) -> object:
+    client = cohere.Client(api_key=key, base_url=url)
+    documents: list[Any] = [{"text": text, "id": str(i)} for i, text in enumerate(DOCUMENTS)]
+    answer = client.rerank(
+        model="default", query=QUERY, documents=documents, rank_fields=["text"], top_n=2, return_documents=True
+    )
+    return [_pairs(answer.results), [result.document.text for result in answer.results]]
+
+
+def cohere_errors(url: str, key: str) -> object:
+    client = cohere.ClientV2(api_key=key, base_url=url)
+    stranger = cohere.ClientV2(api_key="wrong", base_url=url)
+    return [
+        refusal(lambda: client.rerank(model="rerank-v3.5", query=QUERY, documents=DOCUMENTS)).split(":")[0],
+        refusal(lambda: client.rerank(model="default", query=QUERY, documents=[])).split(":")[0],
+        refusal(lambda: stranger.rerank(model="default", query=QUERY, documents=DOCUMENTS)).split(":")[0],
+    ]
+
+
+def infinity(url: str, key: str) -> object:
+    client = AuthenticatedClient(base_url=url, token=key)
+    asked = RerankInput(query=QUERY, documents=DOCUMENTS, return_documents=True, raw_scores=True, top_n=2)
+    answer = rerank.sync(client=client, body=asked)
+    return [
+        [[result.index, result.relevance_score, result.document] for result in answer.results],
+        answer.object_,
+        answer.model,
+    ]
+
+
+def mixedbread(url: str, key: str) -> object:
+    client = Mixedbread(api_key=key, base_url=url)
+    answer = client.rerank(model="default", query=QUERY, input=DOCUMENTS, top_k=2, return_input=True)
+    return [[result.index, result.score, result.input] for result in answer.data]
+
+
+def elasticsearch(url: str, key: str) -> object:
+    client = Elasticsearch(url, bearer_auth=key)
+    answer = client.inference.rerank(inference_id="default", query=QUERY, input=DOCUMENTS, timeout="30s")
+    try:
+        client.inference.rerank(inference_id="theirs", query=QUERY, input=DOCUMENTS)
+        unknown: object = None
+    except NotFoundError as exc:
+        unknown = exc.status_code
+    return [answer.body, unknown]
+
+
+if __name__ == "__main__":
+    report(
+        ["cohere", "infinity-client", "mixedbread", "elasticsearch"],
+        {
+            "cohere v2": cohere_v2,
+            "cohere v1": cohere_v1,
+            "cohere errors": cohere_errors,
+            "infinity": infinity,
+            "mixedbread": mixedbread,
+            "elasticsearch": elasticsearch,
+        },
+    )
