@@ -20,6 +20,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +86,7 @@ def collected(name: str, data: Path, model: RankingModel, encoder: Encoder, size
     for text, relevance, strange in asked:
         cosines, bm25 = vectors @ encoder.encode_queries([text])[0], words.scores(text)
         row = _row(cosines, bm25)
-        places: list[int] = row["places"]
+        places = cast(list[int], row["places"])
         relevant = [grade for doc_id, grade in relevance.items() if grade > 0 and doc_id in corpus]
         rows.append(
             {
@@ -104,7 +105,7 @@ def _strange(folder: Path, name: str) -> list[str]:
     return random.Random(name).sample(rows, STRANGE_QUERIES)
 
 
-def _row(cosines: NDArray[np.float32], bm25: NDArray[np.float64]) -> dict[str, list[object]]:
+def _row(cosines: NDArray[np.float32], bm25: NDArray[np.float64]) -> dict[str, object]:
     by_vector = np.argsort(-cosines, kind="stable")[:DEPTH].tolist()
     by_words = [place for place in np.argsort(-bm25, kind="stable")[:DEPTH].tolist() if bm25[place] > 0]
     fused = reciprocal_rank_fusion([list(map(str, by_vector)), list(map(str, by_words))])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.argument("model")
 @judged_flags
 @click.option(
-    "--precision",
+    "--min-precision",
     type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
     default=0.5,
     show_default=True,
@@ -39,7 +39,7 @@ def calibrate(
     index: str,
     split: str | None,
     queries: int | None,
-    precision: float,
+    min_precision: float,
     output: Path | None,
     as_json: bool,
     settings: Settings,
@@ -47,7 +47,7 @@ def calibrate(
     """Fit how MODEL's scores combine with the first stage, and what they mean, to judged queries.
 
     MODEL is a built-in name, a model folder or a hub id. It must not have been trained on these judgments. What is
-    found is written to its rerank.json: the weights, the calibration, and the cut-off that reaches --precision.
+    found is written to its rerank.json: the weights, the calibration, and the cut-off that reaches --min-precision.
     """
     from core.judging import JudgingOptions, judged_candidates
     from models.calibration.fitting import fit
@@ -62,7 +62,7 @@ def calibrate(
     with opened_pipeline(named, index=index) as pipeline, Steps("queries") as steps:
         candidates = judged_candidates(pipeline, judged, options, on_query=steps.advance)
         encoder = pipeline.encoder.name
-    fitted = fit(candidates, precision=precision)
+    fitted = fit(candidates, precision=min_precision)
     store(fitted, folder, target, fitted_on={**_source(judged, settings), "index": index, "encoder": encoder})
     _report(fitted, target, as_json=as_json)
 
@@ -98,9 +98,7 @@ def _report(fitted: Fitted, target: Path, *, as_json: bool) -> None:
     )
     click.echo()
     if fitted.min_score is None:
-        tell(
-            f"no cut-off reaches a precision of {report.precision:g}; there is no min_score, --precision asks for less"
-        )
+        tell(f"no cut-off reaches a precision of {report.precision:g}; no min_score; --min-precision asks for less")
     else:
         click.echo(
             f"min_score {fitted.min_score:.4f} reaches a precision of {report.precision:g}: a query keeps"
