@@ -48,3 +48,6 @@ class Computing:
 
 COMPUTED_FASTEST = Computing()
 """What nobody has decided is the fastest, kept in the default folder."""
+
+REPRODUCIBLE = Computing(precision="float32")
+"""What a run with a seed is taught by: which way was the fastest in a trial must not decide what comes out."""

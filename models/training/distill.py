@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import TrainingDataError
+from models.computing import REPRODUCIBLE
 from models.loading import load_encoder
 from models.training.base import open_base
 from models.training.batches import ListBatches
@@ -54,7 +55,11 @@ def train_distill(options: DistillOptions) -> TrainingReport:
         return finished
     negatives = options.negatives
     lists: Sequence[RankingList] = complete_lists(
-        data, load_encoder(base.teacher), negatives=negatives, known=negatives, seed=options.seed
+        data,
+        load_encoder(base.teacher, computing=REPRODUCIBLE),
+        negatives=negatives,
+        known=negatives,
+        seed=options.seed,
     )
     if teacher is not None:
         lists = with_scores(lists, teacher, checkpoints=folder.checkpoints, report=options.on_preparation)

@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from core.errors import ModelInvalid
 from models.catalog import DEFAULT, resolve
+from models.computing import REPRODUCIBLE
 from models.folder import ModelFolder
 from models.loading import load_encoder
 from models.training import contrast, regression
@@ -91,7 +92,8 @@ class _Start:
     tokenizer: PreTrainedTokenizerBase
 
     def over_translations(self, data: Translations, options: EncoderOptions, folder: RunFolder) -> Course:
-        teacher = load_encoder(self.base.name if options.teacher is None else str(options.teacher))
+        named = self.base.name if options.teacher is None else str(options.teacher)
+        teacher = load_encoder(named, computing=REPRODUCIBLE)
         if teacher.dim != self.encoder.dim:
             raise ModelInvalid(
                 f"the teacher {teacher.name} has vectors of {teacher.dim} values, {self.base.name} of"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import TrainingDataError
+from models.computing import REPRODUCIBLE
 from models.loading import load_encoder
 from models.training.base import Base, open_base
 from models.training.batches import ListBatches
@@ -58,7 +59,7 @@ def train_pairs(options: PairsOptions) -> TrainingReport:
         )
     lists = complete_lists(
         data,
-        load_encoder(base.teacher),
+        load_encoder(base.teacher, computing=REPRODUCIBLE),
         negatives=max(options.negatives, DEVELOPMENT_NEGATIVES),
         known=options.negatives,
         seed=options.seed,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalog import resolve
+from models.computing import REPRODUCIBLE
 from models.loading import load_encoder, load_ranking_model
 from models.training.kept_array import kept_array
 from models.training.list_loss import TEACHER_SCALE
@@ -34,9 +35,9 @@ class ListTeacher:
         """The reranker or bi-encoder that *name* means. Raises ModelNotFound, or ModelInvalid where it cannot score."""
         folder = resolve(str(name), role="reranker")
         if folder.kind != "encoder":
-            reranker = load_ranking_model(str(name)).reranker
+            reranker = load_ranking_model(str(name), computing=REPRODUCIBLE).reranker
             return cls(folder.name, folder.fingerprint, lambda query, texts: reranker.score(query, texts).logits)
-        encoder = load_encoder(folder.name)
+        encoder = load_encoder(folder.name, computing=REPRODUCIBLE)
 
         def cosines(query: str, texts: Sequence[str]) -> NDArray[np.float32]:
             found: NDArray[np.float32] = encoder.encode_documents(texts) @ encoder.encode_queries([query])[0]

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from core.errors import ModelInvalid, ModelNotFound, TrainingDataError, TrainingFailed
+from models.computing import REPRODUCIBLE
 from models.loading import load_ranking_model
 from models.training.options import Loss, PairsOptions
 from models.training.pairs import train_pairs
@@ -236,7 +237,7 @@ def test_a_joint_model_and_a_cross_encoder_can_be_trained_on(options: PairsOptio
         base = make(tmp_path / f"{name}-base", labels=1)
         cross = train_pairs(replace(options, base=base, output=tmp_path / name))
         assert json.loads((cross.model / "rerank.json").read_text())["architecture"] == "cross-encoder"
-        served = load_ranking_model(str(cross.model)).reranker.score(QUERY, PASSAGES).logits
+        served = load_ranking_model(str(cross.model), computing=REPRODUCIBLE).reranker.score(QUERY, PASSAGES).logits
         theirs = CrossEncoder(str(cross.model)).predict([(QUERY, passage) for passage in PASSAGES])
         np.testing.assert_allclose(1 / (1 + np.exp(-served)), theirs, atol=0.02)
 
