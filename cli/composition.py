@@ -49,20 +49,9 @@ class Rerankers:
     def get(self, name: str | None) -> RankingModel:
         """As RankingModels.get."""
         if self._loaded is None:
-            from models.computing import Computing
-            from models.economy import Economy
             from models.loading import LoadedModels
-            from models.promotion import with_promoted
 
-            settings = with_promoted(self._settings)
-            self._loaded = LoadedModels(
-                settings.reranker,
-                settings.rerankers,
-                computing=Computing.of(settings),
-                fusion=settings.fusion,
-                shared=self._shared,
-                economy=Economy.of(settings),
-            )
+            self._loaded = LoadedModels.of(self._settings, shared=self._shared)
         return self._loaded.get(name)
 
 

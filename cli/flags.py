@@ -17,6 +17,12 @@ from core.settings import PREFIX, LoadedSettings, Settings, load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+COMPUTING = ("runtime", "precision", "cache_dir")
+"""What computes a model, whichever it is."""
+
+RANKING = ("depth", "mode", "store", "encoder", "reranker", "models_home", *COMPUTING, "fusion")
+"""What makes the order of a search."""
+
 _SHORT = {"k": ["-k"]}
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 

@@ -7,18 +7,20 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from core.errors import ModelError, ModelInvalid, ModelNotFound
 from core.fusion import CROSS_ENCODER_ALONE
 from core.protocols import Encoder
 from core.ranking import RankingModel
-from core.settings import Fusion
+from core.settings import Fusion, Settings
 from models.cascade import CascadeReranker
 from models.catalog import BUILT_IN, DEFAULT, check_role, default_name, ranking_warning, resolve
 from models.computing import COMPUTED_FASTEST, Computing
 from models.conversion import prepare
 from models.economy import READ_ALL, Economy
 from models.encoder import BiEncoder
+from models.promotion import with_promoted
 from models.reranker import CrossEncoderReranker
 from models.runtimes.choice import runtime_for
 from models.shared import Shared
@@ -91,6 +93,22 @@ class LoadedModels:
         self._loading = threading.Lock()
         self._fast: RankingModel | None = None
         self.load()
+
+    @classmethod
+    def of(cls, settings: Settings, *, shared: Shared | None = None) -> Self:
+        """The rerankers that *settings* name, a promoted one in place of `default`.
+
+        Raises what load_ranking_model and with_promoted raise.
+        """
+        named = with_promoted(settings)
+        return cls(
+            named.reranker,
+            named.rerankers,
+            computing=Computing.of(named),
+            fusion=named.fusion,
+            shared=shared,
+            economy=Economy.of(named),
+        )
 
     def load(self) -> None:
         """Load the default model, if it is not loaded yet, and make the others ready: nobody's request converts one."""

@@ -97,19 +97,9 @@ def build(settings: Settings) -> Components:
         return load_encoder(settings.encoder, computing=computing, shared=shared)
 
     def rerankers() -> RankingModels:
-        from models.economy import Economy
         from models.loading import LoadedModels
-        from models.promotion import with_promoted
 
-        named = with_promoted(settings)
-        return LoadedModels(
-            named.reranker,
-            named.rerankers,
-            computing=computing,
-            fusion=named.fusion,
-            shared=shared,
-            economy=Economy.of(named),
-        )
+        return LoadedModels.of(settings, shared=shared)
 
     ranking = Part(f'the reranker "{settings.reranker}"', rerankers, unavailable=ModelUnavailable)
 

@@ -10,7 +10,7 @@ import click
 
 from cli.checks import FAIL, check
 from cli.failures import Misused
-from cli.flags import json_flag, settings_flags
+from cli.flags import RANKING, json_flag, settings_flags
 from cli.judged import judged_flags
 from cli.model_checks import Judgments
 from cli.output import print_json, print_table
@@ -20,17 +20,8 @@ from core.settings import Settings
 @click.command(name="doctor")
 @partial(judged_flags, required=False)
 @settings_flags(
-    "depth",
-    "mode",
-    "store",
-    "encoder",
-    "reranker",
+    *RANKING,
     "rerankers",
-    "models_home",
-    "runtime",
-    "precision",
-    "cache_dir",
-    "fusion",
 )
 @json_flag
 @click.pass_context

@@ -11,7 +11,7 @@ import click
 
 from cli.composition import opened_pipeline
 from cli.failures import Failed
-from cli.flags import json_flag, settings_flags
+from cli.flags import RANKING, json_flag, settings_flags
 from cli.output import print_json, print_table, tell
 from cli.steps import Steps
 from core.settings import Settings
@@ -34,16 +34,7 @@ REPORT = "report.json"
 @click.option("--run-dir", type=click.Path(file_okay=False, path_type=Path), help="Where runs and report are written.")
 @settings_flags(
     "k",
-    "depth",
-    "mode",
-    "store",
-    "encoder",
-    "reranker",
-    "models_home",
-    "runtime",
-    "precision",
-    "cache_dir",
-    "fusion",
+    *RANKING,
     "fast_reranker",
     "contenders",
     "passage_tokens",

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cli.composition import encoder, opened_store
-from cli.flags import json_flag, settings_flags
+from cli.flags import COMPUTING, json_flag, settings_flags
 from cli.output import print_json, print_table, tell
 from core.settings import Settings
 
@@ -32,7 +32,7 @@ class _Fields:
 @click.option("--restart", is_flag=True, help="Build a new index, and swap it in when it is complete.")
 @click.option("--dry-run", is_flag=True, help="Read and check everything, write nothing.")
 @click.option("--rejects", type=click.Path(dir_okay=False, path_type=Path), help="Where left-out records are listed.")
-@settings_flags("store", "encoder", "runtime", "precision", "cache_dir", "analyzer", "engine")
+@settings_flags("store", "encoder", *COMPUTING, "analyzer", "engine")
 @json_flag
 @click.pass_context
 def command(

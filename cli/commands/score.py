@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.failures import Failed, Misused
-from cli.flags import json_flag, settings_flags
+from cli.flags import COMPUTING, json_flag, settings_flags
 from cli.output import print_json, print_table, shortened, tell
 from core.settings import Settings
 
@@ -28,7 +28,7 @@ TEXT_CHARS = 40
     help='A file of JSON lines, {"text1", "text2"} or ["…", "…"]; - reads stdin.',
 )
 @click.option("--model", help="Built-in name, model folder or hub id.  [default: the setting reranker]")
-@settings_flags("reranker", "models_home", "runtime", "precision", "cache_dir")
+@settings_flags("reranker", "models_home", *COMPUTING)
 @json_flag
 def command(
     *, texts: tuple[str, ...], pairs: Path | None, model: str | None, as_json: bool, settings: Settings

@@ -7,7 +7,7 @@ import json
 import click
 
 from cli.composition import opened_pipeline
-from cli.flags import json_flag, settings_flags
+from cli.flags import RANKING, json_flag, settings_flags
 from cli.output import print_json, print_table, shortened, tell
 from core.errors import InvalidFilter
 from core.filters import Filter, parse_filter
@@ -26,17 +26,8 @@ TITLE_CHARS, TEXT_CHARS = 32, 72
 @click.option("--explain", is_flag=True, help="Show what each hit's place is made of.")
 @settings_flags(
     "k",
-    "depth",
-    "mode",
+    *RANKING,
     "timeout_ms",
-    "store",
-    "encoder",
-    "reranker",
-    "models_home",
-    "runtime",
-    "precision",
-    "cache_dir",
-    "fusion",
     "fast_reranker",
     "contenders",
     "stop_probability",

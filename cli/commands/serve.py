@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cli import logs
-from cli.flags import settings_flags
+from cli.flags import RANKING, settings_flags
 from core.settings import Settings
 
 SERVING = (
@@ -20,18 +20,9 @@ SERVING = (
     "score_cache_mb",
     "max_body_mb",
     "api_keys",
-    "store",
-    "encoder",
-    "reranker",
+    *RANKING,
     "rerankers",
-    "models_home",
-    "runtime",
-    "precision",
-    "cache_dir",
-    "mode",
-    "depth",
     "k",
-    "fusion",
     "timeout_ms",
     "proxy_indexes",
     "proxy_shadow",

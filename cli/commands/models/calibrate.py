@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.composition import opened_pipeline
-from cli.flags import json_flag, settings_flags
+from cli.flags import COMPUTING, json_flag, settings_flags
 from cli.judged import judged_flags, judged_queries
 from cli.output import print_json, print_table, tell
 from cli.steps import Steps
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     help="The share of relevant ones among the hits that min_score lets through.",
 )
 @click.option("--output", type=click.Path(path_type=Path), help="Write a copy with the fit, and leave MODEL as it is.")
-@settings_flags("depth", "mode", "store", "encoder", "runtime", "precision", "cache_dir")
+@settings_flags("depth", "mode", "store", "encoder", *COMPUTING)
 @json_flag
 def calibrate(
     *,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from cli.flags import json_flag, settings_flags
+from cli.flags import COMPUTING, json_flag, settings_flags
 from cli.output import print_json, print_table
 from core.settings import Settings
 
 
 @click.command(name="convert")
-@settings_flags("encoder", "reranker", "rerankers", "fast_reranker", "models_home", "runtime", "precision", "cache_dir")
+@settings_flags("encoder", "reranker", "rerankers", "fast_reranker", "models_home", *COMPUTING)
 @json_flag
 def convert(*, as_json: bool, settings: Settings) -> None:
     """Find out what computes each model fastest here, and convert it, so that no start has to.

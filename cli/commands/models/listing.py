@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.flags import json_flag, settings_flags
+from cli.flags import COMPUTING, json_flag, settings_flags
 from cli.output import print_json, print_table
 from core.errors import ModelNotFound
 from core.settings import Settings
@@ -30,7 +30,7 @@ def list_models(*, as_json: bool, settings: Settings) -> None:
 
 @click.command(name="show")
 @click.argument("name")
-@settings_flags("encoder", "reranker", "rerankers", "models_home", "runtime", "precision", "cache_dir")
+@settings_flags("encoder", "reranker", "rerankers", "models_home", *COMPUTING)
 @json_flag
 def show(*, name: str, as_json: bool, settings: Settings) -> None:
     """One model. NAME is a built-in name, or one that the settings name."""

@@ -10,7 +10,7 @@ import click
 
 from cli.composition import opened_pipeline
 from cli.failures import FAILED, Failed
-from cli.flags import json_flag, settings_flags
+from cli.flags import RANKING, json_flag, settings_flags
 from cli.judged import judged_flags, judged_queries
 from cli.output import print_json, print_table, tell
 from cli.steps import Steps
@@ -34,9 +34,7 @@ BUILT_IN = "default"
     show_default=True,
     help="How sure it must be that NEW orders better.",
 )
-@settings_flags(
-    "depth", "mode", "store", "encoder", "reranker", "models_home", "runtime", "precision", "cache_dir", "fusion"
-)
+@settings_flags(*RANKING)
 @json_flag
 @click.pass_context
 def promote(
