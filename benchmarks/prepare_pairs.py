@@ -1,9 +1,10 @@
 """Training lists for the built-in reranker, from openly licensed sets: a query, its passage, hard negatives.
 
-    python -m benchmarks.prepare_pairs --data DIR --output FILE.jsonl.gz [--encoder NAME] [--seed 42]
+    python -m benchmarks.prepare_pairs --data DIR --output FILE.jsonl.gz [--encoder NAME] [--negatives 9] [--seed 42]
 
-Each line: {"set", "query", "positive", "negatives": [3], "teacher": [the encoder's cosines, positive first]}. Passages
-stand as they are served, headed by their title. A negative is mined among the set's own passages: near to the query
+Each line: {"set", "query", "positive", "negatives", "teacher": [the encoder's cosines, positive first]}. Passages
+stand as they are served, headed by their title. Of 9 negatives a training takes as many as it is told, and measures
+on all. A negative is mined among the set's own passages: near to the query
 by the encoder's cosine, but no copy of an answer, and below .95 of the answer's own cosine, above which too many
 unjudged answers lie. What is held out for development is said in training_sources.
 """
@@ -24,13 +25,14 @@ from benchmarks.training_sources import SOURCES, Source
 from core.protocols import Encoder
 from models.loading import load_encoder
 
-NEGATIVES = 3
 NEAREST = 60
 MARGIN = 0.95
 COPY = 0.97
 
 
-def mined(source: Source, encoder: Encoder, draw: random.Random, limit: int) -> Iterator[dict[str, object]]:
+def mined(
+    source: Source, encoder: Encoder, draw: random.Random, *, limit: int, negatives: int
+) -> Iterator[dict[str, object]]:
     """At most *limit* lists of *source*, in random order."""
     asked = draw.sample(source.questions, min(limit, len(source.questions)))
     passages = encoder.encode_documents(source.passages)  # (m, dim)
@@ -39,14 +41,14 @@ def mined(source: Source, encoder: Encoder, draw: random.Random, limit: int) -> 
         cosines = passages @ query  # (m,)
         positive = draw.choice(sorted(answers))
         found = _negatives(cosines, passages, answers, positive)
-        if len(found) < NEGATIVES:
+        if len(found) < negatives:
             continue
-        negatives = draw.sample(found, NEGATIVES)
+        chosen = draw.sample(found, negatives)
         yield {
             "query": text,
             "positive": source.passages[positive],
-            "negatives": [source.passages[place] for place in negatives],
-            "teacher": [round(float(cosines[place]), 4) for place in [positive, *negatives]],
+            "negatives": [source.passages[place] for place in chosen],
+            "teacher": [round(float(cosines[place]), 4) for place in [positive, *chosen]],
         }
 
 
@@ -66,13 +68,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--encoder", default="default")
+    parser.add_argument("--negatives", type=int, default=9)
     parser.add_argument("--seed", type=int, default=42)
     args = parser.parse_args()
     encoder = load_encoder(args.encoder)
     lists: list[dict[str, object]] = []
     for name, (read, limit) in SOURCES.items():
         draw = random.Random(f"{args.seed} {name}")
-        rows = [{"set": name, **row} for row in mined(read(args.data, draw), encoder, draw, limit)]
+        found = mined(read(args.data, draw), encoder, draw, limit=limit, negatives=args.negatives)
+        rows = [{"set": name, **row} for row in found]
         print(f"{name}: {len(rows)} lists", flush=True)
         lists.extend(rows)
     random.Random(args.seed).shuffle(lists)

@@ -160,13 +160,13 @@ def wiki_en(data: Path, draw: random.Random) -> Source:
 
 SOURCES: dict[str, tuple[Callable[[Path, random.Random], Source], int]] = {
     "selqa": (selqa, 2400),
-    "medquad": (medquad, 2500),
+    "medquad": (medquad, 2000),
     "pubmedqa": (pubmedqa, 1000),
     "pubmedqa_answers": (pubmedqa_answers, 1000),
     "covid_faq": (covid_faq, 400),
-    "nqg_test": (nqg_test, 2500),
+    "nqg_test": (nqg_test, 3000),
     "scifact": (scifact, 500),
-    "squad_it": (squad_it, 3000),
+    "squad_it": (squad_it, 6500),
     "tldr_english": (tldr_english, 2000),
     "tldr_italian": (tldr_italian, 1000),
     "tldr_across": (tldr_across, 1200),
