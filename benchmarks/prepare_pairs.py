@@ -6,7 +6,7 @@ Each line: {"set", "query", "positive", "negatives", "teacher": [the encoder's c
 stand as they are served, headed by their title. Of 9 negatives a training takes as many as it is told, and measures
 on all. A negative is mined among the set's own passages: near to the query
 by the encoder's cosine, but no copy of an answer, and below .95 of the answer's own cosine, above which too many
-unjudged answers lie. What is held out for development is said in training_sources.
+unjudged answers lie. What is held out is said in training_sources.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.training_sources import SOURCES, Source
+from benchmarks.training_sources import SOURCES, Source, weighs
 from core.protocols import Encoder
 from models.loading import load_encoder
 
@@ -34,7 +34,8 @@ def mined(
     source: Source, encoder: Encoder, draw: random.Random, *, limit: int, negatives: int
 ) -> Iterator[dict[str, object]]:
     """At most *limit* lists of *source*, in random order."""
-    asked = draw.sample(source.questions, min(limit, len(source.questions)))
+    learned = [question for question in source.questions if not weighs(question[0])]
+    asked = draw.sample(learned, min(limit, len(learned)))
     passages = encoder.encode_documents(source.passages)  # (m, dim)
     queries = encoder.encode_queries([text for text, _ in asked])  # (n, dim)
     for (text, answers), query in zip(asked, queries, strict=True):

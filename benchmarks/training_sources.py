@@ -1,5 +1,7 @@
 """The openly licensed sets that the built-in reranker learns from, each as passages and questions on them.
 
+A twentieth of the questions is kept apart (`weighs`): with it the fused order is fitted (fitting_set).
+
 Never among them: development sets, wikiqa and trecqa (no open licence), and the parts of squad_pieces that hold the
 English originals of squad_it (nqg_dev, qnli_dev, xquad_en).
 """
@@ -35,6 +37,11 @@ def trains(query_id: str) -> bool:
 def held_out(article: str) -> bool:
     """Whether an article of squad_it is for development: about a fifth of them."""
     return _digest(article) % 5 == 0
+
+
+def weighs(question: str) -> bool:
+    """Whether a question is kept from training, to fit the order and the calibration to: about one of twenty."""
+    return _digest(question) % 20 == 1
 
 
 def headed(title: str, text: str) -> str:
