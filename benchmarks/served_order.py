@@ -2,7 +2,8 @@
 
     python -m benchmarks.served_order --data DIR --store STORE --results FILE [--queries 100] [--sets NAME ...]
 
-Each set is ingested first: `rerank-cli ingest DIR/SET --index SET --store STORE`. Hybrid first stage, 100 candidates.
+Each set is ingested first: `rerank-cli ingest DIR/SET --index SET --store STORE`. --encoder and --model name others
+than the built-in ones. Hybrid first stage, 100 candidates.
 What was measured is kept in FILE, set by set; a set that is there with as many queries and the same model is not
 measured again, so that several calls make one table. --sets without a name prints what FILE holds.
 
@@ -116,12 +117,13 @@ def main() -> None:
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--model", default="default")
+    parser.add_argument("--encoder", default="default")
     parser.add_argument("--sets", nargs="*", choices=list(ALL_SETS), default=list(ALL_SETS))
     options = parser.parse_args()
     results: Results = json.loads(options.results.read_text()) if options.results.exists() else {}
     if options.sets:
-        pipeline = SearchPipeline(open_store(options.store), load_encoder("default"), LoadedModels(options.model))
-        model = pipeline.models.get(None).reranker.fingerprint
+        pipeline = SearchPipeline(open_store(options.store), load_encoder(options.encoder), LoadedModels(options.model))
+        model = f"{pipeline.encoder.fingerprint} {pipeline.models.get(None).reranker.fingerprint}"
         for name in options.sets:
             dataset = judged(options.data, name, options.queries)
             key = {"model": model, "ids": [query.query_id for query in dataset.queries]}
