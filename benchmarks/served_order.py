@@ -8,7 +8,7 @@ What was measured is kept in FILE, set by set; a set that is there with as many 
 measured again, so that several calls make one table. --sets without a name prints what FILE holds.
 
 Columns are nDCG@10: vector search, hybrid search, the served order without the cross-encoder's term, the
-cross-encoder alone, the served order, and its differences to vector and to hybrid search with 95% intervals.
+cross-encoder alone, the served order, and its differences to the first three with 95% intervals.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from benchmarks.development_sets import SETS, develops
 from core.evaluation import EvaluationOptions, evaluate, measure
-from core.intervals import Interval, paired_difference
+from core.intervals import Interval, mean_difference_over_sets, paired_difference
 from core.judgments import Dataset, load_dataset
 from core.orders import ORDERS, ScoredDocument
 from core.ranking import Ranking
@@ -37,6 +37,7 @@ MEASURE = "nDCG@10"
 ALL_SETS = {**SETS, "climate_fever": None, "xquad_en": None}
 FOLDERS = {"xquad_en": "squad_pieces/xquad_en"}
 COLUMNS = ("vector", "hybrid", "without the cross-encoder", "cross-encoder alone", "served")
+AGAINST = ("vector", "hybrid", "without the cross-encoder")
 
 Results = dict[str, dict[str, object]]
 
@@ -85,16 +86,16 @@ def measured(pipeline: SearchPipeline, dataset: Dataset, name: str) -> dict[str,
 def table(results: Results) -> str:
     """The results as Markdown: a line a set, the mean of the sets last."""
     lines = [
-        "| set | queries | " + " | ".join(COLUMNS) + " | served - vector | served - hybrid |",
-        "|---" * (len(COLUMNS) + 4) + "|",
+        "| set | queries | " + " | ".join([*COLUMNS, *(f"served - {other}" for other in AGAINST)]) + " |",
+        "|---" * (len(COLUMNS) + len(AGAINST) + 2) + "|",
     ]
     sets = [_orders(result) for result in results.values()]
     for name, orders in zip(results, sets, strict=True):
-        against = [_shown(paired_difference(orders["served"], orders[other])) for other in COLUMNS[:2]]
+        against = [_shown(paired_difference(orders["served"], orders[other])) for other in AGAINST]
         lines.append(_line(name, str(len(orders["served"])), orders, against))
     means = {column: np.array([orders[column].mean() for orders in sets]) for column in COLUMNS}
-    differences = [f"{float((means['served'] - means[other]).mean()):+.4f}" for other in COLUMNS[:2]]
-    return "\n".join([*lines, _line("**mean**", "", means, differences)])
+    pairs = [[(orders["served"], orders[other]) for orders in sets] for other in AGAINST]
+    return "\n".join([*lines, _line("**mean**", "", means, [_shown(mean_difference_over_sets(one)) for one in pairs])])
 
 
 def _orders(result: Mapping[str, object]) -> dict[str, NDArray[np.float64]]:

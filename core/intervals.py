@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,17 +51,47 @@ def paired_difference(
     Percentile bootstrap: queries are drawn with replacement 10,000 times, and the interval holds the middle part, of
     size *confidence*, of the means. Equal input and seed give equal bounds.
     """
-    if len(values) == 0:
-        raise ValueError("an interval needs at least one query")
-    differences = values - baseline
-    n = len(differences)
+    return _interval(values - baseline, [_resampled(values - baseline, np.random.default_rng(seed))], confidence)
+
+
+def mean_difference_over_sets(
+    sets: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    *,
+    confidence: float = CONFIDENCE,
+    seed: int = SEED,
+) -> Interval:
+    """The mean over *sets* of the mean difference of each, a set being values and baseline as paired_difference has.
+
+    Every set counts alike, however many queries it has; queries are drawn within their own set (a stratified
+    bootstrap), so that the interval speaks of other queries of the same sets, not of other sets.
+    """
+    if not sets:
+        raise ValueError("a mean over sets needs at least one set")
     random = np.random.default_rng(seed)
+    differences = [values - baseline for values, baseline in sets]
+    drawn = [_resampled(one, random) for one in differences]
+    return _interval(np.array([one.mean() for one in differences]), drawn, confidence)
+
+
+def _resampled(differences: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
+    """The means (resamples,) of draws with replacement. Raises ValueError where there is nothing to draw."""
+    if len(differences) == 0:
+        raise ValueError("an interval needs at least one query")
+    n = len(differences)
     means = np.empty(RESAMPLES)
     step = max(1, _DRAWS_AT_ONCE // n)
     for start in range(0, RESAMPLES, step):
         stop = min(start + step, RESAMPLES)
         drawn = random.integers(0, n, size=(stop - start, n))  # (resamples, queries)
         means[start:stop] = differences[drawn].mean(axis=1)
+    return means
+
+
+def _interval(
+    differences: NDArray[np.float64], resampled: Sequence[NDArray[np.float64]], confidence: float
+) -> Interval:
+    """Of the mean of *differences*, and of the resampled means (resamples,), averaged where there are several."""
+    means = np.mean(resampled, axis=0)
     tail = (1 - confidence) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     p = min(1.0, 2 * min(float((means <= 0).mean()), float((means >= 0).mean())))

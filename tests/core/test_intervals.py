@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from core.intervals import mean_difference_over_sets, paired_difference
+
+
+def drawn(seed: int, queries: int, shift: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    random = np.random.default_rng(seed)
+    baseline = random.random(queries)
+    return baseline + random.normal(shift, 0.1, queries), baseline
+
+
+@given(st.integers(0, 9), st.integers(1, 50), st.floats(-1, 1))
+def test_one_set_alone_has_its_own_interval(seed: int, queries: int, shift: float) -> None:
+    """The mean over a single set is that set's paired difference, to the last digit."""
+    values, baseline = drawn(seed, queries, shift)
+    assert mean_difference_over_sets([(values, baseline)]) == paired_difference(values, baseline)
+
+
+def test_every_set_counts_alike() -> None:
+    """A set of many queries weighs no more than one of few."""
+    few = (np.ones(2), np.zeros(2))
+    many = (np.zeros(200), np.ones(200))
+    found = mean_difference_over_sets([few, many])
+    assert (found.mean, found.low, found.high) == (0.0, 0.0, 0.0)
+
+
+def test_sets_together_are_surer_than_each_alone() -> None:
+    """Independent sets' chances partly cancel, so that the interval of their mean is narrower."""
+    sets = [drawn(seed, 60, 0.02) for seed in range(8)]
+    together = mean_difference_over_sets(sets)
+    alone = [paired_difference(values, baseline) for values, baseline in sets]
+    assert together.high - together.low < 0.5 * min(one.high - one.low for one in alone)
+    assert together.low < together.mean < together.high
+
+
+def test_nothing_has_no_interval() -> None:
+    """No set, or a set without queries, is refused."""
+    with pytest.raises(ValueError, match="at least one set"):
+        mean_difference_over_sets([])
+    with pytest.raises(ValueError, match="at least one query"):
+        mean_difference_over_sets([(np.zeros(0), np.zeros(0))])
