@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
+from werkzeug.http import parse_accept_header
+
 from service.proxy.request import ClientRequest
 
 Params = tuple[tuple[str, str], ...]
@@ -19,6 +21,9 @@ Params = tuple[tuple[str, str], ...]
 SEARCH = re.compile(r"^(?:/([^/]+))?/_search$")
 MULTI_SEARCH = re.compile(r"^(?:/([^/]+))?/_msearch$")
 
+_WORTH_PACKING = 1024
+_LEVEL = 3
+"""As OpenSearch has it (`http.compression_level`)."""
 _TRUE = ("", "true")
 _ENCODED = frozenset({"content-encoding", "accept-encoding"})
 
@@ -93,6 +98,13 @@ def unpacked(raw: bytes, encoding: str, limit: int) -> bytes | None:
         return data if stream.eof else None
     except (zlib.error, gzip.BadGzipFile):
         return None
+
+
+def packed(data: bytes, accepted: str) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+    """*data* by gzip, with the header that says so, where *accepted* (Accept-Encoding) allows it and it is worth it."""
+    if len(data) < _WORTH_PACKING or parse_accept_header(accepted).quality("gzip") <= 0:
+        return data, ()
+    return gzip.compress(data, _LEVEL, mtime=0), (("content-encoding", "gzip"),)
 
 
 def parsed(data: bytes) -> object:

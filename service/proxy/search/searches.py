@@ -11,7 +11,7 @@ from typing import Any
 from core.errors import RerankError
 from core.search import Reason
 from service.proxy.request import ClientRequest
-from service.proxy.search.call import MULTI_SEARCH, SEARCH, SearchCall, parsed, unpacked
+from service.proxy.search.call import MULTI_SEARCH, SEARCH, SearchCall, packed, parsed, unpacked
 from service.proxy.search.composing import Composed, Outcome
 from service.proxy.search.multi import MultiSearch
 from service.proxy.search.planning import MARKS, PassedOn, Planner
@@ -90,7 +90,7 @@ class Searches:
             return Looked(request, added=self._unranked(planned.reason, started))
         composed = self.reranking.answer(planned)
         self.observe(composed.outcome)
-        return Looked(request, answer=_answer(composed, call, started))
+        return Looked(request, answer=_answer(composed, call, headers, started))
 
     def _multi_search(self, request: ClientRequest, headers: list[tuple[str, str]], data: bytes | None) -> Looked:
         started = time.perf_counter()
@@ -106,7 +106,7 @@ class Searches:
         composed, outcomes = answered
         for outcome in outcomes:
             self.observe(outcome)
-        return Looked(request, answer=_answer(composed, multi.call, started))
+        return Looked(request, answer=_answer(composed, multi.call, headers, started))
 
     def _read(self, request: ClientRequest, headers: list[tuple[str, str]]) -> tuple[ClientRequest, bytes | None]:
         request, raw = request.buffered(self.limit)
@@ -121,7 +121,10 @@ class Searches:
         return tuple(outcome.headers(took))
 
 
-def _answer(composed: Composed, call: SearchCall, started: float) -> tuple[str, list[tuple[str, str]], bytes]:
-    body = composed.body(call)
+def _answer(
+    composed: Composed, call: SearchCall, headers: list[tuple[str, str]], started: float
+) -> tuple[str, list[tuple[str, str]], bytes]:
+    body, encoding = packed(composed.body(call), dict(headers).get("accept-encoding", ""))
     took_ms = (time.perf_counter() - started) * 1000
-    return f"{composed.fetched.status} {composed.fetched.reason}", composed.headers(body, took_ms), body
+    status = f"{composed.fetched.status} {composed.fetched.reason}"
+    return status, [*composed.headers(body, took_ms), *encoding], body

@@ -326,8 +326,32 @@ def test_compressed_bodies_are_read(before_opensearch: Standing) -> None:
     body = gzip.compress(json.dumps({"query": MATCH, "ext": reranked()}).encode())
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip", "Accept-Encoding": "gzip"}
     reply = before_opensearch.ask("POST", f"/{INDEX}/_search", body, headers)
-    assert (reply.status, told(reply)) == (200, ("true", ""))
-    assert reply.json()["_rerank"]["applied"] is True
+    assert (reply.status, told(reply), reply.headers["content-encoding"]) == (200, ("true", ""), "gzip")
+    assert int(reply.headers["content-length"]) == len(reply.body)
+    assert json.loads(gzip.decompress(reply.body))["_rerank"]["applied"] is True
+
+
+@pytest.mark.parametrize(
+    ("accepted", "small", "encoding"),
+    [
+        ("gzip", True, None),
+        ("deflate, gzip;q=1.0, *;q=0.5", False, "gzip"),
+        ("*", False, "gzip"),
+        ("gzip;q=0", False, None),
+        ("br", False, None),
+        ("", False, None),
+    ],
+)
+def test_an_answer_is_compressed_for_those_who_take_it(
+    before_opensearch: Standing, accepted: str, small: bool, encoding: str | None
+) -> None:
+    """As OpenSearch does, but for small ones; the same hits either way."""
+    headers = {"Content-Type": "application/json", "Accept-Encoding": accepted}
+    asked = {"query": MATCH, "ext": reranked(), **({"_source": False, "size": 1} if small else {})}
+    reply = before_opensearch.ask("POST", f"/{INDEX}/_search", json.dumps(asked).encode(), headers)
+    assert reply.headers.get("content-encoding") == encoding
+    body = gzip.decompress(reply.body) if encoding else reply.body
+    assert json.loads(body)["_rerank"]["applied"] is True
 
 
 @pytest.mark.parametrize(
