@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from core.errors import RerankError
 from core.long_texts import BEST_WINDOW, ReadingLimits
@@ -52,6 +52,12 @@ class DialectBody(BaseModel):
     timeout_ms: int | None = Field(
         None, ge=1, le=MAX_TIMEOUT_MS, description="Time for scoring; what it leaves out follows in its own order."
     )
+
+    @field_validator("model")
+    @classmethod
+    def _blank_is_the_default(cls, model: str | None) -> str | None:
+        """Clients that are told no model send an empty name."""
+        return model or None
 
     def call(self, address: Address) -> RerankCall:
         """What this asks for. Raises InvalidRequest for what no model can read."""

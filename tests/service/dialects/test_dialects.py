@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from core.settings import Settings
 from service.dialects.choosing import (
     HUGGING_FACE_PATH,
     INFERENCE_PATH,
@@ -27,7 +28,7 @@ from service.dialects.tei import TEI
 from service.dialects.voyage import VOYAGE
 from service.dialects.weaviate import WEAVIATE
 from tests.service.dialects.fixed import fixed, short_sighted
-from tests.service.served import client, error
+from tests.service.served import client, components, error
 
 TEXTS = ["coffee", "green tea", "tea"]
 DOCUMENTS = {"query": "green tea", "documents": TEXTS}
@@ -352,3 +353,75 @@ def test_every_path_takes_every_dialect(path: str) -> None:
     address = path.replace("<path:model>", "default")
     statuses = [client().post(address, json=body).status_code for where, body in EVERY_DIALECT if where != "/score"]
     assert statuses == [200] * (len(EVERY_DIALECT) - 1)
+
+
+@pytest.mark.parametrize(("path", "body"), EVERY_DIALECT)
+def test_a_thousand_documents_are_one_call(path: str, body: dict[str, Any]) -> None:
+    """Each of them has a score of its own; one more is refused by name, without asking the model."""
+    assert len(_scores(path, client().post(path, json=_with_texts(body, 1000)).get_json())) == 1000
+    refused = client().post(path, json=_with_texts(body, 1001))
+    assert refused.status_code in (400, 413, 422)
+    assert "1000" in refused.get_json()["message"].replace(",", "")
+
+
+@pytest.mark.parametrize(("path", "body"), EVERY_DIALECT)
+@pytest.mark.parametrize("text", ["\0", "green\0tea", " \t", "🍵" * 300, "a" * 100_000])
+def test_odd_texts_have_a_score_like_any_other(path: str, body: dict[str, Any], text: str) -> None:
+    """NUL, blanks, characters beyond the first plane, and a text far longer than the model reads."""
+    asked = json.loads(json.dumps(body).replace('"coffee"', json.dumps(text)))
+    answer = client().post(path, json=asked)
+    assert answer.status_code == 200
+    assert len(_scores(path, answer.get_json())) == 3
+
+
+@pytest.mark.parametrize(("path", "body"), EVERY_DIALECT)
+def test_a_lone_surrogate_is_refused_and_named(path: str, body: dict[str, Any]) -> None:
+    """It is no Unicode, and could not be written back."""
+    sent = json.dumps(body).replace('"coffee"', '"\\ud800"')
+    answer = client().post(path, data=sent, content_type="application/json")
+    assert answer.status_code in (400, 422)
+    assert answer.get_json()["message"].endswith("is not valid Unicode: a lone surrogate")
+    assert answer.get_json()["field"]
+
+
+@pytest.mark.parametrize(("path", "body"), EVERY_DIALECT)
+def test_other_types_and_large_bodies_are_refused_in_every_dialect(path: str, body: dict[str, Any]) -> None:
+    """415 for what is no JSON by its header, 413 above max_body_mb, both with the one body of errors."""
+    sent = json.dumps(body)
+    typed = client().post(path, data=sent, content_type="text/plain")
+    assert (typed.status_code, typed.get_json()["error_type"]) == (415, "UnsupportedMediaType")
+    small = client(components(settings=Settings(max_body_mb=1)))
+    large = small.post(path, json=_with_texts(body, 1000, text="x" * 1200))
+    assert (large.status_code, large.get_json()["error_type"]) == (413, "PayloadTooLarge")
+
+
+def test_open_webuis_request_is_answered() -> None:
+    """It may name no model, sends `top_n` as the number of documents, and reads index and relevance_score of each."""
+    asked = {"model": "", "query": "green tea", "documents": TEXTS, "top_n": len(TEXTS)}
+    answer = client().post("/v1/rerank", json=asked, headers={"Authorization": "Bearer key"}).get_json()
+    assert [(one["index"], one["relevance_score"]) for one in answer["results"]] == [
+        (1, 0.98201379),
+        (2, 0.5),
+        (0, 0.01798621),
+    ]
+
+
+def _with_texts(body: dict[str, Any], count: int, *, text: str = "tea") -> dict[str, Any]:
+    """*body* with so many texts in place of its own, in the form that its dialect has for them."""
+    key = next(name for name, value in body.items() if isinstance(value, list))
+    texts = [f"{text} {i}" for i in range(count)]
+    whole = {"top_k": count} if "top_k" in body else {}
+    return {**body, **whole, key: [{"text": one} for one in texts] if key == "passages" else texts}
+
+
+def _scores(path: str, answer: Any) -> list[float]:
+    if path == SIMILARITY:
+        return [tensor["data"][0] for tensor in answer["inference_results"][0]["output"]]
+    found = [value for one in _results(answer) for value in _numbers(one)]
+    return found[:: 2 if len(found) > len(_results(answer)) else 1]
+
+
+def _results(answer: Any) -> list[Any]:
+    if isinstance(answer, list):
+        return answer
+    return next(value for name, value in answer.items() if name in ("results", "rankings", "scores", "data", "rerank"))
