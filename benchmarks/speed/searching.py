@@ -29,8 +29,7 @@ def measure(place: Place, *, requests: int = 2_000) -> list[Line]:
     store.close()
     command = [sys.executable, "-m", "cli", "serve", "--port", str(PORT), "--store", str(place.folder / "large")]
     with service(command, url=f"http://127.0.0.1:{PORT}", ready="/ready", log=place.folder / "serve.log") as ours:
-        before = ours.megabytes
-        lines = [Line.at_most("memory before load", before, "MB", goal=500, detail="the service and its parent")]
+        lines = [Line.at_most("memory before load", ours.megabytes, "MB", goal=500, detail=_counted(ours))]
         lines += _alone(ours, place)
         lines += _at_once(ours, place)
         lines += _beyond(ours, place)
@@ -106,6 +105,10 @@ def _long(ours: Service, place: Place, requests: int) -> list[Line]:
     clients(ours, "/search", searches)
     after = ours.megabytes
     return [
-        Line.at_most("memory under load", max(middle, after), "MB", goal=1_200, detail="the service and its parent"),
+        Line.at_most("memory under load", max(middle, after), "MB", goal=1_200, detail=_counted(ours)),
         Line.at_most("memory: end / middle", after / middle, "", goal=1.03, detail=f"{requests} requests, 8 clients"),
     ]
+
+
+def _counted(ours: Service) -> str:
+    return f"the service and its parent, Pss; Rss of both {ours.resident_megabytes:.0f} MB"

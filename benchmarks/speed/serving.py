@@ -55,8 +55,16 @@ class Service:
 
     @property
     def megabytes(self) -> float:
-        """Resident memory of the process and its workers together."""
-        return sum(_resident(pid) for pid in [self.process.pid, *_children(self.process.pid)])
+        """Memory of the process and its workers together; a page that both hold counts once (Pss)."""
+        return self._together("Pss")
+
+    @property
+    def resident_megabytes(self) -> float:
+        """The sum of what each of them holds: what they share counts once for each (Rss)."""
+        return self._together("Rss")
+
+    def _together(self, key: str) -> float:
+        return sum(_held(pid, key) for pid in [self.process.pid, *_children(self.process.pid)])
 
 
 @contextmanager
@@ -106,10 +114,10 @@ def _children(pid: int) -> list[int]:
     return found + [grandchild for child in found for grandchild in _children(child)]
 
 
-def _resident(pid: int) -> float:
-    """Megabytes."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))
+def _held(pid: int, key: str) -> float:
+    """Megabytes, by a *key* of smaps_rollup."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{key}:"))
 
 
 def _until_ready(served: Service, path: str) -> None:
