@@ -24,24 +24,23 @@ Report = Callable[[str, int, int], None]
 def negatives_flags(recipe: Any) -> Any:
     """The flags that say where hard negatives come from, as the argument `negatives_from`."""
     flags = (
-        click.option("--negatives", "index", help="Mine hard negatives from this index."),
+        click.option("--negatives", "negatives_index", help="Mine hard negatives from this index."),
         click.option(
             "--negatives-file",
-            "file",
             type=click.Path(dir_okay=False, path_type=Path),
             help="Where mined negatives are kept; --data reads the file again.  [default: in --output]",
         ),
-        click.option("--negatives-teacher", "teacher", help="A reranker that tells answers among what is mined."),
+        click.option("--negatives-teacher", help="A reranker that tells answers among what is mined."),
         click.option(
             "--negatives-margin",
-            "margin",
             type=click.FloatRange(min=0, max=1),
             help="What is above this part of the relevant passage's score may be an answer.  [default: 0.95]",
         ),
     )
 
     def with_source(**given: Any) -> Any:
-        source = NegativesSource(**{name: given.pop(name) for name in ("index", "file", "teacher", "margin")})
+        names = ("index", "file", "teacher", "margin")
+        source = NegativesSource(**{name: given.pop(f"negatives_{name}") for name in names})
         return recipe(negatives_from=source, **given)
 
     wrapped: Any = with_source

@@ -73,6 +73,19 @@ def test_flags_that_contradict_each_other_are_misuse(cli: CommandLine, flags: Se
     assert (called.code, said in called.err) == (2, True), called.err
 
 
+def test_an_encoder_learns_the_vectors_of_the_teacher_that_is_named(cli: CommandLine) -> None:
+    """--teacher is the encoder whose vectors are put, not the base, and nothing of mining negatives."""
+    pairs = [{"en": f"what is a {word}", "it": f"what is the {word} ."} for word in tiny.WORDS]
+    (cli.folder / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    tiny.bert(cli.folder / "teacher", hidden_act="relu")
+    called = cli(
+        *("train", "encoder", "--data", "pairs.jsonl", "--base", "encoder", "--teacher", "teacher"),
+        *(*SHORT, "--output", "taught"),
+    )
+    assert called.code == 0, called.err
+    assert called.json["before"]["source_cosine"] < 0.999
+
+
 def test_ctrl_c_prints_the_command_to_go_on(cli: CommandLine) -> None:
     """Exit 130; the checkpoint is there, and the printed command is the one that was typed."""
     words = ["train", "pairs", "--data", "set", "--base", "encoder", "--output", "my model", "--max-steps", "2000"]
