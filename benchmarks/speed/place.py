@@ -20,22 +20,26 @@ FAST_LAYERS = 2
 @dataclass(frozen=True)
 class Place:
     """dataset: a BEIR folder. folder: for what is made here, kept for a next call. peers: the Python of an environment
-    with onnxruntime and infinity-emb, None: without them. fast: a distilled reranker for the quality of the cascade."""
+    with onnxruntime and infinity-emb, None: without them. fast: a distilled reranker for the quality of the cascade.
+    cross: an ordinary cross-encoder of six layers and one label, None: one with an untrained head."""
 
     dataset: Path
     folder: Path
     rounds: int
     peers: Path | None
     fast: Path | None
+    cross: Path | None = None
 
     def cross_encoder(self) -> Path:
-        """A MiniLM-L6 cross-encoder with an untrained head: as fast as a trained one, and the same for all."""
+        """The MiniLM-L6 cross-encoder that all read with."""
+        if self.cross is not None:
+            return self.cross
         folder = self.folder / "cross"
         return folder if folder.exists() else random_cross_encoder(folder)
 
     def fast_cross_encoder(self) -> Path:
         """Its first layers: as fast as what a distillation makes."""
-        folder = self.folder / "fast"
+        folder = self.folder / ("fast" if self.cross is None else f"fast-{self.cross.name}")
         if not folder.exists():
             model = AutoModelForSequenceClassification.from_pretrained(
                 str(self.cross_encoder()), num_hidden_layers=FAST_LAYERS
@@ -44,6 +48,11 @@ class Place:
             for file in self.cross_encoder().glob("*token*"):
                 (folder / file.name).write_bytes(file.read_bytes())
         return folder
+
+    @property
+    def onnx_folder(self) -> Path:
+        """For what ONNX Runtime makes of the cross-encoder."""
+        return self.folder / ("onnx" if self.cross is None else f"onnx-{self.cross.name}")
 
     def fast_reranker(self) -> Path:
         """The distilled one, or else the built-in one's first layers, which were not trained for it: a floor."""

@@ -40,7 +40,7 @@ def measure(place: Place) -> list[Line]:
     }
     with ExitStack() as stack:
         if place.peers is not None:
-            onnx = stack.enter_context(onnx_peer(place.peers, place.cross_encoder(), place.folder / "onnx"))
+            onnx = stack.enter_context(onnx_peer(place.peers, place.cross_encoder(), place.onnx_folder))
             ways["onnx"] = lambda: onnx.seconds(QUERY, passages)
         took = _in_turns(ways, rounds=place.rounds)
     return _lines(took, tokens)
