@@ -13,6 +13,7 @@ from core.settings import ProxyIndexes
 from service.proxy.search.asked import Asked, read_asked
 from service.proxy.search.call import SearchCall
 from service.proxy.search.hit_texts import HitTexts
+from service.proxy.search.inner_retriever import widened
 from service.proxy.search.neural import embedded, has_neural
 from service.proxy.search.objection import objection
 from service.proxy.search.plan import Plan, stripped
@@ -50,7 +51,7 @@ class Planner:
         *unasked* is taken as asked where the client asks for nothing. Raises InvalidRequest, naming the key, for what
         cannot be read of what is asked for, and StoreError.
         """
-        ranked_by = read_retriever(call.body) if has_reranker(call.body) else None
+        ranked_by = self._ranked_by(call)
         asked = self._asked(call, ranked_by) or unasked
         if asked is None:
             return None
@@ -85,6 +86,11 @@ class Planner:
             fields.update(dict.fromkeys(name for names in matching for name in names))
         return Asked(fields=tuple(fields))
 
+    def _ranked_by(self, call: SearchCall) -> RerankRetriever | None:
+        if not has_reranker(call.body):
+            return None
+        return read_retriever(call.body, elasticsearch=self.server.is_elasticsearch(call))
+
     def _asked(self, call: SearchCall, ranked_by: RerankRetriever | None) -> Asked | None:
         ext = call.body.get("ext")
         if isinstance(ext, Mapping) and "rerank" in ext:
@@ -112,7 +118,7 @@ class Planner:
             return call, None
         elasticsearch = self.server.is_elasticsearch(call)
         if retrieval is not None and elasticsearch:
-            return call.with_body({**body, "retriever": retrieval.inner}), None
+            return call.with_body({**body, "retriever": widened(retrieval.inner, width)}), None
 
         def by_vector(clause: Any) -> Any:
             return embedded(clause, self.encode, window=width, elasticsearch=elasticsearch)

@@ -9,6 +9,7 @@ from typing import Any
 from core.errors import InvalidRequest
 from core.settings import MAX_RESULTS
 from service.proxy.search.asked import Asked
+from service.proxy.search.inner_retriever import filtered
 
 RERANKER = "text_similarity_reranker"
 _PLACE = f"retriever.{RERANKER}"
@@ -46,8 +47,11 @@ def has_reranker(body: Mapping[str, Any]) -> bool:
     return isinstance(retriever, Mapping) and RERANKER in retriever
 
 
-def read_retriever(body: Mapping[str, Any]) -> RerankRetriever:
-    """From *body*'s retriever. Raises InvalidRequest, naming the key, for what cannot be read."""
+def read_retriever(body: Mapping[str, Any], *, elasticsearch: bool = False) -> RerankRetriever:
+    """From *body*'s retriever; for an *elasticsearch* without a look into what is within it, which it knows better.
+
+    Raises InvalidRequest, naming the key, for what cannot be read.
+    """
     part = _object(body["retriever"][RERANKER], _PLACE)
     text, name = part.get("inference_text"), part.get("field")
     if not isinstance(text, str) or not text.strip():
@@ -65,6 +69,8 @@ def read_retriever(body: Mapping[str, Any]) -> RerankRetriever:
         raise InvalidRequest(f'"{_PLACE}.min_score" is a number', field=f"{_PLACE}.min_score")
     inner = _object(part.get("retriever"), f"{_PLACE}.retriever")
     asked = Asked(query_text=text, window=window, min_score=min_score, fields=(name,))
+    if elasticsearch:
+        return RerankRetriever(asked, Retrieval((), filtered(inner, part.get("filter"))))
     return RerankRetriever(asked, _filtered(_retrieval(inner, f"{_PLACE}.retriever"), part.get("filter")))
 
 

@@ -122,7 +122,8 @@ def test_an_elasticsearch_searches_by_its_own_retriever(tmp_path: Path) -> None:
             inner = {"rrf": {"retrievers": [LEAVES, TEA]}}
             reply = service.ask("POST", "/i/_search", json.dumps(reranker(inner)).encode(), media)
     searched = [json.loads(asked.body) for asked in server.asked if asked.line.startswith("POST")]
-    assert searched == [{"retriever": inner, "fields": ["text"], "from": 0, "size": 10}]
+    wide = {"rrf": {"retrievers": [LEAVES, TEA], "rank_window_size": 10}}
+    assert searched == [{"retriever": wide, "fields": ["text"], "from": 0, "size": 10}]
     assert (told(reply), ids(reply)) == (("true", ""), ["2", "0", "1"])
     assert reply.headers["x-elastic-product"] == "Elasticsearch"
     assert reply.headers["content-type"] == "application/vnd.elasticsearch+json;compatible-with=8"

@@ -1,0 +1,89 @@
+"""Indexes and their documents."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.elasticsearch.refused import Refused, no_such_index
+
+SHARDS = {"total": 1, "successful": 1, "failed": 0}
+
+
+@dataclass
+class Index:
+    """An index: its mapping's properties, and its documents in the order they came."""
+
+    properties: dict[str, Any]
+    documents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    writes: int = 0
+
+
+class Indexes:
+    """What is stored."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Index] = {}
+
+    def of(self, name: str) -> Index:
+        """The index *name*. Raises Refused (404)."""
+        if name not in self.by_name:
+            raise no_such_index(name)
+        return self.by_name[name]
+
+    def create(self, name: str, body: dict[str, Any]) -> dict[str, object]:
+        """PUT /name. Raises Refused (400) for one that is there."""
+        if name in self.by_name:
+            raise Refused(400, "resource_already_exists_exception", f"index [{name}/x] already exists", index=name)
+        self.by_name[name] = Index(body.get("mappings", {}).get("properties", {}))
+        return {"acknowledged": True, "shards_acknowledged": True, "index": name}
+
+    def delete(self, name: str) -> dict[str, object]:
+        """DELETE /name."""
+        self.of(name)
+        del self.by_name[name]
+        return {"acknowledged": True}
+
+    def put(self, name: str, doc_id: str, document: dict[str, Any]) -> tuple[int, dict[str, object]]:
+        """Write a document; its index is made when it is not there."""
+        index = self.by_name.setdefault(name, Index({}))
+        result = "updated" if doc_id in index.documents else "created"
+        index.documents[doc_id] = document
+        return (201 if result == "created" else 200), _written(index, name, doc_id, result)
+
+    def get(self, name: str, doc_id: str) -> tuple[int, dict[str, object]]:
+        """A document; one that is not there is a 404 without an error in it."""
+        document = self.of(name).documents.get(doc_id)
+        if document is None:
+            return 404, {"_index": name, "_id": doc_id, "found": False}
+        known = {"_version": 1, "_seq_no": 0, "_primary_term": 1, "found": True}
+        return 200, {"_index": name, "_id": doc_id, **known, "_source": document}
+
+    def remove(self, name: str, doc_id: str) -> tuple[int, dict[str, object]]:
+        """Delete a document; the same for one that is not there."""
+        index = self.of(name)
+        found = index.documents.pop(doc_id, None) is not None
+        result = _written(index, name, doc_id, "deleted" if found else "not_found")
+        return (200 if found else 404), result
+
+    def bulk(self, name: str, body: bytes) -> dict[str, object]:
+        """NDJSON of index, create and delete, each answered by itself. Raises Refused for an unended last line."""
+        if not body.endswith(b"\n"):
+            said = "The bulk request must be terminated by a newline [\\n]"
+            raise Refused(400, "illegal_argument_exception", said)
+        lines = iter([json.loads(line) for line in body.splitlines()])
+        items: list[dict[str, object]] = []
+        for line in lines:
+            ((action, at),) = line.items()
+            target, doc_id = at.get("_index", name), at["_id"]
+            deleted = action == "delete"
+            status, done = self.remove(target, doc_id) if deleted else self.put(target, doc_id, next(lines))
+            items.append({action: {**done, "status": status}})
+        return {"errors": False, "took": 1, "items": items}
+
+
+def _written(index: Index, name: str, doc_id: str, result: str) -> dict[str, object]:
+    index.writes += 1
+    done = {"_version": 1, "result": result, "_shards": SHARDS, "_seq_no": index.writes, "_primary_term": 1}
+    return {"_index": name, "_id": doc_id, **done}
