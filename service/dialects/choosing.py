@@ -14,6 +14,8 @@ from service.dialects.opensearch import TEXT_SIMILARITY
 from service.dialects.tei import TEI
 from service.dialects.weaviate import WEAVIATE
 
+ROOT_PATH = "/"
+"""Text-embeddings-inference's; in front of an OpenSearch it is the server's."""
 HUGGING_FACE_PATH = "/es/rerank"
 INFERENCE_PATH = "/_inference/rerank/<path:model>"
 NIM_PATH = "/v1/ranking"

@@ -17,6 +17,7 @@ from service.dialects.choosing import (
     HUGGING_FACE_PATH,
     INFERENCE_PATH,
     NIM_PATH,
+    ROOT_PATH,
     TEXT_SIMILARITY_PATH,
     dialect_of,
 )
@@ -35,6 +36,7 @@ RERANK_PATHS = (
     NIM_PATH,
     HUGGING_FACE_PATH,
     "/invocations",
+    ROOT_PATH,
     INFERENCE_PATH,
     TEXT_SIMILARITY_PATH,
 )

@@ -8,9 +8,10 @@ from urllib.parse import unquote
 
 from flask import Flask
 
-from service.dialects.choosing import TEXT_SIMILARITY_PATH
+from service.dialects.choosing import ROOT_PATH, TEXT_SIMILARITY_PATH
 
 PAGE = ("GET", "/")
+ROOT_RERANK = ("POST", ROOT_PATH)
 PREDICTIONS = TEXT_SIMILARITY_PATH.partition("<")[0]
 ASSETS = ("/static/page.css", "/static/page.js")
 """What the page loads."""
@@ -29,7 +30,7 @@ class Shadowed:
 
     @classmethod
     def of(cls, app: Flask, *, models: Iterable[str] = ()) -> Shadowed:
-        """Everything that *app* answers, and no other verb: its own HEAD and OPTIONS belong to the server."""
+        """Everything that *app* answers, and no other verb: HEAD and OPTIONS, and POST to /, belong to the server."""
         exact, prefixes = {("GET", path) for path in ASSETS}, []
         for rule in app.url_map.iter_rules():
             if rule.endpoint == "static":
@@ -39,7 +40,7 @@ class Shadowed:
                     prefixes.append((method, rule.rule.partition("<")[0]))
                 else:
                     exact.add((method, rule.rule))
-        return cls(frozenset(exact), tuple(sorted(prefixes)), frozenset(models))
+        return cls(frozenset(exact - {ROOT_RERANK}), tuple(sorted(prefixes)), frozenset(models))
 
     def __call__(self, method: str, path: str, accept: str) -> bool:
         """Whether a request is ours. *path* is as it was sent: `/%73earch` is the server's. `GET /` is ours only for

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from core.model_load import ModelLoad
+from core.settings import Settings
 from service.app import create_app
 from service.openapi import ROUTES, describe
 from tests.service.served import CATALOG, INDEX, TEA, client, components
@@ -95,8 +98,23 @@ def test_indexes_and_models_are_listed() -> None:
     assert asked.get("/models").get_json() == {
         "models": [CATALOG],
         "object": "list",
-        "data": [{"id": "fake-reranker", "object": "model", "capabilities": ["rerank"]}],
+        "data": [
+            {
+                "id": "fake-reranker",
+                "object": "model",
+                "stats": {"queue_fraction": 0.0, "queue_absolute": 0, "results_pending": 0},
+                "backend": "auto",
+                "capabilities": ["rerank"],
+            }
+        ],
     }
+
+
+def test_infinitys_clients_read_how_busy_the_models_are() -> None:
+    """Requests that hold a place, and their share of max_waiting."""
+    busy = replace(components(settings=Settings(max_waiting=8)), load_of_models=lambda: ModelLoad(waiting=6))
+    (model,) = client(busy).get("/models").get_json()["data"]
+    assert model["stats"] == {"queue_fraction": 0.75, "queue_absolute": 6, "results_pending": 6}
 
 
 def test_info_has_text_embeddings_inferences_shape() -> None:

@@ -95,7 +95,8 @@ def unpacked(raw: bytes, encoding: str, limit: int) -> bytes | None:
     try:
         stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
         data = stream.decompress(raw, limit)
-        return data if stream.eof else None
+        # Who sends several members, of which a server may read the first alone, is not read here in another way.
+        return data if stream.eof and not stream.unused_data else None
     except (zlib.error, gzip.BadGzipFile):
         return None
 

@@ -7,7 +7,7 @@ from typing import Any
 import cohere
 from elasticsearch import Elasticsearch, NotFoundError
 from infinity_client import AuthenticatedClient
-from infinity_client.api.default import rerank
+from infinity_client.api.default import models, rerank
 from infinity_client.models import RerankInput
 from mixedbread import Mixedbread
 
@@ -51,6 +51,7 @@ def infinity(url: str, key: str) -> object:
         [[result.index, result.relevance_score, result.document] for result in answer.results],
         answer.object_,
         answer.model,
+        [[model.id, model.capabilities, model.stats["queue_absolute"]] for model in models.sync(client=client).data],
     ]
 
 

@@ -23,7 +23,7 @@ COMPUTE_HEADERS = [
 ]
 
 
-@pytest.mark.parametrize("path", ["/rerank", "/invocations", "/v1/rerank"])
+@pytest.mark.parametrize("path", ["/rerank", "/", "/invocations", "/v1/rerank"])
 def test_texts_are_answered_by_an_array_at_the_root(path: str) -> None:
     """Best first, with TEI's score and the name that OpenSearch's default.rerank has for it."""
     assert client().post(path, json=ASKED).get_json() == [
