@@ -8,7 +8,7 @@ Neural Language Modeling, SIGIR 2019 (MaxP).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -60,7 +60,7 @@ def score_texts(
     parts = [windows[i][place] for place, i in order]
     read = reranker.score(query, parts, deadline=wait.deadline, cancellation=wait.cancellation)
     if len(order) == len(texts):
-        return _with(read, truncated=read.truncated | cut & read.scored)
+        return replace(read, truncated=read.truncated | cut & read.scored)
     logits = np.full(len(texts), -np.inf, dtype=np.float32)
     np.maximum.at(logits, owners[read.scored], read.logits[read.scored])
     scored = np.isfinite(logits)
@@ -75,11 +75,8 @@ def score_texts(
         truncated=unread & scored,
         cached=min(read.cached, int(scored.sum())),
         query_truncated=read.query_truncated,
+        waited_ms=read.waited_ms,
     )
-
-
-def _with(read: RerankScores, *, truncated: NDArray[np.bool_]) -> RerankScores:
-    return RerankScores(read.logits, read.scored, read.tokens, truncated, read.cached, read.query_truncated)
 
 
 def _windows(

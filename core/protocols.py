@@ -60,6 +60,7 @@ class RerankScores:
     query_truncated: the query alone was longer than the model reads.
     estimated: bool (n,), True where only the fast reranker of a cascade has read the text; None: nowhere.
     stopped: what is not scored was left out because it would not have changed the first k.
+    waited_ms: how long these texts waited behind others before the model began with them.
     """
 
     logits: NDArray[np.float32]
@@ -70,6 +71,7 @@ class RerankScores:
     query_truncated: bool = False
     estimated: NDArray[np.bool_] | None = None
     stopped: bool = False
+    waited_ms: float = 0.0
 
 
 class Cancellation(Protocol):

@@ -98,6 +98,7 @@ def _combined(quick: RerankScores, exact: RerankScores, places: NDArray[np.intp]
         cached=exact.cached + min(quick.cached, int(estimated.sum())),
         query_truncated=exact.query_truncated,
         estimated=estimated,
+        waited_ms=quick.waited_ms + exact.waited_ms,
     )
 
 
@@ -110,6 +111,7 @@ def _estimates(quick: RerankScores, logits: NDArray[np.float32]) -> RerankScores
         cached=quick.cached,
         query_truncated=quick.query_truncated,
         estimated=quick.scored,
+        waited_ms=quick.waited_ms,
     )
 
 

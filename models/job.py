@@ -67,6 +67,9 @@ class Job:
         self.finished = threading.Event()
         self.joined_at = 0
         """The scheduler's count of tokens when this job came."""
+        self.waited_ms = 0.0
+        """From its coming to its first batch, once that has begun."""
+        self._came: float | None = None
         self._lengths = lengths
         # Longest first: padding is what a batch's longest text makes of the others, and the largest tensors come
         # first, so that their memory is used again. Equal lengths keep their order.
@@ -78,6 +81,15 @@ class Job:
     def all_taken(self) -> bool:
         """Whether no text is left to be taken."""
         return len(self._left) == 0
+
+    def come(self, tokens: int) -> None:
+        """It stands in line from now on; the scheduler has read so many *tokens* before."""
+        self.joined_at, self._came = tokens, time.monotonic()
+
+    def end_waiting(self) -> None:
+        """Its first batch begins, or nothing of it is read any more; what comes later changes nothing."""
+        if self._came is not None:
+            self.waited_ms, self._came = (time.monotonic() - self._came) * 1000, None
 
     def take(self, room: int) -> Portion:
         """The next batch: texts of falling length, count times longest at most *room*, but one text at least."""

@@ -126,6 +126,7 @@ class CrossEncoderReranker:
             truncated=scoring.truncated[inverse],
             cached=int(scored.sum() - scoring.scored.sum()) + found,
             query_truncated=bool(read.truncated[0]),
+            waited_ms=scoring.waited_ms,
         )
 
     def _recall(self, scoring: _Scoring) -> int:
@@ -159,6 +160,7 @@ class CrossEncoderReranker:
             self._shared.scheduler.run(job)
         except (RuntimeError, MemoryError) as exc:
             raise ModelError(f"the reranker {self.name} failed: {exc}") from exc
+        scoring.waited_ms += job.waited_ms
         for j in np.flatnonzero(job.answered).tolist():
             i, logit = int(places[j]), float(job.answers[j])
             if not np.isfinite(logit):
@@ -216,6 +218,7 @@ class _Scoring:
         self.scored: NDArray[np.bool_] = np.zeros(n, dtype=np.bool_)
         self.tokens: NDArray[np.int32] = np.zeros(n, dtype=np.int32)
         self.truncated: NDArray[np.bool_] = np.zeros(n, dtype=np.bool_)
+        self.waited_ms = 0.0
 
     def put(self, i: int, score: _Score) -> None:
         """Text *i* has been scored."""

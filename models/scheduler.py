@@ -62,7 +62,7 @@ class Scheduler:
         if job.all_taken:
             return
         with self._changed:
-            job.joined_at = self._tokens
+            job.come(self._tokens)
             self._jobs.append(job)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="scheduler", daemon=True)
@@ -102,6 +102,7 @@ class Scheduler:
         """Take no more texts of *job*. It is finished then, but for a batch that is running."""
         with self._changed:
             self._jobs = [other for other in self._jobs if other is not job]
+            job.end_waiting()
             if all(portion.job is not job for portion in self._running):
                 job.finished.set()
 
@@ -125,6 +126,8 @@ class Scheduler:
                     self._thread = None
                     return ()
             self._running = self._fill()
+            for portion in self._running:
+                portion.job.end_waiting()
             self._jobs = [job for job in self._jobs if not job.all_taken]
             return self._running
 

@@ -31,12 +31,16 @@ class RankedText:
 
 @dataclass(frozen=True)
 class TextRanking:
-    """All texts, best first. truncated: the places of those of which a part was not read. inference_ms: for scoring."""
+    """All texts, best first. truncated: the places of those of which a part was not read.
+
+    inference_ms: for scoring; waited_ms: before it, behind other requests.
+    """
 
     results: tuple[RankedText, ...]
     truncated: tuple[int, ...]
     tokens: int
     inference_ms: float
+    waited_ms: float
     report: RerankReport
 
     def in_request_order(self) -> list[RankedText]:
@@ -70,7 +74,8 @@ def rank_texts(
         results=tuple(map(RankedText, [*best_first.tolist(), *rest.tolist()], written)),
         truncated=tuple(np.flatnonzero(scores.truncated).tolist()),
         tokens=int(scores.tokens.sum()),
-        inference_ms=(time.monotonic() - started) * 1000,
+        inference_ms=max((time.monotonic() - started) * 1000 - scores.waited_ms, 0.0),
+        waited_ms=scores.waited_ms,
         report=_report(model, scores),
     )
 

@@ -91,7 +91,7 @@ class TeiAnswer(RootModel[list[TeiResult]]):
 def compute_headers(call: RerankCall, ranking: TextRanking, *, took_ms: float) -> Mapping[str, str]:
     """What text-embeddings-inference tells of an answer's costs; times in whole milliseconds.
 
-    Texts are tokenised, and wait for the model, within the time of inference: neither is told apart.
+    Texts are tokenised within the time of inference: that is not told apart.
     """
     return {
         "x-compute-type": "cpu",
@@ -100,7 +100,7 @@ def compute_headers(call: RerankCall, ranking: TextRanking, *, took_ms: float) -
         "x-compute-tokens": str(ranking.tokens),
         "x-total-time": str(round(took_ms)),
         "x-tokenization-time": "0",
-        "x-queue-time": "0",
+        "x-queue-time": str(round(ranking.waited_ms)),
         "x-inference-time": str(round(ranking.inference_ms)),
     }
 

@@ -60,7 +60,10 @@ def answer(program: str, address: str, client: str) -> object:
         ("cohere v2", [THREE, "2", 1.0]),
         ("cohere v1", [THREE[:2], ["green tea", "tea"]]),
         ("cohere errors", ["NotFoundError", "BadRequestError", "UnauthorizedError"]),
-        ("infinity", [[[1, 4.0, "green tea"], [2, 0.0, "tea"]], "rerank", "fake-reranker", [["fake-reranker", ["rerank"], 0]]]),
+        (
+            "infinity",
+            [[[1, 4.0, "green tea"], [2, 0.0, "tea"]], "rerank", "fake-reranker", [["fake-reranker", ["rerank"], 0]]],
+        ),
         ("mixedbread", [[1, BEST, "green tea"], [2, SECOND, "tea"]]),
         (
             "elasticsearch",

@@ -99,6 +99,21 @@ def test_a_small_request_does_not_stand_behind_a_large_one() -> None:
     assert line.served() == [[1, 1], [2, 2], [3, 3], [1, 1], [1, 1]]
 
 
+def test_a_request_knows_how_long_it_waited() -> None:
+    """From its coming to its first batch; also where its time is over before any."""
+    model = Notebook()
+    line = Line(model, model.job(1, 2))
+    second = model.job(2, 6)
+    line.come(second)
+    hasty = model.job(3, 2, limits=Limits(deadline=time.monotonic() + 0.02))
+    line.come(hasty)
+    until(lambda: hasty.finished.is_set())
+    line.served()
+
+    assert second.waited_ms > hasty.waited_ms >= 1
+    assert not hasty.answered.any()
+
+
 def test_a_large_request_is_not_overtaken_for_ever() -> None:
     """What came once others have read as much as it needs itself stands behind it."""
     model = Notebook()

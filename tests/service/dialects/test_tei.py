@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from core.errors import ModelInvalid, ModelOutputInvalid, ModelOverloaded
+from core.protocols import RerankScores
 from core.ranking import RankingModel
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
 from tests.service.dialects.fixed import short_sighted
@@ -51,6 +53,19 @@ def test_costs_are_told_in_headers() -> None:
     assert all(value.isdigit() for value in told.values())
     assert told["x-compute-characters"] == str(len("green tea") + len("coffee") + len("green tea") + len("tea"))
     assert told["x-compute-tokens"] == "10"
+
+
+class Queued(FakeReranker):
+    """One that began after a while."""
+
+    def score(self, *args: Any, **limits: Any) -> RerankScores:
+        return replace(super().score(*args, **limits), waited_ms=41.6)
+
+
+def test_the_wait_behind_others_is_told() -> None:
+    """In whole milliseconds, as text-embeddings-inference tells it."""
+    queued = components(models=FakeModels(RankingModel(Queued())))
+    assert client(queued).post("/rerank", json=ASKED).headers["x-queue-time"] == "42"
 
 
 @pytest.mark.parametrize(
