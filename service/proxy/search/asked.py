@@ -50,7 +50,10 @@ class _Holder(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked of re-ranking. None: what the settings, the mapping or the search itself say."""
+    """What is asked of re-ranking. None: what the settings, the mapping or the search itself say.
+
+    by_chunk: of a hit longer than the model reads at once the best part counts, not the first one.
+    """
 
     query_text: str | None = None
     window: int | None = None
@@ -59,6 +62,7 @@ class Asked:
     fields: tuple[str, ...] = ()
     explain: bool = False
     timeout_ms: int | None = None
+    by_chunk: bool = False
 
 
 def read_asked(body: Mapping[str, Any]) -> Asked:

@@ -103,7 +103,8 @@ def fingerprint(plan: Plan) -> str:
         sorted((name, value) for name, value in call.params if name not in _ONLY_SHOWN),
         {key: value for key, value in call.body.items() if key not in _ONLY_SHOWN | {"pit"}},
         (call.body.get("pit") or {}).get("id") if isinstance(call.body.get("pit"), dict) else None,
-        [plan.query_text, asked.window, asked.min_score, asked.model, asked.explain, list(plan.texts.names)],
+        [plan.query_text, asked.window, asked.min_score, asked.model, asked.explain, asked.by_chunk],
+        list(plan.texts.names),
         [value for name, value in call.headers if name == "authorization"],
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

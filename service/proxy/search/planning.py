@@ -103,6 +103,8 @@ class Planner:
                 query_text=asked.query_text or given.query_text,
                 fields=asked.fields or given.fields,
                 window=asked.window or given.window,
+                min_score=given.min_score if asked.min_score is None else asked.min_score,
+                by_chunk=given.by_chunk,
             )
         if ranked_by is not None:
             return ranked_by.asked

@@ -10,6 +10,7 @@ from typing import Any
 from core.errors import ModelError, ModelNotFound
 from core.ranking import Ranking, RankingModel, RankingModels, above, rerank
 from core.search import Reason, RerankReport
+from core.window_reranker import WindowReranker
 from service.client import Client
 from service.proxy.search.breaker import Breaker
 from service.proxy.search.call import SearchCall
@@ -59,6 +60,8 @@ class SearchReranking:
         timeout_ms = plan.asked.timeout_ms or self.timeout_ms
         deadline = time.monotonic() + timeout_ms / 1000
         client = plan.call.client
+        if plan.asked.by_chunk:
+            model = replace(model, reranker=WindowReranker(model.reranker))
         ranking = rerank(
             model,
             plan.query_text,

@@ -68,7 +68,10 @@ def read_retriever(body: Mapping[str, Any], *, elasticsearch: bool = False) -> R
     if min_score is not None and (isinstance(min_score, bool) or not isinstance(min_score, int | float)):
         raise InvalidRequest(f'"{_PLACE}.min_score" is a number', field=f"{_PLACE}.min_score")
     inner = _object(part.get("retriever"), f"{_PLACE}.retriever")
-    asked = Asked(query_text=text, window=window, min_score=min_score, fields=(name,))
+    chunks = part.get("chunk_rescorer")
+    if chunks is not None:
+        _object(chunks, f"{_PLACE}.chunk_rescorer")
+    asked = Asked(text, window=window, min_score=min_score, fields=(name,), by_chunk=chunks is not None)
     if elasticsearch:
         return RerankRetriever(asked, Retrieval((), filtered(inner, part.get("filter"))))
     return RerankRetriever(asked, _filtered(_retrieval(inner, f"{_PLACE}.retriever"), part.get("filter")))

@@ -20,19 +20,20 @@ from service.proxy.upstream import Upstream
 MAPPING = {"i": {"mappings": {"properties": {"text": {"type": "text"}}}}}
 
 
-class OpenSearchAtHand(Server):
+class ServerAtHand(Server):
     """Knows what it is without being asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, elasticsearch: bool = False) -> None:
         super().__init__(Upstream(Address("http", "nowhere.invalid", 1), timeout=1))
+        self._is = elasticsearch
 
     def is_elasticsearch(self, call: SearchCall) -> bool:
-        return False
+        return self._is
 
 
 def planner(**changes: Any) -> Planner:
     parts: dict[str, Any] = {
-        "server": OpenSearchAtHand(),
+        "server": ServerAtHand(),
         "fields": TextFields(lambda call, target: MAPPING),
         "encode": lambda text: [0.5, 0.5],
         "indexes": (("docs", ("title",)), ("log-*", ()), ("docs-2", ("text", "title"))),
@@ -86,7 +87,7 @@ _JSON: st.SearchStrategy[Any] = st.recursive(
 )
 _RERANKER = st.fixed_dictionaries(
     {"retriever": _JSON, "field": st.just("text"), "inference_text": st.just("tea")},
-    optional={"rank_window_size": _JSON, "min_score": _JSON, "filter": _JSON},
+    optional={"rank_window_size": _JSON, "min_score": _JSON, "filter": _JSON, "chunk_rescorer": _JSON},
 )
 _BODIES = (
     st.dictionaries(_KEYS, _JSON, max_size=5)
@@ -95,10 +96,10 @@ _BODIES = (
 )
 
 
-@given(_BODIES)
-def test_whatever_a_body_holds_is_planned_passed_on_or_refused(body: dict[str, Any]) -> None:
+@given(_BODIES, st.booleans())
+def test_whatever_a_body_holds_is_planned_passed_on_or_refused(body: dict[str, Any], elasticsearch: bool) -> None:
     """Nothing that a client sends makes it fail in another way, and what is planned can be asked."""
-    planned = _planned(body)
+    planned = _planned(body, elasticsearch=elasticsearch)
     if isinstance(planned, Plan):
         assert planned.width >= planned.window >= 1
         assert planned.widened()["size"] == planned.width
@@ -106,12 +107,28 @@ def test_whatever_a_body_holds_is_planned_passed_on_or_refused(body: dict[str, A
         assert isinstance(planned, PassedOn) or planned
 
 
-def _planned(body: dict[str, Any]) -> Plan | PassedOn | str | None:
+def _planned(body: dict[str, Any], *, elasticsearch: bool) -> Plan | PassedOn | str | None:
     """What is done with *body*, or the key that is refused."""
     try:
-        return planner().plan(call(body), unasked=Asked())
+        return planner(server=ServerAtHand(elasticsearch=elasticsearch)).plan(call(body), unasked=Asked())
     except InvalidRequest as refused:
         return refused.field
+
+
+def test_what_ext_says_comes_before_what_a_retriever_says() -> None:
+    """Each key by itself: what ext.rerank leaves out is the retriever's."""
+    part = {
+        "retriever": {"standard": {}},
+        "field": "text",
+        "inference_text": "tea",
+        "min_score": 0.25,
+        "rank_window_size": 30,
+        "chunk_rescorer": {},
+    }
+    body = {"retriever": {"text_similarity_reranker": part}, "ext": {"rerank": {"window": 20, "explain": True}}}
+    planned = planner().plan(call(body))
+    assert isinstance(planned, Plan)
+    assert planned.asked == Asked("tea", window=20, min_score=0.25, fields=("text",), explain=True, by_chunk=True)
 
 
 @pytest.mark.parametrize(

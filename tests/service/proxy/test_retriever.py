@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.proxy.library import INDEX, MATCH, QUERY, fill, ids, search, told
+from tests.service.proxy.library import INDEX, MATCH, QUERY, fill, ids, reranked, search, told
 from tests.service.proxy.scripted import Asked, scripted_server
 from tests.service.proxy.standing import Standing, ask, standing_before, until_loaded
 
@@ -73,6 +73,18 @@ def test_filters_hold_for_every_part(before_opensearch: Standing) -> None:
     assert set(ids(reply)) == {"4", "5"}
 
 
+def test_the_best_part_of_a_long_hit_counts_where_it_is_asked_for(before_opensearch: Standing) -> None:
+    """chunk_rescorer: what answers the query at the end of a text is read; without it the beginning is all."""
+    long = {"1": {"text": "leaves " + "rain falls on stone. " * 80 + QUERY}, "2": {"text": "leaves of tea"}}
+    fill(before_opensearch.server, "long", long)
+    scores = []
+    for more in ({}, {"chunk_rescorer": {"size": 1}}):
+        reply = search(before_opensearch, {**reranker(LEAVES, **more), "ext": reranked(explain=True)}, "/long/_search")
+        logits = {hit["_id"]: hit["_rerank"]["explain"]["logit"] for hit in reply.json()["hits"]["hits"]}
+        scores.append([round(logits["1"], 2), round(logits["2"], 2)])
+    assert scores == [[-1.33, 1.33], [4.0, 1.33]]
+
+
 @pytest.mark.parametrize(
     ("inner", "more", "field"),
     [
@@ -86,6 +98,7 @@ def test_filters_hold_for_every_part(before_opensearch: Standing) -> None:
         (LEAVES, {"field": None}, "field"),
         (LEAVES, {"rank_window_size": 10_001}, "rank_window_size"),
         (LEAVES, {"min_score": "x"}, "min_score"),
+        (LEAVES, {"chunk_rescorer": 1}, "chunk_rescorer"),
     ],
 )
 def test_what_cannot_be_read_is_named(
