@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import Field, RootModel
+
+from service.strict import Strict
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class Span(_Answer):
+class Span(Strict):
     """The passage that a hit was found by: characters of its text."""
 
     text: str
@@ -19,7 +17,7 @@ class Span(_Answer):
     end: int
 
 
-class FusionTerm(_Answer):
+class FusionTerm(Strict):
     """What one feature adds to a fused score."""
 
     feature: str
@@ -28,7 +26,7 @@ class FusionTerm(_Answer):
     contribution: float
 
 
-class FusedScore(_Answer):
+class FusedScore(Strict):
     """The score that a hit stands by, its terms, and the log-odds whose sigmoid is the hit's score."""
 
     fused: float
@@ -36,7 +34,7 @@ class FusedScore(_Answer):
     parts: list[FusionTerm]
 
 
-class Why(_Answer):
+class Why(Strict):
     """Why a hit stands where it does; the cross-encoder's part is null where it did not read the hit."""
 
     logit: float | None
@@ -47,7 +45,7 @@ class Why(_Answer):
     fusion: FusedScore | None
 
 
-class SearchHit(_Answer):
+class SearchHit(Strict):
     """A document, in its final place and where the first stage had it."""
 
     doc_id: str
@@ -62,7 +60,7 @@ class SearchHit(_Answer):
     explain: Why | None = None
 
 
-class RerankSummary(_Answer):
+class RerankSummary(Strict):
     """What re-ranking did."""
 
     applied: bool
@@ -77,7 +75,7 @@ class RerankSummary(_Answer):
     warning: str | None
 
 
-class Took(_Answer):
+class Took(Strict):
     """Milliseconds."""
 
     encode: float
@@ -86,7 +84,7 @@ class Took(_Answer):
     total: float
 
 
-class SearchAnswer(_Answer):
+class SearchAnswer(Strict):
     """The answer to a search."""
 
     query: str
@@ -96,14 +94,14 @@ class SearchAnswer(_Answer):
     took_ms: Took
 
 
-class Rejection(_Answer):
+class Rejection(Strict):
     """A document that was not written."""
 
     doc_id: str
     reason: str
 
 
-class AddAnswer(_Answer):
+class AddAnswer(Strict):
     """What became of the documents; skipped: unchanged, duplicates: came again in the same request."""
 
     index: str
@@ -114,14 +112,14 @@ class AddAnswer(_Answer):
     rejected: list[Rejection]
 
 
-class DeleteAnswer(_Answer):
+class DeleteAnswer(Strict):
     """How many of the documents were there."""
 
     index: str
     deleted: int
 
 
-class EncoderSummary(_Answer):
+class EncoderSummary(Strict):
     """The encoder that an index was built with."""
 
     name: str
@@ -129,7 +127,7 @@ class EncoderSummary(_Answer):
     dim: int
 
 
-class IndexSummary(_Answer):
+class IndexSummary(Strict):
     """An index."""
 
     name: str
@@ -140,13 +138,13 @@ class IndexSummary(_Answer):
     created: str
 
 
-class IndexesAnswer(_Answer):
+class IndexesAnswer(Strict):
     """What can be searched."""
 
     indexes: list[IndexSummary]
 
 
-class ModelsAnswer(_Answer):
+class ModelsAnswer(Strict):
     """The models, as `rerank-cli models list --json` prints them, and as infinity's clients read them."""
 
     models: list[dict[str, Any]]
@@ -154,13 +152,13 @@ class ModelsAnswer(_Answer):
     data: list[dict[str, Any]]
 
 
-class HealthAnswer(_Answer):
+class HealthAnswer(Strict):
     """The process lives."""
 
     status: Literal["ok"]
 
 
-class ReadyAnswer(_Answer):
+class ReadyAnswer(Strict):
     """The service can serve."""
 
     status: Literal["ready"]
@@ -168,7 +166,7 @@ class ReadyAnswer(_Answer):
     breaker: Literal["closed", "open", "half_open"] | None = None
 
 
-class PredictedLabel(_Answer):
+class PredictedLabel(Strict):
     """A label, and its probability or raw score."""
 
     score: float
@@ -179,7 +177,7 @@ class PredictAnswer(RootModel[list[PredictedLabel] | list[list[PredictedLabel]]]
     """The labels of one input, or of each of several, best first."""
 
 
-class ErrorAnswer(_Answer):
+class ErrorAnswer(Strict):
     """Every error: error, message and detail are the same sentence."""
 
     error: str

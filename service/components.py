@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.errors import ModelUnavailable, StoreUnavailable
 from core.model_load import ModelLoad
@@ -14,6 +15,10 @@ from core.ranking import RankingModel, RankingModels
 from core.searching import SearchPipeline
 from core.settings import Settings, masked_location
 from service.part import Part
+
+if TYPE_CHECKING:
+    from models.computing import Computing
+    from models.shared import Shared
 
 FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 60.0
@@ -78,50 +83,58 @@ class LoadedRankingModels:
         return self.part.get().get(name)
 
 
+@dataclass(frozen=True)
+class _Loaders:
+    """How each part of the *settings* is loaded: nothing heavy is imported before. *shared* is one for all models."""
+
+    settings: Settings
+    computing: Computing
+    shared: Shared
+
+    def store(self) -> Store:
+        from index.opening import open_store
+
+        return open_store(self.settings.store)
+
+    def encoder(self) -> Encoder:
+        from models.loading import load_encoder
+
+        return load_encoder(self.settings.encoder, computing=self.computing, shared=self.shared)
+
+    def rerankers(self) -> RankingModels:
+        from models.loading import LoadedModels
+
+        return LoadedModels.of(self.settings, shared=self.shared)
+
+    def pair_models(self, ranking: Part[RankingModels]) -> PairModels:
+        from models.pair_models import LoadedPairModels
+        from models.promotion import with_promoted
+
+        named = with_promoted(self.settings)
+        return LoadedPairModels(named.reranker, named.rerankers, ranking=ranking.get, computing=self.computing)
+
+    def catalog(self) -> Sequence[CatalogEntry]:
+        from models.catalog import served
+        from models.promotion import with_promoted
+
+        return [entry.to_json() for entry in served(with_promoted(self.settings))]
+
+
 def build(settings: Settings) -> Components:
     """The components that *settings* name, none of them loaded: call load(), or keep_loading() in a thread."""
     from models.computing import Computing
     from models.shared import Shared
 
-    computing = Computing.of(settings)
     shared = Shared.within(max_waiting=settings.max_waiting, score_cache_mb=settings.score_cache_mb)
-
-    def store() -> Store:
-        from index.opening import open_store
-
-        return open_store(settings.store)
-
-    def encoder() -> Encoder:
-        from models.loading import load_encoder
-
-        return load_encoder(settings.encoder, computing=computing, shared=shared)
-
-    def rerankers() -> RankingModels:
-        from models.loading import LoadedModels
-
-        return LoadedModels.of(settings, shared=shared)
-
-    ranking = Part(f'the reranker "{settings.reranker}"', rerankers, unavailable=ModelUnavailable)
-
-    def pair_models() -> PairModels:
-        from models.pair_models import LoadedPairModels
-        from models.promotion import with_promoted
-
-        named = with_promoted(settings)
-        return LoadedPairModels(named.reranker, named.rerankers, ranking=ranking.get, computing=computing)
-
-    def catalog() -> Sequence[CatalogEntry]:
-        from models.catalog import served
-        from models.promotion import with_promoted
-
-        return [entry.to_json() for entry in served(with_promoted(settings))]
-
+    load = _Loaders(settings, Computing.of(settings), shared)
+    ranking = Part(f'the reranker "{settings.reranker}"', load.rerankers, unavailable=ModelUnavailable)
+    pairs = Part("the models for pairs", lambda: load.pair_models(ranking), unavailable=ModelUnavailable)
     return Components(
         settings=settings,
-        store=Part(f"the store {masked_location(settings.store)}", store, unavailable=StoreUnavailable),
-        encoder=Part(f'the encoder "{settings.encoder}"', encoder, unavailable=ModelUnavailable),
+        store=Part(f"the store {masked_location(settings.store)}", load.store, unavailable=StoreUnavailable),
+        encoder=Part(f'the encoder "{settings.encoder}"', load.encoder, unavailable=ModelUnavailable),
         rerankers=ranking,
-        catalog=catalog,
-        pair_models=Part("the models for pairs", pair_models, unavailable=ModelUnavailable),
+        catalog=load.catalog,
+        pair_models=pairs,
         load_of_models=shared.load,
     )

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, WithJsonSchema
+from pydantic import Field, FiniteFloat, WithJsonSchema
 
 from core.filters import parse_filter
 from core.search import SearchRequest
 from core.settings import MAX_RESULTS, Mode, Settings
 from service.body import check_unicode
+from service.strict import Strict
 
 MAX_TIMEOUT_MS = 3_600_000
 """An hour: longer than any client waits, and far from what a clock cannot add."""
@@ -24,11 +25,7 @@ _TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems
 _INPUTS = {"anyOf": [{"type": "string"}, _TEXTS, {"type": "array", "items": _TEXTS, "maxItems": MAX_DOCUMENTS}]}
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class SearchBody(_Body):
+class SearchBody(Strict):
     """POST /search."""
 
     index: str = Field(min_length=1, description="The index to search.")
@@ -75,7 +72,7 @@ class SearchBody(_Body):
         )
 
 
-class DocumentBody(_Body):
+class DocumentBody(Strict):
     """A document to be indexed."""
 
     doc_id: str = Field(description="Unique in the index; what is there under it is replaced.")
@@ -87,21 +84,21 @@ class DocumentBody(_Body):
     )
 
 
-class AddBody(_Body):
+class AddBody(Strict):
     """POST /documents."""
 
     index: str = Field(min_length=1, description="An index that rerank-cli ingest has made.")
     documents: list[DocumentBody] = Field(max_length=MAX_DOCUMENTS, description="The documents to be indexed.")
 
 
-class DeleteBody(_Body):
+class DeleteBody(Strict):
     """DELETE /documents."""
 
     index: str = Field(min_length=1, description="The index to delete from.")
     doc_ids: list[str] = Field(max_length=10 * MAX_DOCUMENTS, description="The documents to be deleted.")
 
 
-class PredictBody(_Body):
+class PredictBody(Strict):
     """POST /predict, as the clients of text-embeddings-inference send it."""
 
     inputs: Annotated[Any, WithJsonSchema(_INPUTS)] = Field(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from core.errors import RerankError
 from core.long_texts import BEST_WINDOW, ReadingLimits
@@ -14,6 +14,7 @@ from core.search import check_query
 from service.body import check_unicode
 from service.dialects.ranking import TextRanking
 from service.requests import MAX_TIMEOUT_MS
+from service.strict import Strict
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,8 @@ class Address:
     args: Mapping[str, str] = field(default_factory=dict)
 
 
-class DialectBody(BaseModel):
+class DialectBody(Strict):
     """A request's body in some dialect; every one may also name a model and a time limit, as our own requests do."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     model: str | None = Field(None, description="A reranker of GET /models, or default.")
     timeout_ms: int | None = Field(

@@ -11,13 +11,14 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from core.errors import InvalidRequest
 from core.long_texts import BEST_WINDOW, Excess, ReadingLimits
 from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
 from service.dialects.ranking import TextRanking
 from service.requests import MAX_DOCUMENTS
+from service.strict import Strict
 
 DOCUMENTS_A_SEARCH_UNIT = 100
 """How Cohere counts: one unit is a query with up to a hundred documents."""
@@ -98,17 +99,13 @@ class CohereBody(DialectBody):
         )
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class TextOf(_Answer):
+class TextOf(Strict):
     """A document's text."""
 
     text: str
 
 
-class CohereResult(_Answer):
+class CohereResult(Strict):
     """A document of the request, by its place there."""
 
     index: int
@@ -116,7 +113,7 @@ class CohereResult(_Answer):
     document: TextOf | None = None
 
 
-class CohereAnswer(_Answer):
+class CohereAnswer(Strict):
     """The documents in the cross-encoder's order."""
 
     id: str

@@ -10,12 +10,13 @@ import re
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel
+from pydantic import BeforeValidator, Field, RootModel
 
 from core.errors import InvalidRequest
 from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
 from service.dialects.ranking import TextRanking
 from service.requests import MAX_DOCUMENTS, MAX_TIMEOUT_MS
+from service.strict import Strict
 
 PRODUCT = {"X-Elastic-Product": "Elasticsearch"}
 """Elasticsearch's clients refuse an answer without it."""
@@ -28,10 +29,8 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-class TaskSettings(BaseModel):
+class TaskSettings(Strict):
     """What a request of the inference API may set, there instead of beside the texts."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     top_n: int | None = Field(None, ge=1, description="As beside the texts.")
     return_documents: bool | None = Field(None, description="As beside the texts.")
@@ -110,11 +109,7 @@ class HuggingFaceBody(DialectBody):
         ]
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class InferenceResult(_Answer):
+class InferenceResult(Strict):
     """A text of the request, by its place there."""
 
     index: int
@@ -122,13 +117,13 @@ class InferenceResult(_Answer):
     text: str | None = None
 
 
-class InferenceAnswer(_Answer):
+class InferenceAnswer(Strict):
     """The texts in the cross-encoder's order."""
 
     rerank: list[InferenceResult]
 
 
-class HuggingFaceResult(_Answer):
+class HuggingFaceResult(Strict):
     """A document of the request, by its place there."""
 
     index: int

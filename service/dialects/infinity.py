@@ -9,12 +9,13 @@ import time
 import uuid
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
 from service.dialects.cohere import usage
 from service.dialects.ranking import TextRanking
 from service.requests import MAX_DOCUMENTS
+from service.strict import Strict
 
 _UNSPECIFIED = "default/not-specified"
 """What infinity's client calls the model when it is told none."""
@@ -61,11 +62,7 @@ class InfinityBody(DialectBody):
         }
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class InfinityResult(_Answer):
+class InfinityResult(Strict):
     """A document of the request, by its place there."""
 
     relevance_score: float
@@ -73,7 +70,7 @@ class InfinityResult(_Answer):
     document: str | None = None
 
 
-class InfinityAnswer(_Answer):
+class InfinityAnswer(Strict):
     """The documents in the cross-encoder's order."""
 
     object: Literal["rerank"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
 from service.dialects.cohere import document_texts, usage
 from service.dialects.ranking import TextRanking
 from service.requests import MAX_DOCUMENTS
+from service.strict import Strict
 
 OWN_KEYS = frozenset({"model", "top_k", "return_input", "rank_fields"})
 """What tells it from Elasticsearch's inference API, which has none of them."""
@@ -62,11 +63,7 @@ class MixedbreadBody(DialectBody):
         }
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class MixedbreadResult(_Answer):
+class MixedbreadResult(Strict):
     """An input of the request, by its place there."""
 
     object: Literal["rank_result"]
@@ -75,7 +72,7 @@ class MixedbreadResult(_Answer):
     input: Any = None
 
 
-class MixedbreadAnswer(_Answer):
+class MixedbreadAnswer(Strict):
     """The inputs in the cross-encoder's order."""
 
     object: Literal["list"]

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from core.long_texts import Excess, ReadingLimits
 from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
 from service.dialects.cohere import usage
 from service.dialects.ranking import TextRanking
 from service.requests import MAX_DOCUMENTS
+from service.strict import Strict
 
 
-class NimText(BaseModel):
+class NimText(Strict):
     """A query or a passage."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     text: str = Field(description="The text.")
 
@@ -52,18 +51,14 @@ class NimBody(DialectBody):
         }
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class NimRanking(_Answer):
+class NimRanking(Strict):
     """A passage of the request, by its place there."""
 
     index: int
     logit: float
 
 
-class NimAnswer(_Answer):
+class NimAnswer(Strict):
     """The passages in the cross-encoder's order."""
 
     rankings: list[NimRanking]

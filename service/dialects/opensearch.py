@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
 from service.dialects.ranking import TextRanking
 from service.requests import MAX_DOCUMENTS
+from service.strict import Strict
 
 
 class TextSimilarityBody(DialectBody):
@@ -36,11 +37,7 @@ class TextSimilarityBody(DialectBody):
         return {"inference_results": [{"output": tensors, "status_code": 200}]}
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class Tensor(_Answer):
+class Tensor(Strict):
     """A document's score."""
 
     name: Literal["similarity"]
@@ -49,14 +46,14 @@ class Tensor(_Answer):
     data: list[float]
 
 
-class Inference(_Answer):
+class Inference(Strict):
     """The documents' scores, in the request's order."""
 
     output: list[Tensor]
     status_code: int
 
 
-class TextSimilarityAnswer(_Answer):
+class TextSimilarityAnswer(Strict):
     """One inference."""
 
     inference_results: list[Inference]

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import Field, RootModel
 
 from core.errors import EmptyRequest, InvalidInput, ModelError, ModelOverloaded, ModelUnavailable
 from core.long_texts import Excess, ReadingLimits
 from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
 from service.dialects.ranking import TextRanking
 from service.requests import MAX_DOCUMENTS
+from service.strict import Strict
 
 STATUSES = {
     InvalidInput: 422,
@@ -73,10 +74,8 @@ class TeiBody(DialectBody):
         return Excess.CUT_START if (self.truncation_direction or "").lower() == "left" else Excess.CUT_END
 
 
-class TeiResult(BaseModel):
+class TeiResult(Strict):
     """A text of the request, by its place there."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     index: int
     score: float

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from core.errors import InvalidRequest
 from core.long_texts import BEST_WINDOW, Excess, ReadingLimits
@@ -18,6 +18,7 @@ from core.wait import Wait
 from service.body import check_unicode
 from service.dialects.ranking import TextRanking, rank_texts
 from service.requests import MAX_DOCUMENTS, MAX_TIMEOUT_MS
+from service.strict import Strict
 
 
 def _listed(value: object) -> object:
@@ -27,10 +28,8 @@ def _listed(value: object) -> object:
 Texts = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1, max_length=MAX_DOCUMENTS)]
 
 
-class ScoreBody(BaseModel):
+class ScoreBody(Strict):
     """As vLLM's clients send it: one text with each of several, or as many with as many."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     text_1: Texts = Field(description="The queries: one for all, or one a text.")
     text_2: Texts = Field(description="The texts to be scored.")
@@ -63,11 +62,7 @@ class ScoreBody(BaseModel):
         return ReadingLimits(Excess.CUT_END, max_tokens=max(self.truncate_prompt_tokens, 0) or None)
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class PairScore(_Answer):
+class PairScore(Strict):
     """A pair of the request, by its place there."""
 
     index: int
@@ -75,7 +70,7 @@ class PairScore(_Answer):
     score: float
 
 
-class ScoreAnswer(_Answer):
+class ScoreAnswer(Strict):
     """The pairs in the request's order."""
 
     id: str

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from core.long_texts import BEST_WINDOW, Excess, ReadingLimits
 from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
 from service.dialects.ranking import TextRanking
 from service.requests import MAX_DOCUMENTS
+from service.strict import Strict
 
 OWN_KEYS = frozenset({"top_k", "truncation"})
 """What tells it from Cohere's."""
@@ -54,11 +55,7 @@ class VoyageBody(DialectBody):
         }
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class VoyageResult(_Answer):
+class VoyageResult(Strict):
     """A document of the request, by its place there."""
 
     index: int
@@ -66,7 +63,7 @@ class VoyageResult(_Answer):
     document: str | None = None
 
 
-class VoyageAnswer(_Answer):
+class VoyageAnswer(Strict):
     """The documents in the cross-encoder's order."""
 
     object: Literal["list"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
 from service.dialects.ranking import TextRanking
 from service.requests import MAX_DOCUMENTS
+from service.strict import Strict
 
 
 class WeaviateBody(DialectBody):
@@ -34,18 +35,14 @@ class WeaviateBody(DialectBody):
         }
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class WeaviateScore(_Answer):
+class WeaviateScore(Strict):
     """A document of the request."""
 
     document: str
     score: float
 
 
-class WeaviateAnswer(_Answer):
+class WeaviateAnswer(Strict):
     """The documents in the request's order."""
 
     query: str

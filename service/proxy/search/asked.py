@@ -6,29 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import Field, FiniteFloat
 
 from core.errors import InvalidRequest
 from core.search import check_query
 from core.settings import MAX_RESULTS
 from service.body import validated
 from service.requests import MAX_TIMEOUT_MS
+from service.strict import Strict
 
 MAX_FIELDS = 50
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class QueryContext(_Part):
+class QueryContext(Strict):
     """Where the query's text is: here, or at a path of the body."""
 
     query_text: str | None = None
     query_text_path: str | None = None
 
 
-class RerankPart(_Part):
+class RerankPart(Strict):
     """`ext.rerank`."""
 
     query_context: QueryContext | None = None
@@ -40,11 +37,11 @@ class RerankPart(_Part):
     timeout_ms: int | None = Field(None, ge=1, le=MAX_TIMEOUT_MS)
 
 
-class _Ext(_Part):
+class _Ext(Strict):
     rerank: RerankPart | None = None
 
 
-class _Holder(_Part):
+class _Holder(Strict):
     ext: _Ext | None = None
 
 

@@ -44,7 +44,14 @@ def test_every_verb_goes_on(scripted: ScriptedServer, before_scripted: Standing,
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("HEAD", "/"), ("PUT", "/search"), ("DELETE", "/rerank"), ("HEAD", "/health"), ("POST", "/metrics")],
+    [
+        ("HEAD", "/"),
+        ("POST", "/"),
+        ("PUT", "/search"),
+        ("DELETE", "/rerank"),
+        ("HEAD", "/health"),
+        ("POST", "/metrics"),
+    ],
 )
 def test_other_verbs_on_our_paths_are_the_servers(
     scripted: ScriptedServer, before_scripted: Standing, method: str, path: str
