@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from core.errors import InvalidRequest
+from service.compression import NotUnpacked, UnpacksTooLarge, unpacked
 from service.errors import HttpError
 
 M = TypeVar("M", bound=BaseModel)
@@ -41,13 +42,12 @@ _KINDS = {
 def read_object(request: Request) -> dict[str, Any]:
     """The JSON object that *request* carries.
 
-    Raises HttpError 415 for a body that is not JSON by its content type, and InvalidRequest for one that is not a
-    JSON object in UTF-8, that names a key twice, or that holds NaN, an infinite number or too much nesting.
+    Raises HttpError 415 for a body that is not JSON by its content type or is packed otherwise than by gzip, and
+    InvalidRequest for one that is not a JSON object in UTF-8, that names a key twice, or that holds NaN, an infinite
+    number or too much nesting.
     """
     if not request.is_json:
         raise HttpError(415, "the body is JSON: send it with the header Content-Type: application/json")
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise HttpError(415, "the body is compressed; send it as it is")
     try:
         text = _read_bytes(request).decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -80,6 +80,21 @@ def check_unicode(value: object, field: str) -> None:
 
 
 def _read_bytes(request: Request) -> bytes:
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    if encoding not in ("identity", "gzip"):
+        raise HttpError(415, "the body is compressed in a way that is not read here; send it as it is, or by gzip")
+    sent = _sent(request)
+    if encoding == "identity":
+        return sent
+    try:
+        return unpacked(sent, request.max_content_length or len(sent))
+    except NotUnpacked as exc:
+        raise InvalidRequest(f"the body is said to be gzip and is none ({exc})") from exc
+    except UnpacksTooLarge as exc:
+        raise RequestEntityTooLarge from exc
+
+
+def _sent(request: Request) -> bytes:
     body = request.get_data(cache=False)
     # Werkzeug ends a body of no stated length at the limit, without a word; what is left tells a longer one.
     at_limit = request.content_length is None and len(body) == request.max_content_length

@@ -29,6 +29,7 @@ READ: dict[str, object] = {
     "chunk_rescorer": _FOUND,
     "pages": ["3", "1", "4"],
     "point in time": [*_FOUND, True, True],
+    "inference": [1, 2, 0, 3],
     "scroll": ["1", "2", "3", "4"],
     "errors": [
         ["NotFoundError", 404, "index_not_found_exception"],

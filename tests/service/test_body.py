@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -71,11 +72,41 @@ def test_every_name_of_json_is_understood(content_type: str) -> None:
     assert client().post("/search", data=body, content_type=content_type).status_code == 200
 
 
-def test_a_compressed_body_is_refused() -> None:
+GZIP = {"Content-Encoding": "gzip"}
+
+
+def test_a_body_by_gzip_is_read() -> None:
+    """As Elasticsearch's and OpenSearch's clients send it when they are told to compress."""
+    body = gzip.compress(json.dumps({"index": INDEX, "query": "tea"}).encode())
+    assert client().post("/search", data=body, content_type=JSON, headers=GZIP).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"x", b"", gzip.compress(b"{}")[:-1], gzip.compress(b"{") + gzip.compress(b"}")],
+    ids=["other", "empty", "cut", "two"],
+)
+def test_what_is_no_whole_gzip_is_refused(body: bytes) -> None:
+    """Several members are not read either: not everyone reads the same in them."""
+    answer = client().post("/search", data=body, content_type=JSON, headers=GZIP)
+    assert answer.status_code == 400
+    assert answer.get_json()["message"].startswith("the body is said to be gzip and is none")
+
+
+def test_another_compression_is_refused() -> None:
     """What would be read as garbage is refused by name."""
-    answer = client().post("/search", data=b"x", content_type=JSON, headers={"Content-Encoding": "gzip"})
-    message = "the body is compressed; send it as it is"
+    answer = client().post("/search", data=b"x", content_type=JSON, headers={"Content-Encoding": "br"})
+    message = "the body is compressed in a way that is not read here; send it as it is, or by gzip"
     assert (answer.status_code, answer.get_json()) == (415, error(message, "UnsupportedMediaType"))
+
+
+def test_a_small_body_that_unpacks_above_the_limit_is_refused() -> None:
+    """The limit holds for what is read; at the limit it is read."""
+    asked = client(components(settings=Settings(max_body_mb=1)))
+    body = json.dumps({"index": INDEX, "query": "tea"}).encode()
+    for size, status in ((1 << 20, 200), ((1 << 20) + 1, 413), (1 << 26, 413)):
+        sent = gzip.compress(body.ljust(size))
+        assert asked.post("/search", data=sent, content_type=JSON, headers=GZIP).status_code == status
 
 
 def test_a_body_above_the_limit_is_refused() -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import socket
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from werkzeug.http import parse_accept_header
-
+from service.compression import unpacked
 from service.proxy.request import ClientRequest
 
 Params = tuple[tuple[str, str], ...]
@@ -21,9 +18,6 @@ Params = tuple[tuple[str, str], ...]
 SEARCH = re.compile(r"^(?:/([^/]+))?/_search$")
 MULTI_SEARCH = re.compile(r"^(?:/([^/]+))?/_msearch$")
 
-_WORTH_PACKING = 1024
-_LEVEL = 3
-"""As OpenSearch has it (`http.compression_level`)."""
 _TRUE = ("", "true")
 _ENCODED = frozenset({"content-encoding", "accept-encoding"})
 
@@ -86,26 +80,16 @@ def plain(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in headers if name not in _ENCODED)
 
 
-def unpacked(raw: bytes, encoding: str, limit: int) -> bytes | None:
+def plain_bytes(raw: bytes, encoding: str, limit: int) -> bytes | None:
     """*raw* without its compression; None for one that is not known, is broken, or unpacks to more than *limit*."""
     if encoding.lower() in ("", "identity"):
         return raw
     if encoding.lower() != "gzip":
         return None
     try:
-        stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-        data = stream.decompress(raw, limit)
-        # Who sends several members, of which a server may read the first alone, is not read here in another way.
-        return data if stream.eof and not stream.unused_data else None
-    except (zlib.error, gzip.BadGzipFile):
+        return unpacked(raw, limit)
+    except ValueError:
         return None
-
-
-def packed(data: bytes, accepted: str) -> tuple[bytes, tuple[tuple[str, str], ...]]:
-    """*data* by gzip, with the header that says so, where *accepted* (Accept-Encoding) allows it and it is worth it."""
-    if len(data) < _WORTH_PACKING or parse_accept_header(accepted).quality("gzip") <= 0:
-        return data, ()
-    return gzip.compress(data, _LEVEL, mtime=0), (("content-encoding", "gzip"),)
 
 
 def parsed(data: bytes) -> object:

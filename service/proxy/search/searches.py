@@ -10,8 +10,9 @@ from typing import Any
 
 from core.errors import RerankError
 from core.search import Reason
+from service.compression import packed
 from service.proxy.request import ClientRequest
-from service.proxy.search.call import MULTI_SEARCH, SEARCH, SearchCall, packed, parsed, unpacked
+from service.proxy.search.call import MULTI_SEARCH, SEARCH, SearchCall, parsed, plain_bytes
 from service.proxy.search.composing import Composed, Outcome
 from service.proxy.search.multi import MultiSearch
 from service.proxy.search.planning import MARKS, PassedOn, Planner
@@ -112,7 +113,7 @@ class Searches:
         request, raw = request.buffered(self.limit)
         if raw is None:
             return request, None
-        return request, unpacked(raw, dict(headers).get("content-encoding", ""), self.limit)
+        return request, plain_bytes(raw, dict(headers).get("content-encoding", ""), self.limit)
 
     def _unranked(self, reason: Any, started: float | None = None) -> tuple[tuple[str, str], ...]:
         outcome = Outcome(reason)

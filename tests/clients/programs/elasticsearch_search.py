@@ -6,7 +6,7 @@ from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch, helpers
 
-from tests.clients.programs.reporting import QUERY, report
+from tests.clients.programs.reporting import DOCUMENTS, QUERY, report
 
 INDEX = "things"
 TEXTS = {"1": "tea tea tea tea", "2": "coffee", "3": "green tea", "4": "tea and milk"}
@@ -95,6 +95,11 @@ def point_in_time(url: str, key: str) -> object:
     return [*_read(answer), answer["pit_id"] == point, closed]
 
 
+def inference(url: str, key: str) -> object:
+    answer = _client(url, key).inference.rerank(inference_id="default", query=QUERY, input=DOCUMENTS)
+    return [result["index"] for result in answer["rerank"]]
+
+
 def scroll(url: str, key: str) -> object:
     return sorted(hit["_id"] for hit in helpers.scan(_client(url, key), index=INDEX))
 
@@ -137,6 +142,7 @@ if __name__ == "__main__":
             "chunk_rescorer": by_chunk,
             "pages": second_page,
             "point in time": point_in_time,
+            "inference": inference,
             "scroll": scroll,
             "errors": errors,
         },

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.proxy.search.call import unpacked
+from service.proxy.search.call import plain_bytes
 from service.proxy.search.filter_path import FilterPath
 from tests.service.proxy.library import DOCUMENTS, INDEX, MATCH, QUERY, fill, ids, reranked, search, told
 from tests.service.proxy.standing import Reply, Standing, ask
@@ -335,8 +335,8 @@ def test_compressed_bodies_are_read(before_opensearch: Standing) -> None:
 def test_a_body_of_several_gzip_members_is_opensearchs_to_read() -> None:
     """One that reads the first member alone and one that reads them all would see two searches."""
     member = gzip.compress(b'{"query":')
-    assert unpacked(member, "gzip", 100) == b'{"query":'
-    assert unpacked(member + gzip.compress(b'{"match_all":{}}}'), "gzip", 100) is None
+    assert plain_bytes(member, "gzip", 100) == b'{"query":'
+    assert plain_bytes(member + gzip.compress(b'{"match_all":{}}}'), "gzip", 100) is None
 
 
 @pytest.mark.parametrize(
