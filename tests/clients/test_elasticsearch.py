@@ -29,6 +29,8 @@ READ: dict[str, object] = {
     "chunk_rescorer": _FOUND,
     "pages": ["3", "1", "4"],
     "point in time": [*_FOUND, True, True],
+    "several": [[200, ["1", "3", "4"]], [200, ["3", "1"]], [200, ["3", "1", "4"]], [404, []]],
+    "address": [["1", "4"], "true", "Elasticsearch", 3],
     "inference": [1, 2, 0, 3],
     "scroll": ["1", "2", "3", "4"],
     "errors": [

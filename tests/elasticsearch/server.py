@@ -65,6 +65,18 @@ class Elasticsearch:
             return 200, self._scrolled(found)
         return 200, {"pit_id": point, **found} if point else found
 
+    def multi_search(self, body: bytes, _: dict[str, str], name: str) -> Answer:
+        """_msearch: each answered or refused by itself."""
+        lines = [json.loads(line) for line in body.splitlines()]
+        responses: list[dict[str, Any]] = []
+        for header, asked in zip(lines[::2], lines[1::2], strict=True):
+            at = header.get("index", name)
+            try:
+                responses.append({**search(at, self.indexes.of(at), asked), "status": 200})
+            except Refused as exc:
+                responses.append(exc.body)
+        return 200, {"took": 1, "responses": responses}
+
     def scroll(self, body: bytes, *_: object) -> Answer:
         """The next page."""
         hits = self._open.pop(_read(body)["scroll_id"], None)
@@ -115,6 +127,7 @@ _ROUTES: tuple[tuple[str, Any], ...] = (
     (r"POST /_search/scroll", Elasticsearch.scroll),
     (r"DELETE /_search/scroll", Elasticsearch.close),
     (rf"(?:GET|POST) (?:{_NAME})?/_search", Elasticsearch.search),
+    (rf"POST (?:{_NAME})?/_msearch", Elasticsearch.multi_search),
     (rf"POST {_NAME}/_count", Elasticsearch.count),
     (rf"GET {_NAME}/_mapping", Elasticsearch.mapping),
 )

@@ -18,6 +18,7 @@ Params = tuple[tuple[str, str], ...]
 SEARCH = re.compile(r"^(?:/([^/]+))?/_search$")
 MULTI_SEARCH = re.compile(r"^(?:/([^/]+))?/_msearch$")
 
+_ELASTICSEARCH = re.compile(r"application/vnd\.elasticsearch\+json; ?compatible-with=\d{1,3}")
 _TRUE = ("", "true")
 _ENCODED = frozenset({"content-encoding", "accept-encoding"})
 
@@ -73,6 +74,12 @@ class SearchCall:
     def with_body(self, body: Mapping[str, Any]) -> SearchCall:
         """The same call with another body."""
         return replace(self, body=body)
+
+
+def json_type(headers: tuple[tuple[str, str], ...]) -> str:
+    """The content type of a JSON body that goes with *headers*: an Elasticsearch wants its version on both sides."""
+    accept = dict(headers).get("accept", "")
+    return accept if _ELASTICSEARCH.fullmatch(accept) else "application/json"
 
 
 def plain(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

@@ -11,7 +11,7 @@ from core.errors import RerankError
 from service.errors import refusal_of
 from service.proxy.connection import ClientGone
 from service.proxy.request import ClientRequest
-from service.proxy.search.call import MULTI_SEARCH, SearchCall, parsed, plain
+from service.proxy.search.call import MULTI_SEARCH, SearchCall, json_type, parsed, plain
 from service.proxy.search.composing import Composed, Outcome
 from service.proxy.search.plan import Plan
 from service.proxy.search.planning import PassedOn, Planner
@@ -137,4 +137,4 @@ def _spelled(value: object) -> str:
 
 def _as_json(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     kept = [(name, value) for name, value in headers if name != "content-type"]
-    return (*kept, ("content-type", "application/json"))
+    return (*kept, ("content-type", json_type(headers)))

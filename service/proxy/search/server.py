@@ -13,7 +13,7 @@ from core.errors import StoreAnswerInvalid
 from service.proxy.connection import Exchange
 from service.proxy.headers import Headers
 from service.proxy.request import head_of
-from service.proxy.search.call import SearchCall, parsed
+from service.proxy.search.call import SearchCall, json_type, parsed
 from service.proxy.search.hits import HitKey, hits_of, key_of
 from service.proxy.search.plan import Plan
 from service.proxy.search.retriever import Retrieval
@@ -49,7 +49,7 @@ class Server:
         if body is None:
             return self._exchange(call, method, target, [each for each in headers if each[0] != "content-type"], b"")
         if "content-type" not in dict(headers):
-            headers.append(("content-type", "application/json"))
+            headers.append(("content-type", json_type(call.headers)))
         return self._exchange(call, method, target, headers, json.dumps(body).encode())
 
     def send_lines(self, call: SearchCall, path: str, lines: bytes) -> Fetched:

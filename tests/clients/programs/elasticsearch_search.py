@@ -95,6 +95,27 @@ def point_in_time(url: str, key: str) -> object:
     return [*_read(answer), answer["pit_id"] == point, closed]
 
 
+def several(url: str, key: str) -> object:
+    searches: list[dict[str, Any]] = [
+        {},
+        {"query": MATCH},
+        {"index": INDEX},
+        {"query": MATCH, "ext": {"rerank": {}}, "size": 2},
+        {"index": INDEX},
+        {"retriever": _reranker(TEA)},
+        {"index": "nothing"},
+        {"query": MATCH},
+    ]
+    answer = _client(url, key).msearch(index=INDEX, searches=searches)
+    return [
+        [each["status"], [hit["_id"] for hit in each.get("hits", {}).get("hits", [])]] for each in answer["responses"]
+    ]
+
+
+def by_address(url: str, key: str) -> object:
+    return _read(_client(url, key).search(index=INDEX, retriever=_reranker(TEA), source=False, from_=1))
+
+
 def inference(url: str, key: str) -> object:
     answer = _client(url, key).inference.rerank(inference_id="default", query=QUERY, input=DOCUMENTS)
     return [result["index"] for result in answer["rerank"]]
@@ -142,6 +163,8 @@ if __name__ == "__main__":
             "chunk_rescorer": by_chunk,
             "pages": second_page,
             "point in time": point_in_time,
+            "several": several,
+            "address": by_address,
             "inference": inference,
             "scroll": scroll,
             "errors": errors,
