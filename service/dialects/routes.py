@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -46,52 +47,60 @@ SCORE_PATH = "/score"
 def routes(components: Components, metrics: Metrics) -> Blueprint:
     """Ranking texts in every dialect, and scoring pairs."""
     blueprint = Blueprint("rerank", __name__)
+    handlers = _Handlers(components, metrics)
+    rerank, score = handlers.rerank, handlers.score
+    for path in RERANK_PATHS:
+        blueprint.add_url_rule(path, view_func=rerank, methods=["POST"])
+    blueprint.add_url_rule(SCORE_PATH, view_func=score, methods=["POST"])
+    return blueprint
 
-    def rerank(model: str | None = None) -> Response:
+
+@dataclass(frozen=True)
+class _Handlers:
+    """From a request to its answer."""
+
+    components: Components
+    metrics: Metrics
+
+    def rerank(self, model: str | None = None) -> Response:
         started = time.perf_counter()
         sent = read_object(request)
         address = Address(_rule(), model, request.args.to_dict())
         dialect = dialect_of(sent, address.rule)
         try:
-            return ranked(dialect, sent, address, started)
+            return self._ranked(dialect, sent, address, started)
         except RerankError as exc:
             return refusal(exc, dialect.statuses)
 
-    def ranked(dialect: Dialect, sent: dict[str, object], address: Address, started: float) -> Response:
+    def score(self) -> Response:
+        started = time.perf_counter()
+        body = validated(ScoreBody, read_object(request))
+        body.check()
+        model = self.components.rerankers.get().get(body.model)
+        answer, rankings = score_pairs(model, body, cancellation=client_of(request))
+        for ranking in rankings:
+            self.metrics.observe_ranking(ranking.report)
+        response = jsonify(answer)
+        response.headers.update(_headers(rankings, (time.perf_counter() - started) * 1000))
+        return response
+
+    def _ranked(self, dialect: Dialect, sent: dict[str, object], address: Address, started: float) -> Response:
         body = validated(dialect.body, sent)
         call = body.call(address)
         ranking = rank_texts(
-            components.rerankers.get().get(call.model),
+            self.components.rerankers.get().get(call.model),
             call.query,
             call.texts,
             limits=call.limits,
             raw_scores=call.raw_scores,
             wait=Wait.of(call.timeout_ms, client_of(request)),
         )
-        metrics.observe_ranking(ranking.report)
+        self.metrics.observe_ranking(ranking.report)
         response = jsonify(body.answer(call, ranking, address))
         took_ms = (time.perf_counter() - started) * 1000
         response.headers.update(_headers([ranking], took_ms))
         response.headers.update(dialect.headers(call, ranking, took_ms=took_ms))
         return response
-
-    def score() -> Response:
-        started = time.perf_counter()
-        body = validated(ScoreBody, read_object(request))
-        body.check()
-        answer, rankings = score_pairs(
-            components.rerankers.get().get(body.model), body, cancellation=client_of(request)
-        )
-        for ranking in rankings:
-            metrics.observe_ranking(ranking.report)
-        response = jsonify(answer)
-        response.headers.update(_headers(rankings, (time.perf_counter() - started) * 1000))
-        return response
-
-    for path in RERANK_PATHS:
-        blueprint.add_url_rule(path, view_func=rerank, methods=["POST"])
-    blueprint.add_url_rule(SCORE_PATH, view_func=score, methods=["POST"])
-    return blueprint
 
 
 def _rule() -> str:
