@@ -3,9 +3,10 @@
     python -m benchmarks.served_order --data DIR --store STORE --results FILE [--queries 100] [--sets NAME ...]
 
 Each set is ingested first: `rerank-cli ingest DIR/SET --index SET --store STORE`. --encoder and --model name others
-than the built-in ones. Hybrid first stage, 100 candidates.
-What was measured is kept in FILE, set by set; a set that is there with as many queries and the same model is not
-measured again, so that several calls make one table. --sets without a name prints what FILE holds.
+than the built-in ones; --passage-tokens, --fast-reranker and --contenders leave work out as the settings do. Hybrid
+first stage, 100 candidates. What was measured is kept in FILE, set by set; a set that is there with as many queries and
+the same model is not measured again, so that several calls make one table. --sets without a name prints what FILE
+holds.
 
 Columns are nDCG@10: vector search, hybrid search, the served order without the cross-encoder's term, the
 cross-encoder alone, the served order, and its differences to the first three with 95% intervals.
@@ -30,6 +31,7 @@ from core.orders import ORDERS, ScoredDocument
 from core.ranking import Ranking
 from core.retrieval import Retrieval
 from core.searching import SearchPipeline
+from core.settings import Settings
 from index.opening import open_store
 from models.loading import LoadedModels, load_encoder
 
@@ -98,6 +100,15 @@ def table(results: Results) -> str:
     return "\n".join([*lines, _line("**mean**", "", means, [_shown(mean_difference_over_sets(one)) for one in pairs])])
 
 
+def _settings(options: argparse.Namespace) -> Settings:
+    return Settings(
+        reranker=options.model,
+        passage_tokens=options.passage_tokens,
+        fast_reranker=options.fast_reranker,
+        contenders=options.contenders,
+    )
+
+
 def _orders(result: Mapping[str, object]) -> dict[str, NDArray[np.float64]]:
     return {column: np.array(result[column], dtype=np.float64) for column in COLUMNS}
 
@@ -119,11 +130,16 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--model", default="default")
     parser.add_argument("--encoder", default="default")
+    parser.add_argument("--passage-tokens", type=int, default=0)
+    parser.add_argument("--fast-reranker", default="")
+    parser.add_argument("--contenders", type=int, default=30)
     parser.add_argument("--sets", nargs="*", choices=list(ALL_SETS), default=list(ALL_SETS))
     options = parser.parse_args()
     results: Results = json.loads(options.results.read_text()) if options.results.exists() else {}
     if options.sets:
-        pipeline = SearchPipeline(open_store(options.store), load_encoder(options.encoder), LoadedModels(options.model))
+        pipeline = SearchPipeline(
+            open_store(options.store), load_encoder(options.encoder), LoadedModels.of(_settings(options))
+        )
         model = f"{pipeline.encoder.fingerprint} {pipeline.models.get(None).reranker.fingerprint}"
         for name in options.sets:
             dataset = judged(options.data, name, options.queries)
