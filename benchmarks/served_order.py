@@ -3,7 +3,7 @@
     python -m benchmarks.served_order --data DIR --store STORE --results FILE [--queries 100] [--sets NAME ...]
 
 Each set is ingested first: `rerank-cli ingest DIR/SET --index SET --store STORE`. --encoder and --model name others
-than the built-in ones; --passage-tokens, --fast-reranker and --contenders leave work out as the settings do. Hybrid
+than the built-in ones; --precision, --passage-tokens, --fast-reranker and --contenders are as the settings. Hybrid
 first stage, 100 candidates. What was measured is kept in FILE, set by set; a set that is there with as many queries and
 the same model is not measured again, so that several calls make one table. --sets without a name prints what FILE
 holds.
@@ -19,6 +19,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ from core.orders import ORDERS, ScoredDocument
 from core.ranking import Ranking
 from core.retrieval import Retrieval
 from core.searching import SearchPipeline
-from core.settings import Settings
+from core.settings import Precision, Settings
 from index.opening import open_store
 from models.loading import LoadedModels, load_encoder
 
@@ -103,6 +104,7 @@ def table(results: Results) -> str:
 def _settings(options: argparse.Namespace) -> Settings:
     return Settings(
         reranker=options.model,
+        precision=options.precision,
         passage_tokens=options.passage_tokens,
         fast_reranker=options.fast_reranker,
         contenders=options.contenders,
@@ -130,6 +132,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--model", default="default")
     parser.add_argument("--encoder", default="default")
+    parser.add_argument("--precision", choices=get_args(Precision), default="auto")
     parser.add_argument("--passage-tokens", type=int, default=0)
     parser.add_argument("--fast-reranker", default="")
     parser.add_argument("--contenders", type=int, default=30)
