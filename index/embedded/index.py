@@ -191,22 +191,22 @@ class EmbeddedIndex:
 
     @contextmanager
     def _doing(self, what: str) -> Iterator[None]:
-        with translated(self._folder, f'{what} in index "{self.name}"'):
-            yield
+        try:
+            with translated(self._folder, f'{what} in index "{self.name}"'):
+                yield
+        except StoreError:
+            # Another run may have dropped the files under this one: then that is what there is to say.
+            self._generation()
+            raise
 
     @contextmanager
     def _writing(self, what: str) -> Iterator[None]:
-        try:
-            with self._doing(what), write_lock(self._folder, self.table_name):
-                if self._generation().retired is not None:
-                    # Readers may finish with it; what is written to it would be lost without a word.
-                    raise IndexNotFound(f'index "{self.name}" was built anew by another run; open it again')
-                self._table.checkout_latest()
-                yield
-        except StoreError:
-            # Another run may have dropped the files under this write: then that is what there is to say.
-            self._generation()
-            raise
+        with self._doing(what), write_lock(self._folder, self.table_name):
+            if self._generation().retired is not None:
+                # Readers may finish with it; what is written to it would be lost without a word.
+                raise IndexNotFound(f'index "{self.name}" was built anew by another run; open it again')
+            self._table.checkout_latest()
+            yield
 
     def _where(self, filter: Filter | None) -> str | None:
         if filter is None:

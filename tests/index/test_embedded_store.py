@@ -110,6 +110,21 @@ def test_a_generation_that_was_replaced_takes_no_more_writes(tmp_path: Path) -> 
             write()
 
 
+def test_a_generation_whose_files_went_is_gone_to_readers_too(tmp_path: Path) -> None:
+    """A run that looks at what is written, while another one begins anew, is told that, and can begin anew itself."""
+    store, spec = EmbeddedStore(tmp_path), IndexSpec(EncoderIdentity("e", "f", 2))
+    old = store.create("docs", spec)
+    old.upsert(
+        [EncodedDocument(Document("a", "t"), (Passage("a", 0, "", "t", 0, 1),), np.array([[1, 0]], np.float32), "h")]
+    )
+    # Nothing of it is in this reader's memory yet.
+    unfinished = EmbeddedStore(tmp_path).unfinished("docs")
+    assert unfinished is not None
+    store.create("docs", spec)
+    with pytest.raises(IndexNotFound, match="is gone; open the index again"):
+        unfinished[0].content_hashes(["a"])
+
+
 def test_a_search_writes_nothing_to_the_terminal(tmp_path: Path) -> None:
     """LanceDB's own warnings go to stderr past Python's logs: a search leaves it empty."""
     search = (
