@@ -51,7 +51,8 @@ def paired_difference(
     Percentile bootstrap: queries are drawn with replacement 10,000 times, and the interval holds the middle part, of
     size *confidence*, of the means. Equal input and seed give equal bounds.
     """
-    return _interval(values - baseline, [_resampled(values - baseline, np.random.default_rng(seed))], confidence)
+    differences = values - baseline
+    return _interval(differences, [_resampled(differences, np.random.default_rng(seed))], confidence)
 
 
 def mean_difference_over_sets(
