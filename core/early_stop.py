@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from core.features import FirstStageFeatures
 from core.fusion import ScoreFusion
-from core.protocols import Cancellation, Reranker, RerankScores
+from core.protocols import Cancellation, RerankScores
+from core.reranker_around import RerankerAround
 
 _FIRST = 32
 _STEP = 16
@@ -54,34 +55,10 @@ class EarlyStop:
 
 
 @dataclass(frozen=True)
-class StoppingReranker:
+class StoppingReranker(RerankerAround):
     """A Reranker for the candidates of one search, which reads them in their order until the stop says enough."""
 
-    reranker: Reranker
     stop: EarlyStop
-
-    @property
-    def name(self) -> str:
-        """The reranker's."""
-        return self.reranker.name
-
-    @property
-    def fingerprint(self) -> str:
-        """The reranker's."""
-        return self.reranker.fingerprint
-
-    @property
-    def max_tokens(self) -> int:
-        """The reranker's."""
-        return self.reranker.max_tokens
-
-    def text_room(self, query: str) -> int:
-        """The reranker's."""
-        return self.reranker.text_room(query)
-
-    def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """The reranker's."""
-        return self.reranker.token_spans(texts)
 
     def score(
         self,
@@ -115,6 +92,7 @@ def _joined(parts: Sequence[RerankScores], *, n: int) -> RerankScores:
         truncated=np.concatenate([*(part.truncated for part in parts), np.zeros(rest, dtype=np.bool_)]),
         cached=sum(part.cached for part in parts),
         query_truncated=any(part.query_truncated for part in parts),
+        waited_ms=sum(part.waited_ms for part in parts),
     )
 
 

@@ -102,7 +102,7 @@ class Settings(BaseModel):
         0.0, ge=0, lt=1, description="Reading stops once the first k change with less than it; 0 reads all."
     )
     passage_tokens: int = Field(
-        192, ge=0, le=100_000, description="Tokens that are read of a passage: where the query's words are; 0: all."
+        0, ge=0, le=100_000, description="Tokens that are read of a passage: where the query's words are; 0: all."
     )
     timeout_ms: int = Field(2000, ge=1, description="Time for re-ranking one search, in milliseconds.")
     analyzer: Analyzer = Field("standard", description="Text analyser of new indexes.")
