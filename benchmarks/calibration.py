@@ -25,8 +25,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.development_sets import SETS, WordIndex, develops
+from benchmarks.development_sets import SETS, develops
 from benchmarks.training_sources import headed, held_out, read_lines
+from benchmarks.word_index import WordIndex
 from core.calibration import UNCALIBRATED, Calibration, probabilities
 from core.document import Passage
 from core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion, reciprocal_rank_fusion

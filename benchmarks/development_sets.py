@@ -17,8 +17,6 @@ import gzip
 import json
 import math
 import random
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -28,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.training_sources import headed, held_out, read_lines, trains
+from benchmarks.word_index import WordIndex
 from core.features import FirstStageFeatures, standardised
 from core.fusion import ScoreFusion, reciprocal_rank_fusion
 from core.judgments import JudgedQuery, load_dataset
@@ -72,29 +71,6 @@ def ndcg(grades: Sequence[int], relevant: Sequence[int]) -> float:
     """nDCG@10 of grades in ranked order, against the best order of the *relevant* ones."""
     ideal = sum(grade / math.log2(rank + 1) for rank, grade in enumerate(sorted(relevant, reverse=True)[:10], start=1))
     return sum(grade / math.log2(rank + 1) for rank, grade in enumerate(grades[:10], start=1)) / ideal
-
-
-class WordIndex:
-    """BM25 over lower-cased words."""
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        counts = [Counter(_words(text)) for text in texts]
-        lengths = np.array([sum(count.values()) for count in counts], dtype=np.float64)
-        self._weights = 1.2 * (0.25 + 0.75 * lengths / max(lengths.mean(), 1.0))
-        self._postings: dict[str, list[tuple[int, int]]] = {}
-        for place, count in enumerate(counts):
-            for word, times in count.items():
-                self._postings.setdefault(word, []).append((place, times))
-
-    def scores(self, query: str) -> NDArray[np.float64]:
-        """float64 (n,), 0 where no word is shared."""
-        scores = np.zeros(len(self._weights))
-        for word in set(_words(query)):
-            found = self._postings.get(word, [])
-            rarity = math.log(1 + (len(scores) - len(found) + 0.5) / (len(found) + 0.5))
-            for place, times in found:
-                scores[place] += rarity * times * 2.2 / (times + self._weights[place])
-        return scores
 
 
 def cached(name: str, data: Path, encoder: Encoder, sizes: argparse.Namespace) -> list[CachedQuery]:
@@ -193,10 +169,6 @@ def _held_out_english(data: Path) -> frozenset[str]:
     """The paragraphs of xquad_en whose articles squad_it has in Italian, and holds out."""
     rows = read_lines(data / "squad_pieces" / "xquad_en" / "corpus.jsonl.gz")
     return frozenset(str(row["_id"]) for row in rows if row["title"] in HELD_OUT_IN_ENGLISH)
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.lower())
 
 
 def _row(name: str, values: Sequence[float]) -> str:

@@ -4,9 +4,9 @@
 
 Each line: {"set", "query", "positive", "negatives", "teacher": [the encoder's cosines, positive first]}. Passages
 stand as they are served, headed by their title. Of 9 negatives a training takes as many as it is told, and measures
-on all. A negative is mined among the set's own passages: near to the query
-by the encoder's cosine, but no copy of an answer, and below .95 of the answer's own cosine, above which too many
-unjudged answers lie. What is held out is said in training_sources.
+on all. A negative is mined among the set's own passages: the nearest to the query by the encoder's cosine, and the
+first by their words (BM25), as a hybrid search finds them; but no copy of an answer, and below .95 of the answer's own
+cosine, above which too many unjudged answers lie. What is held out is said in training_sources.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.training_sources import SOURCES, Source, weighs
+from benchmarks.word_index import WordIndex
 from core.protocols import Encoder
 from models.loading import load_encoder
 
-NEAREST = 60
+NEAREST = 30
 MARGIN = 0.95
 COPY = 0.97
 
@@ -38,10 +39,12 @@ def mined(
     asked = draw.sample(learned, min(limit, len(learned)))
     passages = encoder.encode_documents(source.passages)  # (m, dim)
     queries = encoder.encode_queries([text for text, _ in asked])  # (n, dim)
+    words = WordIndex(source.passages)
     for (text, answers), query in zip(asked, queries, strict=True):
         cosines = passages @ query  # (m,)
         positive = draw.choice(sorted(answers))
-        found = _negatives(cosines, passages, answers, positive)
+        refused = _refused(cosines, passages, answers, positive)
+        found = _first(cosines, words.scores(text), refused)
         if len(found) < negatives:
             continue
         chosen = draw.sample(found, negatives)
@@ -53,14 +56,21 @@ def mined(
         }
 
 
-def _negatives(
+def _refused(
     cosines: NDArray[np.float32], passages: NDArray[np.float32], answers: frozenset[int], positive: int
-) -> list[int]:
-    """The nearest passages below the margin that copy no answer, nearest first."""
+) -> NDArray[np.bool_]:
+    """Which passages (m,) may answer the query, or copy what does."""
     copies = (passages @ passages[sorted(answers)].T).max(axis=1) > COPY  # (m,)
+    return (cosines >= MARGIN * cosines[positive]) | copies
+
+
+def _first(cosines: NDArray[np.float32], words: NDArray[np.float64], refused: NDArray[np.bool_]) -> list[int]:
+    """The NEAREST passages by either score that are not refused."""
     near = np.argsort(-cosines, kind="stable")
-    kept = near[(cosines[near] < MARGIN * cosines[positive]) & ~copies[near]]
-    return [int(place) for place in kept[:NEAREST]]
+    shared = np.argsort(-words, kind="stable")
+    shared = shared[words[shared] > 0]
+    kept = [order[~refused[order]][:NEAREST].tolist() for order in (near, shared)]
+    return list(dict.fromkeys(kept[0] + kept[1]))
 
 
 def main() -> None:
