@@ -61,7 +61,8 @@ def _refused(
 ) -> NDArray[np.bool_]:
     """Which passages (m,) may answer the query, or copy what does."""
     copies = (passages @ passages[sorted(answers)].T).max(axis=1) > COPY  # (m,)
-    return (cosines >= MARGIN * cosines[positive]) | copies
+    refused: NDArray[np.bool_] = (cosines >= MARGIN * cosines[positive]) | copies
+    return refused
 
 
 def _first(cosines: NDArray[np.float32], words: NDArray[np.float64], refused: NDArray[np.bool_]) -> list[int]:

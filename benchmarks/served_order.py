@@ -3,7 +3,8 @@
     python -m benchmarks.served_order --data DIR --store STORE --results FILE [--queries 100] [--sets NAME ...]
 
 Each set is ingested first: `rerank-cli ingest DIR/SET --index SET --store STORE`. --encoder and --model name others
-than the built-in ones; --precision, --passage-tokens, --fast-reranker and --contenders are as the settings. Hybrid
+than the built-in ones; --precision, --passage-tokens, --fast-reranker and --contenders are as the settings, but that
+all candidates are read where no number of contenders is named (`benchmarks.contenders` has what that costs). Hybrid
 first stage, 100 candidates. What was measured is kept in FILE, set by set; a set that is there with as many queries and
 the same model is not measured again, so that several calls make one table. --sets without a name prints what FILE
 holds.
@@ -135,7 +136,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=get_args(Precision), default="auto")
     parser.add_argument("--passage-tokens", type=int, default=0)
     parser.add_argument("--fast-reranker", default="")
-    parser.add_argument("--contenders", type=int, default=30)
+    parser.add_argument("--contenders", type=int, default=0)
     parser.add_argument("--sets", nargs="*", choices=list(ALL_SETS), default=list(ALL_SETS))
     options = parser.parse_args()
     results: Results = json.loads(options.results.read_text()) if options.results.exists() else {}

@@ -203,7 +203,7 @@ class _Road:
         clock.lap("encode")
         candidates = self.retrieval.candidates(self.index, query.text, vector)
         clock.lap("retrieve")
-        ranking = rerank_or_fail(self.model, query.text, candidates)
+        ranking = rerank_or_fail(self.model.contending(candidates), query.text, candidates)
         clock.lap("rerank")
         return ranking, clock.total()
 

@@ -68,6 +68,21 @@ class ScoreFusion:
         used = np.array([1.0, *weights.values()])
         return Fused(values @ used, ("logit", *weights), used, values)
 
+    def standing(self, first_stage: FirstStageFeatures) -> NDArray[np.float64] | None:
+        """What the first stage alone says of the n candidates, float64 (n,), in units of the logits' deviation.
+
+        None where it says nothing (no weights), or knows only one of vectors and words: then the cross-encoder must
+        read to know better.
+        """
+        if not self.weights or not {"cosine", "text_score"} <= first_stage.columns.keys():
+            return None
+        parts = [
+            weight * first_stage.columns[name]
+            for name, weight in self._effective(first_stage).items()
+            if name != "logit_rank"
+        ]
+        return np.sum(parts, axis=0, dtype=np.float64) if parts else None
+
     def _effective(self, first_stage: FirstStageFeatures) -> dict[Feature, float]:
         weights: dict[Feature, float] = {}
         for name, weight in self.weights.items():

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from core.calibration import UNCALIBRATED, Calibration, probabilities, query_evidence
+from core.cascade import CascadeReranker, FirstStageReader
 from core.early_stop import EarlyStop, StoppingReranker
 from core.errors import ModelError, ModelOverloaded
 from core.features import FirstStageFeatures
@@ -29,13 +30,22 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class FastModel:
+    """A reranker that reads all candidates before another one, and how its answer goes with the first stage's."""
+
+    reranker: Reranker
+    fusion: ScoreFusion = DEFAULT_FUSION
+
+
+@dataclass(frozen=True)
 class RankingModel:
     """A cross-encoder with what is stored beside it.
 
     fusion: how its answer is combined with the first stage. calibration: what a fused score means; logit_calibration:
     what a logit alone does, where there is no first stage. min_score: its own cut-off, in calibrated scores.
     warning: what is known against its ranking at all. stop_probability: reading stops once the first k change with
-    less than it; 0 reads all.
+    less than it; 0 reads all. contenders: so many of a search's candidates are read, those that stand best by *fast*,
+    where there is one, and the first stage; 0 reads all.
     """
 
     reranker: Reranker
@@ -45,11 +55,33 @@ class RankingModel:
     logit_calibration: Calibration = UNCALIBRATED
     warning: str | None = None
     stop_probability: float = 0.0
+    contenders: int = 0
+    fast: FastModel | None = None
 
-    def stopping(self, candidates: Sequence[Candidate], *, k: int) -> RankingModel:
-        """The same for these candidates, of which only the first *k* of the final order are wanted."""
-        if not self.stop_probability:
+    @property
+    def text_reranker(self) -> Reranker:
+        """What reads texts that no search has found."""
+        if self.fast is None or not self.contenders:
+            return self.reranker
+        return CascadeReranker(self.reranker, self.fast.reranker, self.contenders)
+
+    def contending(self, candidates: Sequence[Candidate]) -> RankingModel:
+        """The same for these candidates, of which only the contenders are read whole."""
+        if not self.contenders or len(candidates) <= self.contenders:
             return self
+        first_stage = FirstStageFeatures.of(candidates)
+        if self.fast is not None:
+            cascade = CascadeReranker(self.reranker, self.fast.reranker, self.contenders, self.fast.fusion, first_stage)
+        elif (standing := self.fusion.standing(first_stage)) is not None:
+            cascade = CascadeReranker(self.reranker, FirstStageReader(self.reranker, standing), self.contenders)
+        else:
+            return self
+        return replace(self, reranker=cascade)
+
+    def for_search(self, candidates: Sequence[Candidate], *, k: int) -> RankingModel:
+        """The same, as it reads for one search, of whose final order the first *k* are wanted."""
+        if not self.stop_probability:
+            return self.contending(candidates)
         stop = EarlyStop(self.fusion, FirstStageFeatures.of(candidates), k, self.stop_probability)
         return replace(self, reranker=StoppingReranker(self.reranker, stop))
 

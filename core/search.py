@@ -201,7 +201,8 @@ class Hit:
 class RerankReport:
     """What re-ranking did to one search. `reason` None: everything was scored that could come first.
 
-    scored: by a model; estimated: those of them that only the fast reranker of a cascade has read.
+    scored: those with a logit; estimated: those of them whose logit the model has not said, but would about say by what
+    a fast reranker or the first stage knows.
     warning: why the model's order may be worth little, where something is known against it.
     """
 

@@ -93,10 +93,10 @@ class Settings(BaseModel):
         "auto", description="Final order: combined with the first stage, or by the cross-encoder alone."
     )
     fast_reranker: str = Field(
-        "", description="A reranker that reads all candidates first, so that the other reads only the contenders."
+        "", description="A reranker that reads all texts first, so that the other reads only the contenders."
     )
     contenders: int = Field(
-        30, ge=1, le=MAX_RESULTS, description="Candidates that are read again where there is a fast_reranker."
+        30, ge=0, le=MAX_RESULTS, description="Candidates of a search that are read, those that stand best; 0: all."
     )
     stop_probability: float = Field(
         0.0, ge=0, lt=1, description="Reading stops once the first k change with less than it; 0 reads all."
@@ -140,6 +140,8 @@ class Settings(BaseModel):
     def _one_way_to_leave_out(self) -> Self:
         if self.fast_reranker and self.stop_probability:
             raise ValueError("fast_reranker and stop_probability exclude each other; leave one of them out")
+        if self.fast_reranker and not self.contenders:
+            raise ValueError("a fast_reranker needs contenders: say how many the other one is to read")
         return self
 
     def masked(self) -> dict[str, object]:

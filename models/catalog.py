@@ -16,7 +16,7 @@ from models.hub import downloaded
 Role = Literal["encoder", "reranker"]
 DEFAULT = "default"
 BUILT_IN = Path(__file__).parent / "builtin"
-ENCODER = "minilm-l6-en-it-v1"
+ENCODER = "minilm-l6-en-it-v2"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ class EconomySettings(Protocol):
 
     @property
     def contenders(self) -> int:
-        """How many of them are read again."""
+        """How many of a search's candidates, or of texts where there is a fast reranker, the model reads; 0: all."""
 
     @property
     def stop_probability(self) -> float:
@@ -31,7 +31,7 @@ class Economy:
     """The values of the settings of these names; by default everything is read."""
 
     fast_reranker: str = ""
-    contenders: int = 30
+    contenders: int = 0
     stop_probability: float = 0.0
     passage_tokens: int = 0
 

@@ -12,9 +12,8 @@ from typing import Self
 from core.errors import ModelError, ModelInvalid, ModelNotFound
 from core.fusion import CROSS_ENCODER_ALONE
 from core.protocols import Encoder
-from core.ranking import RankingModel
+from core.ranking import FastModel, RankingModel
 from core.settings import Fusion, Settings
-from models.cascade import CascadeReranker
 from models.catalog import BUILT_IN, DEFAULT, check_role, default_name, ranking_warning, resolve
 from models.computing import COMPUTED_FASTEST, Computing
 from models.conversion import prepare
@@ -91,7 +90,7 @@ class LoadedModels:
         """What requests may say, beside `default`; the default one first."""
         self._loaded: dict[str, RankingModel] = {}
         self._loading = threading.Lock()
-        self._fast: RankingModel | None = None
+        self._fast: FastModel | None = None
         self.load()
 
     @classmethod
@@ -146,13 +145,13 @@ class LoadedModels:
 
     def _in_cascade(self, name: str, model: RankingModel) -> RankingModel:
         """*model* behind the fast reranker, where there is one and it is another model."""
-        economy = self._options.economy
-        if not economy.fast_reranker or self._called(economy.fast_reranker) == name:
+        fast = self._options.economy.fast_reranker
+        if not fast or self._called(fast) == name:
             return model
         if self._fast is None:
-            self._fast = _load_ranking_model(self._called(economy.fast_reranker), self._options)
-        cascade = CascadeReranker(model.reranker, self._fast.reranker, contenders=economy.contenders)
-        return replace(model, reranker=cascade)
+            loaded = _load_ranking_model(self._called(fast), self._options)
+            self._fast = FastModel(loaded.reranker, loaded.fusion)
+        return replace(model, fast=self._fast)
 
     def _called(self, name: str) -> str:
         return default_name("reranker", shipped=self._options.shipped) if name == DEFAULT else name
@@ -183,4 +182,5 @@ def _load_ranking_model(name: str, options: RankingOptions) -> RankingModel:
         logit_calibration=said.logit_calibration,
         warning=warning,
         stop_probability=options.economy.stop_probability,
+        contenders=options.economy.contenders,
     )

@@ -78,7 +78,7 @@ class Metrics:
         )
         self._estimated = Counter(
             "rerank_candidates_estimated",
-            "Texts that only the fast reranker of a cascade read.",
+            "Texts whose place rests on an estimate of their score.",
             registry=self._registry,
         )
         self._waiting = Gauge(

@@ -13,12 +13,12 @@ import numpy as np
 
 from benchmarks.speed.line import Line
 from benchmarks.speed.place import Place
+from core.cascade import CascadeReranker
 from core.document import Passage
 from core.judgments import JudgedQuery, load_dataset
 from core.protocols import Reranker
 from core.ranking import RankingModel, rerank_or_fail
 from core.search import Candidate
-from models.cascade import CascadeReranker
 from models.catalog import DEFAULT, resolve
 from models.encoder import BiEncoder
 from models.folder import ModelFolder
@@ -110,7 +110,7 @@ def _run(model: RankingModel, asked: Sequence[Question]) -> Run:
     values, scored = [], []
     begun = time.perf_counter()
     for question in asked:
-        stopping = model.stopping(question.candidates, k=_K)
+        stopping = model.for_search(question.candidates, k=_K)
         ranking = rerank_or_fail(stopping, question.query.text, question.candidates)
         values.append(question.ndcg([entry.candidate.doc_id for entry in ranking.ranked]))
         scored.append(ranking.report.scored - ranking.report.estimated)

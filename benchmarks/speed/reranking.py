@@ -14,7 +14,7 @@ from benchmarks.speed.line import Line
 from benchmarks.speed.onnx_client import onnx_peer
 from benchmarks.speed.place import FAST_LAYERS, Place
 from benchmarks.speed.products import int8_operations_a_second, operations
-from models.cascade import CascadeReranker
+from core.cascade import CascadeReranker
 from models.folder import ModelFolder
 from models.reranker import CrossEncoderReranker
 from models.shared import Shared

@@ -65,7 +65,7 @@ def test_a_stop_is_held_to_its_probability() -> None:
 def test_a_stopped_search_says_how_many_were_read_and_gives_no_reason() -> None:
     """Nothing went wrong: the rest follows in first-stage order."""
     found = candidates(np.linspace(1, 0, N))
-    model = RankingModel(FakeReranker(), stop_probability=0.05).stopping(found, k=5)
+    model = RankingModel(FakeReranker(), stop_probability=0.05).for_search(found, k=5)
     ranking = rerank(model, "green tea", found)
 
     assert (ranking.report.reason, ranking.report.scored, ranking.report.candidates) == (None, 32, N)
@@ -75,7 +75,7 @@ def test_a_stopped_search_says_how_many_were_read_and_gives_no_reason() -> None:
 def test_a_deadline_is_still_the_reason(tmp_path: object) -> None:
     """What the time left out is told from what was not needed."""
     found = candidates(np.linspace(1, 0, N))
-    model = RankingModel(FakeReranker(), stop_probability=0.05).stopping(found, k=5)
+    model = RankingModel(FakeReranker(), stop_probability=0.05).for_search(found, k=5)
     ranking = rerank(model, "green tea", found, deadline=time.monotonic() - 1)
 
     assert (ranking.report.applied, ranking.report.reason) == (False, Reason.TIMEOUT)
@@ -87,7 +87,7 @@ def test_all_are_read_where_nothing_is_to_stop() -> None:
     plain = RankingModel(FakeReranker())
     stopping = RankingModel(FakeReranker(), stop_probability=0.5)
 
-    assert plain.stopping(found, k=5) is plain
-    ranked = rerank(stopping.stopping(found, k=5), "green tea", found)
+    assert plain.for_search(found, k=5) is plain
+    ranked = rerank(stopping.for_search(found, k=5), "green tea", found)
     assert ranked == rerank(plain, "green tea", found)
-    assert isinstance(stopping.stopping(found, k=5).reranker, StoppingReranker)
+    assert isinstance(stopping.for_search(found, k=5).reranker, StoppingReranker)

@@ -62,10 +62,11 @@ class SearchReranking:
         client = plan.call.client
         if plan.asked.by_chunk:
             model = replace(model, reranker=WindowReranker(model.reranker))
+        candidates = candidates_of(hits[: plan.window], texts)
         ranking = rerank(
-            model,
+            model.contending(candidates),
             plan.query_text,
-            candidates_of(hits[: plan.window], texts),
+            candidates,
             deadline=deadline,
             cancellation=None if client is None else Client(client),
         )
