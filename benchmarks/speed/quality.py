@@ -13,11 +13,10 @@ import numpy as np
 
 from benchmarks.speed.line import Line
 from benchmarks.speed.place import Place
-from core.cascade import CascadeReranker
 from core.document import Passage
 from core.judgments import JudgedQuery, load_dataset
 from core.protocols import Reranker
-from core.ranking import RankingModel, rerank_or_fail
+from core.ranking import FastModel, RankingModel, rerank_or_fail
 from core.search import Candidate
 from models.catalog import DEFAULT, resolve
 from models.encoder import BiEncoder
@@ -82,7 +81,7 @@ def measure(place: Place) -> list[Line]:
     def model(reranker: Reranker, *, stop: float = 0.0) -> RankingModel:
         return RankingModel(reranker, said, stop_probability=stop)
 
-    full = CrossEncoderReranker.from_folder(folder)
+    full, quick = CrossEncoderReranker.from_folder(folder), ModelFolder.read(place.fast_reranker())
     reference = _run(model(CrossEncoderReranker.from_folder(folder, runtime=TORCH_REFERENCE)), asked)
     whole = _run(model(full), asked)
     first = float(np.mean([q.ndcg([c.doc_id for c in q.candidates]) for q in asked]))
@@ -98,10 +97,10 @@ def measure(place: Place) -> list[Line]:
     for stop in (0.02, 0.1):
         run = _run(model(full, stop=stop), asked)
         lines.append(_price(f"stop_probability {stop}", run, reference, whole, goal=-0.005))
-    fast = CrossEncoderReranker.from_folder(ModelFolder.read(place.fast_reranker()))
-    lines.append(_price("the fast one alone", _run(model(fast), asked), reference, whole, goal=-0.01))
+    fast = FastModel(CrossEncoderReranker.from_folder(quick), quick.rerank.score_fusion)
+    lines.append(_price("the fast one alone", _run(model(fast.reranker), asked), reference, whole, goal=-0.01))
     for contenders in (10, 20):
-        run = _run(model(CascadeReranker(full, fast, contenders=contenders)), asked)
+        run = _run(replace(model(full), contenders=contenders, fast=fast), asked)
         lines.append(_price(f"contenders {contenders}", run, reference, whole, goal=-0.01))
     return lines
 

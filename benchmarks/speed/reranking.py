@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable
 from contextlib import ExitStack
 
+import numpy as np
 from sentence_transformers import CrossEncoder
 
 from benchmarks.alternating import seconds
@@ -14,13 +15,15 @@ from benchmarks.speed.line import Line
 from benchmarks.speed.onnx_client import onnx_peer
 from benchmarks.speed.place import FAST_LAYERS, Place
 from benchmarks.speed.products import int8_operations_a_second, operations
-from core.cascade import CascadeReranker
+from core.cascade import CascadeReranker, FirstStageReader
+from core.settings import Settings
 from models.folder import ModelFolder
 from models.reranker import CrossEncoderReranker
 from models.shared import Shared
 
 PASSAGES = 100
 CONTENDERS = 20
+SEARCH_CONTENDERS = Settings().contenders
 
 
 def measure(place: Place) -> list[Line]:
@@ -30,12 +33,16 @@ def measure(place: Place) -> list[Line]:
     full = CrossEncoderReranker.from_folder(ModelFolder.read(place.cross_encoder()), shared=shared)
     fast = CrossEncoderReranker.from_folder(ModelFolder.read(place.fast_cross_encoder()), shared=shared)
     cascade = CascadeReranker(full, fast, contenders=CONTENDERS)
+    # As a hybrid search reads them: the first stage has said where its hundred candidates stand.
+    standing = np.linspace(1.0, 0.0, PASSAGES)
+    search = CascadeReranker(full, FirstStageReader(full, standing), contenders=SEARCH_CONTENDERS)
     theirs = CrossEncoder(str(place.cross_encoder()), device="cpu")
     pairs = [(QUERY, passage) for passage in passages]
     tokens = float(full.score(QUERY, passages).tokens.mean())
     ways: dict[str, Callable[[], float]] = {
         "ours": lambda: seconds(lambda: full.score(QUERY, passages)),
         "cascade": lambda: seconds(lambda: cascade.score(QUERY, passages)),
+        "search": lambda: seconds(lambda: search.score(QUERY, passages)),
         "predict": lambda: seconds(lambda: theirs.predict(pairs)),
     }
     with ExitStack() as stack:
@@ -63,7 +70,11 @@ def _lines(took: dict[str, list[float]], tokens: float) -> list[Line]:
     short = f"{FAST_LAYERS} layers read all, 6 layers {CONTENDERS}"
     for peer, goals in (("predict", (4, 10)), ("onnx", (1.2, 2.5))):
         if peer in took:
-            for ours, goal, detail in (("ours", goals[0], "one model"), ("cascade", goals[1], short)):
+            for ours, goal, detail in (
+                ("ours", goals[0], "one model"),
+                ("cascade", goals[1], short),
+                ("search", goals[1], f"one model, a search's {SEARCH_CONTENDERS} contenders"),
+            ):
                 ratio, spread = _ratio(took[ours], took[peer])
                 lines.append(Line.at_least(f"{ours} / {peer}", ratio, "x", goal=goal, detail=f"{detail}; {spread}"))
     limit = int8_operations_a_second()
