@@ -39,6 +39,69 @@ _MODELS = {
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 
 
+class _Answers:
+    """What was answered, and how fast."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.counted = Counter(
+            "rerank_http_requests",
+            "Answers by route, method and status.",
+            ("route", "method", "status"),
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "rerank_http_request_seconds",
+            "Time to answer, by route and method.",
+            ("route", "method"),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+
+
+class _Searches:
+    """What searches and rerank calls came to."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.stages = Histogram(
+            "rerank_stage_seconds", "Time of each stage of a search.", ("stage",), buckets=_SECONDS, registry=registry
+        )
+        self.rankings = Counter(
+            "rerank_rankings",
+            "Searches and rerank calls by whether the cross-encoder ordered them, and why not.",
+            ("applied", "reason"),
+            registry=registry,
+        )
+        self.scored = Counter("rerank_candidates_scored", "Texts that a cross-encoder gave a score.", registry=registry)
+        self.estimated = Counter(
+            "rerank_candidates_estimated", "Texts whose place rests on an estimate of their score.", registry=registry
+        )
+
+
+class _Models:
+    """What the models have done."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._waiting = Gauge(
+            "rerank_waiting",
+            "Requests whose texts are scored or wait for it.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self._counters = {
+            name: Counter(f"rerank_model_{name}", text, registry=registry) for name, text in _MODELS.items()
+        }
+        self._observing = threading.Lock()
+        self._load = ModelLoad()
+
+    def observe(self, load: ModelLoad) -> None:
+        """Count what came since the last call."""
+        with self._observing:
+            before, self._load = self._load, load
+            for name, counter in self._counters.items():
+                counter.inc(max(getattr(load, name) - getattr(before, name), 0))
+            self._waiting.set(load.waiting)
+
+
 class Metrics:
     """The measures of one application, in a registry of its own."""
 
@@ -47,51 +110,9 @@ class Metrics:
         self._several_workers = counts_are_shared()
         if not self._several_workers:
             ProcessCollector(registry=self._registry)
-        self._requests = Counter(
-            "rerank_http_requests",
-            "Answers by route, method and status.",
-            ("route", "method", "status"),
-            registry=self._registry,
-        )
-        self._latency = Histogram(
-            "rerank_http_request_seconds",
-            "Time to answer, by route and method.",
-            ("route", "method"),
-            buckets=_SECONDS,
-            registry=self._registry,
-        )
-        self._stages = Histogram(
-            "rerank_stage_seconds",
-            "Time of each stage of a search.",
-            ("stage",),
-            buckets=_SECONDS,
-            registry=self._registry,
-        )
-        self._rankings = Counter(
-            "rerank_rankings",
-            "Searches and rerank calls by whether the cross-encoder ordered them, and why not.",
-            ("applied", "reason"),
-            registry=self._registry,
-        )
-        self._scored = Counter(
-            "rerank_candidates_scored", "Texts that a cross-encoder gave a score.", registry=self._registry
-        )
-        self._estimated = Counter(
-            "rerank_candidates_estimated",
-            "Texts whose place rests on an estimate of their score.",
-            registry=self._registry,
-        )
-        self._waiting = Gauge(
-            "rerank_waiting",
-            "Requests whose texts are scored or wait for it.",
-            multiprocess_mode="livesum",
-            registry=self._registry,
-        )
-        self._models = {
-            name: Counter(f"rerank_model_{name}", text, registry=self._registry) for name, text in _MODELS.items()
-        }
-        self._observing = threading.Lock()
-        self._load = ModelLoad()
+        self._answers = _Answers(self._registry)
+        self._searches = _Searches(self._registry)
+        self._models = _Models(self._registry)
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -101,29 +122,25 @@ class Metrics:
     def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answer; *route* is the rule that matched, so that there are only so many."""
         method = method if method in _METHODS else "other"
-        self._requests.labels(route, method, str(status)).inc()
-        self._latency.labels(route, method).observe(seconds)
+        self._answers.counted.labels(route, method, str(status)).inc()
+        self._answers.seconds.labels(route, method).observe(seconds)
 
     def observe_search(self, result: SearchResult) -> None:
         """Count one search and its stages."""
         for stage, milliseconds in result.took_ms.items():
-            self._stages.labels(stage).observe(milliseconds / 1000)
+            self._searches.stages.labels(stage).observe(milliseconds / 1000)
         self.observe_ranking(result.rerank)
 
     def observe_ranking(self, report: RerankReport) -> None:
         """Count one ranking."""
         reason = "none" if report.reason is None else str(report.reason)
-        self._rankings.labels(str(report.applied).lower(), reason).inc()
-        self._scored.inc(report.scored)
-        self._estimated.inc(report.estimated)
+        self._searches.rankings.labels(str(report.applied).lower(), reason).inc()
+        self._searches.scored.inc(report.scored)
+        self._searches.estimated.inc(report.estimated)
 
     def observe_load(self, load: ModelLoad) -> None:
         """Count what the models have done since the last call."""
-        with self._observing:
-            before, self._load = self._load, load
-            for name, counter in self._models.items():
-                counter.inc(max(getattr(load, name) - getattr(before, name), 0))
-            self._waiting.set(load.waiting)
+        self._models.observe(load)
 
     def exposition(self) -> bytes:
         """Everything counted so far, by all workers, in Prometheus' text format."""
