@@ -1,10 +1,11 @@
 """What it costs in nDCG@10 to read a search's contenders alone: every candidate is read once, and then fewer count.
 
-    python -m benchmarks.contenders --data DIR --store STORE [--queries 60] [--model NAME] [--fast NAME] [--sets NAME …]
+    python -m benchmarks.contenders --data DIR --store STORE [--queries 60] [--model NAME] [--sets NAME …]
+                                    [--mode vector --fast NAME]
 
-Sets are ingested as for served_order, whose queries are asked: hybrid, 100 candidates. A line for each number of
-contenders: the final order's mean minus that of reading all, over the sets and set by set. --fast has the fast reranker
-read all candidates first.
+Sets are ingested as for served_order, whose queries are asked: 100 candidates, hybrid where --mode does not say
+otherwise. A line for each number of contenders: the final order's mean minus that of reading all, over the sets and set
+by set. --fast names what chooses them where the first stage cannot: by vectors or by words alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +26,7 @@ from core.protocols import Cancellation, RerankScores
 from core.ranking import FastModel, RankingModel, rerank_or_fail
 from core.reranker_around import RerankerAround
 from core.searching import SearchPipeline
-from core.settings import Settings
+from core.settings import Mode, Settings
 from index.opening import open_store
 from models.loading import LoadedModels, load_encoder
 
@@ -94,6 +96,7 @@ def main() -> None:
     parser.add_argument("--store", required=True)
     parser.add_argument("--queries", type=int, default=60)
     parser.add_argument("--model", default="default")
+    parser.add_argument("--mode", choices=get_args(Mode), default="hybrid")
     parser.add_argument("--fast")
     parser.add_argument("--encoder", default="default")
     parser.add_argument("--sets", nargs="*", choices=list(ALL_SETS), default=list(ALL_SETS))
@@ -107,7 +110,9 @@ def main() -> None:
         read = [
             (
                 loaded.get(None),
-                judged_candidates(SearchPipeline(store, encoder, loaded), dataset, JudgingOptions(index=name)),
+                judged_candidates(
+                    SearchPipeline(store, encoder, loaded), dataset, JudgingOptions(index=name, mode=options.mode)
+                ),
             )
             for loaded in models
         ]

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FastModel:
-    """A reranker that reads all candidates before another one, and how its answer goes with the first stage's."""
+    """A reranker that chooses what another one reads, and how its answer goes with the first stage's."""
 
     reranker: Reranker
     fusion: ScoreFusion = DEFAULT_FUSION
@@ -44,8 +44,8 @@ class RankingModel:
     fusion: how its answer is combined with the first stage. calibration: what a fused score means; logit_calibration:
     what a logit alone does, where there is no first stage. min_score: its own cut-off, in calibrated scores.
     warning: what is known against its ranking at all. stop_probability: reading stops once the first k change with
-    less than it; 0 reads all. contenders: so many of a search's candidates are read, those that stand best by *fast*,
-    where there is one, and the first stage; 0 reads all.
+    less than it; 0 reads all. contenders: so many of a search's candidates are read, those that stand best by the first
+    stage, or where it cannot choose by *fast*; 0 reads all.
     """
 
     reranker: Reranker
@@ -70,10 +70,11 @@ class RankingModel:
         if not self.contenders or len(candidates) <= self.contenders:
             return self
         first_stage = FirstStageFeatures.of(candidates)
-        if self.fast is not None:
-            cascade = CascadeReranker(self.reranker, self.fast.reranker, self.contenders, self.fast.fusion, first_stage)
-        elif (standing := self.fusion.standing(first_stage)) is not None:
+        if (standing := self.fusion.standing(first_stage)) is not None:
             cascade = CascadeReranker(self.reranker, FirstStageReader(self.reranker, standing), self.contenders)
+        elif self.fast is not None:
+            fast = self.fast
+            cascade = CascadeReranker(self.reranker, fast.reranker, self.contenders, fast.fusion, first_stage)
         else:
             return self
         return replace(self, reranker=cascade)

@@ -92,9 +92,7 @@ class Settings(BaseModel):
     fusion: Fusion = Field(
         "auto", description="Final order: combined with the first stage, or by the cross-encoder alone."
     )
-    fast_reranker: str = Field(
-        "", description="A reranker that reads all texts first, so that the other reads only the contenders."
-    )
+    fast_reranker: str = Field("", description="A reranker that chooses the contenders where the first stage cannot.")
     contenders: int = Field(
         30, ge=0, le=MAX_RESULTS, description="Candidates of a search that are read, those that stand best; 0: all."
     )

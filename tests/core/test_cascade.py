@@ -189,7 +189,17 @@ def test_all_are_read_where_the_first_stage_cannot_choose(candidates: list[Candi
     assert model.contending(candidates) is model
 
 
-def test_with_a_fast_reranker_both_choose() -> None:
+def test_where_the_first_stage_can_choose_no_fast_reranker_is_asked() -> None:
+    """Vectors and words together choose better than a small model, and at once."""
+    candidates = found(6)
+    fast, full = table("fast", [0.0] * 6, candidates), table("full", [1.0] * 6, candidates)
+    model = RankingModel(full, contenders=2, fast=FastModel(fast))
+    rerank(model.contending(candidates), QUERY, candidates)
+
+    assert (fast.asked, full.asked) == ([], [["text 1", "text 2"]])
+
+
+def test_a_fast_reranker_chooses_with_what_the_first_stage_knows() -> None:
     """Its own fusion says how; a foreign engine's scores are enough beside it."""
     candidates = by_score([4.0, 3.0, 2.0, 1.0, 0.0])
     fast = table("fast", [0.0, 0.0, 0.0, 0.0, 1.0], candidates)
