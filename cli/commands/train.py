@@ -65,6 +65,7 @@ _development = click.option("--development", type=_SHARE, help="The part that is
 _teacher_weight = click.option(
     "--teacher-weight", type=_SHARE, help="How much of the loss holds the model near its base's own order."
 )
+_student = click.option("--student", type=click.Choice(["joint", "cross-encoder"]), help="What a bi-encoder becomes.")
 _negatives = click.option(
     "--negatives-count", "negatives", type=click.IntRange(min=0), help="Negatives that are learned with a positive."
 )
@@ -98,6 +99,7 @@ def pairs(*, as_json: bool, negatives_from: NegativesSource, settings: Settings,
 @click.option(
     "--language", type=click.Choice(["it", "en", "both"]), help="The part of the data to train on.  [default: it]"
 )
+@_student
 @_recipe
 def sts(*, as_json: bool, **given: Any) -> None:
     """A similarity model from scored sentence pairs: every pair in both orders, label = score / 5.
@@ -154,7 +156,7 @@ def nli(*, as_json: bool, **given: Any) -> None:
 @command.command(name="distill")
 @click.option("--teacher", help="The reranker or encoder that is learned from.")
 @click.option("--layers", type=click.IntRange(min=1), help="Keep so many of the base's layers.  [default: all]")
-@click.option("--student", type=click.Choice(["joint", "cross-encoder"]), help="What a bi-encoder becomes.")
+@_student
 @_negatives
 @_teacher_weight
 @_development

@@ -24,6 +24,8 @@ from models.training.lists import RankingList
 from models.training.options import Student
 from models.training.trainable import without_dropout
 
+SERVED_TOKENS = 512
+
 
 @dataclass(frozen=True)
 class Base:
@@ -38,6 +40,14 @@ class Base:
     def architecture(self) -> str:
         """As rerank.json names it."""
         return "joint" if isinstance(self.scorer, JointScorer) else "cross-encoder"
+
+    @property
+    def served_tokens(self) -> int:
+        """Tokens of both texts together that the model may read when it serves."""
+        if self.architecture == "cross-encoder":
+            return self.folder.max_tokens
+        positions = self.folder.config.get("max_position_embeddings")
+        return min(SERVED_TOKENS, positions) if isinstance(positions, int) else SERVED_TOKENS
 
     def batches(self, lists: Sequence[RankingList], *, query_tokens: int, max_tokens: int) -> ListBatches:
         """*lists* as this scorer reads them."""

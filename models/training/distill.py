@@ -21,8 +21,8 @@ from models.training.list_model import ListModel
 from models.training.lists import RankingList
 from models.training.negatives import complete_lists
 from models.training.options import DistillOptions
-from models.training.pairs import divided, held_out_logits, reranker_card
-from models.training.ranking_scores import ranking_scores
+from models.training.pairs import divided, reranker_card
+from models.training.ranking_scores import held_out_logits, ranking_scores
 from models.training.reading import read_training_data
 from models.training.recipe import Course, begin, conduct
 from models.training.report import TrainingReport
@@ -68,8 +68,8 @@ def train_distill(options: DistillOptions) -> TrainingReport:
     course = Course(
         module=ListModel(base.scorer, Lesson(teacher_weight=options.teacher_weight, teacher_scale=1.0)),
         examples=Examples(count=len(train.lists), order=order, batch=train.batch),
-        evaluation=lambda: agreement(held_out_logits(base, held_out), held_out),
-        afterwards=lambda: base.scorer.stretch(*scale_of_teacher(held_out_logits(base, held_out), held_out)),
+        evaluation=lambda: agreement(held_out_logits(base.scorer, held_out), held_out),
+        afterwards=lambda: base.scorer.stretch(*scale_of_teacher(held_out_logits(base.scorer, held_out), held_out)),
         metric=METRIC,
         save=base.save,
         card=reranker_card(base, folder, use=_USE),

@@ -66,12 +66,14 @@ class PairsOptions(RunOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class StsOptions(RunOptions):
-    """A similarity cross-encoder from scored sentence pairs: every pair in both orders, label = score / 5.
+    """A similarity model from scored sentence pairs: every pair in both orders, label = score / 5.
 
     data: a folder in the STS benchmark's layout (train, dev and test files, one a language). base: None for the
-    built-in encoder's weights, else a folder of a BERT-like encoder or of a cross-encoder with one label.
+    built-in encoder's weights, else a folder of a BERT-like encoder or of a reranker with one label. student: what a
+    bi-encoder becomes. max_tokens: of both sentences together.
     """
 
+    student: Student = "cross-encoder"
     language: Language = "it"
     epochs: float = 4.0
     learning_rate: float = 2e-5

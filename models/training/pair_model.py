@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerBase
 
 from models.training.batches import padded
@@ -43,21 +43,17 @@ class PairBatches:
         return {**batch, "labels": torch.tensor(self.labels[list(places)], dtype=torch.float32)}
 
 
-class PairModel(Trainable):
-    """A cross-encoder under training. Here it has one label, and each pair's own label is a share of 1."""
+class ClassModel(Trainable):
+    """A cross-encoder with several labels under training; each pair's own label is the number of its class."""
 
     def __init__(self, cross: Any) -> None:
         super().__init__()
         self.cross = cross
 
     def forward(self, **batch: Tensor) -> Tensor:
-        """The mean loss of the pairs, a scalar."""
+        """The mean cross-entropy of the pairs, a scalar."""
         read = {name: value for name, value in batch.items() if name != "labels"}
-        return self.loss(self._logits(read), batch["labels"])
-
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The mean binary cross-entropy of logits (n, 1) and labels (n,) from 0 to 1."""
-        return binary_cross_entropy_with_logits(logits[:, 0], labels)
+        return cross_entropy(self._logits(read), batch["labels"].long())
 
     def scores(self, pairs: PairBatches) -> NDArray[np.float64]:
         """The logits of each of the pairs, float64 (n, labels)."""
@@ -75,11 +71,3 @@ class PairModel(Trainable):
     def _logits(self, read: dict[str, Tensor]) -> Tensor:
         logits: Tensor = self.cross(**read).logits.float()  # (n, labels)
         return logits
-
-
-class ClassModel(PairModel):
-    """A cross-encoder with several labels under training; each pair's own label is the number of its class."""
-
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The mean cross-entropy of logits (n, labels) and class numbers (n,)."""
-        return cross_entropy(logits, labels.long())

@@ -6,9 +6,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from core.errors import TrainingDataError
 from models.computing import REPRODUCIBLE
 from models.loading import load_encoder
@@ -22,7 +19,7 @@ from models.training.list_model import ListModel
 from models.training.lists import RankingList
 from models.training.negatives import complete_lists, cut
 from models.training.options import DistillOptions, PairsOptions
-from models.training.ranking_scores import METRIC, list_logits, log_odds, ranking_scores
+from models.training.ranking_scores import METRIC, held_out_logits, log_odds, ranking_scores
 from models.training.reading import read_training_data
 from models.training.recipe import Course, begin, conduct
 from models.training.report import TrainingReport
@@ -30,7 +27,6 @@ from models.training.run import Examples
 from models.training.run_folder import RunFolder, run_key
 
 QUERY_TOKENS = 64
-SERVED_TOKENS = 512
 DEVELOPMENT_NEGATIVES = 9
 """Held-out lists are longer than those learned from, as what is re-ranked is."""
 DEVELOPMENT_LISTS = 200
@@ -69,19 +65,13 @@ def train_pairs(options: PairsOptions) -> TrainingReport:
     course = Course(
         module=ListModel(base.scorer, Lesson(options.loss, options.teacher_weight)),
         examples=Examples(count=len(train.lists), order=order, batch=train.batch),
-        evaluation=lambda: ranking_scores(held_out_logits(base, held_out), held_out),
-        afterwards=lambda: base.scorer.stretch(*log_odds(held_out_logits(base, held_out), held_out)),
+        evaluation=lambda: ranking_scores(held_out_logits(base.scorer, held_out), held_out),
+        afterwards=lambda: base.scorer.stretch(*log_odds(held_out_logits(base.scorer, held_out), held_out)),
         metric=METRIC,
         save=base.save,
         card=reranker_card(base, folder, use=_USE),
     )
     return conduct(options, folder, course, started=started)
-
-
-def held_out_logits(base: Base, held_out: ListBatches) -> list[NDArray[np.float64]]:
-    """The logits of each held-out list's passages, by the scorer as it is now."""
-    base.scorer.eval()
-    return list_logits(base.scorer, held_out)
 
 
 def divided(
@@ -114,16 +104,8 @@ def reranker_card(base: Base, folder: RunFolder, *, use: str) -> Card:
         kind="reranker",
         architecture=base.architecture,
         base=base.folder.name,
-        max_tokens=_served_tokens(base),
+        max_tokens=base.served_tokens,
         languages=base.folder.rerank.languages,
         run=folder.run,
         use=use,
     )
-
-
-def _served_tokens(base: Base) -> int:
-    """Tokens of query and passage together that the model may read when it serves."""
-    if base.architecture == "cross-encoder":
-        return base.folder.max_tokens
-    positions = base.folder.config.get("max_position_embeddings")
-    return min(SERVED_TOKENS, positions) if isinstance(positions, int) else SERVED_TOKENS

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import nn
 
 from models.training.batches import ListBatches
 from models.training.precision import autocast
@@ -19,15 +17,16 @@ _RIDGE = 1e-3
 """Keeps the fit finite where the lists are told apart without a fault."""
 
 
-def list_logits(score: Callable[[dict[str, Tensor]], Tensor], held_out: ListBatches) -> list[NDArray[np.float64]]:
-    """The logits of each list's passages."""
+def held_out_logits(scorer: nn.Module, held_out: ListBatches) -> list[NDArray[np.float64]]:
+    """The logits of each held-out list's passages, by *scorer* as it is now."""
+    scorer.eval()
     logits: list[NDArray[np.float64]] = []
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     for start in range(0, len(held_out.lists), _BATCH):
         places = range(start, min(start + _BATCH, len(held_out.lists)))
         batch = {name: value.to(device) for name, value in held_out.batch(places).items()}
         with torch.inference_mode(), autocast():
-            found = score(batch).double().cpu().numpy()
+            found = scorer(batch).double().cpu().numpy()
         ends = np.cumsum([len(held_out.lists[place].passages) for place in places])[:-1]
         logits.extend(np.split(found, ends))
     return logits

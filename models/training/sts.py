@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
+import numpy as np
 
 from core.errors import TrainingDataError
-from models.catalog import DEFAULT, resolve
-from models.folder import ModelFolder
-from models.training.base import open_cross_encoder, open_tokenizer, save_cross_encoder
+from core.fusion import sigmoid
+from models.training.base import Base, open_base
+from models.training.batches import ListBatches
 from models.training.card import Card
 from models.training.correlation import pearson, spearman
 from models.training.hub_data import HUB, local_data
 from models.training.length_groups import LengthGroups
+from models.training.list_loss import Lesson
+from models.training.list_model import ListModel
+from models.training.lists import RankingList
 from models.training.options import StsOptions
-from models.training.pair_model import PairBatches, PairModel
+from models.training.ranking_scores import held_out_logits, log_odds
 from models.training.recipe import Course, begin, conduct
 from models.training.report import TrainingReport
 from models.training.run import Examples
@@ -42,29 +46,35 @@ def train_sts(options: StsOptions) -> TrainingReport:
         data=local_data(options.data, layout="sentences", folder=options.output / HUB, language=options.language),
     )
     data = read_sentence_data(options.data, language=options.language)
-    base = resolve(DEFAULT if options.base is None else str(options.base), role="encoder")
-    folder = RunFolder(options.output, run_key("sts", options, data=data.digests, base=base.fingerprint))
+    base = open_base(options.base, student=options.student)
+    folder = RunFolder(options.output, run_key("sts", options, data=data.digests, base=base.folder.fingerprint))
     finished = folder.finished()
     if finished is not None:
         return finished
-    tokenizer = open_tokenizer(base)
-    max_tokens = min(options.max_tokens, base.max_tokens)
     train, dev, test = (
-        PairBatches(part, tokenizer, max_tokens=max_tokens)
-        for part in (both_orders(data, options), data.dev, data.test)
+        batches(part, base, max_tokens=options.max_tokens) for part in (both_orders(data, options), data.dev, data.test)
     )
-    module = PairModel(open_cross_encoder(base, new_head=True))
+    if base.architecture == "joint":
+        # Its logits come from cosines already: they begin where likeness 0 and 1 lie, and need not get there.
+        base.scorer.stretch(*log_odds(held_out_logits(base.scorer, dev), dev))
     order = LengthGroups(train.lengths, batch_size=options.batch_size, seed=options.seed)
     course = Course(
-        module=module,
-        examples=Examples(count=len(train.lengths), order=order, batch=train.batch),
-        evaluation=lambda: correlations(module, dev),
-        measure=lambda: correlations(module, test),
+        module=ListModel(base.scorer, Lesson("pointwise", teacher_weight=0.0)),
+        examples=Examples(count=len(train.lists), order=order, batch=train.batch),
+        evaluation=lambda: correlations(base, dev),
+        measure=lambda: correlations(base, test),
         metric=METRIC,
-        save=lambda path: save_cross_encoder(module.cross, tokenizer, path),
+        save=base.save,
         card=_card(base, folder, options),
     )
     return conduct(options, folder, course, started=started)
+
+
+def batches(pairs: Sequence[SentencePair], base: Base, *, max_tokens: int) -> ListBatches:
+    """*pairs* as *base* reads them, *max_tokens* of both sentences: each a list of one passage."""
+    half = max_tokens // 2
+    lists = [RankingList(pair.first, (pair.second,), (pair.label,)) for pair in pairs]
+    return base.batches(lists, query_tokens=half, max_tokens=half)
 
 
 def both_orders(data: SentenceData, options: StsOptions) -> list[SentencePair]:
@@ -81,20 +91,20 @@ def both_orders(data: SentenceData, options: StsOptions) -> list[SentencePair]:
     return pairs
 
 
-def correlations(module: PairModel, pairs: PairBatches) -> dict[str, float]:
+def correlations(base: Base, pairs: ListBatches) -> dict[str, float]:
     """Pearson's (of the sigmoids) and Spearman's correlation with the true scores."""
-    logits = module.scores(pairs)[:, 0]
-    said = torch.sigmoid(torch.from_numpy(logits)).numpy()
-    return {"pearson": pearson(said, pairs.labels), METRIC: spearman(logits, pairs.labels)}
+    logits = np.concatenate(held_out_logits(base.scorer, pairs))
+    labels = np.array([one.labels[0] for one in pairs.lists])
+    return {"pearson": pearson(sigmoid(logits), labels), METRIC: spearman(logits, labels)}
 
 
-def _card(base: ModelFolder, folder: RunFolder, options: StsOptions) -> Card:
+def _card(base: Base, folder: RunFolder, options: StsOptions) -> Card:
     return Card(
-        title="A similarity cross-encoder",
+        title=f"A similarity model ({base.architecture})",
         kind="similarity",
-        architecture="cross-encoder",
-        base=base.name,
-        max_tokens=base.max_tokens,
+        architecture=base.architecture,
+        base=base.folder.name,
+        max_tokens=base.served_tokens,
         languages=("it", "en") if options.language == "both" else (options.language,),
         run=folder.run,
         use=_USE,

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from core.errors import ModelInvalid, TrainingDataError
+from models.computing import REPRODUCIBLE
+from models.pair_models import load_pair_model
 from models.training.options import StsOptions
 from models.training.sentences import SentencePair, read_sentence_data
 from models.training.sts import both_orders, train_sts
@@ -49,6 +51,18 @@ def test_sentence_transformers_loads_it_and_answers_from_0_to_1(options: StsOpti
     scores = np.asarray(CrossEncoder(str(options.output)).predict([("the cat", "a cat"), ("tea", "dog")]))
     assert scores.shape == (2,)
     assert bool(((scores > 0) & (scores < 1)).all())
+
+
+def test_a_joint_student_scores_both_orders_alike(options: StsOptions) -> None:
+    """It reads the two texts by the same layers: exchanged, they are as alike as before; and it can be served."""
+    report = train_sts(replace(options, student="joint"))
+    said = json.loads((options.output / "rerank.json").read_text())
+    assert (said["kind"], said["architecture"]) == ("similarity", "joint")
+    assert report.steps == 6
+    model = load_pair_model(str(options.output), computing=REPRODUCIBLE)
+    there, back = (model.predict([pair]).probabilities[0, 0] for pair in (("the cat", "tea"), ("tea", "the cat")))
+    assert there == pytest.approx(back, abs=1e-4)
+    assert 0 < there < 1
 
 
 def test_every_pair_is_learned_in_both_orders(options: StsOptions) -> None:
