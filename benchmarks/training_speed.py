@@ -18,16 +18,17 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader
 
-from models.catalog import DEFAULT, resolve
 from models.runtimes.torch.quiet import quiet
-from models.training.base import open_cross_encoder, open_tokenizer
+from models.training.base import open_base
+from models.training.batches import ListBatches
 from models.training.length_groups import LengthGroups, Places
+from models.training.list_loss import Lesson
+from models.training.list_model import ListModel
 from models.training.options import StsOptions
-from models.training.pair_model import PairBatches, PairModel
 from models.training.precision import autocast
 from models.training.run import Examples, RunSettings, TrainingRun
 from models.training.sentences import read_sentence_data
-from models.training.sts import both_orders
+from models.training.sts import batches, both_orders
 
 WARM_UP = 10
 RATE = 2e-5
@@ -44,10 +45,10 @@ def main() -> None:
         batch_size=arguments.batch_size,
         evaluate_every=10 * arguments.steps,
     )
-    folder = resolve(DEFAULT, role="encoder")
+    base = open_base(None, student="cross-encoder")
     pairs = both_orders(read_sentence_data(options.data, language="it"), options)
-    read = PairBatches(pairs, open_tokenizer(folder), max_tokens=options.max_tokens)
-    start = PairModel(open_cross_encoder(folder, new_head=True)).train()
+    read = batches(pairs, base, max_tokens=options.max_tokens)
+    start = ListModel(base.scorer, Lesson("pointwise", teacher_weight=0.0)).train()
     rounds = [
         (ours(deepcopy(start), read, options), bare(deepcopy(start), read, options)) for _ in range(arguments.rounds)
     ]
@@ -60,7 +61,7 @@ def main() -> None:
     )
 
 
-def ours(module: PairModel, pairs: PairBatches, options: StsOptions) -> float:
+def ours(module: ListModel, pairs: ListBatches, options: StsOptions) -> float:
     """Seconds of a run from step WARM_UP to the last."""
     seen: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as place:
@@ -82,7 +83,7 @@ def ours(module: PairModel, pairs: PairBatches, options: StsOptions) -> float:
     return seen[options.max_steps or 0] - seen[WARM_UP]
 
 
-def bare(module: PairModel, pairs: PairBatches, options: StsOptions) -> float:
+def bare(module: ListModel, pairs: ListBatches, options: StsOptions) -> float:
     """The same of a plain loop."""
     steps = options.max_steps or 0
     loader = DataLoader(
@@ -109,7 +110,7 @@ def bare(module: PairModel, pairs: PairBatches, options: StsOptions) -> float:
     return time.perf_counter() - started
 
 
-def _order(pairs: PairBatches, options: StsOptions) -> LengthGroups:
+def _order(pairs: ListBatches, options: StsOptions) -> LengthGroups:
     return LengthGroups(pairs.lengths, batch_size=options.batch_size, seed=options.seed)
 
 

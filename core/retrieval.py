@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,19 +27,23 @@ class Retrieval:
 
     def candidates(self, index: Index, query: str, vector: NDArray[np.float32] | None) -> list[Candidate]:
         """The candidates of *query*, best first; *vector* (dim,) is needed unless the mode is text."""
-        by_vector: list[PassageMatch] = []
-        by_text: list[PassageMatch] = []
-        if self.mode != "text":
-            if vector is None:
-                raise ValueError("retrieval by vector needs the query's vector")
-            by_vector = index.knn(vector, k=self.depth, filter=self.filter, exact=self.exact)
-        if self.mode != "vector":
-            by_text = index.match(query, k=self.depth, filter=self.filter)
-        if self.mode == "vector":
-            return _one_order(by_vector, vector_ranks=True)
         if self.mode == "text":
-            return _one_order(by_text, vector_ranks=False)
-        return _fused(by_vector, by_text, self.depth)
+            return _one_order(self._by_text(index, query), vector_ranks=False)
+        if vector is None:
+            raise ValueError("retrieval by vector needs the query's vector")
+        if self.mode == "vector":
+            return _one_order(self._by_vector(index, vector), vector_ranks=True)
+        # Both wait for the store most of their time: a search takes as long as the slower one.
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            by_text = beside.submit(self._by_text, index, query)
+            by_vector = self._by_vector(index, vector)
+        return _fused(by_vector, by_text.result(), self.depth)
+
+    def _by_vector(self, index: Index, vector: NDArray[np.float32]) -> list[PassageMatch]:
+        return index.knn(vector, k=self.depth, filter=self.filter, exact=self.exact)
+
+    def _by_text(self, index: Index, query: str) -> list[PassageMatch]:
+        return index.match(query, k=self.depth, filter=self.filter)
 
 
 def _one_order(matches: Sequence[PassageMatch], *, vector_ranks: bool) -> list[Candidate]:
