@@ -12,6 +12,7 @@ COPY models models
 COPY ingest ingest
 COPY service service
 COPY cli cli
+COPY rerank rerank
 RUN pip install --no-cache-dir --constraint constraints.txt .
 
 USER rerank

@@ -17,10 +17,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from core.errors import ModelInvalid
-from models.catalog import BUILT_IN, built_in_models
-from models.folder import ModelFolder
-from models.rerank_file import RERANK_FILE
+from rerank.core.errors import ModelInvalid
+from rerank.models.catalog import BUILT_IN, built_in_models
+from rerank.models.folder import ModelFolder
+from rerank.models.rerank_file import RERANK_FILE
 
 WEIGHTS = "model.safetensors"
 LEFT_OUT = ("README.md", "metrics.json", "training.png", "checkpoints", WEIGHTS, RERANK_FILE)

@@ -28,17 +28,17 @@ from numpy.typing import NDArray
 from benchmarks.development_sets import SETS, develops
 from benchmarks.training_sources import headed, held_out, read_lines
 from benchmarks.word_index import WordIndex
-from core.calibration import UNCALIBRATED, Calibration, probabilities
-from core.document import Passage
-from core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion, reciprocal_rank_fusion
-from core.judging import JudgedCandidates, ndcg
-from core.judgments import load_dataset
-from core.protocols import Encoder
-from core.ranking import RankingModel
-from core.search import Candidate
-from models.calibration.fitting import fit, scored
-from models.calibration.platt import ScoredList, calibration_error
-from models.loading import load_encoder, load_ranking_model
+from rerank.core.calibration import UNCALIBRATED, Calibration, probabilities
+from rerank.core.document import Passage
+from rerank.core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion, reciprocal_rank_fusion
+from rerank.core.judging import JudgedCandidates, ndcg
+from rerank.core.judgments import load_dataset
+from rerank.core.protocols import Encoder
+from rerank.core.ranking import RankingModel
+from rerank.core.search import Candidate
+from rerank.models.calibration.fitting import fit, scored
+from rerank.models.calibration.platt import ScoredList, calibration_error
+from rerank.models.loading import load_encoder, load_ranking_model
 
 STRANGERS = {
     "scifact": "hotpotqa_500",

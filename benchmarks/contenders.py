@@ -20,15 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.served_order import ALL_SETS, judged
-from core.intervals import mean_difference_over_sets
-from core.judging import JudgedCandidates, JudgingOptions, judged_candidates, ndcg
-from core.protocols import Cancellation, RerankScores
-from core.ranking import FastModel, RankingModel, rerank_or_fail
-from core.reranker_around import RerankerAround
-from core.searching import SearchPipeline
-from core.settings import Mode, Settings
-from index.opening import open_store
-from models.loading import LoadedModels, load_encoder
+from rerank.core.intervals import mean_difference_over_sets
+from rerank.core.judging import JudgedCandidates, JudgingOptions, judged_candidates, ndcg
+from rerank.core.protocols import Cancellation, RerankScores
+from rerank.core.ranking import FastModel, RankingModel, rerank_or_fail
+from rerank.core.reranker_around import RerankerAround
+from rerank.core.searching import SearchPipeline
+from rerank.core.settings import Mode, Settings
+from rerank.index.opening import open_store
+from rerank.models.loading import LoadedModels, load_encoder
 
 NUMBERS = (10, 20, 30, 40, 50)
 

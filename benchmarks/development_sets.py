@@ -27,12 +27,12 @@ from numpy.typing import NDArray
 
 from benchmarks.training_sources import headed, held_out, read_lines, trains
 from benchmarks.word_index import WordIndex
-from core.features import FirstStageFeatures, standardised
-from core.fusion import ScoreFusion, reciprocal_rank_fusion
-from core.judgments import JudgedQuery, load_dataset
-from core.protocols import Encoder
-from core.ranking import RankingModel
-from models.loading import load_encoder, load_ranking_model
+from rerank.core.features import FirstStageFeatures, standardised
+from rerank.core.fusion import ScoreFusion, reciprocal_rank_fusion
+from rerank.core.judgments import JudgedQuery, load_dataset
+from rerank.core.protocols import Encoder
+from rerank.core.ranking import RankingModel
+from rerank.models.loading import load_encoder, load_ranking_model
 
 SETS = {
     "cisi": None,

@@ -13,9 +13,9 @@ from sentence_transformers import SentenceTransformer
 
 from benchmarks.alternating import compare
 from benchmarks.models_at_hand import corpus_texts
-from models.catalog import DEFAULT, resolve
-from models.encoder import BiEncoder
-from models.runtimes.torch.runtime import TORCH_REFERENCE
+from rerank.models.catalog import DEFAULT, resolve
+from rerank.models.encoder import BiEncoder
+from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE
 
 
 def main() -> None:

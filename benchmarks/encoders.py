@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from benchmarks.development_sets import SETS, develops
 from benchmarks.training_sources import headed, read_lines
-from core.evaluation import measure
-from core.intervals import paired_difference
-from core.judgments import Dataset, load_dataset
-from core.orders import ScoredDocument
-from core.protocols import Encoder
-from models.loading import load_encoder
+from rerank.core.evaluation import measure
+from rerank.core.intervals import paired_difference
+from rerank.core.judgments import Dataset, load_dataset
+from rerank.core.orders import ScoredDocument
+from rerank.core.protocols import Encoder
+from rerank.models.loading import load_encoder
 
 FOLDERS: Mapping[str, tuple[str, str | None]] = {
     **{name: (name, split) for name, split in SETS.items()},

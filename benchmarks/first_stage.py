@@ -21,14 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.served_order import ALL_SETS, FOLDERS, MEASURE
-from core.document import Vectors
-from core.evaluation import measure
-from core.judgments import Dataset, load_dataset
-from core.orders import ScoredDocument
-from core.protocols import Encoder, Index, PassageMatch
-from index.opening import open_store
-from ingest.run import IngestOptions, ingest
-from models.loading import load_encoder
+from rerank.core.document import Vectors
+from rerank.core.evaluation import measure
+from rerank.core.judgments import Dataset, load_dataset
+from rerank.core.orders import ScoredDocument
+from rerank.core.protocols import Encoder, Index, PassageMatch
+from rerank.index.opening import open_store
+from rerank.ingest.run import IngestOptions, ingest
+from rerank.models.loading import load_encoder
 
 DEPTH = 100
 COLUMNS = ("exact", "embedded", "OpenSearch", "embedded, text", "OpenSearch, text")

@@ -18,10 +18,10 @@ import lancedb
 from sentence_transformers import SentenceTransformer
 
 from benchmarks.alternating import compare
-from index.opening import open_store
-from ingest.run import ingest
-from models.catalog import resolve
-from models.loading import load_encoder
+from rerank.index.opening import open_store
+from rerank.ingest.run import ingest
+from rerank.models.catalog import resolve
+from rerank.models.loading import load_encoder
 
 BATCH = 32
 WORDS = 120

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from models.architectures.joint import JointReranker
-from models.catalog import DEFAULT, resolve
+from rerank.models.architectures.joint import JointReranker
+from rerank.models.catalog import DEFAULT, resolve
 
 SEED = 20
 QUERY = "does a higher dose of vitamin D lower the risk of a fracture"

@@ -19,14 +19,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.document import Document, EncodedDocument, Passage, Vectors
-from core.errors import IndexNotFound
-from core.protocols import EncoderIdentity, Index, IndexSpec, Store
-from core.settings import Mode
-from index.opening import open_store
-from models.training.growing_lines import GrowingLines
-from models.training.lists import Judged, TrainingData
-from models.training.mining import Miner, MiningOptions
+from rerank.core.document import Document, EncodedDocument, Passage, Vectors
+from rerank.core.errors import IndexNotFound
+from rerank.core.protocols import EncoderIdentity, Index, IndexSpec, Store
+from rerank.core.settings import Mode
+from rerank.index.opening import open_store
+from rerank.models.training.growing_lines import GrowingLines
+from rerank.models.training.lists import Judged, TrainingData
+from rerank.models.training.mining import Miner, MiningOptions
 
 DIM = 384
 TOPICS = 500

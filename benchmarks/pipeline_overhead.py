@@ -18,14 +18,14 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from core.document import Document, EncodedDocument, Passage, Vectors
-from core.errors import IndexNotFound
-from core.protocols import Cancellation, EncoderIdentity, Index, IndexSpec, RerankScores, Store
-from core.ranking import RankingModel
-from core.search import SearchRequest
-from core.searching import SearchPipeline
-from core.settings import Mode
-from index.opening import open_store
+from rerank.core.document import Document, EncodedDocument, Passage, Vectors
+from rerank.core.errors import IndexNotFound
+from rerank.core.protocols import Cancellation, EncoderIdentity, Index, IndexSpec, RerankScores, Store
+from rerank.core.ranking import RankingModel
+from rerank.core.search import SearchRequest
+from rerank.core.searching import SearchPipeline
+from rerank.core.settings import Mode
+from rerank.index.opening import open_store
 
 DIM = 384
 CENTRES = 2_000

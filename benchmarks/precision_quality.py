@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.intervals import paired_difference
-from core.judgments import Dataset, load_dataset
-from models.catalog import DEFAULT, resolve
-from models.computing import Computing
-from models.encoder import BiEncoder
-from models.reranker import CrossEncoderReranker
-from models.runtimes.choice import Way, open_runtime
+from rerank.core.intervals import paired_difference
+from rerank.core.judgments import Dataset, load_dataset
+from rerank.models.catalog import DEFAULT, resolve
+from rerank.models.computing import Computing
+from rerank.models.encoder import BiEncoder
+from rerank.models.reranker import CrossEncoderReranker
+from rerank.models.runtimes.choice import Way, open_runtime
 
 DEPTH = 50
 DOCUMENTS = 2000

@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 
 from benchmarks.training_sources import SOURCES, Source, weighs
 from benchmarks.word_index import WordIndex
-from core.protocols import Encoder
-from models.loading import load_encoder
+from rerank.core.protocols import Encoder
+from rerank.models.loading import load_encoder
 
 NEAREST = 30
 MARGIN = 0.95

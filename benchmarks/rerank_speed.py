@@ -16,9 +16,9 @@ from sentence_transformers import CrossEncoder
 
 from benchmarks.alternating import compare
 from benchmarks.models_at_hand import QUERY, corpus_texts, passages_of, random_cross_encoder, untrained_joint
-from models.folder import ModelFolder
-from models.reranker import CrossEncoderReranker
-from models.runtimes.torch.runtime import TORCH_REFERENCE
+from rerank.models.folder import ModelFolder
+from rerank.models.reranker import CrossEncoderReranker
+from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE
 
 PASSAGES = 100
 WORDS = {64: 36, 128: 78, 256: 164}

@@ -26,16 +26,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.development_sets import SETS, develops
-from core.evaluation import EvaluationOptions, evaluate, measure
-from core.intervals import Interval, mean_difference_over_sets, paired_difference
-from core.judgments import Dataset, load_dataset
-from core.orders import ORDERS, ScoredDocument
-from core.ranking import Ranking
-from core.retrieval import Retrieval
-from core.searching import SearchPipeline
-from core.settings import Precision, Settings
-from index.opening import open_store
-from models.loading import LoadedModels, load_encoder
+from rerank.core.evaluation import EvaluationOptions, evaluate, measure
+from rerank.core.intervals import Interval, mean_difference_over_sets, paired_difference
+from rerank.core.judgments import Dataset, load_dataset
+from rerank.core.orders import ORDERS, ScoredDocument
+from rerank.core.ranking import Ranking
+from rerank.core.retrieval import Retrieval
+from rerank.core.searching import SearchPipeline
+from rerank.core.settings import Precision, Settings
+from rerank.index.opening import open_store
+from rerank.models.loading import LoadedModels, load_encoder
 
 MEASURE = "nDCG@10"
 ALL_SETS = {**SETS, "climate_fever": None, "xquad_en": None}

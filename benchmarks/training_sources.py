@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.judgments import load_dataset
+from rerank.core.judgments import load_dataset
 
 
 @dataclass(frozen=True)

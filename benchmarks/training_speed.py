@@ -18,17 +18,17 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader
 
-from models.runtimes.torch.quiet import quiet
-from models.training.base import open_base
-from models.training.batches import ListBatches
-from models.training.length_groups import LengthGroups, Places
-from models.training.list_loss import Lesson
-from models.training.list_model import ListModel
-from models.training.options import StsOptions
-from models.training.precision import autocast
-from models.training.run import Examples, RunSettings, TrainingRun
-from models.training.sentences import read_sentence_data
-from models.training.sts import batches, both_orders
+from rerank.models.runtimes.torch.quiet import quiet
+from rerank.models.training.base import open_base
+from rerank.models.training.batches import ListBatches
+from rerank.models.training.length_groups import LengthGroups, Places
+from rerank.models.training.list_loss import Lesson
+from rerank.models.training.list_model import ListModel
+from rerank.models.training.options import StsOptions
+from rerank.models.training.precision import autocast
+from rerank.models.training.run import Examples, RunSettings, TrainingRun
+from rerank.models.training.sentences import read_sentence_data
+from rerank.models.training.sts import batches, both_orders
 
 WARM_UP = 10
 RATE = 2e-5

@@ -1,8 +1,8 @@
-"""`python -m cli`: the same as `rerank-cli`."""
+"""`python -m rerank.cli`: the same as `rerank-cli`."""
 
 from __future__ import annotations
 
-from cli.main import main
+from rerank.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from cli import composition, model_checks
-from cli.model_checks import Judgments
-from core.errors import EncoderMismatch, RerankError
-from core.protocols import Encoder, Store
-from core.searching import check_encoder
-from core.settings import Settings, masked_location
+from rerank.cli import composition, model_checks
+from rerank.cli.model_checks import Judgments
+from rerank.core.errors import EncoderMismatch, RerankError
+from rerank.core.protocols import Encoder, Store
+from rerank.core.searching import check_encoder
+from rerank.core.settings import Settings, masked_location
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)

@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from core.settings import Settings
+from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
-    from core.protocols import Encoder, Store
-    from core.ranking import RankingModel, RankingModels
-    from core.searching import SearchPipeline
-    from models.shared import Shared
+    from rerank.core.protocols import Encoder, Store
+    from rerank.core.ranking import RankingModel, RankingModels
+    from rerank.core.searching import SearchPipeline
+    from rerank.models.shared import Shared
 
 
 @contextmanager
 def opened_store(settings: Settings) -> Iterator[Store]:
     """The store that *settings* name, closed at the end."""
-    from index.opening import open_store
+    from rerank.index.opening import open_store
 
     store = open_store(settings.store)
     try:
@@ -29,8 +29,8 @@ def opened_store(settings: Settings) -> Iterator[Store]:
 
 def encoder(settings: Settings, *, shared: Shared | None = None) -> Encoder:
     """The bi-encoder that *settings* name; *shared* is what it has in common with other models."""
-    from models.computing import Computing
-    from models.loading import load_encoder
+    from rerank.models.computing import Computing
+    from rerank.models.loading import load_encoder
 
     return load_encoder(settings.encoder, computing=Computing.of(settings), shared=shared)
 
@@ -49,7 +49,7 @@ class Rerankers:
     def get(self, name: str | None) -> RankingModel:
         """As RankingModels.get."""
         if self._loaded is None:
-            from models.loading import LoadedModels
+            from rerank.models.loading import LoadedModels
 
             self._loaded = LoadedModels.of(self._settings, shared=self._shared)
         return self._loaded.get(name)
@@ -61,8 +61,8 @@ def opened_pipeline(settings: Settings, *, index: str) -> Iterator[SearchPipelin
 
     *index* is looked for first: a wrong name is told at once, not after the models have been loaded.
     """
-    from core.searching import SearchPipeline
-    from models.shared import Shared
+    from rerank.core.searching import SearchPipeline
+    from rerank.models.shared import Shared
 
     with opened_store(settings) as store:
         store.open(index)

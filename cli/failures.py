@@ -27,7 +27,7 @@ class Misused(Failed):
 
 def failure(error: Exception) -> click.ClickException:
     """What is shown for *error*. A request's key and an index's name were typed; all else has failed."""
-    from core.errors import InvalidIndexName, InvalidRequest, RerankError
+    from rerank.core.errors import InvalidIndexName, InvalidRequest, RerankError
 
     if isinstance(error, InvalidRequest | InvalidIndexName):
         return Misused(error.message)

@@ -11,9 +11,9 @@ from typing import Any, TypeVar, get_args
 import click
 from pydantic.fields import FieldInfo
 
-from cli.failures import Misused
-from core.errors import SettingError
-from core.settings import PREFIX, LoadedSettings, Settings, load_settings
+from rerank.cli.failures import Misused
+from rerank.core.errors import SettingError
+from rerank.core.settings import PREFIX, LoadedSettings, Settings, load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

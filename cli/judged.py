@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from core.judgments import Dataset
+    from rerank.core.judgments import Dataset
 
 
 def judged_flags(command: Callable[..., Any], *, required: bool = True) -> Callable[..., Any]:
@@ -36,7 +36,7 @@ def judged_flags(command: Callable[..., Any], *, required: bool = True) -> Calla
 
 def judged_queries(folder: Path, split: str | None, queries: int | None) -> Dataset:
     """The judged queries of a BEIR folder, or a sample of them. Raises CorpusError for what cannot be read."""
-    from core.judgments import load_dataset
+    from rerank.core.judgments import load_dataset
 
     judged = load_dataset(folder, split)
     return judged if queries is None else judged.sampled(queries)

@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from cli import logs
-from cli.failures import DONE, INTERRUPTED, Failed, failure
+from rerank.cli import logs
+from rerank.cli.failures import DONE, INTERRUPTED, Failed, failure
 
 DEBUG = "rerank.debug"
 
@@ -45,7 +45,7 @@ class Cli(click.Group):
         """The command of that name, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"cli.commands.{cmd_name}").command
+        command = importlib.import_module(f"rerank.cli.commands.{cmd_name}").command
         return command if isinstance(command, click.Command) else None
 
     def resolve_command(

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli import composition
-from cli.failures import Misused
-from core.settings import Settings
+from rerank.cli import composition
+from rerank.cli.failures import Misused
+from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
-    from core.searching import SearchPipeline
+    from rerank.core.searching import SearchPipeline
 
 NEGATIVES_FILE = "negatives.jsonl"
 SEARCHED_FILE = "searched.jsonl"
@@ -73,12 +73,12 @@ class NegativesSource:
         """
         if self.index is None:
             return data
-        from core.searching import check_encoder
-        from models.training.growing_lines import GrowingLines
-        from models.training.mining import Miner, MiningOptions
-        from models.training.ranks import first_goes_first
-        from models.training.reading import read_training_data
-        from models.training.scoring import ListTeacher
+        from rerank.core.searching import check_encoder
+        from rerank.models.training.growing_lines import GrowingLines
+        from rerank.models.training.mining import Miner, MiningOptions
+        from rerank.models.training.ranks import first_goes_first
+        from rerank.models.training.reading import read_training_data
+        from rerank.models.training.scoring import ListTeacher
 
         told = {"mode": settings.mode, "margin": self.margin, **more}
         teacher = None if self.teacher is None else ListTeacher.named(self.teacher)
@@ -102,10 +102,10 @@ class NegativesSource:
 
 def searched(data: Sequence[Path], settings: Settings, *, index: str, output: Path, report: Report) -> tuple[Path, ...]:
     """The file of what the search that *settings* describe says of the queries in *data*."""
-    from models.training.growing_lines import GrowingLines
-    from models.training.ranks import first_goes_first
-    from models.training.reading import read_queries
-    from models.training.searched import write_searched
+    from rerank.models.training.growing_lines import GrowingLines
+    from rerank.models.training.ranks import first_goes_first
+    from rerank.models.training.reading import read_queries
+    from rerank.models.training.searched import write_searched
 
     queries, digests = read_queries(data)
     file = output / SEARCHED_FILE
@@ -128,8 +128,8 @@ def searched(data: Sequence[Path], settings: Settings, *, index: str, output: Pa
 
 
 def _found(pipeline: SearchPipeline, settings: Settings, index: str, query: str) -> list[tuple[str, float]]:
-    from core.errors import TrainingFailed
-    from core.search import SearchRequest
+    from rerank.core.errors import TrainingFailed
+    from rerank.core.search import SearchRequest
 
     request = SearchRequest(
         index, query, k=settings.depth, depth=settings.depth, mode=settings.mode, min_score=0.0, explain=True

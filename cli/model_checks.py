@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.composition import opened_pipeline
-from core.protocols import Index
-from core.settings import Settings
+from rerank.cli.composition import opened_pipeline
+from rerank.core.protocols import Index
+from rerank.core.settings import Settings
 
 SAMPLED = 60
 """Passages of an index that are looked at, found by vectors that point anywhere."""
@@ -29,8 +29,8 @@ class Judgments:
 
 def readers(settings: Settings) -> dict[str, tuple[str, ...]]:
     """The languages of the encoder and the rerankers that searches use, by name; none where a model says none."""
-    from models.catalog import served
-    from models.promotion import with_promoted
+    from rerank.models.catalog import served
+    from rerank.models.promotion import with_promoted
 
     return {entry.name: entry.languages for entry in served(with_promoted(settings))}
 
@@ -40,9 +40,9 @@ def changed_since_promotion(settings: Settings) -> str | None:
 
     A file of promotions that cannot be read, and a folder that is gone, are told where the model is loaded.
     """
-    from core.errors import RerankError
-    from models.catalog import resolve
-    from models.promotion import Promotions
+    from rerank.core.errors import RerankError
+    from rerank.models.catalog import resolve
+    from rerank.models.promotion import Promotions
 
     try:
         promotion = Promotions(Path(settings.models_home)).current()
@@ -55,7 +55,7 @@ def changed_since_promotion(settings: Settings) -> str | None:
 
 def unread(index: Index, models: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     """A sentence for each notable language of *index* that one of *models* does not read."""
-    from models.language import language_shares
+    from rerank.models.language import language_shares
 
     shares = language_shares(_sample(index))
     for code, share in shares.items():
@@ -84,9 +84,9 @@ def order(settings: Settings, judgments: Judgments) -> tuple[bool, str]:
 
     Raises what evaluate raises, and CorpusError for judgments that cannot be read.
     """
-    from cli.judged import judged_queries
-    from cli.steps import Steps
-    from core.evaluation import EvaluationOptions, evaluate
+    from rerank.cli.judged import judged_queries
+    from rerank.cli.steps import Steps
+    from rerank.core.evaluation import EvaluationOptions, evaluate
 
     judged = judged_queries(judgments.data, judgments.split, judgments.queries)
     options = EvaluationOptions(index=judgments.index, depth=settings.depth, mode=settings.mode)

@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import assert_never
 
-from core.document import Scalar
-from core.errors import InvalidFilter
-from core.filters import Bool, Exists, Filter, Prefix, Range, Terms
-from core.metadata import FieldType, MetadataSchema, parse_date
+from rerank.core.document import Scalar
+from rerank.core.errors import InvalidFilter
+from rerank.core.filters import Bool, Exists, Filter, Prefix, Range, Terms
+from rerank.core.metadata import FieldType, MetadataSchema, parse_date
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MILLIS = 86_400_000

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.features import FirstStageFeatures
-from core.fusion import sigmoid
+from rerank.core.features import FirstStageFeatures
+from rerank.core.fusion import sigmoid
 
 Evidence = Literal["best_logit", "best_cosine"]
 """What is known of a query's candidates as a whole: the highest logit, and the highest cosine, among them."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ModelOverloaded
-from core.features import FirstStageFeatures
-from core.fusion import CROSS_ENCODER_ALONE, ScoreFusion
-from core.protocols import Cancellation, Reranker, RerankScores
-from core.reranker_around import RerankerAround
+from rerank.core.errors import ModelOverloaded
+from rerank.core.features import FirstStageFeatures
+from rerank.core.fusion import CROSS_ENCODER_ALONE, ScoreFusion
+from rerank.core.protocols import Cancellation, Reranker, RerankScores
+from rerank.core.reranker_around import RerankerAround
 
 _QUICK_SHARE = 0.5
 """Of the time there is: the quick reader must not use up what the full one needs for the contenders."""

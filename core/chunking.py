@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.document import Document, Passage
-from core.errors import SettingError
-from core.protocols import Encoder
+from rerank.core.document import Document, Passage
+from rerank.core.errors import SettingError
+from rerank.core.protocols import Encoder
 
 OVERLAP = 32
 """Tokens that consecutive passages share at most: about two short sentences."""

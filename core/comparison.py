@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from core.evaluation import Evaluation, EvaluationOptions, evaluate
-from core.intervals import Interval, paired_difference
-from core.judgments import Dataset
-from core.orders import ORDERS
-from core.searching import SearchPipeline
+from rerank.core.evaluation import Evaluation, EvaluationOptions, evaluate
+from rerank.core.intervals import Interval, paired_difference
+from rerank.core.judgments import Dataset
+from rerank.core.orders import ORDERS
+from rerank.core.searching import SearchPipeline
 
 MEASURE = "nDCG@10"
 

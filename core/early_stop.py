@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.features import FirstStageFeatures
-from core.fusion import ScoreFusion
-from core.protocols import Cancellation, RerankScores
-from core.reranker_around import RerankerAround
+from rerank.core.features import FirstStageFeatures
+from rerank.core.fusion import ScoreFusion
+from rerank.core.protocols import Cancellation, RerankScores
+from rerank.core.reranker_around import RerankerAround
 
 _FIRST = 32
 _STEP = 16

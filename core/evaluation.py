@@ -9,16 +9,16 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import CorpusError
-from core.intervals import CONFIDENCE, RESAMPLES, SEED, Interval, paired_difference
-from core.judgments import Dataset, JudgedQuery
-from core.latency import Clock, Latency, percentiles
-from core.orders import ORDERS, Order, ScoredDocument
-from core.protocols import Index
-from core.ranking import Ranking, RankingModel, rerank_or_fail
-from core.retrieval import Retrieval
-from core.searching import SearchPipeline, check_encoder
-from core.settings import Mode
+from rerank.core.errors import CorpusError
+from rerank.core.intervals import CONFIDENCE, RESAMPLES, SEED, Interval, paired_difference
+from rerank.core.judgments import Dataset, JudgedQuery
+from rerank.core.latency import Clock, Latency, percentiles
+from rerank.core.orders import ORDERS, Order, ScoredDocument
+from rerank.core.protocols import Index
+from rerank.core.ranking import Ranking, RankingModel, rerank_or_fail
+from rerank.core.retrieval import Retrieval
+from rerank.core.searching import SearchPipeline, check_encoder
+from rerank.core.settings import Mode
 
 RECALL_CUTOFF = 100
 _IDS_AT_ONCE = 1000

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.search import Candidate
+from rerank.core.search import Candidate
 
 Feature = Literal["logit", "logit_rank", "first_stage", "cosine", "text_score", "vector_rank", "text_rank"]
 """What a fusion may weigh. Of all of them more is better."""

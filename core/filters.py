@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TypeVar
 
-from core.document import Scalar
-from core.errors import InvalidFilter
+from rerank.core.document import Scalar
+from rerank.core.errors import InvalidFilter
 
 MAX_CLAUSES = 1024
 """As many as OpenSearch allows in one query by default."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.features import RANK_CONSTANT, Feature, FirstStageFeatures, logit_rank
+from rerank.core.features import RANK_CONSTANT, Feature, FirstStageFeatures, logit_rank
 
 
 def reciprocal_rank_fusion(orders: Sequence[Sequence[str]]) -> dict[str, float]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.chunking import Chunker
-from core.document import Document, EncodedDocument, MetadataValue, Passage, RejectedDocument, Vectors
-from core.errors import CorpusError
-from core.metadata import clean_metadata
-from core.protocols import Encoder, Index
-from core.searching import check_encoder
+from rerank.core.chunking import Chunker
+from rerank.core.document import Document, EncodedDocument, MetadataValue, Passage, RejectedDocument, Vectors
+from rerank.core.errors import CorpusError
+from rerank.core.metadata import clean_metadata
+from rerank.core.protocols import Encoder, Index
+from rerank.core.searching import check_encoder
 
 MAX_ID_BYTES = 500
 """OpenSearch's longest key is 512 bytes; the rest numbers a document's passages."""

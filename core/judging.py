@@ -9,13 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from core.features import FirstStageFeatures
-from core.judgments import Dataset, JudgedQuery
-from core.ranking import RankingModel
-from core.retrieval import Retrieval
-from core.search import Candidate
-from core.searching import SearchPipeline, check_encoder
-from core.settings import Mode
+from rerank.core.features import FirstStageFeatures
+from rerank.core.judgments import Dataset, JudgedQuery
+from rerank.core.ranking import RankingModel
+from rerank.core.retrieval import Retrieval
+from rerank.core.search import Candidate
+from rerank.core.searching import SearchPipeline, check_encoder
+from rerank.core.settings import Mode
 
 
 @dataclass(frozen=True)

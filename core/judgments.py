@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
-from core.errors import CorpusError, InvalidRequest
-from core.search import check_query
+from rerank.core.errors import CorpusError, InvalidRequest
+from rerank.core.search import check_query
 
 DEFAULT_SPLIT = "test"
 

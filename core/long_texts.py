@@ -14,10 +14,10 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from core.chunking import pieces
-from core.errors import InvalidRequest
-from core.protocols import Reranker, RerankScores
-from core.wait import FOREVER, Wait
+from rerank.core.chunking import pieces
+from rerank.core.errors import InvalidRequest
+from rerank.core.protocols import Reranker, RerankScores
+from rerank.core.wait import FOREVER, Wait
 
 _CHARACTERS_A_TOKEN = 16
 """No ordinary text has more a token (English has 4 to 5): enough of a huge text to cut it by tokens."""

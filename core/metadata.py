@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from math import isfinite
 
-from core.document import Metadata, MetadataValue, Scalar
-from core.errors import MetadataError
+from rerank.core.document import Metadata, MetadataValue, Scalar
+from rerank.core.errors import MetadataError
 
 MAX_KEYWORD_CHARS = 8191
 """Longer strings are kept but cannot be filtered on: Lucene's longest term is 32,766 bytes."""

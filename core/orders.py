@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from core.ranking import Ranking
+from rerank.core.ranking import Ranking
 
 
 @dataclass(frozen=True, slots=True)

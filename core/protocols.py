@@ -13,8 +13,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.document import Document, EncodedDocument, Passage, RejectedDocument, Vectors
-from core.filters import Filter
+from rerank.core.document import Document, EncodedDocument, Passage, RejectedDocument, Vectors
+from rerank.core.filters import Filter
 
 
 class Encoder(Protocol):

@@ -9,14 +9,14 @@ from typing import Protocol
 
 import numpy as np
 
-from core.calibration import UNCALIBRATED, Calibration, probabilities, query_evidence
-from core.cascade import CascadeReranker, FirstStageReader
-from core.early_stop import EarlyStop, StoppingReranker
-from core.errors import ModelError, ModelOverloaded
-from core.features import FirstStageFeatures
-from core.fusion import DEFAULT_FUSION, Fused, ScoreFusion
-from core.protocols import Cancellation, Reranker, RerankScores
-from core.search import (
+from rerank.core.calibration import UNCALIBRATED, Calibration, probabilities, query_evidence
+from rerank.core.cascade import CascadeReranker, FirstStageReader
+from rerank.core.early_stop import EarlyStop, StoppingReranker
+from rerank.core.errors import ModelError, ModelOverloaded
+from rerank.core.features import FirstStageFeatures
+from rerank.core.fusion import DEFAULT_FUSION, Fused, ScoreFusion
+from rerank.core.protocols import Cancellation, Reranker, RerankScores
+from rerank.core.search import (
     Candidate,
     Explanation,
     FusionExplanation,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.protocols import Reranker
+from rerank.core.protocols import Reranker
 
 
 @dataclass(frozen=True)

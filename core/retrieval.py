@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.filters import Filter
-from core.fusion import reciprocal_rank_fusion
-from core.protocols import Index, PassageMatch
-from core.search import Candidate
-from core.settings import Mode
+from rerank.core.filters import Filter
+from rerank.core.fusion import reciprocal_rank_fusion
+from rerank.core.protocols import Index, PassageMatch
+from rerank.core.search import Candidate
+from rerank.core.settings import Mode
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from core.errors import InvalidInput
-from core.orders import ScoredDocument
+from rerank.core.errors import InvalidInput
+from rerank.core.orders import ScoredDocument
 
 Run = Mapping[str, Sequence[ScoredDocument]]
 """For each query_id its documents, best first."""

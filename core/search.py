@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from core.document import Document, Passage
-from core.errors import InvalidRequest
-from core.filters import Filter
-from core.settings import MAX_RESULTS, Mode
+from rerank.core.document import Document, Passage
+from rerank.core.errors import InvalidRequest
+from rerank.core.filters import Filter
+from rerank.core.settings import MAX_RESULTS, Mode
 
 SCORE_DECIMALS = 8
 """Scores are written with at most 8 decimals and never as whole numbers: json-smart, which OpenSearch's ml-commons

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import EncoderMismatch, ModelError, ModelNotFound
-from core.latency import Clock
-from core.protocols import Cancellation, Encoder, Index, Store
-from core.ranking import Ranking, RankingModel, RankingModels, above, first_stage_ranking, rerank
-from core.retrieval import Retrieval
-from core.search import Candidate, Hit, RankedCandidate, Reason, RerankReport, SearchRequest, SearchResult
+from rerank.core.errors import EncoderMismatch, ModelError, ModelNotFound
+from rerank.core.latency import Clock
+from rerank.core.protocols import Cancellation, Encoder, Index, Store
+from rerank.core.ranking import Ranking, RankingModel, RankingModels, above, first_stage_ranking, rerank
+from rerank.core.retrieval import Retrieval
+from rerank.core.search import Candidate, Hit, RankedCandidate, Reason, RerankReport, SearchRequest, SearchResult
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from core.errors import SettingError
+from rerank.core.errors import SettingError
 
 PREFIX = "RERANK_"
 FILE = "rerank.toml"

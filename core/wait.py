@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Self
 
-from core.protocols import Cancellation
+from rerank.core.protocols import Cancellation
 
 
 @dataclass(frozen=True, slots=True)

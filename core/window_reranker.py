@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.long_texts import BEST_WINDOW, ReadingLimits, score_texts
-from core.protocols import Cancellation, RerankScores
-from core.reranker_around import RerankerAround
-from core.wait import Wait
+from rerank.core.long_texts import BEST_WINDOW, ReadingLimits, score_texts
+from rerank.core.protocols import Cancellation, RerankScores
+from rerank.core.reranker_around import RerankerAround
+from rerank.core.wait import Wait
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.document import EncodedDocument
-from core.errors import EncoderMismatch
-from core.protocols import Index
+from rerank.core.document import EncodedDocument
+from rerank.core.errors import EncoderMismatch
+from rerank.core.protocols import Index
 
 
 def check_documents(index: Index, documents: Sequence[EncodedDocument]) -> None:

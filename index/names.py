@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.errors import InvalidIndexName
+from rerank.core.errors import InvalidIndexName
 
 MAX_BYTES = 230
 """OpenSearch allows 255; the rest is for what a store adds to tell the generations of an index apart."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from core.protocols import Store
+from rerank.core.protocols import Store
 
 
 def open_store(location: str) -> Store:
@@ -15,9 +15,9 @@ def open_store(location: str) -> Store:
     for an address that cannot be one.
     """
     if urlsplit(location).scheme in ("http", "https"):
-        from index.opensearch import OpenSearchStore
+        from rerank.index.opensearch import OpenSearchStore
 
         return OpenSearchStore(location)
-    from index.embedded import EmbeddedStore
+    from rerank.index.embedded import EmbeddedStore
 
     return EmbeddedStore(Path(location))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from core.document import Document
-from ingest.record import Record
+from rerank.core.document import Document
+from rerank.ingest.record import Record
 
 FIRST_DOCUMENTS = 64
 MAX_DOCUMENTS = 512

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from core.errors import CorpusError, StoreFull
-from ingest.json_lines import read_json_lines
-from ingest.lines import Line, LineReader
-from ingest.record import Record, RecordFields, RejectedRecord
-from ingest.tables import read_csv, read_tsv
+from rerank.core.errors import CorpusError, StoreFull
+from rerank.ingest.json_lines import read_json_lines
+from rerank.ingest.lines import Line, LineReader
+from rerank.ingest.record import Record, RecordFields, RejectedRecord
+from rerank.ingest.tables import read_csv, read_tsv
 
 STDIN = "-"
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NoReturn
 
-from core.errors import CorpusError
-from ingest.lines import MAX_LINE_BYTES, Line
-from ingest.record import Record, RecordFields, RejectedRecord, read_record
+from rerank.core.errors import CorpusError
+from rerank.ingest.lines import MAX_LINE_BYTES, Line
+from rerank.ingest.record import Record, RecordFields, RejectedRecord, read_record
 
 
 def read_json_lines(lines: Iterable[Line], fields: RecordFields, *, file: str) -> Iterator[Record | RejectedRecord]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
-from core.errors import CorpusError
+from rerank.core.errors import CorpusError
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """A longer line is not read: it would be no text that a search can answer with, and memory is bounded by it."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from threading import Event
 from typing import TypeVar
 
-from core.errors import StoreTimeout, StoreUnavailable
+from rerank.core.errors import StoreTimeout, StoreUnavailable
 
 WAITS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before each new try: a minute in all, which outlasts the restart of an OpenSearch node."""

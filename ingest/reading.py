@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.errors import CorpusError
-from ingest.batches import Batch, batches
-from ingest.corpus import Corpus
-from ingest.progress import Progress
-from ingest.record import Record, RecordFields, RejectedRecord
-from ingest.rejects import Rejects
-from ingest.survey import Survey, survey
+from rerank.core.errors import CorpusError
+from rerank.ingest.batches import Batch, batches
+from rerank.ingest.corpus import Corpus
+from rerank.ingest.progress import Progress
+from rerank.ingest.record import Record, RecordFields, RejectedRecord
+from rerank.ingest.rejects import Rejects
+from rerank.ingest.survey import Survey, survey
 
 _SHOWN_EVERY = 1024
 """Records between two looks at the progress of the first reading."""

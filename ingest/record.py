@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from core.document import Document, Metadata
-from core.errors import CorpusError
-from core.indexing import checked
+from rerank.core.document import Document, Metadata
+from rerank.core.errors import CorpusError
+from rerank.core.indexing import checked
 
 _BEIR_METADATA = "metadata"
 _USUAL_IDS = ("_id", "id", "doc_id", "docid", "pid")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from core.chunking import Chunker
-from core.document import Document
-from core.errors import MetadataError
-from core.indexing import AddOutcome
-from core.metadata import MetadataSchema
-from core.protocols import Encoder
-from ingest.progress import Progress
-from ingest.reading import Reading
-from ingest.record import RejectedRecord
-from ingest.rejects import Rejects
-from ingest.survey import Survey
-from ingest.target import Target
+from rerank.core.chunking import Chunker
+from rerank.core.document import Document
+from rerank.core.errors import MetadataError
+from rerank.core.indexing import AddOutcome
+from rerank.core.metadata import MetadataSchema
+from rerank.core.protocols import Encoder
+from rerank.ingest.progress import Progress
+from rerank.ingest.reading import Reading
+from rerank.ingest.record import RejectedRecord
+from rerank.ingest.rejects import Rejects
+from rerank.ingest.survey import Survey
+from rerank.ingest.target import Target
 
 
 def rehearse(

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Self, TextIO
 
-from core.errors import CorpusError, StoreFull
-from ingest.record import RejectedRecord
+from rerank.core.errors import CorpusError, StoreFull
+from rerank.ingest.record import RejectedRecord
 
 MAX_EXAMPLES = 5
 

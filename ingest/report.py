@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ingest.record import RejectedRecord
+from rerank.ingest.record import RejectedRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,21 +14,21 @@ from pathlib import Path
 from threading import Event
 from typing import BinaryIO
 
-from core.errors import CorpusError, IndexConflict, IndexNotFound, StoreError
-from core.indexing import AddOutcome, EncodedBatch, Indexer
-from core.protocols import Encoder, Store
-from ingest.batches import Batch
-from ingest.corpus import Corpus, open_corpus
-from ingest.patience import WAITS, Patience
-from ingest.progress import Progress, SilentProgress
-from ingest.reading import Reading
-from ingest.record import RecordFields, RejectedRecord
-from ingest.rehearsal import rehearse
-from ingest.rejects import Rejects
-from ingest.report import IngestReport
-from ingest.survey import Survey
-from ingest.target import Destination, spec_for
-from ingest.writing import BackgroundWriter
+from rerank.core.errors import CorpusError, IndexConflict, IndexNotFound, StoreError
+from rerank.core.indexing import AddOutcome, EncodedBatch, Indexer
+from rerank.core.protocols import Encoder, Store
+from rerank.ingest.batches import Batch
+from rerank.ingest.corpus import Corpus, open_corpus
+from rerank.ingest.patience import WAITS, Patience
+from rerank.ingest.progress import Progress, SilentProgress
+from rerank.ingest.reading import Reading
+from rerank.ingest.record import RecordFields, RejectedRecord
+from rerank.ingest.rehearsal import rehearse
+from rerank.ingest.rejects import Rejects
+from rerank.ingest.report import IngestReport
+from rerank.ingest.survey import Survey
+from rerank.ingest.target import Destination, spec_for
+from rerank.ingest.writing import BackgroundWriter
 
 GO_ON = "what was written is kept; the same command goes on from there"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.record import Record, RejectedRecord
+from rerank.ingest.record import Record, RejectedRecord
 
 _KEY_BYTES = 16
 """Wide enough that no two ids share a key by chance: a shared one would lose a document."""

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from core.errors import CorpusError
-from ingest.lines import MAX_LINE_BYTES, Line
-from ingest.record import Record, RecordFields, RejectedRecord, read_record
+from rerank.core.errors import CorpusError
+from rerank.ingest.lines import MAX_LINE_BYTES, Line
+from rerank.ingest.record import Record, RecordFields, RejectedRecord, read_record
 
 _DELIMITERS = ",;\t"
 """Spreadsheets write semicolons where the comma is the decimal sign."""

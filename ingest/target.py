@@ -6,11 +6,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from core.errors import CorpusError, IndexConflict, IndexNotFound
-from core.protocols import Encoder, EncoderIdentity, Index, IndexSpec, Store
-from core.searching import check_encoder
-from ingest.corpus import Corpus
-from ingest.record import RecordFields
+from rerank.core.errors import CorpusError, IndexConflict, IndexNotFound
+from rerank.core.protocols import Encoder, EncoderIdentity, Index, IndexSpec, Store
+from rerank.core.searching import check_encoder
+from rerank.ingest.corpus import Corpus
+from rerank.ingest.record import RecordFields
 
 
 def spec_for(corpus: Corpus, fields: RecordFields, encoder: Encoder, *, analyzer: str, engine: str) -> IndexSpec:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from core.errors import ModelError, ModelInvalid, ModelNotFound
-from models.folder import CONFIG_FILE, ModelFolder
-from models.hub import downloaded
+from rerank.core.errors import ModelError, ModelInvalid, ModelNotFound
+from rerank.models.folder import CONFIG_FILE, ModelFolder
+from rerank.models.hub import downloaded
 
 Role = Literal["encoder", "reranker"]
 DEFAULT = "default"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
-from core.settings import Precision, Runtime, Settings
+from rerank.core.settings import Precision, Runtime, Settings
 
 DEFAULT_CACHE = Path(str(Settings.model_fields["cache_dir"].default))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from core.settings import Precision, Runtime
-from models.computing import Computing
-from models.folder import ModelFolder
-from models.runtimes.choice import Choice, Way, choose, remembered_choice
-from models.runtimes.trial import Trial
+from rerank.core.settings import Precision, Runtime
+from rerank.models.computing import Computing
+from rerank.models.folder import ModelFolder
+from rerank.models.runtimes.choice import Choice, Way, choose, remembered_choice
+from rerank.models.runtimes.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def prepare(folder: ModelFolder, computing: Computing) -> Preparation:
     """
     choice = choose(folder, computing)
     if choice.way.runtime == "openvino":
-        from models.runtimes.openvino.runtime import opened
+        from rerank.models.runtimes.openvino.runtime import opened
 
         opened(choice.way.precision, computing.cache).convert(folder)
     return _described(folder, choice, computing)
@@ -59,7 +59,7 @@ def _described(folder: ModelFolder, choice: Choice, computing: Computing) -> Pre
 def _converted(folder: ModelFolder, way: Way, computing: Computing) -> tuple[Path | None, bool]:
     if way.runtime != "openvino":
         return None, True
-    from models.runtimes.openvino.runtime import opened
+    from rerank.models.runtimes.openvino.runtime import opened
 
     runtime = opened(way.precision, computing.cache)
     if not runtime.keeps(folder):

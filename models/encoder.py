@@ -8,20 +8,20 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from core.document import Vectors
-from core.errors import ModelError, ModelOutputInvalid
-from models.answer_cache import Keys
-from models.architectures.text import BiEncoderNetwork
-from models.computing import COMPUTED_FASTEST
-from models.distinct import distinct
-from models.folder import ModelFolder
-from models.job import Answers, Job, Portion
-from models.network import TextNetwork
-from models.runtime import ModelRuntime
-from models.runtimes.choice import runtime_for
-from models.shared import Shared
-from models.speed import Speed
-from models.tokenizer import TextTokenizer
+from rerank.core.document import Vectors
+from rerank.core.errors import ModelError, ModelOutputInvalid
+from rerank.models.answer_cache import Keys
+from rerank.models.architectures.text import BiEncoderNetwork
+from rerank.models.computing import COMPUTED_FASTEST
+from rerank.models.distinct import distinct
+from rerank.models.folder import ModelFolder
+from rerank.models.job import Answers, Job, Portion
+from rerank.models.network import TextNetwork
+from rerank.models.runtime import ModelRuntime
+from rerank.models.runtimes.choice import runtime_for
+from rerank.models.shared import Shared
+from rerank.models.speed import Speed
+from rerank.models.tokenizer import TextTokenizer
 
 _SHOWN = 80
 

@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
-from core.errors import ModelInvalid, ModelNotFound
-from models.fingerprint import fingerprint
-from models.rerank_file import RERANK_FILE, Kind, RerankFile, read_object, read_rerank_file
-from models.sentence_layout import SentenceLayout, read_sentence_layout
+from rerank.core.errors import ModelInvalid, ModelNotFound
+from rerank.models.fingerprint import fingerprint
+from rerank.models.rerank_file import RERANK_FILE, Kind, RerankFile, read_object, read_rerank_file
+from rerank.models.sentence_layout import SentenceLayout, read_sentence_layout
 
 CONFIG_FILE = "config.json"
 TOKENIZER_CONFIG_FILE = "tokenizer_config.json"

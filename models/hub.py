@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.errors import ModelNotFound
+from rerank.core.errors import ModelNotFound
 
 _FILES = ["*.json", "*.txt", "*.model", "model*.safetensors", "*/*.json"]
 _SECONDS = 5.0

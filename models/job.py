@@ -11,10 +11,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.protocols import Cancellation
-from models.network import QueryReading
-from models.speed import Speed
-from models.tokenizer import Ids
+from rerank.core.protocols import Cancellation
+from rerank.models.network import QueryReading
+from rerank.models.speed import Speed
+from rerank.models.tokenizer import Ids
 
 Answers = NDArray[np.float32]
 """One row a text: a logit (n,), or a vector (n, dim)."""

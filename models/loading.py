@@ -9,20 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from core.errors import ModelError, ModelInvalid, ModelNotFound
-from core.fusion import CROSS_ENCODER_ALONE
-from core.protocols import Encoder
-from core.ranking import FastModel, RankingModel
-from core.settings import Fusion, Settings
-from models.catalog import BUILT_IN, DEFAULT, check_role, default_name, ranking_warning, resolve
-from models.computing import COMPUTED_FASTEST, Computing
-from models.conversion import prepare
-from models.economy import READ_ALL, Economy
-from models.encoder import BiEncoder
-from models.promotion import with_promoted
-from models.reranker import CrossEncoderReranker
-from models.runtimes.choice import runtime_for
-from models.shared import Shared
+from rerank.core.errors import ModelError, ModelInvalid, ModelNotFound
+from rerank.core.fusion import CROSS_ENCODER_ALONE
+from rerank.core.protocols import Encoder
+from rerank.core.ranking import FastModel, RankingModel
+from rerank.core.settings import Fusion, Settings
+from rerank.models.catalog import BUILT_IN, DEFAULT, check_role, default_name, ranking_warning, resolve
+from rerank.models.computing import COMPUTED_FASTEST, Computing
+from rerank.models.conversion import prepare
+from rerank.models.economy import READ_ALL, Economy
+from rerank.models.encoder import BiEncoder
+from rerank.models.promotion import with_promoted
+from rerank.models.reranker import CrossEncoderReranker
+from rerank.models.runtimes.choice import runtime_for
+from rerank.models.shared import Shared
 
 _log = logging.getLogger(__name__)
 _SENTENCE = "Is it ready?"

@@ -11,8 +11,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from core.document import Vectors
-from models.tokenizer import Ids
+from rerank.core.document import Vectors
+from rerank.models.tokenizer import Ids
 
 
 class QueryReading(Protocol):

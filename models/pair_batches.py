@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.job import Answers, Portion
-from models.network import MixingNetwork, PairNetwork
-from models.speed import Speed
+from rerank.models.job import Answers, Portion
+from rerank.models.network import MixingNetwork, PairNetwork
+from rerank.models.speed import Speed
 
 
 class PairBatches:

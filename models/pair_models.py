@@ -9,19 +9,19 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from core.calibration import Calibration, probabilities
-from core.errors import InvalidRequest, ModelError, ModelInvalid, ModelNotFound, ModelOutputInvalid
-from core.pairs import PairModel, PairPredictions, TextPair
-from core.protocols import Reranker
-from core.ranking import RankingModels
-from models.architectures.labels import LabelNetwork
-from models.catalog import DEFAULT, check_role, default_name, resolve
-from models.computing import COMPUTED_FASTEST, Computing
-from models.folder import ModelFolder
-from models.loading import load_ranking_model
-from models.runtime import ModelRuntime
-from models.runtimes.choice import runtime_for
-from models.tokenizer import Ids, TextTokenizer
+from rerank.core.calibration import Calibration, probabilities
+from rerank.core.errors import InvalidRequest, ModelError, ModelInvalid, ModelNotFound, ModelOutputInvalid
+from rerank.core.pairs import PairModel, PairPredictions, TextPair
+from rerank.core.protocols import Reranker
+from rerank.core.ranking import RankingModels
+from rerank.models.architectures.labels import LabelNetwork
+from rerank.models.catalog import DEFAULT, check_role, default_name, resolve
+from rerank.models.computing import COMPUTED_FASTEST, Computing
+from rerank.models.folder import ModelFolder
+from rerank.models.loading import load_ranking_model
+from rerank.models.runtime import ModelRuntime
+from rerank.models.runtimes.choice import runtime_for
+from rerank.models.tokenizer import Ids, TextTokenizer
 
 _BATCH = 16
 

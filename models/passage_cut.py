@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.tokenizer import Ids
+from rerank.models.tokenizer import Ids
 
 _HEAD_SHARE = 6
 """One token of so many is the passage's head: a title stands there, and says what the rest is about."""

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from core.errors import InvalidInput, ModelInvalid, ModelNotFound, NotFound
-from core.settings import Settings
-from models.catalog import DEFAULT
-from models.json_file import replace_json
-from models.rerank_file import read_object
+from rerank.core.errors import InvalidInput, ModelInvalid, ModelNotFound, NotFound
+from rerank.core.settings import Settings
+from rerank.models.catalog import DEFAULT
+from rerank.models.json_file import replace_json
+from rerank.models.rerank_file import read_object
 
 PROMOTED_FILE = "promoted.json"
 

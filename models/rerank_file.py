@@ -9,10 +9,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
 
-from core.calibration import UNCALIBRATED, Calibration, Evidence, QueryEvidence
-from core.errors import ModelInvalid
-from core.features import Feature
-from core.fusion import DEFAULT_FUSION, ScoreFusion
+from rerank.core.calibration import UNCALIBRATED, Calibration, Evidence, QueryEvidence
+from rerank.core.errors import ModelInvalid
+from rerank.core.features import Feature
+from rerank.core.fusion import DEFAULT_FUSION, ScoreFusion
 
 RERANK_FILE = "rerank.json"
 Kind = Literal["encoder", "reranker", "similarity", "classifier"]

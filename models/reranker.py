@@ -9,22 +9,22 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ModelError, ModelOutputInvalid
-from core.protocols import Cancellation, RerankScores
-from models.answer_cache import Keys
-from models.architectures.pair import pair_network
-from models.computing import COMPUTED_FASTEST
-from models.distinct import distinct
-from models.folder import ModelFolder
-from models.job import Job, Limits
-from models.network import PairNetwork, QueryReading
-from models.pair_batches import PairBatches
-from models.passage_cut import cut
-from models.runtime import ModelRuntime
-from models.runtimes.choice import runtime_for
-from models.shared import Shared
-from models.tokenizer import Ids, TextTokenizer, TokenizedTexts
-from models.windows import windows
+from rerank.core.errors import ModelError, ModelOutputInvalid
+from rerank.core.protocols import Cancellation, RerankScores
+from rerank.models.answer_cache import Keys
+from rerank.models.architectures.pair import pair_network
+from rerank.models.computing import COMPUTED_FASTEST
+from rerank.models.distinct import distinct
+from rerank.models.folder import ModelFolder
+from rerank.models.job import Job, Limits
+from rerank.models.network import PairNetwork, QueryReading
+from rerank.models.pair_batches import PairBatches
+from rerank.models.passage_cut import cut
+from rerank.models.runtime import ModelRuntime
+from rerank.models.runtimes.choice import runtime_for
+from rerank.models.shared import Shared
+from rerank.models.tokenizer import Ids, TextTokenizer, TokenizedTexts
+from rerank.models.windows import windows
 
 _SHOWN = 80
 _TOKENS_A_CHARACTER = 0.3

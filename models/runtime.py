@@ -11,10 +11,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.document import Vectors
-from core.settings import Precision, Runtime
-from models.architectures.rows import Rows
-from models.folder import ModelFolder
+from rerank.core.document import Vectors
+from rerank.core.settings import Precision, Runtime
+from rerank.models.architectures.rows import Rows
+from rerank.models.folder import ModelFolder
 
 
 class PairClassifier(Protocol):

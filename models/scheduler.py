@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from core.errors import ModelOverloaded, RequestCancelled
-from core.model_load import ModelLoad
-from core.protocols import Cancellation
-from models.job import Job, Limits, Portion
+from rerank.core.errors import ModelOverloaded, RequestCancelled
+from rerank.core.model_load import ModelLoad
+from rerank.core.protocols import Cancellation
+from rerank.models.job import Job, Limits, Portion
 
 MAX_WAITING = 16
 _IDLE_SECONDS = 10.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from core.errors import ModelInvalid
-from models.rerank_file import read_json, read_object
+from rerank.core.errors import ModelInvalid
+from rerank.models.rerank_file import read_json, read_object
 
 Pooling = Literal["mean", "cls", "lasttoken"]
 MODULES_FILE = "modules.json"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Self
 
-from core.model_load import ModelLoad
-from models.answer_cache import AnswerCache
-from models.scheduler import Scheduler
+from rerank.core.model_load import ModelLoad
+from rerank.models.answer_cache import AnswerCache
+from rerank.models.scheduler import Scheduler
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ModelInvalid
-from models.folder import TOKENIZER_CONFIG_FILE, ModelFolder
-from models.rerank_file import read_object
+from rerank.core.errors import ModelInvalid
+from rerank.models.folder import TOKENIZER_CONFIG_FILE, ModelFolder
+from rerank.models.rerank_file import read_object
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -165,7 +165,7 @@ def _built(folder: ModelFolder) -> Tokenizer:
             f"{folder.weights}: there is no tokenizer.json; to build one from the vocabulary, install rerank[train]"
         ) from exc
 
-    from models.runtimes.torch.quiet import quiet
+    from rerank.models.runtimes.torch.quiet import quiet
 
     with quiet():
         tokenizer = AutoTokenizer.from_pretrained(str(folder.weights), local_files_only=True)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, RootModel
 
-from service.strict import Strict
+from rerank.service.strict import Strict
 
 
 class Span(Strict):

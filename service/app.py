@@ -11,8 +11,8 @@ from typing import Any
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
-from core.model_load import ModelLoad
-from service import (
+from rerank.core.model_load import ModelLoad
+from rerank.service import (
     auth,
     documents,
     errors,
@@ -27,11 +27,11 @@ from service import (
     search,
     weaviate,
 )
-from service.components import Components
-from service.dialects import routes as dialects
-from service.proxy.address import is_server
-from service.proxy.mount import mount
-from service.proxy.search.breaker import Breaker
+from rerank.service.components import Components
+from rerank.service.dialects import routes as dialects
+from rerank.service.proxy.address import is_server
+from rerank.service.proxy.mount import mount
+from rerank.service.proxy.search.breaker import Breaker
 
 _log = logging.getLogger(__name__)
 _SURROGATE = re.compile("[\ud800-\udfff]")

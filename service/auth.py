@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask, request
 
-from service.errors import HttpError
+from rerank.service.errors import HttpError
 
 OPEN_ENDPOINTS = frozenset({"probes.health", "weaviate.live", "page.page", "page.docs", "openapi.openapi", "static"})
 """What anyone may see: that the process lives, and what is the same in every installation."""

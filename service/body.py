@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from core.errors import InvalidRequest
-from service.compression import NotUnpacked, UnpacksTooLarge, unpacked
-from service.errors import HttpError
+from rerank.core.errors import InvalidRequest
+from rerank.service.compression import NotUnpacked, UnpacksTooLarge, unpacked
+from rerank.service.errors import HttpError
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flask import Request
 
-from core.protocols import Cancellation
+from rerank.core.protocols import Cancellation
 
 _SOCKET = "gunicorn.socket"
 """WSGI itself has no word for a client that leaves; gunicorn hands its socket through."""

@@ -7,18 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.errors import ModelUnavailable, StoreUnavailable
-from core.model_load import ModelLoad
-from core.pairs import PairModels
-from core.protocols import Encoder, Store
-from core.ranking import RankingModel, RankingModels
-from core.searching import SearchPipeline
-from core.settings import Settings, masked_location
-from service.part import Part
+from rerank.core.errors import ModelUnavailable, StoreUnavailable
+from rerank.core.model_load import ModelLoad
+from rerank.core.pairs import PairModels
+from rerank.core.protocols import Encoder, Store
+from rerank.core.ranking import RankingModel, RankingModels
+from rerank.core.searching import SearchPipeline
+from rerank.core.settings import Settings, masked_location
+from rerank.service.part import Part
 
 if TYPE_CHECKING:
-    from models.computing import Computing
-    from models.shared import Shared
+    from rerank.models.computing import Computing
+    from rerank.models.shared import Shared
 
 FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 60.0
@@ -92,38 +92,38 @@ class _Loaders:
     shared: Shared
 
     def store(self) -> Store:
-        from index.opening import open_store
+        from rerank.index.opening import open_store
 
         return open_store(self.settings.store)
 
     def encoder(self) -> Encoder:
-        from models.loading import load_encoder
+        from rerank.models.loading import load_encoder
 
         return load_encoder(self.settings.encoder, computing=self.computing, shared=self.shared)
 
     def rerankers(self) -> RankingModels:
-        from models.loading import LoadedModels
+        from rerank.models.loading import LoadedModels
 
         return LoadedModels.of(self.settings, shared=self.shared)
 
     def pair_models(self, ranking: Part[RankingModels]) -> PairModels:
-        from models.pair_models import LoadedPairModels
-        from models.promotion import with_promoted
+        from rerank.models.pair_models import LoadedPairModels
+        from rerank.models.promotion import with_promoted
 
         named = with_promoted(self.settings)
         return LoadedPairModels(named.reranker, named.rerankers, ranking=ranking.get, computing=self.computing)
 
     def catalog(self) -> Sequence[CatalogEntry]:
-        from models.catalog import served
-        from models.promotion import with_promoted
+        from rerank.models.catalog import served
+        from rerank.models.promotion import with_promoted
 
         return [entry.to_json() for entry in served(with_promoted(self.settings))]
 
 
 def build(settings: Settings) -> Components:
     """The components that *settings* name, none of them loaded: call load(), or keep_loading() in a thread."""
-    from models.computing import Computing
-    from models.shared import Shared
+    from rerank.models.computing import Computing
+    from rerank.models.shared import Shared
 
     shared = Shared.within(max_waiting=settings.max_waiting, score_cache_mb=settings.score_cache_mb)
     load = _Loaders(settings, Computing.of(settings), shared)

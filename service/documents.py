@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
-from core.document import Document
-from core.errors import IndexNotFound
-from core.indexing import Indexer
-from core.protocols import Index
-from service.body import check_unicode, read_object, validated
-from service.components import Components
-from service.requests import AddBody, DeleteBody, DocumentBody
+from rerank.core.document import Document
+from rerank.core.errors import IndexNotFound
+from rerank.core.indexing import Indexer
+from rerank.core.protocols import Index
+from rerank.service.body import check_unicode, read_object, validated
+from rerank.service.components import Components
+from rerank.service.requests import AddBody, DeleteBody, DocumentBody
 
 
 def routes(components: Components) -> Blueprint:

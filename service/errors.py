@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from core import errors
+from rerank.core import errors
 
 _log = logging.getLogger(__name__)
 

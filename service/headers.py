@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from core.search import RerankReport
+from rerank.core.search import RerankReport
 
 
 def rerank_headers(report: RerankReport, *, took_ms: float) -> dict[str, str]:

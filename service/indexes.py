@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from core.protocols import IndexInfo
-from service.components import Components
+from rerank.core.protocols import IndexInfo
+from rerank.service.components import Components
 
 
 def routes(components: Components) -> Blueprint:

@@ -6,8 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from flask import Blueprint, Response, jsonify
 
-from service.components import Components
-from service.requests import MAX_DOCUMENTS
+from rerank.service.components import Components
+from rerank.service.requests import MAX_DOCUMENTS
 
 DISTRIBUTION = "rerank"
 

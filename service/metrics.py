@@ -21,9 +21,9 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from core.model_load import ModelLoad
-from core.search import RerankReport, SearchResult
-from service.shared_counts import counts_are_shared
+from rerank.core.model_load import ModelLoad
+from rerank.core.search import RerankReport, SearchResult
+from rerank.service.shared_counts import counts_are_shared
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _MODELS = {

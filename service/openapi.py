@@ -10,11 +10,11 @@ from flask import Blueprint, Response, jsonify
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service import answers, requests
-from service.dialects.any_dialect import BODIES, AnyAnswer, AnyBody
-from service.dialects.routes import RERANK_PATHS, SCORE_PATH
-from service.dialects.vllm_score import ScoreAnswer, ScoreBody
-from service.info import service_version
+from rerank.service import answers, requests
+from rerank.service.dialects.any_dialect import BODIES, AnyAnswer, AnyBody
+from rerank.service.dialects.routes import RERANK_PATHS, SCORE_PATH
+from rerank.service.dialects.vllm_score import ScoreAnswer, ScoreBody
+from rerank.service.info import service_version
 
 _REF = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, Response, render_template
 
-from service.info import service_version
-from service.openapi import operations
+from rerank.service.info import service_version
+from rerank.service.openapi import operations
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, Self, TypeVar
 
-from core.errors import RerankError
+from rerank.core.errors import RerankError
 
 T = TypeVar("T")
 

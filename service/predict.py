@@ -6,14 +6,14 @@ import time
 
 from flask import Blueprint, Response, jsonify, request
 
-from core.errors import InvalidRequest, RerankError
-from core.pairs import PairPredictions, TextPair
-from core.search import rounded
-from service.body import check_unicode, read_object, validated
-from service.components import Components
-from service.dialects.tei import STATUSES
-from service.errors import refusal
-from service.requests import MAX_DOCUMENTS, PredictBody
+from rerank.core.errors import InvalidRequest, RerankError
+from rerank.core.pairs import PairPredictions, TextPair
+from rerank.core.search import rounded
+from rerank.service.body import check_unicode, read_object, validated
+from rerank.service.components import Components
+from rerank.service.dialects.tei import STATUSES
+from rerank.service.errors import refusal
+from rerank.service.requests import MAX_DOCUMENTS, PredictBody
 
 
 def routes(components: Components) -> Blueprint:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from core.errors import StoreError, StoreUnavailable
-from service.components import Components
-from service.errors import RETRY_AFTER_SECONDS, error_body
-from service.proxy.search.breaker import Breaker
+from rerank.core.errors import StoreError, StoreUnavailable
+from rerank.service.components import Components
+from rerank.service.errors import RETRY_AFTER_SECONDS, error_body
+from rerank.service.proxy.search.breaker import Breaker
 
 
 def routes(components: Components, breaker: Breaker | None = None) -> Blueprint:

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, FiniteFloat, WithJsonSchema
 
-from core.filters import parse_filter
-from core.search import SearchRequest
-from core.settings import MAX_RESULTS, Mode, Settings
-from service.body import check_unicode
-from service.strict import Strict
+from rerank.core.filters import parse_filter
+from rerank.core.search import SearchRequest
+from rerank.core.settings import MAX_RESULTS, Mode, Settings
+from rerank.service.body import check_unicode
+from rerank.service.strict import Strict
 
 MAX_TIMEOUT_MS = 3_600_000
 """An hour: longer than any client waits, and far from what a clock cannot add."""

@@ -7,13 +7,13 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import MultiDict
 
-from core.errors import InvalidRequest
-from service.body import read_object, validated
-from service.client import client_of
-from service.components import Components
-from service.headers import rerank_headers
-from service.metrics import Metrics
-from service.requests import SearchBody
+from rerank.core.errors import InvalidRequest
+from rerank.service.body import read_object, validated
+from rerank.service.client import client_of
+from rerank.service.components import Components
+from rerank.service.headers import rerank_headers
+from rerank.service.metrics import Metrics
+from rerank.service.requests import SearchBody
 
 _WHOLE_NUMBERS = ("k", "depth", "timeout_ms", "from")
 _FLAGS = ("rerank", "explain")

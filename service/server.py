@@ -20,10 +20,10 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from core.errors import SettingError
-from core.settings import Settings
-from service.components import Components, build
-from service.shared_counts import counts_are_shared, shared_counts
+from rerank.core.errors import SettingError
+from rerank.core.settings import Settings
+from rerank.service.components import Components, build
+from rerank.service.shared_counts import counts_are_shared, shared_counts
 
 _log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ def options(settings: Settings, listener: socket.socket, *, workers: int) -> dic
         "bind": f"fd://{listener.detach()}",
         "workers": workers,
         "threads": settings.threads + SPARE_THREADS,
-        "worker_class": "service.worker.Worker",
+        "worker_class": "rerank.service.worker.Worker",
         "worker_tmp_dir": str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None,
         "timeout": HEARTBEAT_SECONDS,
         "graceful_timeout": DRAIN_SECONDS,
@@ -162,7 +162,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
 
     def load(self) -> Flask:
         """The application, made in the worker."""
-        from service.app import create_app
+        from rerank.service.app import create_app
 
         self._components = self._build()
         return create_app(self._components)

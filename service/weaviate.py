@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from service.components import Components
+from rerank.service.components import Components
 
 
 def routes(components: Components) -> Blueprint:

@@ -11,7 +11,7 @@ from typing import Any
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
-from service.errors import error_body
+from rerank.service.errors import error_body
 
 LINGER_MS = 5
 """How long a thread stays with its client after an answer."""

@@ -11,11 +11,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from core.document import Vectors
-from core.errors import ModelNotFound, RequestCancelled
-from core.pairs import PairModel, PairPredictions, TextPair
-from core.protocols import Cancellation, EncoderIdentity, RerankScores
-from core.ranking import RankingModel
+from rerank.core.document import Vectors
+from rerank.core.errors import ModelNotFound, RequestCancelled
+from rerank.core.pairs import PairModel, PairPredictions, TextPair
+from rerank.core.protocols import Cancellation, EncoderIdentity, RerankScores
+from rerank.core.ranking import RankingModel
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 

@@ -12,13 +12,13 @@ from threading import RLock
 import numpy as np
 from numpy.typing import NDArray
 
-from core.bound_filter import bind
-from core.document import Document, EncodedDocument, Passage, RejectedDocument
-from core.errors import EncoderMismatch, IndexConflict, IndexNotFound, MetadataError
-from core.filters import Filter
-from core.metadata import MetadataSchema
-from core.protocols import Index, IndexInfo, IndexSpec, PassageMatch
-from index.names import check_index_name
+from rerank.core.bound_filter import bind
+from rerank.core.document import Document, EncodedDocument, Passage, RejectedDocument
+from rerank.core.errors import EncoderMismatch, IndexConflict, IndexNotFound, MetadataError
+from rerank.core.filters import Filter
+from rerank.core.metadata import MetadataSchema
+from rerank.core.protocols import Index, IndexInfo, IndexSpec, PassageMatch
+from rerank.index.names import check_index_name
 from tests.fakes import words
 from tests.reference_filter import lets_through
 

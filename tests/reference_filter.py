@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, assert_never
 
-from core.bound_filter import (
+from rerank.core.bound_filter import (
     BoundBool,
     BoundExists,
     BoundFilter,
@@ -16,8 +16,8 @@ from core.bound_filter import (
     Nothing,
     epoch_millis_of,
 )
-from core.document import Metadata, Scalar
-from core.metadata import MAX_KEYWORD_CHARS, FieldType, parse_date, values_of
+from rerank.core.document import Metadata, Scalar
+from rerank.core.metadata import MAX_KEYWORD_CHARS, FieldType, parse_date, values_of
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,

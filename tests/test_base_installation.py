@@ -91,9 +91,9 @@ def test_training_says_what_to_install(place: Path) -> None:
 def test_serve(place: Path) -> None:
     """The service loads, is ready and answers."""
     script = """
-from core.settings import Settings
-from service.app import create_app
-from service.components import build
+from rerank.core.settings import Settings
+from rerank.service.app import create_app
+from rerank.service.components import build
 components = build(Settings(store="rerank-data"))
 components.load()
 app = create_app(components)

@@ -9,8 +9,8 @@ from typing import Any
 import click
 import yaml
 
-from cli.main import cli
-from core.settings import PREFIX, Settings
+from rerank.cli.main import cli
+from rerank.core.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -81,7 +81,7 @@ def test_the_image_copies_what_exists_and_runs_as_no_root() -> None:
     for line in re.findall(r"^COPY (.*)$", DOCKERFILE, re.MULTILINE):
         assert [name for name in line.split()[:-1] if not (ROOT / name).exists()] == []
     copied = {line.split()[0] for line in re.findall(r"^COPY (\w+) \w+$", DOCKERFILE, re.MULTILINE)}
-    assert copied == {"core", "index", "models", "ingest", "service", "cli"}
+    assert copied == {"core", "index", "models", "ingest", "service", "cli", "rerank"}
     assert re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE) == ["rerank"]
     assert 'ENTRYPOINT ["rerank-cli"]' in DOCKERFILE
     assert set(re.findall(r"RERANK_[A-Z_]+", DOCKERFILE)) <= VARIABLES

@@ -13,9 +13,9 @@ from pathlib import Path
 import click
 import pytest
 
-from cli.main import cli
-from core import errors
-from core.settings import PREFIX, Settings
+from rerank.cli.main import cli
+from rerank.core import errors
+from rerank.core.settings import PREFIX, Settings
 from tests.models import tiny
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,8 +7,8 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 from benchmarks.alternating import compare, seconds
 from benchmarks.speed.line import Line
 from benchmarks.speed.place import Place
-from models.catalog import DEFAULT, resolve
-from models.encoder import BiEncoder
+from rerank.models.catalog import DEFAULT, resolve
+from rerank.models.encoder import BiEncoder
 
 _TEXTS = 256
 _SENTENCES = 10_000

@@ -12,8 +12,8 @@ from benchmarks.alternating import seconds
 from benchmarks.models_at_hand import QUERY
 from benchmarks.speed.line import Line
 from benchmarks.speed.place import Place
-from models.folder import ModelFolder
-from models.reranker import CrossEncoderReranker
+from rerank.models.folder import ModelFolder
+from rerank.models.reranker import CrossEncoderReranker
 
 _COUNTS = (10, 30, 100, 300, 1000)
 _WORDS = {32: 12, 64: 34, 128: 78, 256: 168, 512: 330}

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.models_at_hand import corpus_texts
-from core.document import Document, EncodedDocument, Passage
-from core.errors import IndexNotFound
-from core.protocols import Encoder, EncoderIdentity, IndexSpec, Store
+from rerank.core.document import Document, EncodedDocument, Passage
+from rerank.core.errors import IndexNotFound
+from rerank.core.protocols import Encoder, EncoderIdentity, IndexSpec, Store
 
 NAME = "large"
 _CENTRES = 1_000

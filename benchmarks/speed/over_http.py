@@ -18,7 +18,7 @@ OURS, THEIRS = 8471, 8472
 def measure(place: Place) -> list[Line]:
     """Requests a second and percentiles of both, in turns."""
     lines: list[Line] = []
-    own = [sys.executable, "-m", "cli", "serve", "--port", str(OURS), "--store", str(place.folder / "none")]
+    own = [sys.executable, "-m", "rerank.cli", "serve", "--port", str(OURS), "--store", str(place.folder / "none")]
     own += ["--reranker", str(place.cross_encoder()), "--score-cache-mb", "0"]
     with service(own, url=f"http://127.0.0.1:{OURS}", ready="/ready", log=place.folder / "ours.log") as ours:
         if place.peers is None:

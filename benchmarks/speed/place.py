@@ -9,8 +9,8 @@ from pathlib import Path
 from transformers import AutoModelForSequenceClassification
 
 from benchmarks.models_at_hand import corpus_texts, passages_of, random_cross_encoder
-from models.architectures.joint import JointReranker
-from models.catalog import DEFAULT, resolve
+from rerank.models.architectures.joint import JointReranker
+from rerank.models.catalog import DEFAULT, resolve
 
 WORDS = 78
 """Of a passage, so that with the query a pair has about 128 tokens."""

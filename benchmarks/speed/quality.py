@@ -13,16 +13,16 @@ import numpy as np
 
 from benchmarks.speed.line import Line
 from benchmarks.speed.place import Place
-from core.document import Passage
-from core.judgments import JudgedQuery, load_dataset
-from core.protocols import Reranker
-from core.ranking import FastModel, RankingModel, rerank_or_fail
-from core.search import Candidate
-from models.catalog import DEFAULT, resolve
-from models.encoder import BiEncoder
-from models.folder import ModelFolder
-from models.reranker import CrossEncoderReranker
-from models.runtimes.torch.runtime import TORCH_REFERENCE
+from rerank.core.document import Passage
+from rerank.core.judgments import JudgedQuery, load_dataset
+from rerank.core.protocols import Reranker
+from rerank.core.ranking import FastModel, RankingModel, rerank_or_fail
+from rerank.core.search import Candidate
+from rerank.models.catalog import DEFAULT, resolve
+from rerank.models.encoder import BiEncoder
+from rerank.models.folder import ModelFolder
+from rerank.models.reranker import CrossEncoderReranker
+from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE
 
 _QUERIES = 40
 _POOL = 1_200

@@ -15,11 +15,11 @@ from benchmarks.speed.line import Line
 from benchmarks.speed.onnx_client import onnx_peer
 from benchmarks.speed.place import FAST_LAYERS, Place
 from benchmarks.speed.products import int8_operations_a_second, operations
-from core.cascade import CascadeReranker, FirstStageReader
-from core.settings import Settings
-from models.folder import ModelFolder
-from models.reranker import CrossEncoderReranker
-from models.shared import Shared
+from rerank.core.cascade import CascadeReranker, FirstStageReader
+from rerank.core.settings import Settings
+from rerank.models.folder import ModelFolder
+from rerank.models.reranker import CrossEncoderReranker
+from rerank.models.shared import Shared
 
 PASSAGES = 100
 CONTENDERS = 20

@@ -11,8 +11,8 @@ from benchmarks.speed.large_index import NAME, build
 from benchmarks.speed.line import Line
 from benchmarks.speed.place import Place
 from benchmarks.speed.serving import Service, clients, repeated, service
-from index.opening import open_store
-from models.loading import load_encoder
+from rerank.index.opening import open_store
+from rerank.models.loading import load_encoder
 
 PASSAGES = 100_000
 PORT = 8473
@@ -27,7 +27,7 @@ def measure(place: Place, *, requests: int = 2_000) -> list[Line]:
     store = open_store(str(place.folder / "large"))
     build(store, load_encoder("default"), dataset=place.dataset, passages=PASSAGES)
     store.close()
-    command = [sys.executable, "-m", "cli", "serve", "--port", str(PORT), "--store", str(place.folder / "large")]
+    command = [sys.executable, "-m", "rerank.cli", "serve", "--port", str(PORT), "--store", str(place.folder / "large")]
     with service(command, url=f"http://127.0.0.1:{PORT}", ready="/ready", log=place.folder / "serve.log") as ours:
         lines = [Line.at_most("memory before load", ours.megabytes, "MB", goal=500, detail=_counted(ours))]
         lines += _alone(ours, place)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from cli.flags import json_flag, loaded
-from cli.output import print_json, print_table
-from core.settings import PREFIX
+from rerank.cli.flags import json_flag, loaded
+from rerank.cli.output import print_json, print_table
+from rerank.core.settings import PREFIX
 
 
 @click.command(name="config")

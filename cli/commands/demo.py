@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
-from cli import logs
-from cli.commands.serve import SERVING
-from cli.composition import encoder, opened_store
-from cli.flags import settings_flags
-from cli.output import tell
-from core.settings import Settings
+from rerank.cli import logs
+from rerank.cli.commands.serve import SERVING
+from rerank.cli.composition import encoder, opened_store
+from rerank.cli.flags import settings_flags
+from rerank.cli.output import tell
+from rerank.core.settings import Settings
 
 INDEX = "demo"
 
@@ -28,9 +28,9 @@ def command(ctx: click.Context, *, settings: Settings) -> None:
 
     The corpus is help pages of command-line tools, in English and Italian; the index is called demo.
     """
-    from service.server import serve
+    from rerank.service.server import serve
 
-    with as_file(files("cli") / "demo" / "corpus.jsonl.gz") as corpus:
+    with as_file(files("rerank.cli") / "demo" / "corpus.jsonl.gz") as corpus:
         documents = indexed_apart(settings, corpus)
     tell(f'index "{INDEX}" holds {documents} documents')
     logs.for_a_service()
@@ -48,8 +48,8 @@ def indexed_apart(settings: Settings, corpus: Path) -> int:
 
 def index(settings: Settings, corpus: Path) -> int:
     """Bring *corpus* into the index; what is there already is not encoded again."""
-    from ingest.progress import progress_on
-    from ingest.run import ingest
+    from rerank.ingest.progress import progress_on
+    from rerank.ingest.run import ingest
 
     logs.for_a_command(debug=False)
     with opened_store(settings) as store:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-from cli.checks import FAIL, check
-from cli.failures import Misused
-from cli.flags import RANKING, json_flag, settings_flags
-from cli.judged import judged_flags
-from cli.model_checks import Judgments
-from cli.output import print_json, print_table
-from core.settings import Settings
+from rerank.cli.checks import FAIL, check
+from rerank.cli.failures import Misused
+from rerank.cli.flags import RANKING, json_flag, settings_flags
+from rerank.cli.judged import judged_flags
+from rerank.cli.model_checks import Judgments
+from rerank.cli.output import print_json, print_table
+from rerank.core.settings import Settings
 
 
 @click.command(name="doctor")

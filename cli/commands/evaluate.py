@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.composition import opened_pipeline
-from cli.failures import Failed
-from cli.flags import RANKING, json_flag, settings_flags
-from cli.output import print_json, print_table, tell
-from cli.steps import Steps
-from core.settings import Settings
+from rerank.cli.composition import opened_pipeline
+from rerank.cli.failures import Failed
+from rerank.cli.flags import RANKING, json_flag, settings_flags
+from rerank.cli.output import print_json, print_table, tell
+from rerank.cli.steps import Steps
+from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
-    from core.evaluation import Evaluation
-    from core.intervals import Interval
-    from core.judgments import Dataset
+    from rerank.core.evaluation import Evaluation
+    from rerank.core.intervals import Interval
+    from rerank.core.judgments import Dataset
 
 REPORT = "report.json"
 
@@ -55,7 +55,7 @@ def command(
     DATASET is a BEIR folder with queries.jsonl and qrels/. The first stage, the cross-encoder alone and the final
     order are compared on the same candidates, without a time budget.
     """
-    from core.evaluation import EvaluationOptions, evaluate
+    from rerank.core.evaluation import EvaluationOptions, evaluate
 
     judged = _judged(dataset, split, queries)
     if run_dir is not None:
@@ -73,7 +73,7 @@ def command(
 
 
 def _judged(folder: Path, split: str | None, queries: int | None) -> Dataset:
-    from core.judgments import load_dataset
+    from rerank.core.judgments import load_dataset
 
     judged = load_dataset(folder, split)
     return judged if queries is None else judged.sampled(queries)
@@ -90,7 +90,7 @@ def _make(folder: Path) -> None:
 
 
 def _write(folder: Path, result: Evaluation) -> None:
-    from core.run_file import write_run
+    from rerank.core.run_file import write_run
 
     for name, run in result.runs.items():
         write_run(folder / f"{name}.run", run, tag=name)

@@ -6,13 +6,13 @@ import sys
 
 import click
 
-from cli.composition import opened_store
-from cli.failures import Failed, Misused
-from cli.flags import json_flag, settings_flags
-from cli.output import print_json, print_table, tell
-from core.errors import IndexNotFound
-from core.protocols import IndexInfo, Store
-from core.settings import Settings
+from rerank.cli.composition import opened_store
+from rerank.cli.failures import Failed, Misused
+from rerank.cli.flags import json_flag, settings_flags
+from rerank.cli.output import print_json, print_table, tell
+from rerank.core.errors import IndexNotFound
+from rerank.core.protocols import IndexInfo, Store
+from rerank.core.settings import Settings
 
 
 @click.group(name="index")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from cli.composition import encoder, opened_store
-from cli.flags import COMPUTING, json_flag, settings_flags
-from cli.output import print_json, print_table, tell
-from core.settings import Settings
+from rerank.cli.composition import encoder, opened_store
+from rerank.cli.flags import COMPUTING, json_flag, settings_flags
+from rerank.cli.output import print_json, print_table, tell
+from rerank.core.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ def command(
     gzip. All fields but id, text and title are metadata. Run it again to bring the index up to date: unchanged
     documents are skipped. Killed and run again, it goes on.
     """
-    from ingest.progress import progress_on
-    from ingest.record import RecordFields
-    from ingest.run import IngestOptions, ingest
+    from rerank.ingest.progress import progress_on
+    from rerank.ingest.record import RecordFields
+    from rerank.ingest.run import IngestOptions, ingest
 
     given = _Fields(**fields)  # type: ignore[arg-type]  # click gives each flag its type
     options = IngestOptions(

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.failures import Failed, Misused
-from cli.flags import COMPUTING, json_flag, settings_flags
-from cli.output import print_json, print_table, shortened, tell
-from core.settings import Settings
+from rerank.cli.failures import Failed, Misused
+from rerank.cli.flags import COMPUTING, json_flag, settings_flags
+from rerank.cli.output import print_json, print_table, shortened, tell
+from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
-    from core.pairs import PairPredictions, TextPair
+    from rerank.core.pairs import PairPredictions, TextPair
 
 TEXT_CHARS = 40
 
@@ -42,9 +42,9 @@ def command(
         raise Misused("give two texts, or --pairs FILE")
     if texts and len(texts) != 2:
         raise Misused(f"give two texts, not {len(texts)}; a text of several words needs quotes")
-    from models.computing import Computing
-    from models.pair_models import load_pair_model
-    from models.promotion import with_promoted
+    from rerank.models.computing import Computing
+    from rerank.models.pair_models import load_pair_model
+    from rerank.models.promotion import with_promoted
 
     read: list[TextPair] = [(texts[0], texts[1])] if texts else list(_pairs(pairs or Path("-")))
     if not read:
@@ -81,7 +81,7 @@ def _pair(line: str, place: str) -> TextPair:
 
 
 def _described(pair: TextPair, predictions: PairPredictions, i: int) -> dict[str, object]:
-    from core.search import rounded
+    from rerank.core.search import rounded
 
     logits = dict(zip(predictions.labels, predictions.logits[i].tolist(), strict=True))
     scores = [

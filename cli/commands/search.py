@@ -6,13 +6,13 @@ import json
 
 import click
 
-from cli.composition import opened_pipeline
-from cli.flags import RANKING, json_flag, settings_flags
-from cli.output import print_json, print_table, shortened, tell
-from core.errors import InvalidFilter
-from core.filters import Filter, parse_filter
-from core.search import Explanation, SearchRequest, SearchResult
-from core.settings import Settings
+from rerank.cli.composition import opened_pipeline
+from rerank.cli.flags import RANKING, json_flag, settings_flags
+from rerank.cli.output import print_json, print_table, shortened, tell
+from rerank.core.errors import InvalidFilter
+from rerank.core.filters import Filter, parse_filter
+from rerank.core.search import Explanation, SearchRequest, SearchResult
+from rerank.core.settings import Settings
 
 TITLE_CHARS, TEXT_CHARS = 32, 72
 

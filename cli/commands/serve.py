@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from cli import logs
-from cli.flags import RANKING, settings_flags
-from core.settings import Settings
+from rerank.cli import logs
+from rerank.cli.flags import RANKING, settings_flags
+from rerank.core.settings import Settings
 
 SERVING = (
     "host",
@@ -40,7 +40,7 @@ SERVING = (
 @click.pass_context
 def command(ctx: click.Context, *, workers: int, insecure: bool, settings: Settings) -> None:
     """Answer over HTTP, in the foreground. SIGTERM lets running requests end, and stops."""
-    from service.server import serve
+    from rerank.service.server import serve
 
     logs.for_a_service()
     ctx.exit(serve(settings, workers=workers, insecure=insecure))

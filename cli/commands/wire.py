@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.failures import Misused
-from cli.flags import json_flag, settings_flags
-from cli.output import print_json, tell
-from core.errors import SettingError
-from core.settings import Settings, masked_location
+from rerank.cli.failures import Misused
+from rerank.cli.flags import json_flag, settings_flags
+from rerank.cli.output import print_json, tell
+from rerank.core.errors import SettingError
+from rerank.core.settings import Settings, masked_location
 
 if TYPE_CHECKING:
-    from index.opensearch.wiring import Wiring
+    from rerank.index.opensearch.wiring import Wiring
 
 HIDDEN_KEY = "YOUR_KEY"
 """Stands for an API key in what is printed."""
@@ -47,7 +47,7 @@ def command(
     settings: Settings,
 ) -> None:
     """What OpenSearch must be told so that its own rerank processor calls this service."""
-    from index.opensearch.wiring import Wiring, elasticsearch_requests
+    from rerank.index.opensearch.wiring import Wiring, elasticsearch_requests
 
     if applied and elasticsearch:
         raise Misused("--elasticsearch is only printed; leave --apply out")
@@ -78,7 +78,7 @@ def command(
 
 
 def _apply(settings: Settings, wiring: Wiring, *, as_json: bool) -> None:
-    from index.opensearch.wiring_up import wire_up
+    from rerank.index.opensearch.wiring_up import wire_up
 
     wired = wire_up(settings.store, wiring)
     stranger, answering = wired.trial

@@ -1,5 +1,5 @@
 """Indexes in a folder of this machine: no server."""
 
-from index.embedded.store import EmbeddedStore
+from rerank.index.embedded.store import EmbeddedStore
 
 __all__ = ["EmbeddedStore"]

@@ -13,9 +13,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from core.errors import StoreError
-from core.metadata import FieldType, MetadataSchema
-from core.protocols import EncoderIdentity, IndexSpec
+from rerank.core.errors import StoreError
+from rerank.core.metadata import FieldType, MetadataSchema
+from rerank.core.protocols import EncoderIdentity, IndexSpec
 
 FILE = "catalog.json"
 LOCK = "catalog.lock"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from core.errors import StoreError, StoreFull, StoreTimeout, StoreUnavailable
+from rerank.core.errors import StoreError, StoreFull, StoreTimeout, StoreUnavailable
 
 _NO_SPACE = ("no space left", "disk quota exceeded", "storage full", "os error 28")
 _NO_ACCESS = ("permission denied", "read-only file system", "not a directory")

@@ -14,20 +14,20 @@ from lancedb.index import BTree, IvfHnswSq
 from lancedb.query import MatchQuery
 from numpy.typing import NDArray
 
-from core.bound_filter import bind
-from core.document import Document, EncodedDocument, RejectedDocument
-from core.errors import IndexNotFound, MetadataError, StoreError
-from core.filters import Filter
-from core.metadata import FieldType, values_of
-from core.protocols import IndexInfo, IndexSpec, PassageMatch
-from index.dimensions import check_documents, check_query
-from index.embedded.analyzers import ANALYZERS
-from index.embedded.catalog import Catalog, Generation
-from index.embedded.faults import translated
-from index.embedded.locks import write_lock
-from index.embedded.predicate import one_of, predicate
-from index.embedded.reads import queries_of, read
-from index.embedded.rows import (
+from rerank.core.bound_filter import bind
+from rerank.core.document import Document, EncodedDocument, RejectedDocument
+from rerank.core.errors import IndexNotFound, MetadataError, StoreError
+from rerank.core.filters import Filter
+from rerank.core.metadata import FieldType, values_of
+from rerank.core.protocols import IndexInfo, IndexSpec, PassageMatch
+from rerank.index.dimensions import check_documents, check_query
+from rerank.index.embedded.analyzers import ANALYZERS
+from rerank.index.embedded.catalog import Catalog, Generation
+from rerank.index.embedded.faults import translated
+from rerank.index.embedded.locks import write_lock
+from rerank.index.embedded.predicate import one_of, predicate
+from rerank.index.embedded.reads import queries_of, read
+from rerank.index.embedded.rows import (
     DOCUMENT_COLUMNS,
     PASSAGE_COLUMNS,
     cosines,
@@ -38,7 +38,7 @@ from index.embedded.rows import (
     metadata_column,
     rows_of,
 )
-from index.query_words import query_words
+from rerank.index.query_words import query_words
 
 APPROXIMATE_FROM = 10_000
 """Passages from which on an approximate index is built; below, comparing with all of them is as fast."""

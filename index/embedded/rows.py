@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from core.bound_filter import millis_of_date
-from core.document import Document, EncodedDocument, Passage, Scalar
-from core.metadata import MAX_KEYWORD_CHARS, FieldType, values_of
-from core.protocols import PassageMatch
-from index.embedded.predicate import column_of
+from rerank.core.bound_filter import millis_of_date
+from rerank.core.document import Document, EncodedDocument, Passage, Scalar
+from rerank.core.metadata import MAX_KEYWORD_CHARS, FieldType, values_of
+from rerank.core.protocols import PassageMatch
+from rerank.index.embedded.predicate import column_of
 
 PASSAGE_COLUMNS = ["row_id", "headed", "title_chars", "start"]
 """As few as there can be: each one is a read of its own for each candidate."""

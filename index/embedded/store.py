@@ -17,15 +17,15 @@ from typing import Any
 
 import lancedb
 
-from core.errors import IndexConflict, IndexNotFound, StoreUnavailable
-from core.protocols import Index, IndexInfo, IndexSpec
-from index.embedded.analyzers import ANALYZERS
-from index.embedded.catalog import Catalog, Change, Contents, Generation
-from index.embedded.faults import translated
-from index.embedded.index import APPROXIMATE_FROM, EmbeddedIndex
-from index.embedded.locks import write_lock
-from index.embedded.rows import table_schema
-from index.names import check_index_name
+from rerank.core.errors import IndexConflict, IndexNotFound, StoreUnavailable
+from rerank.core.protocols import Index, IndexInfo, IndexSpec
+from rerank.index.embedded.analyzers import ANALYZERS
+from rerank.index.embedded.catalog import Catalog, Change, Contents, Generation
+from rerank.index.embedded.faults import translated
+from rerank.index.embedded.index import APPROXIMATE_FROM, EmbeddedIndex
+from rerank.index.embedded.locks import write_lock
+from rerank.index.embedded.rows import table_schema
+from rerank.index.names import check_index_name
 
 FRESH = timedelta(seconds=1)
 """How long a table's version is trusted: other processes' writes are seen within two seconds."""

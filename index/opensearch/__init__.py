@@ -1,5 +1,5 @@
 """Indexes in an OpenSearch: for more documents than one machine serves, or where one runs already."""
 
-from index.opensearch.store import OpenSearchStore
+from rerank.index.opensearch.store import OpenSearchStore
 
 __all__ = ["OpenSearchStore"]

@@ -12,8 +12,8 @@ from typing import Any
 
 from opensearchpy.exceptions import TransportError
 
-from core.errors import StoreFull, StoreUnavailable
-from index.opensearch.server import Server, is_full
+from rerank.core.errors import StoreFull, StoreUnavailable
+from rerank.index.opensearch.server import Server, is_full
 
 MAX_BYTES = 8 * 1024 * 1024
 """Of one request; the server refuses more than 100 MB by default and works best far below."""

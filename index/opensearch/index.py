@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from opensearchpy.exceptions import RequestError
 
-from core.bound_filter import BoundFilter, bind
-from core.document import Document, EncodedDocument, RejectedDocument
-from core.errors import MetadataError, StoreError
-from core.filters import Filter
-from core.metadata import MetadataSchema
-from core.protocols import IndexInfo, IndexSpec, PassageMatch
-from index.dimensions import check_documents, check_query
-from index.opensearch.bulk import Action, BulkWriter
-from index.opensearch.layout import (
+from rerank.core.bound_filter import BoundFilter, bind
+from rerank.core.document import Document, EncodedDocument, RejectedDocument
+from rerank.core.errors import MetadataError, StoreError
+from rerank.core.filters import Filter
+from rerank.core.metadata import MetadataSchema
+from rerank.core.protocols import IndexInfo, IndexSpec, PassageMatch
+from rerank.index.dimensions import check_documents, check_query
+from rerank.index.opensearch.bulk import Action, BulkWriter
+from rerank.index.opensearch.layout import (
     META,
     document_of,
     field_properties,
@@ -29,9 +29,9 @@ from index.opensearch.layout import (
     spec_of,
     write_alias,
 )
-from index.opensearch.query import counting, matching, matching_passages, nearest
-from index.opensearch.server import Server
-from index.query_words import query_words
+from rerank.index.opensearch.query import counting, matching, matching_passages, nearest
+from rerank.index.opensearch.server import Server
+from rerank.index.query_words import query_words
 
 FRESH_SECONDS = 1.0
 """How long a mapping is trusted: other processes' new fields are seen within two seconds."""

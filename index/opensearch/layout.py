@@ -13,10 +13,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from core.bound_filter import millis_of_date
-from core.document import Document, EncodedDocument, Metadata, Passage, Scalar
-from core.metadata import MAX_KEYWORD_CHARS, FieldType, MetadataSchema, values_of
-from core.protocols import EncoderIdentity, IndexSpec
+from rerank.core.bound_filter import millis_of_date
+from rerank.core.document import Document, EncodedDocument, Metadata, Passage, Scalar
+from rerank.core.metadata import MAX_KEYWORD_CHARS, FieldType, MetadataSchema, values_of
+from rerank.core.protocols import EncoderIdentity, IndexSpec
 
 META = "rerank"
 LAYOUT = 1

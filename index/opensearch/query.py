@@ -8,8 +8,8 @@ from typing import Any, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from core.bound_filter import BoundBool, BoundExists, BoundFilter, BoundPrefix, BoundRange, BoundTerms, Nothing
-from index.opensearch.layout import HEADED, PASSAGE_TEXT, VECTOR, field_key
+from rerank.core.bound_filter import BoundBool, BoundExists, BoundFilter, BoundPrefix, BoundRange, BoundTerms, Nothing
+from rerank.index.opensearch.layout import HEADED, PASSAGE_TEXT, VECTOR, field_key
 
 _BEST_FIRST = [{"_score": {"order": "desc"}}, {"doc_id": {"order": "asc"}}]
 _CANDIDATE = ["doc_id", "title", "text"]

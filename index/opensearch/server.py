@@ -19,7 +19,7 @@ from opensearchpy.exceptions import (
     TransportError,
 )
 
-from core.errors import (
+from rerank.core.errors import (
     IndexNotFound,
     SettingError,
     StoreAnswerInvalid,

@@ -15,12 +15,12 @@ from typing import Any
 
 from opensearchpy.exceptions import NotFoundError
 
-from core.errors import IndexConflict, IndexNotFound, StoreUnavailable
-from core.protocols import Index, IndexInfo, IndexSpec
-from index.names import check_index_name
-from index.opensearch.index import FRESH_SECONDS, OpenSearchIndex
-from index.opensearch.layout import META, index_body, write_alias
-from index.opensearch.server import Server
+from rerank.core.errors import IndexConflict, IndexNotFound, StoreUnavailable
+from rerank.core.protocols import Index, IndexInfo, IndexSpec
+from rerank.index.names import check_index_name
+from rerank.index.opensearch.index import FRESH_SECONDS, OpenSearchIndex
+from rerank.index.opensearch.layout import META, index_body, write_alias
+from rerank.index.opensearch.server import Server
 
 PING_SECONDS = 2.0
 _SEPARATOR = "--"

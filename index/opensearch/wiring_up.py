@@ -9,9 +9,9 @@ from typing import Any
 
 from opensearchpy.exceptions import NotFoundError, RequestError, TransportError
 
-from core.errors import IndexNotFound, StoreError, StoreTimeout
-from index.opensearch.server import Server, reason_of
-from index.opensearch.wiring import TRUSTED, Request, Wiring
+from rerank.core.errors import IndexNotFound, StoreError, StoreTimeout
+from rerank.index.opensearch.server import Server, reason_of
+from rerank.index.opensearch.wiring import TRUSTED, Request, Wiring
 
 DEPLOYING_SECONDS = 60.0
 _PAUSE_SECONDS = 0.2

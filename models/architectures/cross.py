@@ -9,12 +9,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ModelInvalid
-from models.architectures.rows import Rows
-from models.folder import CONFIG_FILE, ModelFolder
-from models.network import QueryReading
-from models.runtime import ModelRuntime, PairClassifier
-from models.tokenizer import Ids, Template, TextTokenizer
+from rerank.core.errors import ModelInvalid
+from rerank.models.architectures.rows import Rows
+from rerank.models.folder import CONFIG_FILE, ModelFolder
+from rerank.models.network import QueryReading
+from rerank.models.runtime import ModelRuntime, PairClassifier
+from rerank.models.tokenizer import Ids, Template, TextTokenizer
 
 _PASSAGE_SHARE = 4
 _PAIR_LABELS = 2

@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, BertConfig, BertModel
 
-from core.errors import ModelInvalid
-from models.runtimes.torch.quiet import quiet
+from rerank.core.errors import ModelInvalid
+from rerank.models.runtimes.torch.quiet import quiet
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"

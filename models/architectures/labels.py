@@ -8,10 +8,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.architectures.rows import Rows
-from models.folder import ModelFolder
-from models.runtime import ModelRuntime, PairClassifier
-from models.tokenizer import Ids, Template, TextTokenizer
+from rerank.models.architectures.rows import Rows
+from rerank.models.folder import ModelFolder
+from rerank.models.runtime import ModelRuntime, PairClassifier
+from rerank.models.tokenizer import Ids, Template, TextTokenizer
 
 
 class LabelNetwork:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from models.architectures.cross import CrossEncoderNetwork
-from models.architectures.shared_query import JointNetwork
-from models.folder import ModelFolder
-from models.network import PairNetwork
-from models.runtime import ModelRuntime
-from models.tokenizer import TextTokenizer
+from rerank.models.architectures.cross import CrossEncoderNetwork
+from rerank.models.architectures.shared_query import JointNetwork
+from rerank.models.folder import ModelFolder
+from rerank.models.network import PairNetwork
+from rerank.models.runtime import ModelRuntime
+from rerank.models.tokenizer import TextTokenizer
 
 
 def pair_network(folder: ModelFolder, tokenizer: TextTokenizer, *, runtime: ModelRuntime) -> PairNetwork:

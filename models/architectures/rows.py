@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.tokenizer import Ids
+from rerank.models.tokenizer import Ids
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.architectures.cross import query_room
-from models.architectures.rows import Rows
-from models.folder import ModelFolder
-from models.network import QueryReading
-from models.runtime import JointHalves, LowerHalf, ModelRuntime
-from models.tokenizer import Ids, Template, TextTokenizer
+from rerank.models.architectures.cross import query_room
+from rerank.models.architectures.rows import Rows
+from rerank.models.folder import ModelFolder
+from rerank.models.network import QueryReading
+from rerank.models.runtime import JointHalves, LowerHalf, ModelRuntime
+from rerank.models.tokenizer import Ids, Template, TextTokenizer
 
 
 class JointNetwork:

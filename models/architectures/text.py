@@ -7,11 +7,11 @@ from typing import Self
 
 import numpy as np
 
-from core.document import Vectors
-from models.architectures.rows import Rows
-from models.folder import ModelFolder
-from models.runtime import ModelRuntime, TextBody
-from models.tokenizer import Ids, Template, TextTokenizer
+from rerank.core.document import Vectors
+from rerank.models.architectures.rows import Rows
+from rerank.models.folder import ModelFolder
+from rerank.models.runtime import ModelRuntime, TextBody
+from rerank.models.tokenizer import Ids, Template, TextTokenizer
 
 
 class BiEncoderNetwork:

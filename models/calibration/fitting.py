@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.calibration import UNCALIBRATED, Calibration, Evidence, probabilities, query_evidence
-from core.errors import TrainingDataError
-from core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion
-from core.judging import JudgedCandidates, ndcg
-from models.calibration.fusion_fit import fit_fusion
-from models.calibration.platt import ScoredList, calibration_error, cut_off, fit_calibration
+from rerank.core.calibration import UNCALIBRATED, Calibration, Evidence, probabilities, query_evidence
+from rerank.core.errors import TrainingDataError
+from rerank.core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion
+from rerank.core.judging import JudgedCandidates, ndcg
+from rerank.models.calibration.fusion_fit import fit_fusion
+from rerank.models.calibration.platt import ScoredList, calibration_error, cut_off, fit_calibration
 
 EVIDENCE: tuple[Evidence, ...] = ("best_logit", "best_cosine")
 FOLDS = 5

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.features import Feature
-from core.fusion import DEFAULT_FUSION, ScoreFusion
-from core.judging import JudgedCandidates
+from rerank.core.features import Feature
+from rerank.core.fusion import DEFAULT_FUSION, ScoreFusion
+from rerank.core.judging import JudgedCandidates
 
 FEATURES: tuple[Feature, ...] = ("first_stage", "cosine", "text_score", "vector_rank", "text_rank", "logit_rank")
 """What is weighed beside the logit."""

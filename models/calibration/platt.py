@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.calibration import Calibration, Evidence, QueryEvidence
+from rerank.core.calibration import Calibration, Evidence, QueryEvidence
 
 LEAST_SLOPE = 1e-3
 """In the unit of the scores' deviation: an order that says nothing is kept all the same."""

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from core.calibration import Calibration
-from core.errors import InvalidInput
-from core.fusion import ScoreFusion
-from models.calibration.fitting import Fitted
-from models.catalog import BUILT_IN
-from models.folder import ModelFolder
-from models.json_file import replace_json
-from models.rerank_file import RERANK_FILE, read_object
+from rerank.core.calibration import Calibration
+from rerank.core.errors import InvalidInput
+from rerank.core.fusion import ScoreFusion
+from rerank.models.calibration.fitting import Fitted
+from rerank.models.catalog import BUILT_IN
+from rerank.models.folder import ModelFolder
+from rerank.models.json_file import replace_json
+from rerank.models.rerank_file import RERANK_FILE, read_object
 
 _DECIMALS = 6
 

@@ -18,14 +18,14 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from core.errors import SettingError
-from core.settings import Precision, Runtime
-from models.computing import Computing
-from models.folder import ModelFolder
-from models.processors import processors
-from models.runtime import ModelRuntime
-from models.runtimes.family import in_family
-from models.runtimes.trial import Trial, try_out
+from rerank.core.errors import SettingError
+from rerank.core.settings import Precision, Runtime
+from rerank.models.computing import Computing
+from rerank.models.folder import ModelFolder
+from rerank.models.processors import processors
+from rerank.models.runtime import ModelRuntime
+from rerank.models.runtimes.family import in_family
+from rerank.models.runtimes.trial import Trial, try_out
 
 _FORMAT = 1
 _GPU_DEVICES = ("/dev/nvidia0", "/dev/kfd", "/dev/dxg")
@@ -75,11 +75,11 @@ def remembered_choice(folder: ModelFolder, computing: Computing) -> Choice | Non
 def open_runtime(way: Way, computing: Computing) -> ModelRuntime:
     """The ModelRuntime of a way that `choose` gave."""
     if way.runtime == "openvino":
-        from models.runtimes.openvino.runtime import opened
+        from rerank.models.runtimes.openvino.runtime import opened
 
         return opened(way.precision, computing.cache)
-    from models.runtimes.torch.placement import placement_for
-    from models.runtimes.torch.runtime import TorchRuntime
+    from rerank.models.runtimes.torch.placement import placement_for
+    from rerank.models.runtimes.torch.runtime import TorchRuntime
 
     return TorchRuntime(placement_for(way.precision))
 
@@ -150,7 +150,7 @@ def _openvino_ways(folder: ModelFolder) -> list[Way]:
 def _torch_ways() -> list[Way]:
     if not _installed("torch"):
         return []
-    from models.runtimes.torch.placement import precisions
+    from rerank.models.runtimes.torch.placement import precisions
 
     return [Way("torch", precision) for precision in precisions()]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from core.errors import ModelInvalid
-from models.folder import CONFIG_FILE, ModelFolder
+from rerank.core.errors import ModelInvalid
+from rerank.models.folder import CONFIG_FILE, ModelFolder
 
 Tensor = TypeVar("Tensor")
 """A tensor of whatever library reads the weights."""

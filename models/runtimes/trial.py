@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ModelInvalid
-from core.settings import Precision, Runtime
-from models.architectures.labels import LabelNetwork
-from models.architectures.pair import pair_network
-from models.architectures.text import BiEncoderNetwork
-from models.folder import ModelFolder
-from models.runtime import ModelRuntime
-from models.runtimes.sample import sample
-from models.tokenizer import TextTokenizer
+from rerank.core.errors import ModelInvalid
+from rerank.core.settings import Precision, Runtime
+from rerank.models.architectures.labels import LabelNetwork
+from rerank.models.architectures.pair import pair_network
+from rerank.models.architectures.text import BiEncoderNetwork
+from rerank.models.folder import ModelFolder
+from rerank.models.runtime import ModelRuntime
+from rerank.models.runtimes.sample import sample
+from rerank.models.tokenizer import TextTokenizer
 
 Answers = NDArray[Any]
 LARGEST_ERROR = 0.2

@@ -13,16 +13,16 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
 
-from core.errors import ModelInvalid
-from models.architectures.joint import JointReranker
-from models.catalog import DEFAULT, resolve
-from models.folder import ModelFolder
-from models.runtimes.torch.quiet import quiet
-from models.training.batches import CrossBatches, JointBatches, ListBatches
-from models.training.list_model import CrossScorer, JointScorer
-from models.training.lists import RankingList
-from models.training.options import Student
-from models.training.trainable import without_dropout
+from rerank.core.errors import ModelInvalid
+from rerank.models.architectures.joint import JointReranker
+from rerank.models.catalog import DEFAULT, resolve
+from rerank.models.folder import ModelFolder
+from rerank.models.runtimes.torch.quiet import quiet
+from rerank.models.training.batches import CrossBatches, JointBatches, ListBatches
+from rerank.models.training.list_model import CrossScorer, JointScorer
+from rerank.models.training.lists import RankingList
+from rerank.models.training.options import Student
+from rerank.models.training.trainable import without_dropout
 
 SERVED_TOKENS = 512
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from models.training.lists import RankingList
+from rerank.models.training.lists import RankingList
 
 Ids = NDArray[np.int32]
 

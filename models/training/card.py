@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.rerank_file import RERANK_FILE
-from models.training.report import TrainingReport
+from rerank.models.rerank_file import RERANK_FILE
+from rerank.models.training.report import TrainingReport
 
 CARD_FILE = "README.md"
 

@@ -7,7 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
-from models.training.ranks import first_goes_first
+from rerank.models.training.ranks import first_goes_first
 
 _NAME = re.compile(r"checkpoint-(\d+)")
 _WRITTEN_LAST = "trainer_state.json"

@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
-from models.training.encoder_model import TextEncoder
-from models.training.text_batches import TextBatches
-from models.training.trainable import Trainable
+from rerank.models.training.encoder_model import TextEncoder
+from rerank.models.training.text_batches import TextBatches
+from rerank.models.training.trainable import Trainable
 
 METRIC = "ndcg@10"
 _SCALE = 20.0

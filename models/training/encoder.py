@@ -8,32 +8,32 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from core.errors import ModelInvalid
-from models.catalog import DEFAULT, resolve
-from models.computing import REPRODUCIBLE
-from models.folder import ModelFolder
-from models.loading import load_encoder
-from models.training import contrast, regression
-from models.training.base import open_tokenizer
-from models.training.card import Card
-from models.training.contrast import ContrastModel
-from models.training.encoder_folder import save_encoder
-from models.training.encoder_model import TextEncoder, open_text_encoder
-from models.training.hub_data import HUB, local_data
-from models.training.length_groups import LengthGroups
-from models.training.lines import read_objects
-from models.training.lists import TrainingData
-from models.training.options import EncoderOptions
-from models.training.question_course import QuestionCourse
-from models.training.reading import CORPUS_FILES, read_training_data
-from models.training.recipe import Course, begin, conduct
-from models.training.regression import RegressionModel
-from models.training.report import TrainingReport
-from models.training.run import Examples
-from models.training.run_folder import RunFolder, run_key
-from models.training.text_batches import Side, TextBatches
-from models.training.translation_course import TranslationCourse
-from models.training.translations import Translations, files_of, read_translations
+from rerank.core.errors import ModelInvalid
+from rerank.models.catalog import DEFAULT, resolve
+from rerank.models.computing import REPRODUCIBLE
+from rerank.models.folder import ModelFolder
+from rerank.models.loading import load_encoder
+from rerank.models.training import contrast, regression
+from rerank.models.training.base import open_tokenizer
+from rerank.models.training.card import Card
+from rerank.models.training.contrast import ContrastModel
+from rerank.models.training.encoder_folder import save_encoder
+from rerank.models.training.encoder_model import TextEncoder, open_text_encoder
+from rerank.models.training.hub_data import HUB, local_data
+from rerank.models.training.length_groups import LengthGroups
+from rerank.models.training.lines import read_objects
+from rerank.models.training.lists import TrainingData
+from rerank.models.training.options import EncoderOptions
+from rerank.models.training.question_course import QuestionCourse
+from rerank.models.training.reading import CORPUS_FILES, read_training_data
+from rerank.models.training.recipe import Course, begin, conduct
+from rerank.models.training.regression import RegressionModel
+from rerank.models.training.report import TrainingReport
+from rerank.models.training.run import Examples
+from rerank.models.training.run_folder import RunFolder, run_key
+from rerank.models.training.text_batches import Side, TextBatches
+from rerank.models.training.translation_course import TranslationCourse
+from rerank.models.training.translations import Translations, files_of, read_translations
 
 QUESTION_RATE = 3e-5
 TRANSLATION_RATE = 2e-4

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from models.folder import ModelFolder
-from models.runtimes.torch.quiet import quiet
-from models.training.encoder_model import TextEncoder
+from rerank.models.folder import ModelFolder
+from rerank.models.runtimes.torch.quiet import quiet
+from rerank.models.training.encoder_model import TextEncoder
 
 _MODULES = (("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize"))
 _POOLING_KEYS = {"mean": "mean_tokens", "cls": "cls_token", "lasttoken": "lasttoken"}

@@ -10,14 +10,14 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModel
 
-from core.document import Vectors
-from core.errors import ModelInvalid
-from models.folder import ModelFolder
-from models.runtimes.torch.quiet import quiet
-from models.sentence_layout import Pooling
-from models.training.precision import autocast
-from models.training.text_batches import TextBatches
-from models.training.trainable import without_dropout
+from rerank.core.document import Vectors
+from rerank.core.errors import ModelInvalid
+from rerank.models.folder import ModelFolder
+from rerank.models.runtimes.torch.quiet import quiet
+from rerank.models.sentence_layout import Pooling
+from rerank.models.training.precision import autocast
+from rerank.models.training.text_batches import TextBatches
+from rerank.models.training.trainable import without_dropout
 
 _EVALUATED = 64
 WORDS = "word_embeddings"

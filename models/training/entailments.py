@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import TrainingDataError
-from models.training.lines import digest, read_objects, text_of
-from models.training.options import NliOptions
-from models.training.sentences import SentencePair
+from rerank.core.errors import TrainingDataError
+from rerank.models.training.lines import digest, read_objects, text_of
+from rerank.models.training.options import NliOptions
+from rerank.models.training.sentences import SentencePair
 
 THREE = ("contradiction", "entailment", "neutral")
 TWO = ("not_entailment", "entailment")

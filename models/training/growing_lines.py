@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import TrainingFailed
+from rerank.core.errors import TrainingFailed
 
 Row = Mapping[str, object]
 

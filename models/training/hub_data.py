@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from core.errors import TrainingDataError, TrainingFailed
-from models.training.options import Language
-from models.training.ranks import first_goes_first
+from rerank.core.errors import TrainingDataError, TrainingFailed
+from rerank.models.training.options import Language
+from rerank.models.training.ranks import first_goes_first
 
 PREFIX = "hf:"
 HUB = "hub"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import TrainingFailed
-from models.training.ranks import first_goes_first
+from rerank.core.errors import TrainingFailed
+from rerank.models.training.ranks import first_goes_first
 
 Parts = Callable[[int], Iterator[NDArray[Any]]]
 """From a number of rows that are there already to the others, some at a time."""

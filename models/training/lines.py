@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from core.errors import TrainingDataError
+from rerank.core.errors import TrainingDataError
 
 _GZIP = b"\x1f\x8b"
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
-from models.training.options import Loss
+from rerank.models.training.options import Loss
 
 TEACHER_SCALE = 12.0
 """Makes a bi-encoder's cosines as sharp as its own training did not: near the width of a trained model's logits."""

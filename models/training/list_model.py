@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.architectures.joint import JointReranker
-from models.training.list_loss import Lesson, list_loss
-from models.training.trainable import Trainable
+from rerank.models.architectures.joint import JointReranker
+from rerank.models.training.list_loss import Lesson, list_loss
+from rerank.models.training.trainable import Trainable
 
 HEAD_RATE = 30.0
 """A joint model's head moves this many times faster: it starts at zero, and the rest is nearly right already."""

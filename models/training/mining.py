@@ -15,17 +15,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import TrainingDataError
-from core.fusion import sigmoid
-from core.protocols import Encoder, Index
-from core.retrieval import Retrieval
-from core.search import Candidate
-from core.settings import Mode
-from models.training.growing_lines import GrowingLines, Row
-from models.training.lists import Judged, TrainingData
-from models.training.negatives import POSITIVES
-from models.training.options import ReportPreparation
-from models.training.scoring import ListTeacher
+from rerank.core.errors import TrainingDataError
+from rerank.core.fusion import sigmoid
+from rerank.core.protocols import Encoder, Index
+from rerank.core.retrieval import Retrieval
+from rerank.core.search import Candidate
+from rerank.core.settings import Mode
+from rerank.models.training.growing_lines import GrowingLines, Row
+from rerank.models.training.lists import Judged, TrainingData
+from rerank.models.training.negatives import POSITIVES
+from rerank.models.training.options import ReportPreparation
+from rerank.models.training.scoring import ListTeacher
 
 _AT_ONCE = 256
 _SEARCHES = 4

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import TrainingDataError
-from core.protocols import Encoder
-from models.training.lists import RankingList, TrainingData
+from rerank.core.errors import TrainingDataError
+from rerank.core.protocols import Encoder
+from rerank.models.training.lists import RankingList, TrainingData
 
 NEAREST = 60
 """Negatives are drawn from this many passages nearest to the query."""

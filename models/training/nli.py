@@ -8,20 +8,20 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ModelInvalid, TrainingDataError
-from models.catalog import DEFAULT, resolve
-from models.folder import ModelFolder
-from models.training.base import open_cross_encoder, open_tokenizer, save_cross_encoder
-from models.training.card import Card
-from models.training.entailments import EntailmentData, read_entailments
-from models.training.hub_data import HUB, local_data
-from models.training.length_groups import LengthGroups
-from models.training.options import NliOptions
-from models.training.pair_model import ClassModel, PairBatches
-from models.training.recipe import Course, begin, conduct
-from models.training.report import TrainingReport
-from models.training.run import Examples
-from models.training.run_folder import RunFolder, run_key
+from rerank.core.errors import ModelInvalid, TrainingDataError
+from rerank.models.catalog import DEFAULT, resolve
+from rerank.models.folder import ModelFolder
+from rerank.models.training.base import open_cross_encoder, open_tokenizer, save_cross_encoder
+from rerank.models.training.card import Card
+from rerank.models.training.entailments import EntailmentData, read_entailments
+from rerank.models.training.hub_data import HUB, local_data
+from rerank.models.training.length_groups import LengthGroups
+from rerank.models.training.options import NliOptions
+from rerank.models.training.pair_model import ClassModel, PairBatches
+from rerank.models.training.recipe import Course, begin, conduct
+from rerank.models.training.report import TrainingReport
+from rerank.models.training.run import Examples
+from rerank.models.training.run_folder import RunFolder, run_key
 
 METRIC = "macro_f1"
 _USE = (

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from core.errors import TrainingFailed
-from models.training.card import Card
-from models.training.plot import PLOT_FILE, draw
-from models.training.report import TrainingReport
-from models.training.run import RunOutcome
-from models.training.run_folder import RunFolder
+from rerank.core.errors import TrainingFailed
+from rerank.models.training.card import Card
+from rerank.models.training.plot import PLOT_FILE, draw
+from rerank.models.training.report import TrainingReport
+from rerank.models.training.run import RunOutcome
+from rerank.models.training.run_folder import RunFolder
 
 
 def write_outcome(

@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerBase
 
-from models.training.batches import padded
-from models.training.precision import autocast
-from models.training.sentences import SentencePair
-from models.training.trainable import Trainable
+from rerank.models.training.batches import padded
+from rerank.models.training.precision import autocast
+from rerank.models.training.sentences import SentencePair
+from rerank.models.training.trainable import Trainable
 
 _EVALUATED = 64
 

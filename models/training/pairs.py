@@ -6,25 +6,25 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from core.errors import TrainingDataError
-from models.computing import REPRODUCIBLE
-from models.loading import load_encoder
-from models.training.base import Base, open_base
-from models.training.batches import ListBatches
-from models.training.card import Card
-from models.training.hub_data import HUB, local_data
-from models.training.length_groups import LengthGroups
-from models.training.list_loss import Lesson
-from models.training.list_model import ListModel
-from models.training.lists import RankingList
-from models.training.negatives import complete_lists, cut
-from models.training.options import DistillOptions, PairsOptions
-from models.training.ranking_scores import METRIC, held_out_logits, log_odds, ranking_scores
-from models.training.reading import read_training_data
-from models.training.recipe import Course, begin, conduct
-from models.training.report import TrainingReport
-from models.training.run import Examples
-from models.training.run_folder import RunFolder, run_key
+from rerank.core.errors import TrainingDataError
+from rerank.models.computing import REPRODUCIBLE
+from rerank.models.loading import load_encoder
+from rerank.models.training.base import Base, open_base
+from rerank.models.training.batches import ListBatches
+from rerank.models.training.card import Card
+from rerank.models.training.hub_data import HUB, local_data
+from rerank.models.training.length_groups import LengthGroups
+from rerank.models.training.list_loss import Lesson
+from rerank.models.training.list_model import ListModel
+from rerank.models.training.lists import RankingList
+from rerank.models.training.negatives import complete_lists, cut
+from rerank.models.training.options import DistillOptions, PairsOptions
+from rerank.models.training.ranking_scores import METRIC, held_out_logits, log_odds, ranking_scores
+from rerank.models.training.reading import read_training_data
+from rerank.models.training.recipe import Course, begin, conduct
+from rerank.models.training.report import TrainingReport
+from rerank.models.training.run import Examples
+from rerank.models.training.run_folder import RunFolder, run_key
 
 QUERY_TOKENS = 64
 DEVELOPMENT_NEGATIVES = 9

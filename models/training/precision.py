@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from models.runtimes.torch.placement import best_placement
+from rerank.models.runtimes.torch.placement import best_placement
 
 
 def trains_in_bfloat16() -> bool:

@@ -6,12 +6,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.errors import TrainingDataError
-from models.training.contrast import HeldOutQuestions, Question, QuestionBatches
-from models.training.lists import TrainingData
-from models.training.negatives import POSITIVES
-from models.training.options import EncoderOptions
-from models.training.text_batches import Side, TextBatches, TextReader
+from rerank.core.errors import TrainingDataError
+from rerank.models.training.contrast import HeldOutQuestions, Question, QuestionBatches
+from rerank.models.training.lists import TrainingData
+from rerank.models.training.negatives import POSITIVES
+from rerank.models.training.options import EncoderOptions
+from rerank.models.training.text_batches import Side, TextBatches, TextReader
 
 HELD_OUT = 300
 """At most so many queries are measured on."""

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.training.batches import ListBatches
-from models.training.precision import autocast
+from rerank.models.training.batches import ListBatches
+from rerank.models.training.precision import autocast
 
 METRIC = "ndcg@10"
 _BATCH = 16

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from core.errors import CorpusError, TrainingDataError
-from core.judgments import Dataset, load_dataset
-from models.training.lines import digest, number_of, read_objects, text_of
-from models.training.lists import Judged, RankingList, TrainingData, joined
+from rerank.core.errors import CorpusError, TrainingDataError
+from rerank.core.judgments import Dataset, load_dataset
+from rerank.models.training.lines import digest, number_of, read_objects, text_of
+from rerank.models.training.lists import Judged, RankingList, TrainingData, joined
 
 CORPUS_FILES = ("corpus.jsonl", "corpus.jsonl.gz")
 _TRAIN = "train"

@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 from transformers import set_seed
 
-from models.training.card import Card
-from models.training.options import RunOptions
-from models.training.outcome import write_outcome
-from models.training.ranks import is_first, wait_for_all
-from models.training.report import TrainingReport
-from models.training.run import Examples, RunSettings, TrainingRun
-from models.training.run_folder import RunFolder
-from models.training.trainable import Trainable
+from rerank.models.training.card import Card
+from rerank.models.training.options import RunOptions
+from rerank.models.training.outcome import write_outcome
+from rerank.models.training.ranks import is_first, wait_for_all
+from rerank.models.training.report import TrainingReport
+from rerank.models.training.run import Examples, RunSettings, TrainingRun
+from rerank.models.training.run_folder import RunFolder
+from rerank.models.training.trainable import Trainable
 
 Measure = Callable[[], Mapping[str, float]]
 

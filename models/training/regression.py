@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.training.encoder_model import WORDS, TextEncoder
-from models.training.text_batches import TextBatches
-from models.training.trainable import Trainable
-from models.training.translations import Translation
+from rerank.models.training.encoder_model import WORDS, TextEncoder
+from rerank.models.training.text_batches import TextBatches
+from rerank.models.training.trainable import Trainable
+from rerank.models.training.translations import Translation
 
 METRIC = "cosine"
 _SCALE = 20.0

@@ -16,14 +16,14 @@ from torch.utils.data import Sampler
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
 
-from core.errors import TrainingFailed
-from models.runtimes.torch.quiet import quiet
-from models.training.checkpoints import last_checkpoint
-from models.training.interrupt import Interrupt
-from models.training.length_groups import Places
-from models.training.options import ReportProgress, RunOptions
-from models.training.precision import trains_in_bfloat16
-from models.training.trainable import Trainable
+from rerank.core.errors import TrainingFailed
+from rerank.models.runtimes.torch.quiet import quiet
+from rerank.models.training.checkpoints import last_checkpoint
+from rerank.models.training.interrupt import Interrupt
+from rerank.models.training.length_groups import Places
+from rerank.models.training.options import ReportProgress, RunOptions
+from rerank.models.training.precision import trains_in_bfloat16
+from rerank.models.training.trainable import Trainable
 
 _OF_A_FILE = re.compile(r"PytorchStream(Writer|Reader)|inline_container|failed writing|unexpected pos")
 

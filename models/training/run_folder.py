@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from core.errors import TrainingFailed
-from models.training.options import RunOptions
-from models.training.ranks import first_goes_first
-from models.training.report import TrainingReport
+from rerank.core.errors import TrainingFailed
+from rerank.models.training.options import RunOptions
+from rerank.models.training.ranks import first_goes_first
+from rerank.models.training.report import TrainingReport
 
 METRICS_FILE = "metrics.json"
 CHECKPOINTS = "checkpoints"

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.catalog import resolve
-from models.computing import REPRODUCIBLE
-from models.loading import load_encoder, load_ranking_model
-from models.training.kept_array import kept_array
-from models.training.list_loss import TEACHER_SCALE
-from models.training.lists import RankingList
-from models.training.options import ReportPreparation
+from rerank.models.catalog import resolve
+from rerank.models.computing import REPRODUCIBLE
+from rerank.models.loading import load_encoder, load_ranking_model
+from rerank.models.training.kept_array import kept_array
+from rerank.models.training.list_loss import TEACHER_SCALE
+from rerank.models.training.lists import RankingList
+from rerank.models.training.options import ReportPreparation
 
 _SCORES_FILE = "scores.f32"
 Score = Callable[[str, Sequence[str]], NDArray[np.float32]]

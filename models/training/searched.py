@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from core.errors import TrainingDataError
-from models.training.growing_lines import GrowingLines, Row
-from models.training.options import ReportPreparation
+from rerank.core.errors import TrainingDataError
+from rerank.models.training.growing_lines import GrowingLines, Row
+from rerank.models.training.options import ReportPreparation
 
 FEWEST = 2
 """A list of one passage has no order."""

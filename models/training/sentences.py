@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import TrainingDataError
-from models.training.lines import digest, number_of, read_objects, text_of
-from models.training.options import Language
+from rerank.core.errors import TrainingDataError
+from rerank.models.training.lines import digest, number_of, read_objects, text_of
+from rerank.models.training.options import Language
 
 HIGHEST_SCORE = 5.0
 PARTS = ("train", "dev", "test")

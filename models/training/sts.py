@@ -7,24 +7,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.errors import TrainingDataError
-from core.fusion import sigmoid
-from models.training.base import Base, open_base
-from models.training.batches import ListBatches
-from models.training.card import Card
-from models.training.correlation import pearson, spearman
-from models.training.hub_data import HUB, local_data
-from models.training.length_groups import LengthGroups
-from models.training.list_loss import Lesson
-from models.training.list_model import ListModel
-from models.training.lists import RankingList
-from models.training.options import StsOptions
-from models.training.ranking_scores import held_out_logits, log_odds
-from models.training.recipe import Course, begin, conduct
-from models.training.report import TrainingReport
-from models.training.run import Examples
-from models.training.run_folder import RunFolder, run_key
-from models.training.sentences import SentenceData, SentencePair, read_sentence_data
+from rerank.core.errors import TrainingDataError
+from rerank.core.fusion import sigmoid
+from rerank.models.training.base import Base, open_base
+from rerank.models.training.batches import ListBatches
+from rerank.models.training.card import Card
+from rerank.models.training.correlation import pearson, spearman
+from rerank.models.training.hub_data import HUB, local_data
+from rerank.models.training.length_groups import LengthGroups
+from rerank.models.training.list_loss import Lesson
+from rerank.models.training.list_model import ListModel
+from rerank.models.training.lists import RankingList
+from rerank.models.training.options import StsOptions
+from rerank.models.training.ranking_scores import held_out_logits, log_odds
+from rerank.models.training.recipe import Course, begin, conduct
+from rerank.models.training.report import TrainingReport
+from rerank.models.training.run import Examples
+from rerank.models.training.run_folder import RunFolder, run_key
+from rerank.models.training.sentences import SentenceData, SentencePair, read_sentence_data
 
 METRIC = "spearman"
 _USE = (

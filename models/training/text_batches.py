@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from models.training.batches import Ids, padded
+from rerank.models.training.batches import Ids, padded
 
 Side = Literal["query", "document"]
 _READ_AT_ONCE = 20_000

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from core.errors import TrainingDataError
-from core.protocols import Encoder
-from models.training.kept_array import kept_array
-from models.training.options import EncoderOptions, ReportPreparation
-from models.training.regression import HeldOutTranslations, Placed, PlacedBatches, Targets
-from models.training.text_batches import TextReader
-from models.training.translations import Translation, Translations, joined
+from rerank.core.errors import TrainingDataError
+from rerank.core.protocols import Encoder
+from rerank.models.training.kept_array import kept_array
+from rerank.models.training.options import EncoderOptions, ReportPreparation
+from rerank.models.training.regression import HeldOutTranslations, Placed, PlacedBatches, Targets
+from rerank.models.training.text_batches import TextReader
+from rerank.models.training.translations import Translation, Translations, joined
 
 HELD_OUT = 1000
 """At most so many texts are measured on."""

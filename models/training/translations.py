@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import TrainingDataError
-from models.training.lines import digest, read_objects, text_of
+from rerank.core.errors import TrainingDataError
+from rerank.models.training.lines import digest, read_objects, text_of
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pydantic import BaseModel, RootModel
 
-from service.dialects.cohere import CohereAnswer, CohereBody
-from service.dialects.elasticsearch import HuggingFaceAnswer, HuggingFaceBody, InferenceAnswer, InferenceBody
-from service.dialects.infinity import InfinityAnswer, InfinityBody
-from service.dialects.mixedbread import MixedbreadAnswer, MixedbreadBody
-from service.dialects.nim import NimAnswer, NimBody
-from service.dialects.opensearch import TextSimilarityAnswer, TextSimilarityBody
-from service.dialects.tei import TeiAnswer, TeiBody
-from service.dialects.voyage import VoyageAnswer, VoyageBody
-from service.dialects.weaviate import WeaviateAnswer, WeaviateBody
+from rerank.service.dialects.cohere import CohereAnswer, CohereBody
+from rerank.service.dialects.elasticsearch import HuggingFaceAnswer, HuggingFaceBody, InferenceAnswer, InferenceBody
+from rerank.service.dialects.infinity import InfinityAnswer, InfinityBody
+from rerank.service.dialects.mixedbread import MixedbreadAnswer, MixedbreadBody
+from rerank.service.dialects.nim import NimAnswer, NimBody
+from rerank.service.dialects.opensearch import TextSimilarityAnswer, TextSimilarityBody
+from rerank.service.dialects.tei import TeiAnswer, TeiBody
+from rerank.service.dialects.voyage import VoyageAnswer, VoyageBody
+from rerank.service.dialects.weaviate import WeaviateAnswer, WeaviateBody
 
 BODIES: tuple[type[BaseModel], ...] = (
     CohereBody,

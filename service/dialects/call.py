@@ -8,13 +8,13 @@ from typing import Protocol
 
 from pydantic import BaseModel, Field, field_validator
 
-from core.errors import RerankError
-from core.long_texts import BEST_WINDOW, ReadingLimits
-from core.search import check_query
-from service.body import check_unicode
-from service.dialects.ranking import TextRanking
-from service.requests import MAX_TIMEOUT_MS
-from service.strict import Strict
+from rerank.core.errors import RerankError
+from rerank.core.long_texts import BEST_WINDOW, ReadingLimits
+from rerank.core.search import check_query
+from rerank.service.body import check_unicode
+from rerank.service.dialects.ranking import TextRanking
+from rerank.service.requests import MAX_TIMEOUT_MS
+from rerank.service.strict import Strict
 
 
 @dataclass(frozen=True)

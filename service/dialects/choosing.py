@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.dialects import mixedbread, voyage
-from service.dialects.call import Dialect
-from service.dialects.cohere import COHERE
-from service.dialects.elasticsearch import HUGGING_FACE, INFERENCE
-from service.dialects.infinity import INFINITY
-from service.dialects.nim import NIM
-from service.dialects.opensearch import TEXT_SIMILARITY
-from service.dialects.tei import TEI
-from service.dialects.weaviate import WEAVIATE
+from rerank.service.dialects import mixedbread, voyage
+from rerank.service.dialects.call import Dialect
+from rerank.service.dialects.cohere import COHERE
+from rerank.service.dialects.elasticsearch import HUGGING_FACE, INFERENCE
+from rerank.service.dialects.infinity import INFINITY
+from rerank.service.dialects.nim import NIM
+from rerank.service.dialects.opensearch import TEXT_SIMILARITY
+from rerank.service.dialects.tei import TEI
+from rerank.service.dialects.weaviate import WEAVIATE
 
 ROOT_PATH = "/"
 """Text-embeddings-inference's; in front of an OpenSearch it is the server's."""

@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from core.errors import InvalidRequest
-from core.long_texts import BEST_WINDOW, Excess, ReadingLimits
-from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
-from service.dialects.ranking import TextRanking
-from service.requests import MAX_DOCUMENTS
-from service.strict import Strict
+from rerank.core.errors import InvalidRequest
+from rerank.core.long_texts import BEST_WINDOW, Excess, ReadingLimits
+from rerank.service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
+from rerank.service.dialects.ranking import TextRanking
+from rerank.service.requests import MAX_DOCUMENTS
+from rerank.service.strict import Strict
 
 DOCUMENTS_A_SEARCH_UNIT = 100
 """How Cohere counts: one unit is a query with up to a hundred documents."""

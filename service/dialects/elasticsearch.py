@@ -12,11 +12,11 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, RootModel
 
-from core.errors import InvalidRequest
-from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
-from service.dialects.ranking import TextRanking
-from service.requests import MAX_DOCUMENTS, MAX_TIMEOUT_MS
-from service.strict import Strict
+from rerank.core.errors import InvalidRequest
+from rerank.service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
+from rerank.service.dialects.ranking import TextRanking
+from rerank.service.requests import MAX_DOCUMENTS, MAX_TIMEOUT_MS
+from rerank.service.strict import Strict
 
 PRODUCT = {"X-Elastic-Product": "Elasticsearch"}
 """Elasticsearch's clients refuse an answer without it."""

@@ -11,11 +11,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
-from service.dialects.cohere import usage
-from service.dialects.ranking import TextRanking
-from service.requests import MAX_DOCUMENTS
-from service.strict import Strict
+from rerank.service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
+from rerank.service.dialects.cohere import usage
+from rerank.service.dialects.ranking import TextRanking
+from rerank.service.requests import MAX_DOCUMENTS
+from rerank.service.strict import Strict
 
 _UNSPECIFIED = "default/not-specified"
 """What infinity's client calls the model when it is told none."""

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
-from service.dialects.cohere import document_texts, usage
-from service.dialects.ranking import TextRanking
-from service.requests import MAX_DOCUMENTS
-from service.strict import Strict
+from rerank.service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
+from rerank.service.dialects.cohere import document_texts, usage
+from rerank.service.dialects.ranking import TextRanking
+from rerank.service.requests import MAX_DOCUMENTS
+from rerank.service.strict import Strict
 
 OWN_KEYS = frozenset({"model", "top_k", "return_input", "rank_fields"})
 """What tells it from Elasticsearch's inference API, which has none of them."""

@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.long_texts import Excess, ReadingLimits
-from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
-from service.dialects.cohere import usage
-from service.dialects.ranking import TextRanking
-from service.requests import MAX_DOCUMENTS
-from service.strict import Strict
+from rerank.core.long_texts import Excess, ReadingLimits
+from rerank.service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
+from rerank.service.dialects.cohere import usage
+from rerank.service.dialects.ranking import TextRanking
+from rerank.service.requests import MAX_DOCUMENTS
+from rerank.service.strict import Strict
 
 
 class NimText(Strict):

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
-from service.dialects.ranking import TextRanking
-from service.requests import MAX_DOCUMENTS
-from service.strict import Strict
+from rerank.service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
+from rerank.service.dialects.ranking import TextRanking
+from rerank.service.requests import MAX_DOCUMENTS
+from rerank.service.strict import Strict
 
 
 class TextSimilarityBody(DialectBody):

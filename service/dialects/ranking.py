@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.calibration import Calibration, probabilities
-from core.long_texts import ReadingLimits, score_texts
-from core.protocols import RerankScores
-from core.ranking import RankingModel
-from core.search import Reason, RerankReport
-from core.wait import FOREVER, Wait
-from service.dialects.written_scores import falling
+from rerank.core.calibration import Calibration, probabilities
+from rerank.core.long_texts import ReadingLimits, score_texts
+from rerank.core.protocols import RerankScores
+from rerank.core.ranking import RankingModel
+from rerank.core.search import Reason, RerankReport
+from rerank.core.wait import FOREVER, Wait
+from rerank.service.dialects.written_scores import falling
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, jsonify, request
 
-from core.errors import RerankError
-from core.wait import Wait
-from service.body import read_object, validated
-from service.client import client_of
-from service.components import Components
-from service.dialects.call import Address, Dialect
-from service.dialects.choosing import (
+from rerank.core.errors import RerankError
+from rerank.core.wait import Wait
+from rerank.service.body import read_object, validated
+from rerank.service.client import client_of
+from rerank.service.components import Components
+from rerank.service.dialects.call import Address, Dialect
+from rerank.service.dialects.choosing import (
     HUGGING_FACE_PATH,
     INFERENCE_PATH,
     NIM_PATH,
@@ -22,11 +22,11 @@ from service.dialects.choosing import (
     TEXT_SIMILARITY_PATH,
     dialect_of,
 )
-from service.dialects.ranking import TextRanking, rank_texts
-from service.dialects.vllm_score import ScoreBody, score_pairs
-from service.errors import refusal
-from service.headers import rerank_headers
-from service.metrics import Metrics
+from rerank.service.dialects.ranking import TextRanking, rank_texts
+from rerank.service.dialects.vllm_score import ScoreBody, score_pairs
+from rerank.service.errors import refusal
+from rerank.service.headers import rerank_headers
+from rerank.service.metrics import Metrics
 
 RERANK_PATHS = (
     "/rerank",

@@ -11,12 +11,12 @@ from typing import Literal
 
 from pydantic import Field, RootModel
 
-from core.errors import EmptyRequest, InvalidInput, ModelError, ModelOverloaded, ModelUnavailable
-from core.long_texts import Excess, ReadingLimits
-from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
-from service.dialects.ranking import TextRanking
-from service.requests import MAX_DOCUMENTS
-from service.strict import Strict
+from rerank.core.errors import EmptyRequest, InvalidInput, ModelError, ModelOverloaded, ModelUnavailable
+from rerank.core.long_texts import Excess, ReadingLimits
+from rerank.service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
+from rerank.service.dialects.ranking import TextRanking
+from rerank.service.requests import MAX_DOCUMENTS
+from rerank.service.strict import Strict
 
 STATUSES = {
     InvalidInput: 422,

@@ -9,16 +9,16 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from core.errors import InvalidRequest
-from core.long_texts import BEST_WINDOW, Excess, ReadingLimits
-from core.protocols import Cancellation
-from core.ranking import RankingModel
-from core.search import check_query
-from core.wait import Wait
-from service.body import check_unicode
-from service.dialects.ranking import TextRanking, rank_texts
-from service.requests import MAX_DOCUMENTS, MAX_TIMEOUT_MS
-from service.strict import Strict
+from rerank.core.errors import InvalidRequest
+from rerank.core.long_texts import BEST_WINDOW, Excess, ReadingLimits
+from rerank.core.protocols import Cancellation
+from rerank.core.ranking import RankingModel
+from rerank.core.search import check_query
+from rerank.core.wait import Wait
+from rerank.service.body import check_unicode
+from rerank.service.dialects.ranking import TextRanking, rank_texts
+from rerank.service.requests import MAX_DOCUMENTS, MAX_TIMEOUT_MS
+from rerank.service.strict import Strict
 
 
 def _listed(value: object) -> object:

@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.long_texts import BEST_WINDOW, Excess, ReadingLimits
-from service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
-from service.dialects.ranking import TextRanking
-from service.requests import MAX_DOCUMENTS
-from service.strict import Strict
+from rerank.core.long_texts import BEST_WINDOW, Excess, ReadingLimits
+from rerank.service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
+from rerank.service.dialects.ranking import TextRanking
+from rerank.service.requests import MAX_DOCUMENTS
+from rerank.service.strict import Strict
 
 OWN_KEYS = frozenset({"top_k", "truncation"})
 """What tells it from Cohere's."""

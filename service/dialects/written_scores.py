@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from core.search import SCORE_DECIMALS
+from rerank.core.search import SCORE_DECIMALS
 
 _UNIT = 10**SCORE_DECIMALS
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
-from core.errors import SettingError
-from core.settings import masked_location
+from rerank.core.errors import SettingError
+from rerank.core.settings import masked_location
 
 _DEFAULT_PORTS = {"http": 9200, "https": 443}
 

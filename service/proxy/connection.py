@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from core.errors import StoreError, StoreTimeout, StoreUnavailable
-from service.client import Client
-from service.proxy.response_head import ResponseHead, ResponseParser
+from rerank.core.errors import StoreError, StoreTimeout, StoreUnavailable
+from rerank.service.client import Client
+from rerank.service.proxy.response_head import ResponseHead, ResponseParser
 
 PIECE_BYTES = 64 * 1024
 """Below what malloc maps anew for each buffer."""

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from service.proxy.search.breaker import BreakerState
-from service.proxy.search.composing import Outcome
-from service.proxy.search.shadow import Difference
+from rerank.service.proxy.search.breaker import BreakerState
+from rerank.service.proxy.search.composing import Outcome
+from rerank.service.proxy.search.shadow import Difference
 
 _OVERLAPS = tuple(i / 10 for i in range(11))
 _CORRELATIONS = (-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)

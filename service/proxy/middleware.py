@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from core.errors import RequestCancelled, RerankError
-from service.auth import Keys
-from service.errors import HttpError, refusal_of
-from service.proxy.connection import ClientGone
-from service.proxy.headers import of_answer
-from service.proxy.request import SMALL_BYTES, ClientRequest
-from service.proxy.search.searches import Searches
-from service.proxy.shadowed import Shadowed
-from service.proxy.upstream import Answer, Upstream
+from rerank.core.errors import RequestCancelled, RerankError
+from rerank.service.auth import Keys
+from rerank.service.errors import HttpError, refusal_of
+from rerank.service.proxy.connection import ClientGone
+from rerank.service.proxy.headers import of_answer
+from rerank.service.proxy.request import SMALL_BYTES, ClientRequest
+from rerank.service.proxy.search.searches import Searches
+from rerank.service.proxy.shadowed import Shadowed
+from rerank.service.proxy.upstream import Answer, Upstream
 
 _log = logging.getLogger(__name__)
 

@@ -6,24 +6,24 @@ from collections.abc import Sequence
 
 from flask import Flask
 
-from core.settings import Settings
-from service.auth import Keys
-from service.components import Components, LoadedRankingModels
-from service.metrics import Metrics
-from service.proxy.address import Address
-from service.proxy.measures import ProxyMeasures
-from service.proxy.middleware import Proxy
-from service.proxy.search.breaker import Breaker
-from service.proxy.search.call import SearchCall
-from service.proxy.search.kept import KeptRankings
-from service.proxy.search.planning import Planner
-from service.proxy.search.reranking import SearchReranking
-from service.proxy.search.searches import Searches
-from service.proxy.search.server import Server
-from service.proxy.search.shadow import Shadow
-from service.proxy.search.text_fields import TextFields
-from service.proxy.shadowed import Shadowed
-from service.proxy.upstream import Upstream
+from rerank.core.settings import Settings
+from rerank.service.auth import Keys
+from rerank.service.components import Components, LoadedRankingModels
+from rerank.service.metrics import Metrics
+from rerank.service.proxy.address import Address
+from rerank.service.proxy.measures import ProxyMeasures
+from rerank.service.proxy.middleware import Proxy
+from rerank.service.proxy.search.breaker import Breaker
+from rerank.service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.kept import KeptRankings
+from rerank.service.proxy.search.planning import Planner
+from rerank.service.proxy.search.reranking import SearchReranking
+from rerank.service.proxy.search.searches import Searches
+from rerank.service.proxy.search.server import Server
+from rerank.service.proxy.search.shadow import Shadow
+from rerank.service.proxy.search.text_fields import TextFields
+from rerank.service.proxy.shadowed import Shadowed
+from rerank.service.proxy.upstream import Upstream
 
 
 def mount(app: Flask, components: Components, metrics: Metrics, breaker: Breaker) -> None:

@@ -11,10 +11,10 @@ from typing import Any, BinaryIO
 from urllib.parse import quote, unquote
 from wsgiref.types import WSGIEnvironment
 
-from core.errors import InvalidRequest
-from service.proxy.address import Address
-from service.proxy.connection import ClientGone, Exchange
-from service.proxy.headers import is_safe, of_request
+from rerank.core.errors import InvalidRequest
+from rerank.service.proxy.address import Address
+from rerank.service.proxy.connection import ClientGone, Exchange
+from rerank.service.proxy.headers import is_safe, of_request
 
 SMALL_BYTES = 64 * 1024
 """Bodies up to it are sent in one piece with their head."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from httptools import HttpResponseParser
 from httptools.parser.errors import HttpParserError, HttpParserUpgrade
 
-from core.errors import StoreAnswerInvalid
-from service.proxy.headers import Headers
+from rerank.core.errors import StoreAnswerInvalid
+from rerank.service.proxy.headers import Headers
 
 MAX_HEAD_BYTES = 256 * 1024
 

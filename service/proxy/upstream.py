@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from core.errors import StoreAnswerInvalid, StoreUnavailable
-from service.proxy.address import Address
-from service.proxy.connection import Connection, Exchange
-from service.proxy.response_head import ResponseHead
+from rerank.core.errors import StoreAnswerInvalid, StoreUnavailable
+from rerank.service.proxy.address import Address
+from rerank.service.proxy.connection import Connection, Exchange
+from rerank.service.proxy.response_head import ResponseHead
 
 CONNECT_SECONDS = 5.0
 IDLE_CONNECTIONS = 64

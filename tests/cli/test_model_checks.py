@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from cli.model_checks import unread
-from core.document import Document
-from core.indexing import Indexer
-from core.protocols import Index, IndexSpec
+from rerank.cli.model_checks import unread
+from rerank.core.document import Document
+from rerank.core.indexing import Indexer
+from rerank.core.protocols import Index, IndexSpec
 from tests.fakes import FakeEncoder
 from tests.memory_store import InMemoryStore
 from tests.models.test_language import TEXTS

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from models.architectures.joint import JointReranker
-from models.catalog import DEFAULT, resolve
-from models.rerank_file import RERANK_FILE
+from rerank.models.architectures.joint import JointReranker
+from rerank.models.catalog import DEFAULT, resolve
+from rerank.models.rerank_file import RERANK_FILE
 from tests.cli.runner import Called, CommandLine
 from tests.models import tiny
 

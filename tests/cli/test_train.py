@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from models.training.encoder import train_encoder
-from models.training.options import EncoderOptions
+from rerank.models.training.encoder import train_encoder
+from rerank.models.training.options import EncoderOptions
 from tests.cli.runner import ROOT, CommandLine
 from tests.models import tiny
 from tests.models.training import judgments

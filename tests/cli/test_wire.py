@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.errors import SettingError, StoreError
-from index.opensearch.wiring import Request, Wiring, elasticsearch_requests
-from index.opensearch.wiring_up import wire_up
+from rerank.core.errors import SettingError, StoreError
+from rerank.index.opensearch.wiring import Request, Wiring, elasticsearch_requests
+from rerank.index.opensearch.wiring_up import wire_up
 from tests.cli.runner import CommandLine
 from tests.clients.process import KEY
 from tests.ml_commons import DEFAULT_TRUSTED, PRIVATE, TRUSTED, MlCommons, Refused, read, serving, similarities

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from core.settings import Settings
-from service.server import serve
+from rerank.core.settings import Settings
+from rerank.service.server import serve
 from tests.service.process import announce
 from tests.service.served import components
 

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.bound_filter import bind
-from core.document import Document, EncodedDocument, MetadataValue, Passage, RejectedDocument
-from core.errors import EncoderMismatch, IndexConflict, IndexNotFound, InvalidIndexName
-from core.filters import Filter, parse_filter
-from core.metadata import MetadataSchema
-from core.protocols import Index, IndexInfo, IndexSpec, Store
+from rerank.core.bound_filter import bind
+from rerank.core.document import Document, EncodedDocument, MetadataValue, Passage, RejectedDocument
+from rerank.core.errors import EncoderMismatch, IndexConflict, IndexNotFound, InvalidIndexName
+from rerank.core.filters import Filter, parse_filter
+from rerank.core.metadata import MetadataSchema
+from rerank.core.protocols import Index, IndexInfo, IndexSpec, Store
 from tests.fakes import FakeEncoder
 from tests.reference_filter import lets_through
 

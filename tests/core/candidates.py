@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.document import Passage
-from core.search import Candidate
+from rerank.core.document import Passage
+from rerank.core.search import Candidate
 
 
 def candidate(rank: int, *, score: float = 0.0, cosine: float | None = None, text: float | None = None) -> Candidate:

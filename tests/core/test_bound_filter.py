@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.bound_filter import (
+from rerank.core.bound_filter import (
     BoundBool,
     BoundExists,
     BoundFilter,
@@ -19,10 +19,10 @@ from core.bound_filter import (
     bind,
     epoch_millis_of,
 )
-from core.document import Scalar
-from core.errors import InvalidFilter
-from core.filters import Bool, Exists, Filter, Prefix, Range, Terms
-from core.metadata import FieldType, MetadataSchema
+from rerank.core.document import Scalar
+from rerank.core.errors import InvalidFilter
+from rerank.core.filters import Bool, Exists, Filter, Prefix, Range, Terms
+from rerank.core.metadata import FieldType, MetadataSchema
 
 STRING, NUMBER, BOOLEAN, DATE = FieldType.STRING, FieldType.NUMBER, FieldType.BOOLEAN, FieldType.DATE
 SCHEMA = MetadataSchema({"s": STRING, "n": NUMBER, "b": BOOLEAN, "d": DATE})

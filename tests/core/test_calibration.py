@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.calibration import UNCALIBRATED, Calibration, QueryEvidence, probabilities, query_evidence
-from core.features import FirstStageFeatures
+from rerank.core.calibration import UNCALIBRATED, Calibration, QueryEvidence, probabilities, query_evidence
+from rerank.core.features import FirstStageFeatures
 from tests.core.candidates import by_score, candidate
 
 calibrations = st.builds(

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from core.cascade import CascadeReranker, FirstStageReader
-from core.errors import ModelError, ModelOverloaded
-from core.features import FirstStageFeatures
-from core.fusion import DEFAULT_FUSION, ScoreFusion
-from core.protocols import Cancellation, RerankScores
-from core.ranking import FastModel, RankingModel, rerank
-from core.search import Candidate, Reason
+from rerank.core.cascade import CascadeReranker, FirstStageReader
+from rerank.core.errors import ModelError, ModelOverloaded
+from rerank.core.features import FirstStageFeatures
+from rerank.core.fusion import DEFAULT_FUSION, ScoreFusion
+from rerank.core.protocols import Cancellation, RerankScores
+from rerank.core.ranking import FastModel, RankingModel, rerank
+from rerank.core.search import Candidate, Reason
 from tests.core.candidates import by_score, candidate
 
 QUERY = "what is a cat"

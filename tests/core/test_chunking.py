@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.chunking import RULES, Chunker
-from core.document import Document, Passage, headed
-from core.errors import SettingError
+from rerank.core.chunking import RULES, Chunker
+from rerank.core.document import Document, Passage, headed
+from rerank.core.errors import SettingError
 from tests.fakes import FakeEncoder
 
 WINDOW = 16

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from core.comparison import Comparison, compare
-from core.document import Document
-from core.evaluation import EvaluationOptions
-from core.fusion import CROSS_ENCODER_ALONE
-from core.indexing import Indexer
-from core.intervals import paired_difference
-from core.judging import JudgingOptions, judged_candidates
-from core.judgments import Dataset, JudgedQuery
-from core.protocols import Cancellation, IndexSpec, RerankScores
-from core.ranking import RankingModel
-from core.searching import SearchPipeline
+from rerank.core.comparison import Comparison, compare
+from rerank.core.document import Document
+from rerank.core.evaluation import EvaluationOptions
+from rerank.core.fusion import CROSS_ENCODER_ALONE
+from rerank.core.indexing import Indexer
+from rerank.core.intervals import paired_difference
+from rerank.core.judging import JudgingOptions, judged_candidates
+from rerank.core.judgments import Dataset, JudgedQuery
+from rerank.core.protocols import Cancellation, IndexSpec, RerankScores
+from rerank.core.ranking import RankingModel
+from rerank.core.searching import SearchPipeline
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
 from tests.memory_store import InMemoryStore
 

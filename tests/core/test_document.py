@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.document import Document, MetadataValue, Passage, headed
+from rerank.core.document import Document, MetadataValue, Passage, headed
 
 DOCUMENT = Document("a", "text", "title", {"n": 1, "s": "x"})
 METADATA: st.SearchStrategy[dict[str, MetadataValue]] = st.dictionaries(

@@ -5,12 +5,12 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from core.document import Passage
-from core.early_stop import EarlyStop, StoppingReranker
-from core.features import FirstStageFeatures
-from core.fusion import DEFAULT_FUSION
-from core.ranking import RankingModel, rerank
-from core.search import Candidate, Reason
+from rerank.core.document import Passage
+from rerank.core.early_stop import EarlyStop, StoppingReranker
+from rerank.core.features import FirstStageFeatures
+from rerank.core.fusion import DEFAULT_FUSION
+from rerank.core.ranking import RankingModel, rerank
+from rerank.core.search import Candidate, Reason
 from tests.fakes import FakeReranker
 
 N = 100

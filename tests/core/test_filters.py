@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import InvalidFilter
-from core.filters import MAX_CLAUSES, MAX_DEPTH, Bool, Exists, Filter, Prefix, Range, Terms, parse_filter
+from rerank.core.errors import InvalidFilter
+from rerank.core.filters import MAX_CLAUSES, MAX_DEPTH, Bool, Exists, Filter, Prefix, Range, Terms, parse_filter
 
 EXISTS: dict[str, object] = {"exists": {"field": "metadata.a"}}
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.features import Feature, FirstStageFeatures, logit_rank, standardised
-from core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion
-from core.search import Candidate
+from rerank.core.features import Feature, FirstStageFeatures, logit_rank, standardised
+from rerank.core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion
+from rerank.core.search import Candidate
 from tests.core.candidates import by_score, candidate
 
 FEATURES: tuple[Feature, ...] = ("logit_rank", "first_stage", "cosine", "text_score", "vector_rank", "text_rank")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.chunking import Chunker
-from core.document import Document, Passage, RejectedDocument
-from core.errors import CorpusError, EncoderMismatch
-from core.indexing import AddOutcome, Indexer, checked
-from core.protocols import Index, IndexSpec
+from rerank.core.chunking import Chunker
+from rerank.core.document import Document, Passage, RejectedDocument
+from rerank.core.errors import CorpusError, EncoderMismatch
+from rerank.core.indexing import AddOutcome, Indexer, checked
+from rerank.core.protocols import Index, IndexSpec
 from tests.fakes import FakeEncoder
 from tests.memory_store import InMemoryStore
 

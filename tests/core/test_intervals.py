@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from core.intervals import mean_difference_over_sets, paired_difference
+from rerank.core.intervals import mean_difference_over_sets, paired_difference
 
 
 def drawn(seed: int, queries: int, shift: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import InvalidRequest
-from core.long_texts import BEST_WINDOW, Excess, ReadingLimits, score_texts
-from core.wait import Wait
+from rerank.core.errors import InvalidRequest
+from rerank.core.long_texts import BEST_WINDOW, Excess, ReadingLimits, score_texts
+from rerank.core.wait import Wait
 from tests.fakes import FakeReranker, words
 
 QUERY = "green tea"

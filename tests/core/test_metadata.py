@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.document import MetadataValue
-from core.errors import MetadataError
-from core.metadata import FieldType, MetadataSchema, clean_metadata, parse_date, values_of
+from rerank.core.document import MetadataValue
+from rerank.core.errors import MetadataError
+from rerank.core.metadata import FieldType, MetadataSchema, clean_metadata, parse_date, values_of
 
 
 def test_good_values_are_kept_and_empty_ones_left_out() -> None:

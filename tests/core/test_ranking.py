@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from core.calibration import Calibration, QueryEvidence
-from core.fusion import CROSS_ENCODER_ALONE, ScoreFusion
-from core.protocols import Cancellation, RerankScores
-from core.ranking import RankingModel, above, rerank
-from core.search import Candidate, Reason
+from rerank.core.calibration import Calibration, QueryEvidence
+from rerank.core.fusion import CROSS_ENCODER_ALONE, ScoreFusion
+from rerank.core.protocols import Cancellation, RerankScores
+from rerank.core.ranking import RankingModel, above, rerank
+from rerank.core.search import Candidate, Reason
 from tests.core.candidates import by_score, candidate
 from tests.fakes import FakeReranker
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.document import Passage
-from core.errors import StoreError
-from core.filters import Filter
-from core.protocols import EncoderIdentity, IndexSpec, PassageMatch
-from core.retrieval import Retrieval
+from rerank.core.document import Passage
+from rerank.core.errors import StoreError
+from rerank.core.filters import Filter
+from rerank.core.protocols import EncoderIdentity, IndexSpec, PassageMatch
+from rerank.core.retrieval import Retrieval
 from tests.memory_store import InMemoryIndex
 
 VECTOR = np.ones(4, dtype=np.float32)

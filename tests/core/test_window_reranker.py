@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from core.errors import RequestCancelled
-from core.window_reranker import WindowReranker
+from rerank.core.errors import RequestCancelled
+from rerank.core.window_reranker import WindowReranker
 from tests.fakes import FakeReranker
 
 QUERY = "green tea"

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.document import Document, EncodedDocument, Passage
-from core.errors import IndexNotFound, StoreError, StoreUnavailable
-from core.protocols import EncoderIdentity, IndexSpec, Store
-from index.embedded import EmbeddedStore
-from index.opening import open_store
+from rerank.core.document import Document, EncodedDocument, Passage
+from rerank.core.errors import IndexNotFound, StoreError, StoreUnavailable
+from rerank.core.protocols import EncoderIdentity, IndexSpec, Store
+from rerank.index.embedded import EmbeddedStore
+from rerank.index.opening import open_store
 from tests.contracts.store import StoreContract
 
 
@@ -130,8 +130,8 @@ def test_a_search_writes_nothing_to_the_terminal(tmp_path: Path) -> None:
     search = (
         "import sys, numpy as np\n"
         "from pathlib import Path\n"
-        "from core.protocols import IndexSpec\n"
-        "from index.embedded import EmbeddedStore\n"
+        "from rerank.core.protocols import IndexSpec\n"
+        "from rerank.index.embedded import EmbeddedStore\n"
         "from tests.contracts.store import ENCODER, encoded\n"
         "index = EmbeddedStore(Path(sys.argv[1])).create('docs', IndexSpec(ENCODER.identity))\n"
         "index.upsert([encoded('a', 'a zebra')])\n"

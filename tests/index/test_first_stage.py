@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from core.document import Document
-from core.evaluation import measure
-from core.indexing import Indexer
-from core.judgments import Dataset, JudgedQuery
-from core.orders import ScoredDocument
-from core.protocols import Index, IndexSpec, Store
-from index.embedded import EmbeddedStore
-from index.opensearch import OpenSearchStore
+from rerank.core.document import Document
+from rerank.core.evaluation import measure
+from rerank.core.indexing import Indexer
+from rerank.core.judgments import Dataset, JudgedQuery
+from rerank.core.orders import ScoredDocument
+from rerank.core.protocols import Index, IndexSpec, Store
+from rerank.index.embedded import EmbeddedStore
+from rerank.index.opensearch import OpenSearchStore
 from tests.fakes import FakeEncoder
 
 CORPUS = Path(__file__).resolve().parents[2] / "cli" / "demo" / "corpus.jsonl.gz"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from core.protocols import Store
+from rerank.core.protocols import Store
 from tests.contracts.store import StoreContract
 from tests.memory_store import InMemoryStore
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from opensearchpy import OpenSearch
 
-from core.errors import (
+from rerank.core.errors import (
     IndexConflict,
     IndexNotFound,
     SettingError,
@@ -21,12 +21,12 @@ from core.errors import (
     StoreTimeout,
     StoreUnavailable,
 )
-from core.protocols import IndexSpec, Store
-from index.opening import open_store
-from index.opensearch import OpenSearchStore
-from index.opensearch.bulk import Action, BulkWriter
-from index.opensearch.layout import index_body
-from index.opensearch.server import Server
+from rerank.core.protocols import IndexSpec, Store
+from rerank.index.opening import open_store
+from rerank.index.opensearch import OpenSearchStore
+from rerank.index.opensearch.bulk import Action, BulkWriter
+from rerank.index.opensearch.layout import index_body
+from rerank.index.opensearch.server import Server
 from tests.contracts.store import ENCODER, StoreContract, encoded
 from tests.opensearch_server import free_port
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from core.protocols import Encoder, Store
-from ingest.run import IngestOptions, ingest
+from rerank.core.protocols import Encoder, Store
+from rerank.ingest.run import IngestOptions, ingest
 
 NAME = "docs"
 

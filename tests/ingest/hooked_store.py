@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.document import Document, EncodedDocument, RejectedDocument
-from core.filters import Filter
-from core.protocols import Index, IndexInfo, IndexSpec, PassageMatch
+from rerank.core.document import Document, EncodedDocument, RejectedDocument
+from rerank.core.filters import Filter
+from rerank.core.protocols import Index, IndexInfo, IndexSpec, PassageMatch
 from tests.memory_store import InMemoryStore
 
 Hook = Callable[[str], None]

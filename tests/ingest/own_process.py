@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 
-from index.opening import open_store
-from ingest.progress import LineProgress
-from ingest.run import ingest
+from rerank.index.opening import open_store
+from rerank.ingest.progress import LineProgress
+from rerank.ingest.run import ingest
 from tests.fakes import FakeEncoder
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.document import Document
-from ingest.batches import FIRST_DOCUMENTS, MAX_CHARACTERS, MAX_DOCUMENTS, Batch, batches
-from ingest.record import Record
+from rerank.core.document import Document
+from rerank.ingest.batches import FIRST_DOCUMENTS, MAX_CHARACTERS, MAX_DOCUMENTS, Batch, batches
+from rerank.ingest.record import Record
 
 
 def records(count: int, *, characters: int = 1) -> list[Record]:

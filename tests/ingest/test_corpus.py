@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from core.document import Document
-from core.errors import CorpusError, StoreFull
-from ingest.corpus import open_corpus
-from ingest.record import Record, RecordFields
+from rerank.core.document import Document
+from rerank.core.errors import CorpusError, StoreFull
+from rerank.ingest.corpus import open_corpus
+from rerank.ingest.record import Record, RecordFields
 
 LINE = b'{"_id": "a", "text": "x"}\n'
 DOCUMENT = Document("a", "x")

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.document import Document
-from ingest.json_lines import read_json_lines
-from ingest.lines import Line
-from ingest.record import Record, RecordFields, RejectedRecord
+from rerank.core.document import Document
+from rerank.ingest.json_lines import read_json_lines
+from rerank.ingest.lines import Line
+from rerank.ingest.record import Record, RecordFields, RejectedRecord
 
 
 def read(*contents: bytes | None) -> list[Record | RejectedRecord]:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import CorpusError
-from ingest.lines import MAX_LINE_BYTES, Line, LineReader
+from rerank.core.errors import CorpusError
+from rerank.ingest.lines import MAX_LINE_BYTES, Line, LineReader
 
 BOM = b"\xef\xbb\xbf"
 

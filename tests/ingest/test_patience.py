@@ -7,8 +7,8 @@ from threading import Event
 
 import pytest
 
-from core.errors import RerankError, StoreFull, StoreTimeout, StoreUnavailable
-from ingest.patience import Patience
+from rerank.core.errors import RerankError, StoreFull, StoreTimeout, StoreUnavailable
+from rerank.ingest.patience import Patience
 
 
 def failing(*errors: RerankError) -> Callable[[], str]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from index.opening import open_store
-from ingest.run import ingest
+from rerank.index.opening import open_store
+from rerank.ingest.run import ingest
 from tests.fakes import FakeEncoder
 from tests.ingest.corpora import NAME, numbered, write_corpus
 
@@ -79,7 +79,7 @@ run "$1" "$2" && exit 1
 mount -o remount,size=64m "$1" && run "$1" "$2" || exit 1
 "$python" -c '
 import sys
-from index.opening import open_store
+from rerank.index.opening import open_store
 print(open_store(sys.argv[1]).open("docs").info().documents)' "$1/store"
 """
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ingest.progress import BarProgress, LineProgress, SilentProgress, progress_on
+from rerank.ingest.progress import BarProgress, LineProgress, SilentProgress, progress_on
 
 
 class Terminal(io.StringIO):

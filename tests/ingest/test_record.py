@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.document import Document
-from ingest.record import Record, RecordFields, RejectedRecord, read_record
+from rerank.core.document import Document
+from rerank.ingest.record import Record, RecordFields, RejectedRecord, read_record
 
 GOOD = {"_id": "a", "text": "Tea is brewed."}
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import CorpusError, StoreFull
-from ingest.record import RejectedRecord
-from ingest.rejects import MAX_EXAMPLES, Rejects
+from rerank.core.errors import CorpusError, StoreFull
+from rerank.ingest.record import RejectedRecord
+from rerank.ingest.rejects import MAX_EXAMPLES, Rejects
 
 
 def test_every_rejected_record_is_a_line(tmp_path: Path) -> None:

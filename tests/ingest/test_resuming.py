@@ -10,11 +10,11 @@ from threading import Barrier, Thread
 
 import pytest
 
-from core.document import Vectors
-from core.errors import IndexNotFound, RerankError, StoreFull, StoreUnavailable
-from core.protocols import IndexSpec
-from ingest.progress import LineProgress
-from ingest.run import GO_ON, IngestOptions, ingest
+from rerank.core.document import Vectors
+from rerank.core.errors import IndexNotFound, RerankError, StoreFull, StoreUnavailable
+from rerank.core.protocols import IndexSpec
+from rerank.ingest.progress import LineProgress
+from rerank.ingest.run import GO_ON, IngestOptions, ingest
 from tests.fakes import FakeEncoder
 from tests.ingest.corpora import NAME, counts, numbered, outcome, write_corpus
 from tests.ingest.hooked_store import Hook, HookedStore

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.document import Document
-from core.errors import CorpusError, EncoderMismatch, IndexNotFound, InvalidIndexName, RerankError
-from ingest.record import RecordFields, RejectedRecord
-from ingest.run import IngestOptions, ingest
+from rerank.core.document import Document
+from rerank.core.errors import CorpusError, EncoderMismatch, IndexNotFound, InvalidIndexName, RerankError
+from rerank.ingest.record import RecordFields, RejectedRecord
+from rerank.ingest.run import IngestOptions, ingest
 from tests.fakes import FakeEncoder
 from tests.ingest.corpora import NAME, counts, numbered, outcome, write_corpus
 from tests.memory_store import InMemoryStore

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.document import Document
-from ingest.record import Record, RejectedRecord
-from ingest.survey import survey
+from rerank.core.document import Document
+from rerank.ingest.record import Record, RejectedRecord
+from rerank.ingest.survey import survey
 
 
 def record(doc_id: str, line: int) -> Record | RejectedRecord:

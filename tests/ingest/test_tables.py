@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.document import Document
-from core.errors import CorpusError
-from ingest.lines import Line
-from ingest.record import Record, RecordFields, RejectedRecord
-from ingest.tables import read_csv, read_tsv
+from rerank.core.document import Document
+from rerank.core.errors import CorpusError
+from rerank.ingest.lines import Line
+from rerank.ingest.record import Record, RecordFields, RejectedRecord
+from rerank.ingest.tables import read_csv, read_tsv
 
 Reader = Callable[..., Iterator[Record | RejectedRecord]]
 

@@ -7,8 +7,8 @@ from threading import Event
 
 import pytest
 
-from core.errors import StoreFull
-from ingest.writing import BackgroundWriter
+from rerank.core.errors import StoreFull
+from rerank.ingest.writing import BackgroundWriter
 
 
 def write_all(write: Callable[[int], None], count: int) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.folder import ModelFolder
-from models.reranker import CrossEncoderReranker
-from models.shared import Shared
-from models.tokenizer import Ids, TextTokenizer
+from rerank.models.folder import ModelFolder
+from rerank.models.reranker import CrossEncoderReranker
+from rerank.models.shared import Shared
+from rerank.models.tokenizer import Ids, TextTokenizer
 from tests.models import tiny
 
 

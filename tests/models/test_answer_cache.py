@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.answer_cache import AnswerCache, CacheCounts, Keys
+from rerank.models.answer_cache import AnswerCache, CacheCounts, Keys
 
 
 def test_the_least_recently_used_answers_go_first_and_the_bytes_are_kept_to() -> None:

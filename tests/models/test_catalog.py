@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import ModelInvalid, ModelNotFound
-from models.catalog import ENCODER, built_in_models, catalog, check_role, default_name, resolve, served
-from models.folder import ModelFolder
+from rerank.core.errors import ModelInvalid, ModelNotFound
+from rerank.models.catalog import ENCODER, built_in_models, catalog, check_role, default_name, resolve, served
+from rerank.models.folder import ModelFolder
 from tests.models import tiny
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.distinct import distinct
+from rerank.models.distinct import distinct
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", "A", ""])))

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import SettingError
-from core.settings import load_settings
-from models.economy import Economy
-from models.loading import LoadedModels
+from rerank.core.errors import SettingError
+from rerank.core.settings import load_settings
+from rerank.models.economy import Economy
+from rerank.models.loading import LoadedModels
 from tests.models import tiny
 
 QUERY = "what is a cat"

@@ -9,13 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 
-from core.errors import ModelInvalid, ModelOutputInvalid
-from models.catalog import DEFAULT, resolve
-from models.encoder import BiEncoder
-from models.folder import ModelFolder
-from models.runtime import ModelRuntime
-from models.runtimes.torch.placement import Placement
-from models.runtimes.torch.runtime import TORCH_REFERENCE, TorchRuntime
+from rerank.core.errors import ModelInvalid, ModelOutputInvalid
+from rerank.models.catalog import DEFAULT, resolve
+from rerank.models.encoder import BiEncoder
+from rerank.models.folder import ModelFolder
+from rerank.models.runtime import ModelRuntime
+from rerank.models.runtimes.torch.placement import Placement
+from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE, TorchRuntime
 from tests.models import tiny
 from tests.models.ways import OPENVINO_WAYS
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import ModelInvalid, ModelNotFound
-from core.fusion import DEFAULT_FUSION, ScoreFusion
-from models.catalog import DEFAULT, resolve
-from models.folder import ModelFolder
+from rerank.core.errors import ModelInvalid, ModelNotFound
+from rerank.core.fusion import DEFAULT_FUSION, ScoreFusion
+from rerank.models.catalog import DEFAULT, resolve
+from rerank.models.folder import ModelFolder
 from tests.models import tiny
 
 

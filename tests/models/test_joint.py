@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from core.errors import ModelInvalid
-from models.architectures.joint import CONFIG_FILE, WEIGHTS_FILE, JointReranker
-from models.folder import ModelFolder
-from models.loading import load_ranking_model
-from models.training.base import open_tokenizer
+from rerank.core.errors import ModelInvalid
+from rerank.models.architectures.joint import CONFIG_FILE, WEIGHTS_FILE, JointReranker
+from rerank.models.folder import ModelFolder
+from rerank.models.loading import load_ranking_model
+from rerank.models.training.base import open_tokenizer
 from tests.models import tiny
 
 QUERY = "what is tea"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.language import language_of, language_shares
+from rerank.models.language import language_of, language_shares
 
 TEXTS = {
     "en": "The tower in Paris was the tallest building of the world until it was passed by another one.",

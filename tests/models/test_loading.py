@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.calibration import Calibration, QueryEvidence
-from core.errors import ModelInvalid, ModelNotFound, SettingError
-from core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion
-from core.ranking import RankingModel
-from models.computing import Computing
-from models.loading import LoadedModels, load_encoder, load_ranking_model
+from rerank.core.calibration import Calibration, QueryEvidence
+from rerank.core.errors import ModelInvalid, ModelNotFound, SettingError
+from rerank.core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion
+from rerank.core.ranking import RankingModel
+from rerank.models.computing import Computing
+from rerank.models.loading import LoadedModels, load_encoder, load_ranking_model
 from tests.models import tiny
 
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from core.errors import InvalidRequest, ModelInvalid, ModelNotFound
-from core.pairs import TextPair
-from models.folder import ModelFolder
-from models.loading import LoadedModels
-from models.pair_models import LabellingPairModel, LoadedPairModels, ScoringPairModel, load_pair_model
-from models.runtimes.torch.runtime import TORCH_REFERENCE
+from rerank.core.errors import InvalidRequest, ModelInvalid, ModelNotFound
+from rerank.core.pairs import TextPair
+from rerank.models.folder import ModelFolder
+from rerank.models.loading import LoadedModels
+from rerank.models.pair_models import LabellingPairModel, LoadedPairModels, ScoringPairModel, load_pair_model
+from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE
 from tests.models import tiny
 
 PAIRS: list[TextPair] = [

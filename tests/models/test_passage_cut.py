@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.folder import ModelFolder
-from models.passage_cut import cut
-from models.reranker import CrossEncoderReranker
-from models.tokenizer import Ids, TextTokenizer
+from rerank.models.folder import ModelFolder
+from rerank.models.passage_cut import cut
+from rerank.models.reranker import CrossEncoderReranker
+from rerank.models.tokenizer import Ids, TextTokenizer
 from tests.models import tiny
 from tests.models.scripted import ScriptedNetwork
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from models.processors import processors
+from rerank.models.processors import processors
 
 ALLOWED = len(os.sched_getaffinity(0))
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import InvalidInput, ModelInvalid, ModelNotFound, NotFound
-from core.settings import Settings
-from models.promotion import Promotion, Promotions, with_promoted
+from rerank.core.errors import InvalidInput, ModelInvalid, ModelNotFound, NotFound
+from rerank.core.settings import Settings
+from rerank.models.promotion import Promotion, Promotions, with_promoted
 
 FIRST = Promotion("joint-minilm-l6-v1", "abc", "2026-01-01T00:00:00+00:00", {"difference": {"mean": 0.1}})
 

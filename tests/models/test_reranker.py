@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 from sentence_transformers import CrossEncoder
 
-from core.errors import ModelInvalid
-from models.architectures.joint import JointReranker
-from models.folder import ModelFolder
-from models.reranker import CrossEncoderReranker
-from models.runtime import ModelRuntime
-from models.runtimes.torch.placement import Placement
-from models.runtimes.torch.runtime import TORCH_REFERENCE, TorchRuntime
-from models.tokenizer import TextTokenizer
+from rerank.core.errors import ModelInvalid
+from rerank.models.architectures.joint import JointReranker
+from rerank.models.folder import ModelFolder
+from rerank.models.reranker import CrossEncoderReranker
+from rerank.models.runtime import ModelRuntime
+from rerank.models.runtimes.torch.placement import Placement
+from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE, TorchRuntime
+from rerank.models.tokenizer import TextTokenizer
 from tests.models import tiny
 from tests.models.ways import OPENVINO_WAYS
 

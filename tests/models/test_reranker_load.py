@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import ModelError, ModelOutputInvalid, ModelOverloaded, RequestCancelled, RerankError
-from core.protocols import RerankScores
-from models.answer_cache import AnswerCache
-from models.scheduler import Scheduler
-from models.shared import Shared
+from rerank.core.errors import ModelError, ModelOutputInvalid, ModelOverloaded, RequestCancelled, RerankError
+from rerank.core.protocols import RerankScores
+from rerank.models.answer_cache import AnswerCache
+from rerank.models.scheduler import Scheduler
+from rerank.models.shared import Shared
 from tests.models.scripted import ScriptedNetwork, scripted
 
 QUERY = "what is a cat"

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.job import Answers, Job, Limits, Portion
-from models.scheduler import Scheduler
-from models.speed import Speed
+from rerank.models.job import Answers, Job, Limits, Portion
+from rerank.models.scheduler import Scheduler
+from rerank.models.speed import Speed
 
 
 class Notebook:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
-from core.errors import ModelInvalid
-from models.catalog import DEFAULT, resolve
-from models.folder import ModelFolder
-from models.tokenizer import TextTokenizer
+from rerank.core.errors import ModelInvalid
+from rerank.models.catalog import DEFAULT, resolve
+from rerank.models.folder import ModelFolder
+from rerank.models.tokenizer import TextTokenizer
 from tests.models import tiny
 
 MINILM = TextTokenizer.from_folder(resolve(DEFAULT, role="encoder"))

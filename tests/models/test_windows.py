@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.windows import windows
+from rerank.models.windows import windows
 
 EXPECTED = st.lists(st.integers(1, 500), max_size=80).map(lambda tokens: np.array(tokens, dtype=np.float64))
 

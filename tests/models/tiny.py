@@ -17,7 +17,7 @@ from transformers import (
     RobertaConfig,
 )
 
-from models.runtimes.torch.quiet import quiet
+from rerank.models.runtimes.torch.quiet import quiet
 
 WORDS = ("what is a the cat dog tea green how to of and in warm cold long short one two three this it . ,").split()  # noqa: SIM905
 SHAPE: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}

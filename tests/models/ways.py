@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from models.computing import DEFAULT_CACHE
-from models.runtime import ModelRuntime
-from models.runtimes.openvino.runtime import opened
+from rerank.models.computing import DEFAULT_CACHE
+from rerank.models.runtime import ModelRuntime
+from rerank.models.runtimes.openvino.runtime import opened
 
 OPENVINO_FLOAT32 = opened("float32", DEFAULT_CACHE)
 OPENVINO_WAYS: list[tuple[ModelRuntime, float]] = [

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.ranking import RankingModel
-from core.settings import Settings
-from models.shared import Shared
-from models.tokenizer import Ids
-from service.components import Components
-from service.part import Part
-from service.server import serve
+from rerank.core.ranking import RankingModel
+from rerank.core.settings import Settings
+from rerank.models.shared import Shared
+from rerank.models.tokenizer import Ids
+from rerank.service.components import Components
+from rerank.service.part import Part
+from rerank.service.server import serve
 from tests.fakes import FakeEncoder, FakeModels, FakePairModel, FakePairModels
 from tests.models.scripted import ScriptedNetwork, scripted
 from tests.service.process import announce, wait_for

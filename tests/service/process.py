@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-from core.ranking import RankingModel
-from core.settings import Settings
-from service.components import Components
-from service.server import serve
+from rerank.core.ranking import RankingModel
+from rerank.core.settings import Settings
+from rerank.service.components import Components
+from rerank.service.server import serve
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
 from tests.service.served import late, store_with
 

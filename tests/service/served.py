@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from core.document import Document
-from core.errors import ModelUnavailable, StoreUnavailable
-from core.indexing import Indexer
-from core.pairs import PairModels
-from core.protocols import Encoder, IndexSpec, Store
-from core.ranking import RankingModel, RankingModels
-from core.settings import Settings
-from service.components import CatalogEntry, Components
-from service.part import Part
+from rerank.core.document import Document
+from rerank.core.errors import ModelUnavailable, StoreUnavailable
+from rerank.core.indexing import Indexer
+from rerank.core.pairs import PairModels
+from rerank.core.protocols import Encoder, IndexSpec, Store
+from rerank.core.ranking import RankingModel, RankingModels
+from rerank.core.settings import Settings
+from rerank.service.components import CatalogEntry, Components
+from rerank.service.part import Part
 from tests.fakes import FakeEncoder, FakeModels, FakePairModel, FakePairModels, FakeReranker
 from tests.memory_store import InMemoryStore
 
@@ -79,7 +79,7 @@ def late(
 def client(of: Components | None = None) -> FlaskClient:
     """A client of the service over *of*."""
     # Here, and not above: a process that serves with several workers must not have counted anything before.
-    from service.app import create_app
+    from rerank.service.app import create_app
 
     return create_app(of or components()).test_client()
 

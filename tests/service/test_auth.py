@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.settings import Settings
+from rerank.core.settings import Settings
 from tests.service.served import INDEX, client, components, error
 
 KEYS = ("first-key", "chiave-è")

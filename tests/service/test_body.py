@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.settings import Settings
-from service.body import MAX_NESTING
+from rerank.core.settings import Settings
+from rerank.service.body import MAX_NESTING
 from tests.service.served import INDEX, client, components, error
 
 JSON = "application/json"

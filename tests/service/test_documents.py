@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.errors import StoreFull
-from core.protocols import Index
-from service.answers import AddAnswer, DeleteAnswer
+from rerank.core.errors import StoreFull
+from rerank.core.protocols import Index
+from rerank.service.answers import AddAnswer, DeleteAnswer
 from tests.fakes import FakeEncoder
 from tests.memory_store import InMemoryStore
 from tests.service.served import INDEX, TEA, client, components, error

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from core import errors
-from core.errors import RerankError
-from service.errors import HttpError, register, status_of
+from rerank.core import errors
+from rerank.core.errors import RerankError
+from rerank.service.errors import HttpError, register, status_of
 from tests.service.served import client, error
 
 EXPECTED = {

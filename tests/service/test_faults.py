@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.settings import Settings
-from models.loading import LoadedModels
+from rerank.core.settings import Settings
+from rerank.models.loading import LoadedModels
 from tests.models import tiny
 from tests.service.process import PATIENCE_SECONDS, wait_for
 from tests.service.running import Running, running

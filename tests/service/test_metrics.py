@@ -5,10 +5,10 @@ from dataclasses import replace
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from core.errors import ModelOverloaded
-from core.model_load import ModelLoad
-from core.ranking import RankingModel
-from service.metrics import Metrics
+from rerank.core.errors import ModelOverloaded
+from rerank.core.model_load import ModelLoad
+from rerank.core.ranking import RankingModel
+from rerank.service.metrics import Metrics
 from tests.fakes import FakeModels, FakeReranker
 from tests.service.served import INDEX, client, components
 

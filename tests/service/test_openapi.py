@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from core.model_load import ModelLoad
-from core.settings import Settings
-from service.app import create_app
-from service.openapi import ROUTES, describe
+from rerank.core.model_load import ModelLoad
+from rerank.core.settings import Settings
+from rerank.service.app import create_app
+from rerank.service.openapi import ROUTES, describe
 from tests.service.served import CATALOG, INDEX, TEA, client, components
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-import service
-from service.dialects.any_dialect import BODIES, AnyBody
-from service.openapi import ROUTES
-from service.page import CONTENT_SECURITY_POLICY
+import rerank.service
+from rerank.service.dialects.any_dialect import BODIES, AnyBody
+from rerank.service.openapi import ROUTES
+from rerank.service.page import CONTENT_SECURITY_POLICY
 from tests.service.served import client
 
-STATIC = Path(next(iter(service.__path__))) / "static"
+STATIC = Path(next(iter(rerank.service.__path__))) / "static"
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])

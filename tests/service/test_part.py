@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from core.errors import ModelInvalid, ModelUnavailable
-from service.part import Part
+from rerank.core.errors import ModelInvalid, ModelUnavailable
+from rerank.service.part import Part
 
 
 def test_a_part_is_missing_until_it_is_loaded() -> None:

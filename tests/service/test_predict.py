@@ -5,9 +5,9 @@ from math import exp
 
 import pytest
 
-from core.errors import InvalidRequest, ModelError, ModelOverloaded, RerankError
-from core.pairs import PairPredictions, TextPair
-from service.answers import PredictAnswer
+from rerank.core.errors import InvalidRequest, ModelError, ModelOverloaded, RerankError
+from rerank.core.pairs import PairPredictions, TextPair
+from rerank.service.answers import PredictAnswer
 from tests.fakes import FakePairModel, FakePairModels
 from tests.service.served import client, components, error
 

@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
-from core.errors import ModelInvalid, StoreUnavailable
-from core.ranking import RankingModel
-from service.answers import HealthAnswer, ReadyAnswer
-from service.components import Components
+from rerank.core.errors import ModelInvalid, StoreUnavailable
+from rerank.core.ranking import RankingModel
+from rerank.service.answers import HealthAnswer, ReadyAnswer
+from rerank.service.components import Components
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
 from tests.memory_store import InMemoryStore
 from tests.service.served import client, components, error, late, store_with

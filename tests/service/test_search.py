@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from core.errors import ModelInvalid, ModelOutputInvalid, ModelOverloaded, StoreTimeout, StoreUnavailable
-from core.protocols import Index
-from core.ranking import RankingModel
-from core.settings import Settings
-from service.answers import SearchAnswer
+from rerank.core.errors import ModelInvalid, ModelOutputInvalid, ModelOverloaded, StoreTimeout, StoreUnavailable
+from rerank.core.protocols import Index
+from rerank.core.ranking import RankingModel
+from rerank.core.settings import Settings
+from rerank.service.answers import SearchAnswer
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
 from tests.memory_store import InMemoryStore
 from tests.service.served import INDEX, client, components, error, late, store_with

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from core.errors import SettingError
-from core.settings import Settings
-from service.server import address_of, check_exposure, listen
+from rerank.core.errors import SettingError
+from rerank.core.settings import Settings
+from rerank.service.server import address_of, check_exposure, listen
 from tests.service.process import PATIENCE_SECONDS, wait_for
 from tests.service.running import running
 from tests.service.served import INDEX, error

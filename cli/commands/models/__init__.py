@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from cli.commands.models.calibrate import calibrate
-from cli.commands.models.convert import convert
-from cli.commands.models.listing import list_models, show
-from cli.commands.models.promote import promote, rollback
+from rerank.cli.commands.models.calibrate import calibrate
+from rerank.cli.commands.models.convert import convert
+from rerank.cli.commands.models.listing import list_models, show
+from rerank.cli.commands.models.promote import promote, rollback
 
 
 @click.group(name="models")

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.composition import opened_pipeline
-from cli.flags import COMPUTING, json_flag, settings_flags
-from cli.judged import judged_flags, judged_queries
-from cli.output import print_json, print_table, tell
-from cli.steps import Steps
-from core.settings import Settings
+from rerank.cli.composition import opened_pipeline
+from rerank.cli.flags import COMPUTING, json_flag, settings_flags
+from rerank.cli.judged import judged_flags, judged_queries
+from rerank.cli.output import print_json, print_table, tell
+from rerank.cli.steps import Steps
+from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
-    from core.judgments import Dataset
-    from models.calibration.fitting import Fitted
+    from rerank.core.judgments import Dataset
+    from rerank.models.calibration.fitting import Fitted
 
 
 @click.command(name="calibrate")
@@ -49,10 +49,10 @@ def calibrate(
     MODEL is a built-in name, a model folder or a hub id. It must not have been trained on these judgments. What is
     found is written to its rerank.json: the weights, the calibration, and the cut-off that reaches --min-precision.
     """
-    from core.judging import JudgingOptions, judged_candidates
-    from models.calibration.fitting import fit
-    from models.calibration.storing import store, target_folder
-    from models.catalog import resolve
+    from rerank.core.judging import JudgingOptions, judged_candidates
+    from rerank.models.calibration.fitting import fit
+    from rerank.models.calibration.storing import store, target_folder
+    from rerank.models.catalog import resolve
 
     folder = resolve(model, role="reranker")
     target = target_folder(folder, output)

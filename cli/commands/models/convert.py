@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from cli.flags import COMPUTING, json_flag, settings_flags
-from cli.output import print_json, print_table
-from core.settings import Settings
+from rerank.cli.flags import COMPUTING, json_flag, settings_flags
+from rerank.cli.output import print_json, print_table
+from rerank.core.settings import Settings
 
 
 @click.command(name="convert")
@@ -17,10 +17,10 @@ def convert(*, as_json: bool, settings: Settings) -> None:
 
     The models are those that the settings name. What is there already is left as it is.
     """
-    from models.catalog import resolve
-    from models.computing import Computing
-    from models.conversion import prepare
-    from models.promotion import with_promoted
+    from rerank.models.catalog import resolve
+    from rerank.models.computing import Computing
+    from rerank.models.conversion import prepare
+    from rerank.models.promotion import with_promoted
 
     named = with_promoted(settings)
     names = [named.reranker, *named.rerankers, *filter(None, [named.fast_reranker])]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from cli.flags import COMPUTING, json_flag, settings_flags
-from cli.output import print_json, print_table
-from core.errors import ModelNotFound
-from core.settings import Settings
+from rerank.cli.flags import COMPUTING, json_flag, settings_flags
+from rerank.cli.output import print_json, print_table
+from rerank.core.errors import ModelNotFound
+from rerank.core.settings import Settings
 
 
 @click.command(name="list")
@@ -17,8 +17,8 @@ from core.settings import Settings
 @json_flag
 def list_models(*, as_json: bool, settings: Settings) -> None:
     """The built-in models, and those that the settings name."""
-    from models.catalog import catalog
-    from models.promotion import with_promoted
+    from rerank.models.catalog import catalog
+    from rerank.models.promotion import with_promoted
 
     entries = [entry.to_json() for entry in catalog(with_promoted(settings))]
     if as_json:
@@ -34,8 +34,8 @@ def list_models(*, as_json: bool, settings: Settings) -> None:
 @json_flag
 def show(*, name: str, as_json: bool, settings: Settings) -> None:
     """One model. NAME is a built-in name, or one that the settings name."""
-    from models.catalog import catalog
-    from models.promotion import with_promoted
+    from rerank.models.catalog import catalog
+    from rerank.models.promotion import with_promoted
 
     entries = {entry.name: entry for entry in catalog(with_promoted(settings))}
     if name not in entries:
@@ -49,9 +49,9 @@ def show(*, name: str, as_json: bool, settings: Settings) -> None:
 
 def _computed(path: Path, settings: Settings) -> dict[str, object]:
     """What computes the model, as far as it has been found out."""
-    from models.computing import Computing
-    from models.conversion import preparation
-    from models.folder import ModelFolder
+    from rerank.models.computing import Computing
+    from rerank.models.conversion import preparation
+    from rerank.models.folder import ModelFolder
 
     found = preparation(ModelFolder.read(path), Computing.of(settings))
     if found is None:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.composition import opened_pipeline
-from cli.failures import FAILED, Failed
-from cli.flags import RANKING, json_flag, settings_flags
-from cli.judged import judged_flags, judged_queries
-from cli.output import print_json, print_table, tell
-from cli.steps import Steps
-from core.settings import Settings
+from rerank.cli.composition import opened_pipeline
+from rerank.cli.failures import FAILED, Failed
+from rerank.cli.flags import RANKING, json_flag, settings_flags
+from rerank.cli.judged import judged_flags, judged_queries
+from rerank.cli.output import print_json, print_table, tell
+from rerank.cli.steps import Steps
+from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
-    from core.comparison import Comparison
-    from models.folder import ModelFolder
-    from models.promotion import Promotion
+    from rerank.core.comparison import Comparison
+    from rerank.models.folder import ModelFolder
+    from rerank.models.promotion import Promotion
 
 BUILT_IN = "default"
 
@@ -54,10 +54,10 @@ def promote(
     NEW is a model folder, a built-in name or a hub id. Both order the same candidates; the difference of their nDCG@10
     is tested by a paired bootstrap over the queries. Exit code 1, and nothing changed, when it is not better for sure.
     """
-    from core.comparison import compare
-    from core.evaluation import EvaluationOptions
-    from models.catalog import check_role, resolve
-    from models.promotion import Promotions, with_promoted
+    from rerank.core.comparison import compare
+    from rerank.core.evaluation import EvaluationOptions
+    from rerank.models.catalog import check_role, resolve
+    from rerank.models.promotion import Promotions, with_promoted
 
     folder = resolve(new, role="reranker")
     check_role(folder, "reranker")
@@ -85,7 +85,7 @@ def promote(
 @json_flag
 def rollback(*, as_json: bool, settings: Settings) -> None:
     """Undo the latest promotion: the model before it is the default again."""
-    from models.promotion import Promotions
+    from rerank.models.promotion import Promotions
 
     undone, before = Promotions(Path(settings.models_home)).roll_back()
     now = BUILT_IN if before is None else before.model
@@ -105,7 +105,7 @@ def _check_other(new: ModelFolder, default: ModelFolder) -> None:
 
 
 def _promotion(folder: ModelFolder, comparison: Comparison) -> Promotion:
-    from models.promotion import Promotion
+    from rerank.models.promotion import Promotion
 
     named = Path(folder.name).expanduser()
     return Promotion(

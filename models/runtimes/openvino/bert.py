@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from openvino import opset13 as ops
 
-from models.runtimes.family import BertShape
-from models.runtimes.openvino.products import Node, Products, constant
-from models.runtimes.openvino.tensors import Array, Tensors
+from rerank.models.runtimes.family import BertShape
+from rerank.models.runtimes.openvino.products import Node, Products, constant
+from rerank.models.runtimes.openvino.tensors import Array, Tensors
 
 _HIDDEN_FROM_VIEW = -1e4
 """What attention adds where padding is: nothing is left of it after the softmax, in bfloat16 neither."""

@@ -13,8 +13,8 @@ from typing import Literal
 
 from filelock import FileLock
 
-from models.folder import ModelFolder
-from models.runtimes.openvino.converted import ConvertedModel, ConvertedModelBroken
+from rerank.models.folder import ModelFolder
+from rerank.models.runtimes.openvino.converted import ConvertedModel, ConvertedModelBroken
 
 Form = Literal["float", "int8"]
 """What is kept of a model: floating point, for float32 and bfloat16 alike, or 8-bit whole numbers."""

@@ -9,13 +9,13 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from models.folder import ModelFolder
-from models.runtimes.openvino.graphs import BODY, LOWER, UPPER, build
-from models.runtimes.openvino.products import MeasuredProducts, Node, Product
-from models.runtimes.openvino.rounding import Rounding, Seen, best_rounding
-from models.runtimes.openvino.tensors import Array
-from models.runtimes.sample import sample
-from models.tokenizer import Ids, TextTokenizer
+from rerank.models.folder import ModelFolder
+from rerank.models.runtimes.openvino.graphs import BODY, LOWER, UPPER, build
+from rerank.models.runtimes.openvino.products import MeasuredProducts, Node, Product
+from rerank.models.runtimes.openvino.rounding import Rounding, Seen, best_rounding
+from rerank.models.runtimes.openvino.tensors import Array
+from rerank.models.runtimes.sample import sample
+from rerank.models.tokenizer import Ids, TextTokenizer
 
 _LONGEST_QUERY, _LONGEST_PASSAGE = 48, 160
 _ROWS_A_TEXT = 6

@@ -10,9 +10,9 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from core.settings import Precision
-from models.architectures.rows import Rows
-from models.processors import processors
+from rerank.core.settings import Precision
+from rerank.models.architectures.rows import Rows
+from rerank.models.processors import processors
 
 Inputs = Sequence[NDArray[Any]]
 Outputs = list[NDArray[np.float32]]

@@ -13,7 +13,7 @@ import openvino
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from models.runtimes.openvino.tensors import Array
+from rerank.models.runtimes.openvino.tensors import Array
 
 MANIFEST_FILE = "manifest.json"
 _HEAD_FILE = "head.safetensors"

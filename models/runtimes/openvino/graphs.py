@@ -6,12 +6,12 @@ import numpy as np
 from openvino import Model
 from openvino import opset13 as ops
 
-from models.folder import ModelFolder
-from models.runtimes.family import BertShape, apart_layers, bert_weights, head_names
-from models.runtimes.openvino.bert import BertGraph, first_token, last_token, mean, padding, padding_bias
-from models.runtimes.openvino.converted import ConvertedModel
-from models.runtimes.openvino.products import Node, Products, constant
-from models.runtimes.openvino.tensors import Tensors, read_tensors
+from rerank.models.folder import ModelFolder
+from rerank.models.runtimes.family import BertShape, apart_layers, bert_weights, head_names
+from rerank.models.runtimes.openvino.bert import BertGraph, first_token, last_token, mean, padding, padding_bias
+from rerank.models.runtimes.openvino.converted import ConvertedModel
+from rerank.models.runtimes.openvino.products import Node, Products, constant
+from rerank.models.runtimes.openvino.tensors import Tensors, read_tensors
 
 BODY, LOWER, UPPER = "body", "lower", "upper"
 

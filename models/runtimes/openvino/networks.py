@@ -7,13 +7,13 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from core.document import Vectors
-from core.settings import Precision
-from models.architectures.rows import Rows
-from models.runtime import LowerHalf
-from models.runtimes.openvino.compiled import CompiledGraph, Inputs, over_rows, padded
-from models.runtimes.openvino.converted import ConvertedModel
-from models.runtimes.openvino.graphs import BODY, LOWER, UPPER
+from rerank.core.document import Vectors
+from rerank.core.settings import Precision
+from rerank.models.architectures.rows import Rows
+from rerank.models.runtime import LowerHalf
+from rerank.models.runtimes.openvino.compiled import CompiledGraph, Inputs, over_rows, padded
+from rerank.models.runtimes.openvino.converted import ConvertedModel
+from rerank.models.runtimes.openvino.graphs import BODY, LOWER, UPPER
 
 Matrix = NDArray[np.float32]
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from openvino import opset13 as ops
 
-from models.runtimes.openvino.rounding import LEVELS, Rounding, whole
-from models.runtimes.openvino.tensors import Array
+from rerank.models.runtimes.openvino.rounding import LEVELS, Rounding, whole
+from rerank.models.runtimes.openvino.tensors import Array
 
 Node = Any
 """A value in a graph: OpenVINO gives its nodes no type that its own functions accept."""

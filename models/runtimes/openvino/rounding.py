@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.runtimes.openvino.tensors import Array
+from rerank.models.runtimes.openvino.tensors import Array
 
 _LARGEST = 127
 LEVELS = 256

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from core.errors import ModelInvalid
-from core.settings import Precision
-from models.folder import ModelFolder
-from models.processors import processors
-from models.runtime import JointHalves, PairClassifier, TextBody
-from models.runtimes.family import in_family
-from models.runtimes.openvino.cache import ConvertedModels, Form
-from models.runtimes.openvino.calibration import calibrated
-from models.runtimes.openvino.converted import ConvertedModel
-from models.runtimes.openvino.graphs import build
-from models.runtimes.openvino.networks import OpenVinoBody, OpenVinoClassifier, OpenVinoHalves
-from models.runtimes.openvino.products import FloatProducts, Int8Products
+from rerank.core.errors import ModelInvalid
+from rerank.core.settings import Precision
+from rerank.models.folder import ModelFolder
+from rerank.models.processors import processors
+from rerank.models.runtime import JointHalves, PairClassifier, TextBody
+from rerank.models.runtimes.family import in_family
+from rerank.models.runtimes.openvino.cache import ConvertedModels, Form
+from rerank.models.runtimes.openvino.calibration import calibrated
+from rerank.models.runtimes.openvino.converted import ConvertedModel
+from rerank.models.runtimes.openvino.graphs import build
+from rerank.models.runtimes.openvino.networks import OpenVinoBody, OpenVinoClassifier, OpenVinoHalves
+from rerank.models.runtimes.openvino.products import FloatProducts, Int8Products
 
 Network = TypeVar("Network")
 _TOKENS_A_PROCESSOR = 1024

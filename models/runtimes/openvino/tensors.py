@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize
 
-from core.errors import ModelInvalid
-from models.folder import ModelFolder
-from models.runtimes.family import SAVE_ADVICE, WEIGHTS_FILE
+from rerank.core.errors import ModelInvalid
+from rerank.models.folder import ModelFolder
+from rerank.models.runtimes.family import SAVE_ADVICE, WEIGHTS_FILE
 
 Array = NDArray[np.float32]
 _BF16 = "BF16"

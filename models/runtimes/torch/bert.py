@@ -11,10 +11,10 @@ from collections.abc import Mapping
 import torch
 from torch.nn import functional
 
-from models.folder import ModelFolder
-from models.runtimes.family import BertShape
-from models.runtimes.torch.linear import Linear
-from models.runtimes.torch.placement import Placement, tensor
+from rerank.models.folder import ModelFolder
+from rerank.models.runtimes.family import BertShape
+from rerank.models.runtimes.torch.linear import Linear
+from rerank.models.runtimes.torch.placement import Placement, tensor
 
 
 class BertEmbeddings:

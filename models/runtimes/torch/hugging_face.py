@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from core.errors import ModelInvalid
-from models.folder import ModelFolder
-from models.runtimes.torch.placement import Placement
-from models.runtimes.torch.quiet import quiet
+from rerank.core.errors import ModelInvalid
+from rerank.models.folder import ModelFolder
+from rerank.models.runtimes.torch.placement import Placement
+from rerank.models.runtimes.torch.quiet import quiet
 
 if TYPE_CHECKING:
-    from models.runtimes.torch.rows import TorchRows
+    from rerank.models.runtimes.torch.rows import TorchRows
 
 
 class HuggingFaceClassifier:

@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from torch.nn import functional
 
-from models.runtimes.torch.placement import Placement
+from rerank.models.runtimes.torch.placement import Placement
 
 
 class Linear:

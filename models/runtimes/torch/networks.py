@@ -10,18 +10,18 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from core.document import Vectors
-from models.architectures.rows import Rows
-from models.folder import ModelFolder
-from models.runtime import LowerHalf
-from models.runtimes.family import BertShape, apart_layers, bert_weights, head_names, in_family
-from models.runtimes.torch.bert import BertEmbeddings, BertLayer
-from models.runtimes.torch.placement import Placement, read_weights, tensor
-from models.runtimes.torch.rows import TorchRows, on_device
-from models.sentence_layout import Pooling
+from rerank.core.document import Vectors
+from rerank.models.architectures.rows import Rows
+from rerank.models.folder import ModelFolder
+from rerank.models.runtime import LowerHalf
+from rerank.models.runtimes.family import BertShape, apart_layers, bert_weights, head_names, in_family
+from rerank.models.runtimes.torch.bert import BertEmbeddings, BertLayer
+from rerank.models.runtimes.torch.placement import Placement, read_weights, tensor
+from rerank.models.runtimes.torch.rows import TorchRows, on_device
+from rerank.models.sentence_layout import Pooling
 
 if TYPE_CHECKING:
-    from models.runtimes.torch.hugging_face import HuggingFaceBody
+    from rerank.models.runtimes.torch.hugging_face import HuggingFaceBody
 
 Classify = Callable[[TorchRows, torch.Tensor], torch.Tensor]
 """Rows and their token types int64 (n, longest) -> float32 (n, labels)."""
@@ -43,7 +43,7 @@ class TorchClassifier:
     def _of(self, folder: ModelFolder) -> Classify:
         if in_family(folder):
             return BertClassifier(folder, placement=self._placement)
-        from models.runtimes.torch.hugging_face import HuggingFaceClassifier
+        from rerank.models.runtimes.torch.hugging_face import HuggingFaceClassifier
 
         return HuggingFaceClassifier(folder, placement=self._placement)
 
@@ -81,7 +81,7 @@ class TorchBody:
         if in_family(folder):
             self._body = BertBody(folder, placement=placement)
         else:
-            from models.runtimes.torch.hugging_face import HuggingFaceBody
+            from rerank.models.runtimes.torch.hugging_face import HuggingFaceBody
 
             self._body = HuggingFaceBody(folder, placement=placement)
         self.dim = self._body.hidden

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
-from core.errors import ModelInvalid
-from core.settings import Precision
-from models.folder import ModelFolder
-from models.runtimes.family import SAVE_ADVICE, WEIGHTS_FILE
+from rerank.core.errors import ModelInvalid
+from rerank.core.settings import Precision
+from rerank.models.folder import ModelFolder
+from rerank.models.runtimes.family import SAVE_ADVICE, WEIGHTS_FILE
 
 _NAMES: Mapping[torch.dtype, Precision] = {
     torch.float32: "float32",

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.architectures.rows import Rows
-from models.runtimes.torch.bert import padding_bias
-from models.runtimes.torch.placement import Placement
+from rerank.models.architectures.rows import Rows
+from rerank.models.runtimes.torch.bert import padding_bias
+from rerank.models.runtimes.torch.placement import Placement
 
 
 @dataclass(frozen=True)

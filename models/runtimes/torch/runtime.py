@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from core.settings import Precision
-from models.folder import ModelFolder
-from models.runtime import JointHalves, PairClassifier, TextBody
-from models.runtimes.torch.networks import TorchBody, TorchClassifier, TorchHalves
-from models.runtimes.torch.placement import REFERENCE, Placement, best_placement
+from rerank.core.settings import Precision
+from rerank.models.folder import ModelFolder
+from rerank.models.runtime import JointHalves, PairClassifier, TextBody
+from rerank.models.runtimes.torch.networks import TorchBody, TorchClassifier, TorchHalves
+from rerank.models.runtimes.torch.placement import REFERENCE, Placement, best_placement
 
 
 @dataclass(frozen=True)

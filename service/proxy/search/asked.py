@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import Field, FiniteFloat
 
-from core.errors import InvalidRequest
-from core.search import check_query
-from core.settings import MAX_RESULTS
-from service.body import validated
-from service.requests import MAX_TIMEOUT_MS
-from service.strict import Strict
+from rerank.core.errors import InvalidRequest
+from rerank.core.search import check_query
+from rerank.core.settings import MAX_RESULTS
+from rerank.service.body import validated
+from rerank.service.requests import MAX_TIMEOUT_MS
+from rerank.service.strict import Strict
 
 MAX_FIELDS = 50
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from service.compression import unpacked
-from service.proxy.request import ClientRequest
+from rerank.service.compression import unpacked
+from rerank.service.proxy.request import ClientRequest
 
 Params = tuple[tuple[str, str], ...]
 

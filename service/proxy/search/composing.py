@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from core.search import Reason, RerankReport
-from service.proxy.headers import of_answer
-from service.proxy.search.call import SearchCall
-from service.proxy.search.filter_path import FilterPath
-from service.proxy.search.hits import Placed, key_of
-from service.proxy.search.plan import Plan
-from service.proxy.search.reasons import Unranked
-from service.proxy.search.server import Fetched
+from rerank.core.search import Reason, RerankReport
+from rerank.service.proxy.headers import of_answer
+from rerank.service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.filter_path import FilterPath
+from rerank.service.proxy.search.hits import Placed, key_of
+from rerank.service.proxy.search.plan import Plan
+from rerank.service.proxy.search.reasons import Unranked
+from rerank.service.proxy.search.server import Fetched
 
 _BODY_HEADERS = frozenset({"content-length", "content-encoding"})
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.call import SearchCall
 
 
 @dataclass(frozen=True, slots=True)

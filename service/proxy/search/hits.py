@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.document import Passage
-from core.ranking import Ranking
-from core.search import Candidate, RankedCandidate, rounded
+from rerank.core.document import Passage
+from rerank.core.ranking import Ranking
+from rerank.core.search import Candidate, RankedCandidate, rounded
 
 HitKey = tuple[str, str]
 """Index and id."""

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from core.search import RerankReport
-from service.proxy.search.call import SearchCall
-from service.proxy.search.hits import Placed
-from service.proxy.search.plan import Plan
+from rerank.core.search import RerankReport
+from rerank.service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.hits import Placed
+from rerank.service.proxy.search.plan import Plan
 
 KEEP_SECONDS = 300.0
 MAX_RANKINGS = 500

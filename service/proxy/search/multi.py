@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from core.errors import RerankError
-from service.errors import refusal_of
-from service.proxy.connection import ClientGone
-from service.proxy.request import ClientRequest
-from service.proxy.search.call import MULTI_SEARCH, SearchCall, json_type, parsed, plain
-from service.proxy.search.composing import Composed, Outcome
-from service.proxy.search.plan import Plan
-from service.proxy.search.planning import PassedOn, Planner
-from service.proxy.search.reranking import SearchReranking
+from rerank.core.errors import RerankError
+from rerank.service.errors import refusal_of
+from rerank.service.proxy.connection import ClientGone
+from rerank.service.proxy.request import ClientRequest
+from rerank.service.proxy.search.call import MULTI_SEARCH, SearchCall, json_type, parsed, plain
+from rerank.service.proxy.search.composing import Composed, Outcome
+from rerank.service.proxy.search.plan import Plan
+from rerank.service.proxy.search.planning import PassedOn, Planner
+from rerank.service.proxy.search.reranking import SearchReranking
 
 _HEADER_KEYS = ("ignore_unavailable", "allow_no_indices", "expand_wildcards", "preference", "routing", "search_type")
 _ADDRESS_KEYS = ("rest_total_hits_as_int", "typed_keys", "ccs_minimize_roundtrips")

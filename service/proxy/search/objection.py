@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.settings import MAX_RESULTS
-from service.proxy.search.call import SearchCall
-from service.proxy.search.reasons import Unranked
+from rerank.core.settings import MAX_RESULTS
+from rerank.service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.reasons import Unranked
 
 
 def objection(call: SearchCall) -> Unranked | None:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from service.proxy.search.asked import Asked
-from service.proxy.search.call import SearchCall
-from service.proxy.search.hit_texts import HitTexts
-from service.proxy.search.retriever import Retrieval
+from rerank.service.proxy.search.asked import Asked
+from rerank.service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.hit_texts import HitTexts
+from rerank.service.proxy.search.retriever import Retrieval
 
 
 @dataclass(frozen=True, slots=True)

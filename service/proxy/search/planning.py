@@ -7,21 +7,21 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from core.errors import InvalidRequest, ModelError
-from core.search import Reason, check_query
-from core.settings import ProxyIndexes
-from service.proxy.search.asked import Asked, read_asked
-from service.proxy.search.call import SearchCall
-from service.proxy.search.hit_texts import HitTexts
-from service.proxy.search.inner_retriever import widened
-from service.proxy.search.neural import embedded, has_neural
-from service.proxy.search.objection import objection
-from service.proxy.search.plan import Plan, stripped
-from service.proxy.search.query_text import query_text
-from service.proxy.search.reasons import Unranked
-from service.proxy.search.retriever import RerankRetriever, Retrieval, has_reranker, read_retriever
-from service.proxy.search.server import Server
-from service.proxy.search.text_fields import TextFields
+from rerank.core.errors import InvalidRequest, ModelError
+from rerank.core.search import Reason, check_query
+from rerank.core.settings import ProxyIndexes
+from rerank.service.proxy.search.asked import Asked, read_asked
+from rerank.service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.hit_texts import HitTexts
+from rerank.service.proxy.search.inner_retriever import widened
+from rerank.service.proxy.search.neural import embedded, has_neural
+from rerank.service.proxy.search.objection import objection
+from rerank.service.proxy.search.plan import Plan, stripped
+from rerank.service.proxy.search.query_text import query_text
+from rerank.service.proxy.search.reasons import Unranked
+from rerank.service.proxy.search.retriever import RerankRetriever, Retrieval, has_reranker, read_retriever
+from rerank.service.proxy.search.server import Server
+from rerank.service.proxy.search.text_fields import TextFields
 
 MARKS = (b"rerank", b"neural", b"query_text", b"\\u")
 """One of them is in every body that asks for re-ranking; the last one may hide any other."""

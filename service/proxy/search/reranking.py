@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from core.errors import ModelError, ModelNotFound
-from core.ranking import Ranking, RankingModel, RankingModels, above, rerank
-from core.search import Reason, RerankReport
-from core.window_reranker import WindowReranker
-from service.client import Client
-from service.proxy.search.breaker import Breaker
-from service.proxy.search.call import SearchCall
-from service.proxy.search.composing import Composed, Outcome, own_page, ranked_page
-from service.proxy.search.hits import candidates_of, followed_by, hits_of, placed
-from service.proxy.search.kept import KeptRanking, KeptRankings, fingerprint
-from service.proxy.search.plan import Plan
-from service.proxy.search.planning import PassedOn
-from service.proxy.search.reasons import Unranked
-from service.proxy.search.server import Fetched, Server
+from rerank.core.errors import ModelError, ModelNotFound
+from rerank.core.ranking import Ranking, RankingModel, RankingModels, above, rerank
+from rerank.core.search import Reason, RerankReport
+from rerank.core.window_reranker import WindowReranker
+from rerank.service.client import Client
+from rerank.service.proxy.search.breaker import Breaker
+from rerank.service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.composing import Composed, Outcome, own_page, ranked_page
+from rerank.service.proxy.search.hits import candidates_of, followed_by, hits_of, placed
+from rerank.service.proxy.search.kept import KeptRanking, KeptRankings, fingerprint
+from rerank.service.proxy.search.plan import Plan
+from rerank.service.proxy.search.planning import PassedOn
+from rerank.service.proxy.search.reasons import Unranked
+from rerank.service.proxy.search.server import Fetched, Server
 
 
 @dataclass(frozen=True, slots=True)

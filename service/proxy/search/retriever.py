@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.errors import InvalidRequest
-from core.settings import MAX_RESULTS
-from service.proxy.search.asked import Asked
-from service.proxy.search.inner_retriever import filtered
+from rerank.core.errors import InvalidRequest
+from rerank.core.settings import MAX_RESULTS
+from rerank.service.proxy.search.asked import Asked
+from rerank.service.proxy.search.inner_retriever import filtered
 
 RERANKER = "text_similarity_reranker"
 _PLACE = f"retriever.{RERANKER}"

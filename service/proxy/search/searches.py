@@ -8,17 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import RerankError
-from core.search import Reason
-from service.compression import packed
-from service.proxy.request import ClientRequest
-from service.proxy.search.call import MULTI_SEARCH, SEARCH, SearchCall, parsed, plain_bytes
-from service.proxy.search.composing import Composed, Outcome
-from service.proxy.search.multi import MultiSearch
-from service.proxy.search.planning import MARKS, PassedOn, Planner
-from service.proxy.search.reasons import Unranked
-from service.proxy.search.reranking import SearchReranking
-from service.proxy.search.shadow import Shadow
+from rerank.core.errors import RerankError
+from rerank.core.search import Reason
+from rerank.service.compression import packed
+from rerank.service.proxy.request import ClientRequest
+from rerank.service.proxy.search.call import MULTI_SEARCH, SEARCH, SearchCall, parsed, plain_bytes
+from rerank.service.proxy.search.composing import Composed, Outcome
+from rerank.service.proxy.search.multi import MultiSearch
+from rerank.service.proxy.search.planning import MARKS, PassedOn, Planner
+from rerank.service.proxy.search.reasons import Unranked
+from rerank.service.proxy.search.reranking import SearchReranking
+from rerank.service.proxy.search.shadow import Shadow
 
 _log = logging.getLogger(__name__)
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from core.errors import StoreAnswerInvalid
-from service.proxy.connection import Exchange
-from service.proxy.headers import Headers
-from service.proxy.request import head_of
-from service.proxy.search.call import SearchCall, json_type, parsed
-from service.proxy.search.hits import HitKey, hits_of, key_of
-from service.proxy.search.plan import Plan
-from service.proxy.search.retriever import Retrieval
-from service.proxy.upstream import Upstream
+from rerank.core.errors import StoreAnswerInvalid
+from rerank.service.proxy.connection import Exchange
+from rerank.service.proxy.headers import Headers
+from rerank.service.proxy.request import head_of
+from rerank.service.proxy.search.call import SearchCall, json_type, parsed
+from rerank.service.proxy.search.hits import HitKey, hits_of, key_of
+from rerank.service.proxy.search.plan import Plan
+from rerank.service.proxy.search.retriever import Retrieval
+from rerank.service.proxy.upstream import Upstream
 
 MAX_ANSWER_BYTES = 256 << 20
 

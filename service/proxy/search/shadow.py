@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from core.errors import RerankError
-from service.proxy.search.asked import Asked
-from service.proxy.search.call import SearchCall
-from service.proxy.search.hits import HitKey, hits_of, key_of, placed
-from service.proxy.search.plan import Plan
-from service.proxy.search.planning import Planner
-from service.proxy.search.reranking import SearchReranking
+from rerank.core.errors import RerankError
+from rerank.service.proxy.search.asked import Asked
+from rerank.service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.hits import HitKey, hits_of, key_of, placed
+from rerank.service.proxy.search.plan import Plan
+from rerank.service.proxy.search.planning import Planner
+from rerank.service.proxy.search.reranking import SearchReranking
 
 _log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from service.proxy.search.asked import MAX_FIELDS
-from service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.asked import MAX_FIELDS
+from rerank.service.proxy.search.call import SearchCall
 
 FRESH_SECONDS = 60.0
 MAX_KEPT = 1000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.judging import JudgedCandidates
-from core.search import Candidate
+from rerank.core.judging import JudgedCandidates
+from rerank.core.search import Candidate
 from tests.core.candidates import candidate
 
 

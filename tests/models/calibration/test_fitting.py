@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.calibration import probabilities
-from core.errors import TrainingDataError
-from core.fusion import DEFAULT_FUSION
-from core.judging import JudgedCandidates, ndcg
-from models.calibration.fitting import fit, scored
-from models.calibration.fusion_fit import fit_fusion
-from models.calibration.platt import ScoredList, calibration_error, cut_off, fit_calibration
+from rerank.core.calibration import probabilities
+from rerank.core.errors import TrainingDataError
+from rerank.core.fusion import DEFAULT_FUSION
+from rerank.core.judging import JudgedCandidates, ndcg
+from rerank.models.calibration.fitting import fit, scored
+from rerank.models.calibration.fusion_fit import fit_fusion
+from rerank.models.calibration.platt import ScoredList, calibration_error, cut_off, fit_calibration
 from tests.models.calibration.lists import drawn
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from core.calibration import Calibration, QueryEvidence
-from core.errors import InvalidInput
-from core.fusion import ScoreFusion
-from models.calibration.fitting import FitReport, Fitted
-from models.calibration.storing import store, target_folder
-from models.catalog import resolve
-from models.folder import ModelFolder
-from models.loading import load_ranking_model
+from rerank.core.calibration import Calibration, QueryEvidence
+from rerank.core.errors import InvalidInput
+from rerank.core.fusion import ScoreFusion
+from rerank.models.calibration.fitting import FitReport, Fitted
+from rerank.models.calibration.storing import store, target_folder
+from rerank.models.catalog import resolve
+from rerank.models.folder import ModelFolder
+from rerank.models.loading import load_ranking_model
 from tests.models import tiny
 
 REPORT = FitReport(

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.folder import ModelFolder
-from models.reranker import CrossEncoderReranker
-from models.runtimes.openvino.cache import ConvertedModels
-from models.runtimes.openvino.converted import MANIFEST_FILE, ConvertedModel
-from models.runtimes.openvino.graphs import build
-from models.runtimes.openvino.products import FloatProducts
-from models.runtimes.openvino.runtime import opened
+from rerank.models.folder import ModelFolder
+from rerank.models.reranker import CrossEncoderReranker
+from rerank.models.runtimes.openvino.cache import ConvertedModels
+from rerank.models.runtimes.openvino.converted import MANIFEST_FILE, ConvertedModel
+from rerank.models.runtimes.openvino.graphs import build
+from rerank.models.runtimes.openvino.products import FloatProducts
+from rerank.models.runtimes.openvino.runtime import opened
 from tests.models import tiny
 
 QUERY, TEXTS = "what is a cat", ["the cat is warm", "green tea", "it is a dog ."]

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.errors import SettingError
-from core.settings import Precision, Runtime
-from models.architectures.rows import Rows
-from models.computing import Computing
-from models.conversion import preparation, prepare
-from models.folder import ModelFolder
-from models.runtime import JointHalves, PairClassifier, TextBody
-from models.runtimes.choice import Way, choose, remembered_choice
-from models.runtimes.trial import LARGEST_ERROR, try_out
+from rerank.core.errors import SettingError
+from rerank.core.settings import Precision, Runtime
+from rerank.models.architectures.rows import Rows
+from rerank.models.computing import Computing
+from rerank.models.conversion import preparation, prepare
+from rerank.models.folder import ModelFolder
+from rerank.models.runtime import JointHalves, PairClassifier, TextBody
+from rerank.models.runtimes.choice import Way, choose, remembered_choice
+from rerank.models.runtimes.trial import LARGEST_ERROR, try_out
 from tests.models import tiny
 
 

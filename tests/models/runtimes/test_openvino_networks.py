@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
-from core.errors import ModelInvalid, ModelOutputInvalid
-from models.architectures.joint import JointReranker
-from models.architectures.rows import Rows
-from models.folder import ModelFolder
-from models.reranker import CrossEncoderReranker
-from models.runtime import ModelRuntime
-from models.runtimes.openvino.compiled import padded, shared_out
-from models.runtimes.torch.runtime import TORCH_REFERENCE
+from rerank.core.errors import ModelInvalid, ModelOutputInvalid
+from rerank.models.architectures.joint import JointReranker
+from rerank.models.architectures.rows import Rows
+from rerank.models.folder import ModelFolder
+from rerank.models.reranker import CrossEncoderReranker
+from rerank.models.runtime import ModelRuntime
+from rerank.models.runtimes.openvino.compiled import padded, shared_out
+from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE
 from tests.models import tiny
 from tests.models.ways import OPENVINO_FLOAT32, OPENVINO_WAYS
 

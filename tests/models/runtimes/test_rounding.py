@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.runtimes.openvino.rounding import LEVELS, Rounding, Seen, best_rounding, whole
+from rerank.models.runtimes.openvino.rounding import LEVELS, Rounding, Seen, best_rounding, whole
 
 
 def seen(rows: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Seen:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import ModelInvalid, TrainingDataError
-from models.loading import load_ranking_model
-from models.training.distill import scale_of_teacher, train_distill
-from models.training.lists import RankingList
-from models.training.options import DistillOptions, Student
+from rerank.core.errors import ModelInvalid, TrainingDataError
+from rerank.models.loading import load_ranking_model
+from rerank.models.training.distill import scale_of_teacher, train_distill
+from rerank.models.training.lists import RankingList
+from rerank.models.training.options import DistillOptions, Student
 from tests.models import tiny
 from tests.models.training import judgments
 from tests.models.training.test_pairs import assert_same_weights, stops

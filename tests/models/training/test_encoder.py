@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import ModelInvalid, TrainingDataError
-from models.loading import load_encoder
-from models.training.encoder import train_encoder
-from models.training.options import EncoderOptions
+from rerank.core.errors import ModelInvalid, TrainingDataError
+from rerank.models.loading import load_encoder
+from rerank.models.training.encoder import train_encoder
+from rerank.models.training.options import EncoderOptions
 from tests.models import tiny
 from tests.models.training import judgments
 from tests.models.training.test_pairs import assert_same_weights, stops

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import TrainingDataError
-from models.training.entailments import read_entailments
-from models.training.hub_data import Layout, local_data
-from models.training.options import NliOptions
-from models.training.reading import read_training_data
-from models.training.sentences import SentencePair, read_sentence_data
+from rerank.core.errors import TrainingDataError
+from rerank.models.training.entailments import read_entailments
+from rerank.models.training.hub_data import Layout, local_data
+from rerank.models.training.options import NliOptions
+from rerank.models.training.reading import read_training_data
+from rerank.models.training.sentences import SentencePair, read_sentence_data
 from tests.models.training.judgments import write_lines
 
 

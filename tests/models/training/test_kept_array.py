@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.errors import TrainingFailed
-from models.training.kept_array import kept_array
-from models.training.lists import RankingList
-from models.training.scoring import ListTeacher, with_scores
+from rerank.core.errors import TrainingFailed
+from rerank.models.training.kept_array import kept_array
+from rerank.models.training.lists import RankingList
+from rerank.models.training.scoring import ListTeacher, with_scores
 
 WHOLE = np.arange(12, dtype=np.float16).reshape(6, 2)
 

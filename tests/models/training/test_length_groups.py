@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.training.length_groups import LengthGroups
+from rerank.models.training.length_groups import LengthGroups
 
 
 @given(

@@ -13,8 +13,8 @@ from torch.nn.functional import (
     softplus,
 )
 
-from models.training.list_loss import TEACHER_SCALE, Lesson, list_loss
-from models.training.options import Loss
+from rerank.models.training.list_loss import TEACHER_SCALE, Lesson, list_loss
+from rerank.models.training.options import Loss
 
 LOGITS = torch.tensor([[2.0, 0.5, -1.0], [0.3, 0.1, 4.0]])
 TEACHER = torch.tensor([[0.6, 0.4, 0.1], [0.5, 0.2, 0.3]])

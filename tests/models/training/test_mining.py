@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.errors import TrainingDataError, TrainingFailed
-from core.protocols import Index, IndexSpec
-from core.settings import Mode
-from models.training.growing_lines import GrowingLines
-from models.training.lists import Judged, RankingList, TrainingData
-from models.training.mining import Miner, MiningOptions
-from models.training.reading import read_training_data
-from models.training.scoring import ListTeacher
-from models.training.searched import write_searched
+from rerank.core.errors import TrainingDataError, TrainingFailed
+from rerank.core.protocols import Index, IndexSpec
+from rerank.core.settings import Mode
+from rerank.models.training.growing_lines import GrowingLines
+from rerank.models.training.lists import Judged, RankingList, TrainingData
+from rerank.models.training.mining import Miner, MiningOptions
+from rerank.models.training.reading import read_training_data
+from rerank.models.training.scoring import ListTeacher
+from rerank.models.training.searched import write_searched
 from tests.contracts.store import ENCODER, encoded
 from tests.fakes import FakeReranker
 from tests.memory_store import InMemoryStore

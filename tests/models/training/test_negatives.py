@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.errors import TrainingDataError
-from models.training.lists import Judged, RankingList, TrainingData
-from models.training.negatives import complete_lists
+from rerank.core.errors import TrainingDataError
+from rerank.models.training.lists import Judged, RankingList, TrainingData
+from rerank.models.training.negatives import complete_lists
 from tests.fakes import FakeEncoder
 
 POOL = (

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import ModelInvalid, TrainingDataError
-from models.training.entailments import read_entailments
-from models.training.nli import class_scores, train_nli
-from models.training.options import NliOptions
+from rerank.core.errors import ModelInvalid, TrainingDataError
+from rerank.models.training.entailments import read_entailments
+from rerank.models.training.nli import class_scores, train_nli
+from rerank.models.training.options import NliOptions
 from tests.models import tiny
 from tests.models.training import judgments
 from tests.models.training.test_pairs import assert_same_weights, stops

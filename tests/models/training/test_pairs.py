@@ -16,12 +16,12 @@ import pytest
 from safetensors.torch import load_file
 from torch import Tensor
 
-from core.errors import ModelInvalid, ModelNotFound, TrainingDataError, TrainingFailed
-from models.computing import REPRODUCIBLE
-from models.loading import load_ranking_model
-from models.training.options import Loss, PairsOptions
-from models.training.pairs import train_pairs
-from models.training.run_folder import CHECKPOINTS
+from rerank.core.errors import ModelInvalid, ModelNotFound, TrainingDataError, TrainingFailed
+from rerank.models.computing import REPRODUCIBLE
+from rerank.models.loading import load_ranking_model
+from rerank.models.training.options import Loss, PairsOptions
+from rerank.models.training.pairs import train_pairs
+from rerank.models.training.run_folder import CHECKPOINTS
 from tests.models import tiny
 from tests.models.training import judgments
 
@@ -137,8 +137,8 @@ def test_a_killed_process_goes_on(options: PairsOptions, tmp_path: Path) -> None
     program = f"""
 import os, signal
 from pathlib import Path, PosixPath
-from models.training.options import PairsOptions
-from models.training.pairs import train_pairs
+from rerank.models.training.options import PairsOptions
+from rerank.models.training.pairs import train_pairs
 from dataclasses import replace
 def report(step, steps, loss):
     if step >= 6:
@@ -210,9 +210,9 @@ def test_a_disk_that_takes_no_more_stops_the_run(options: PairsOptions, tmp_path
     program = f"""
 import resource, signal
 from pathlib import Path, PosixPath
-from core.errors import TrainingFailed
-from models.training.options import PairsOptions
-from models.training.pairs import train_pairs
+from rerank.core.errors import TrainingFailed
+from rerank.models.training.options import PairsOptions
+from rerank.models.training.pairs import train_pairs
 from dataclasses import replace
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 def report(step, steps, loss):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from models.loading import load_encoder
+from rerank.models.loading import load_encoder
 from tests.models import tiny
 from tests.models.training import judgments
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import TrainingDataError
-from models.training.lists import Judged, RankingList
-from models.training.reading import read_training_data
+from rerank.core.errors import TrainingDataError
+from rerank.models.training.lists import Judged, RankingList
+from rerank.models.training.reading import read_training_data
 from tests.models.training.judgments import beir, write_lines
 
 ROWS = [

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from models.training.correlation import pearson, spearman
-from models.training.lists import RankingList
-from models.training.ranking_scores import log_odds, ranking_scores
+from rerank.models.training.correlation import pearson, spearman
+from rerank.models.training.lists import RankingList
+from rerank.models.training.ranking_scores import log_odds, ranking_scores
 
 
 class Lists:

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import ModelInvalid, TrainingDataError
-from models.computing import REPRODUCIBLE
-from models.pair_models import load_pair_model
-from models.training.options import StsOptions
-from models.training.sentences import SentencePair, read_sentence_data
-from models.training.sts import both_orders, train_sts
+from rerank.core.errors import ModelInvalid, TrainingDataError
+from rerank.models.computing import REPRODUCIBLE
+from rerank.models.pair_models import load_pair_model
+from rerank.models.training.options import StsOptions
+from rerank.models.training.sentences import SentencePair, read_sentence_data
+from rerank.models.training.sts import both_orders, train_sts
 from tests.models import tiny
 from tests.models.training import judgments
 from tests.models.training.test_pairs import assert_same_weights, stops

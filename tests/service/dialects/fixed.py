@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.protocols import Cancellation, RerankScores
-from core.ranking import RankingModel
-from service.components import Components
+from rerank.core.protocols import Cancellation, RerankScores
+from rerank.core.ranking import RankingModel
+from rerank.service.components import Components
 from tests.fakes import FakeModels, FakeReranker
 from tests.service.served import components
 

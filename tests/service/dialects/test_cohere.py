@@ -7,11 +7,11 @@ import uuid
 import numpy as np
 import pytest
 
-from core.errors import ModelInvalid, ModelOutputInvalid, ModelOverloaded
-from core.long_texts import BEST_WINDOW
-from core.ranking import RankingModel
-from service.dialects.cohere import CohereAnswer
-from service.dialects.ranking import rank_texts
+from rerank.core.errors import ModelInvalid, ModelOutputInvalid, ModelOverloaded
+from rerank.core.long_texts import BEST_WINDOW
+from rerank.core.ranking import RankingModel
+from rerank.service.dialects.cohere import CohereAnswer
+from rerank.service.dialects.ranking import rank_texts
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
 from tests.service.dialects.fixed import FixedReranker, fixed, short_sighted
 from tests.service.served import client, components, error, late, store_with

@@ -9,24 +9,24 @@ from typing import Any
 
 import pytest
 
-from core.settings import Settings
-from service.dialects.choosing import (
+from rerank.core.settings import Settings
+from rerank.service.dialects.choosing import (
     HUGGING_FACE_PATH,
     INFERENCE_PATH,
     NIM_PATH,
     TEXT_SIMILARITY_PATH,
     dialect_of,
 )
-from service.dialects.cohere import COHERE
-from service.dialects.elasticsearch import HUGGING_FACE, INFERENCE
-from service.dialects.infinity import INFINITY
-from service.dialects.mixedbread import MIXEDBREAD
-from service.dialects.nim import NIM
-from service.dialects.opensearch import TEXT_SIMILARITY
-from service.dialects.routes import RERANK_PATHS
-from service.dialects.tei import TEI
-from service.dialects.voyage import VOYAGE
-from service.dialects.weaviate import WEAVIATE
+from rerank.service.dialects.cohere import COHERE
+from rerank.service.dialects.elasticsearch import HUGGING_FACE, INFERENCE
+from rerank.service.dialects.infinity import INFINITY
+from rerank.service.dialects.mixedbread import MIXEDBREAD
+from rerank.service.dialects.nim import NIM
+from rerank.service.dialects.opensearch import TEXT_SIMILARITY
+from rerank.service.dialects.routes import RERANK_PATHS
+from rerank.service.dialects.tei import TEI
+from rerank.service.dialects.voyage import VOYAGE
+from rerank.service.dialects.weaviate import WEAVIATE
 from tests.service.dialects.fixed import fixed, short_sighted
 from tests.service.served import client, components, error
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from core.errors import ModelInvalid, ModelOutputInvalid, ModelOverloaded
-from core.protocols import RerankScores
-from core.ranking import RankingModel
+from rerank.core.errors import ModelInvalid, ModelOutputInvalid, ModelOverloaded
+from rerank.core.protocols import RerankScores
+from rerank.core.ranking import RankingModel
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
 from tests.service.dialects.fixed import short_sighted
 from tests.service.served import client, components, error, late, store_with

@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.fusion import sigmoid
-from service.dialects.written_scores import falling
+from rerank.core.fusion import sigmoid
+from rerank.service.dialects.written_scores import falling
 
 LOGITS = st.lists(st.floats(-80, 80, width=32), min_size=1, max_size=60).map(lambda found: sorted(found, reverse=True))
 

@@ -12,12 +12,12 @@ import sys
 import time
 from pathlib import Path
 
-from core.errors import ModelError, ModelInvalid
-from core.ranking import RankingModel
-from core.settings import Settings
-from index.opening import open_store
-from service.components import Components
-from service.server import serve
+from rerank.core.errors import ModelError, ModelInvalid
+from rerank.core.ranking import RankingModel
+from rerank.core.settings import Settings
+from rerank.index.opening import open_store
+from rerank.service.components import Components
+from rerank.service.server import serve
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
 from tests.service.process import announce
 from tests.service.served import late

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.proxy.search.call import json_type
+from rerank.service.proxy.search.call import json_type
 
 COMPATIBLE = "application/vnd.elasticsearch+json; compatible-with=9"
 

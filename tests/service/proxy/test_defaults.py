@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import SettingError
-from core.settings import Settings, load_settings
-from service.proxy.search.breaker import FAILURES, PAUSE_SECONDS, Breaker, BreakerState
-from service.proxy.search.shadow import Difference
+from rerank.core.errors import SettingError
+from rerank.core.settings import Settings, load_settings
+from rerank.service.proxy.search.breaker import FAILURES, PAUSE_SECONDS, Breaker, BreakerState
+from rerank.service.proxy.search.shadow import Difference
 from tests.service.proxy.library import INDEX, MATCH, fill, ids, reranked, search, told
 from tests.service.proxy.scripted import until
 from tests.service.proxy.standing import Standing, standing_before, until_loaded

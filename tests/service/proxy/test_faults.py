@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import SettingError, StoreUnavailable
-from service.proxy.address import Address
-from service.proxy.connection import Exchange
-from service.proxy.upstream import Upstream
+from rerank.core.errors import SettingError, StoreUnavailable
+from rerank.service.proxy.address import Address
+from rerank.service.proxy.connection import Exchange
+from rerank.service.proxy.upstream import Upstream
 from tests.opensearch_server import free_port
 from tests.service.proxy.scripted import Asked, ScriptedServer, json_answer, scripted_server, until
 from tests.service.proxy.standing import Standing, standing_before, until_loaded

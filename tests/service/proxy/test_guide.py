@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from service.proxy.search.asked import RerankPart
-from service.proxy.search.reasons import Unranked
+from rerank.service.proxy.search.asked import RerankPart
+from rerank.service.proxy.search.reasons import Unranked
 from tests.opensearch_server import free_port
 from tests.service.proxy.scripted import until
 from tests.service.proxy.standing import ask

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.proxy.search.inner_retriever import filtered, widened
+from rerank.service.proxy.search.inner_retriever import filtered, widened
 
 FILTER = {"term": {"lang": "it"}}
 OTHER = {"term": {"year": 2001}}

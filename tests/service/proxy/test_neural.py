@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.proxy.search.neural import embedded, has_neural
+from rerank.service.proxy.search.neural import embedded, has_neural
 
 VECTORS = {"tea": [1.0, 0.0], "milk": [0.0, 1.0]}
 NEURAL: dict[str, Any] = {"neural": {"v": {"query_text": "tea", "model_id": "m", "k": 5, "boost": 2}}}

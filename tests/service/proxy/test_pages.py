@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from core.search import RerankReport
-from service.proxy.search.call import SearchCall
-from service.proxy.search.composing import Outcome
-from service.proxy.search.hits import Placed, followed_by
-from service.proxy.search.kept import KEEP_SECONDS, MAX_PLACES, MAX_RANKINGS, KeptRanking, KeptRankings
+from rerank.core.search import RerankReport
+from rerank.service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.composing import Outcome
+from rerank.service.proxy.search.hits import Placed, followed_by
+from rerank.service.proxy.search.kept import KEEP_SECONDS, MAX_PLACES, MAX_RANKINGS, KeptRanking, KeptRankings
 from tests.service.proxy.library import MATCH, fill, ids, reranked, search, told
 from tests.service.proxy.standing import Reply, Standing
 

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import InvalidRequest, ModelUnavailable
-from core.search import Reason
-from service.proxy.address import Address
-from service.proxy.search.asked import Asked
-from service.proxy.search.call import SearchCall
-from service.proxy.search.plan import Plan, stripped
-from service.proxy.search.planning import PassedOn, Planner
-from service.proxy.search.server import Server
-from service.proxy.search.text_fields import TextFields
-from service.proxy.upstream import Upstream
+from rerank.core.errors import InvalidRequest, ModelUnavailable
+from rerank.core.search import Reason
+from rerank.service.proxy.address import Address
+from rerank.service.proxy.search.asked import Asked
+from rerank.service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.plan import Plan, stripped
+from rerank.service.proxy.search.planning import PassedOn, Planner
+from rerank.service.proxy.search.server import Server
+from rerank.service.proxy.search.text_fields import TextFields
+from rerank.service.proxy.upstream import Upstream
 
 MAPPING = {"i": {"mappings": {"properties": {"text": {"type": "text"}}}}}
 

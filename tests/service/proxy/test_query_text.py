@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.proxy.search.query_text import query_text, words_of
+from rerank.service.proxy.search.query_text import query_text, words_of
 
 
 @pytest.mark.parametrize(

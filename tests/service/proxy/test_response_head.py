@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import StoreAnswerInvalid
-from service.proxy.response_head import MAX_HEAD_BYTES, ResponseParser
+from rerank.core.errors import StoreAnswerInvalid
+from rerank.service.proxy.response_head import MAX_HEAD_BYTES, ResponseParser
 
 BODY = bytes(range(256)) * 3
 ANSWERS = {

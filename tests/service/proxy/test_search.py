@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from service.proxy.search.call import plain_bytes
-from service.proxy.search.filter_path import FilterPath
+from rerank.service.proxy.search.call import plain_bytes
+from rerank.service.proxy.search.filter_path import FilterPath
 from tests.service.proxy.library import DOCUMENTS, INDEX, MATCH, QUERY, fill, ids, reranked, search, told
 from tests.service.proxy.standing import Reply, Standing, ask
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from service.app import create_app
-from service.proxy.shadowed import Shadowed
+from rerank.service.app import create_app
+from rerank.service.proxy.shadowed import Shadowed
 from tests.service.served import components
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "proxy.md"

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from service.proxy.search.asked import MAX_FIELDS
-from service.proxy.search.call import SearchCall
-from service.proxy.search.text_fields import FRESH_SECONDS, TextFields, text_fields
+from rerank.service.proxy.search.asked import MAX_FIELDS
+from rerank.service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.text_fields import FRESH_SECONDS, TextFields, text_fields
 
 TEXT = {"type": "text"}
 

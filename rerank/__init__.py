@@ -1,0 +1,1 @@
+"""Reranking for OpenSearch and Elasticsearch: retrieve with a bi-encoder, rerank with a cross-encoder."""
