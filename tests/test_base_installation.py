@@ -42,7 +42,7 @@ def without_torch(place: Path, script: str, *arguments: str) -> subprocess.Compl
 
 def rerank_cli(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command line there."""
-    return without_torch(place, "from cli.main import main; main()", *arguments)
+    return without_torch(place, "from rerank.cli.main import main; main()", *arguments)
 
 
 @pytest.fixture(scope="module")

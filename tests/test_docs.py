@@ -156,7 +156,7 @@ def test_the_first_steps_work(tmp_path: Path) -> None:
     assert len(lines) == 4
     for line in lines:
         called = subprocess.run(
-            [sys.executable, "-c", "from cli.main import main; main()", *shlex.split(line)[1:]],
+            [sys.executable, "-c", "from rerank.cli.main import main; main()", *shlex.split(line)[1:]],
             cwd=tmp_path,
             env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
             capture_output=True,
@@ -181,7 +181,7 @@ def test_the_way_from_judgments_to_a_promoted_model_works(tmp_path: Path) -> Non
     in_use = {"RERANK_RERANKER": "weak", "RERANK_FUSION": "none"}
     for line in lines:
         called = subprocess.run(
-            [sys.executable, "-c", "from cli.main import main; main()", *shlex.split(line)[1:]],
+            [sys.executable, "-c", "from rerank.cli.main import main; main()", *shlex.split(line)[1:]],
             cwd=tmp_path,
             env={
                 "PATH": "/usr/bin:/bin",

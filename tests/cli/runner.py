@@ -38,7 +38,7 @@ class CommandLine:
     def __call__(self, *args: str, stdin: str = "", **environment: str) -> Called:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         called = subprocess.run(
-            [sys.executable, "-c", "from cli.main import main; main()", *args],
+            [sys.executable, "-c", "from rerank.cli.main import main; main()", *args],
             cwd=self.folder,
             env={**kept, "PYTHONPATH": str(ROOT), **self.environment, **environment},
             input=stdin,

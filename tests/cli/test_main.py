@@ -31,7 +31,7 @@ def rerank_cli(tmp_path: Path) -> CommandLine:
 def test_help_imports_nothing_heavy() -> None:
     """--help answers at once: it imports Click and the table of commands."""
     code = (
-        "import sys\nfrom cli.main import main\n"
+        "import sys\nfrom rerank.cli.main import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
     )
@@ -106,7 +106,7 @@ def test_an_unknown_setting_is_named_with_the_nearest(rerank_cli: CommandLine) -
 
 def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     """`rerank-cli config | head -1` ends quietly."""
-    command = f'"{sys.executable}" -c "from cli.main import main; main()" config | head -1'
+    command = f'"{sys.executable}" -c "from rerank.cli.main import main; main()" config | head -1'
     called = subprocess.run(
         command,
         shell=True,

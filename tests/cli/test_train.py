@@ -91,7 +91,7 @@ def test_ctrl_c_prints_the_command_to_go_on(cli: CommandLine) -> None:
     words = ["train", "pairs", "--data", "set", "--base", "encoder", "--output", "my model", "--max-steps", "2000"]
     words += ["--batch-size", "4", "--evaluate-every", "1000"]
     running = subprocess.Popen(
-        [sys.executable, "-c", "from cli.main import main; main()", *words],
+        [sys.executable, "-c", "from rerank.cli.main import main; main()", *words],
         cwd=cli.folder,
         env={**os.environ, **cli.environment, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,

@@ -27,7 +27,7 @@ def cross(tmp_path: Path) -> Path:
 def test_the_default_encoder_loads_without_a_word() -> None:
     """In a fresh process: ready to encode, nothing on stdout or stderr, and no library beyond torch and tokenizers."""
     script = (
-        "import sys; from models.loading import load_encoder; e = load_encoder('default');"
+        "import sys; from rerank.models.loading import load_encoder; e = load_encoder('default');"
         "assert e.encode_queries(['tea']).shape == (1, e.dim); assert 'transformers' not in sys.modules"
     )
 

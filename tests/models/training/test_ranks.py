@@ -25,7 +25,7 @@ def test_two_processes_make_one_model(tmp_path: Path) -> None:
     words = ["train", "encoder", "--data", str(twins), "--base", str(base), "--output", str(tmp_path / "model")]
     words += ["--max-steps", "6", "--batch-size", "4", "--evaluate-every", "3", "--learning-rate", "3e-3", "--json"]
     program = tmp_path / "call.py"
-    program.write_text("from cli.main import main; main()", encoding="utf-8")
+    program.write_text("from rerank.cli.main import main; main()", encoding="utf-8")
     ended = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", str(program), *words],
         cwd=tmp_path,

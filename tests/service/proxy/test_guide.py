@@ -32,7 +32,7 @@ def serving(folder: Path, environment: dict[str, str]) -> Iterator[str]:
     """`rerank-cli serve`, as the guide calls it, with the built-in models; the address it listens on."""
     port = free_port()
     environ = {**os.environ, **environment, "RERANK_PORT": str(port), "PYTHONPATH": str(ROOT)}
-    serve = [sys.executable, "-c", "from cli.main import main; main()", "serve"]
+    serve = [sys.executable, "-c", "from rerank.cli.main import main; main()", "serve"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(serve, cwd=folder, env=environ, stdout=log, stderr=log)
         url = f"http://127.0.0.1:{port}"
