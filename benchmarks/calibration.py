@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.development_sets import SETS, develops
-from benchmarks.training_sources import headed, held_out, read_lines
-from benchmarks.word_index import WordIndex
+from recipes.bm25 import WordIndex
+from recipes.sources import headed, held_out, read_lines
 from rerank.core.calibration import UNCALIBRATED, Calibration, probabilities
 from rerank.core.document import Passage
 from rerank.core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion, reciprocal_rank_fusion

@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.training_sources import headed, held_out, read_lines, trains
-from benchmarks.word_index import WordIndex
+from recipes.bm25 import WordIndex
+from recipes.sources import headed, held_out, read_lines, trains
 from rerank.core.features import FirstStageFeatures, standardised
 from rerank.core.fusion import ScoreFusion, reciprocal_rank_fusion
 from rerank.core.judgments import JudgedQuery, load_dataset

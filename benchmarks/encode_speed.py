@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from sentence_transformers import SentenceTransformer
 
-from benchmarks.alternating import compare
-from benchmarks.models_at_hand import corpus_texts
+from benchmarks.interleaved import compare
+from benchmarks.sample_models import corpus_texts
 from rerank.models.catalog import DEFAULT, resolve
 from rerank.models.encoder import BiEncoder
 from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE

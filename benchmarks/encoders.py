@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.development_sets import SETS, develops
-from benchmarks.training_sources import headed, read_lines
+from recipes.sources import headed, read_lines
 from rerank.core.evaluation import measure
 from rerank.core.intervals import paired_difference
 from rerank.core.judgments import Dataset, load_dataset

@@ -17,7 +17,7 @@ from pathlib import Path
 import lancedb
 from sentence_transformers import SentenceTransformer
 
-from benchmarks.alternating import compare
+from benchmarks.interleaved import compare
 from rerank.index.opening import open_store
 from rerank.ingest.run import ingest
 from rerank.models.catalog import resolve

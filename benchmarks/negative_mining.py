@@ -24,9 +24,9 @@ from rerank.core.errors import IndexNotFound
 from rerank.core.protocols import EncoderIdentity, Index, IndexSpec, Store
 from rerank.core.settings import Mode
 from rerank.index.opening import open_store
-from rerank.models.training.growing_lines import GrowingLines
-from rerank.models.training.lists import Judged, TrainingData
-from rerank.models.training.mining import Miner, MiningOptions
+from rerank.models.training.data.mining import MiningOptions, NegativeMiner
+from rerank.models.training.data.ranking_lists import LabelledQuery, TrainingData
+from rerank.models.training.data.resumable_json_lines import ResumableJsonLines
 
 DIM = 384
 TOPICS = 500
@@ -75,13 +75,13 @@ def main() -> None:
     draw = np.random.default_rng(3)
     numbers = draw.integers(0, arguments.passages, arguments.queries).tolist()
     texts = dict.fromkeys(map(_text, numbers))
-    judged = tuple(Judged(_query(text, draw), {text: 1.0}) for text in texts)
+    judged = tuple(LabelledQuery(_query(text, draw), {text: 1.0}) for text in texts)
     before = _peak()
     with tempfile.TemporaryDirectory() as folder:
         options = MiningOptions(mode=arguments.mode)
         started = time.perf_counter()
-        Miner(index, encoder, options).mine(
-            TrainingData(judged=judged), GrowingLines(Path(folder) / "negatives.jsonl", options.made_from())
+        NegativeMiner(index, encoder, options).mine(
+            TrainingData(judged=judged), ResumableJsonLines(Path(folder) / "negatives.jsonl", options.made_from())
         )
         seconds = time.perf_counter() - started
     print(

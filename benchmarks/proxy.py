@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.alternating import seconds
+from benchmarks.interleaved import seconds
 from tests.fakes import FakeReranker
 from tests.opensearch_server import OpenSearchProcess, free_port
 from tests.service.proxy.standing import Standing, standing_before, until_loaded

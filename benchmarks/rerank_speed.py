@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from sentence_transformers import CrossEncoder
 
-from benchmarks.alternating import compare
-from benchmarks.models_at_hand import QUERY, corpus_texts, passages_of, random_cross_encoder, untrained_joint
+from benchmarks.interleaved import compare
+from benchmarks.sample_models import QUERY, corpus_texts, passages_of, random_cross_encoder, untrained_joint
 from rerank.models.folder import ModelFolder
 from rerank.models.reranker import CrossEncoderReranker
 from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE

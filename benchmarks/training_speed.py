@@ -19,16 +19,16 @@ import torch
 from torch.utils.data import DataLoader
 
 from rerank.models.runtimes.torch.quiet import quiet
-from rerank.models.training.base import open_base
-from rerank.models.training.batches import ListBatches
-from rerank.models.training.length_groups import LengthGroups, Places
-from rerank.models.training.list_loss import Lesson
-from rerank.models.training.list_model import ListModel
+from rerank.models.training.base_reranker import open_base_reranker
+from rerank.models.training.data.length_grouped_sampler import IndexDataset, LengthGroupedSampler
+from rerank.models.training.data.list_batches import ListBatches
+from rerank.models.training.data.sentence_pairs import read_sentence_pairs
+from rerank.models.training.losses.ranking import LossOptions
+from rerank.models.training.losses.ranking_module import RankingModule
 from rerank.models.training.options import StsOptions
 from rerank.models.training.precision import autocast
-from rerank.models.training.run import Examples, RunSettings, TrainingRun
-from rerank.models.training.sentences import read_sentence_data
-from rerank.models.training.sts import batches, both_orders
+from rerank.models.training.recipes.sts import batches, both_orders
+from rerank.models.training.run import RunSettings, TrainingRun, TrainingSet
 
 WARM_UP = 10
 RATE = 2e-5
@@ -45,10 +45,10 @@ def main() -> None:
         batch_size=arguments.batch_size,
         evaluate_every=10 * arguments.steps,
     )
-    base = open_base(None, student="cross-encoder")
-    pairs = both_orders(read_sentence_data(options.data, language="it"), options)
+    base = open_base_reranker(None, student="cross-encoder")
+    pairs = both_orders(read_sentence_pairs(options.data, language="it"), options)
     read = batches(pairs, base, max_tokens=options.max_tokens)
-    start = ListModel(base.scorer, Lesson("pointwise", teacher_weight=0.0)).train()
+    start = RankingModule(base.scorer, LossOptions("pointwise", teacher_weight=0.0)).train()
     rounds = [
         (ours(deepcopy(start), read, options), bare(deepcopy(start), read, options)) for _ in range(arguments.rounds)
     ]
@@ -61,7 +61,7 @@ def main() -> None:
     )
 
 
-def ours(module: ListModel, pairs: ListBatches, options: StsOptions) -> float:
+def ours(module: RankingModule, pairs: ListBatches, options: StsOptions) -> float:
     """Seconds of a run from step WARM_UP to the last."""
     seen: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as place:
@@ -78,16 +78,16 @@ def ours(module: ListModel, pairs: ListBatches, options: StsOptions) -> float:
             keep_checkpoints=1,
             on_progress=lambda step, _steps, _loss: seen.setdefault(step, time.perf_counter()),  # type: ignore[arg-type]
         )
-        examples = Examples(count=len(pairs.lengths), order=_order(pairs, options), batch=pairs.batch)
+        examples = TrainingSet(count=len(pairs.lengths), order=_order(pairs, options), batch=pairs.batch)
         TrainingRun(module, settings, examples=examples, evaluation=lambda: {"none": 0.0}).run()
     return seen[options.max_steps or 0] - seen[WARM_UP]
 
 
-def bare(module: ListModel, pairs: ListBatches, options: StsOptions) -> float:
+def bare(module: RankingModule, pairs: ListBatches, options: StsOptions) -> float:
     """The same of a plain loop."""
     steps = options.max_steps or 0
     loader = DataLoader(
-        Places(len(pairs.lengths)),
+        IndexDataset(len(pairs.lengths)),
         batch_size=options.batch_size,
         sampler=_order(pairs, options),
         collate_fn=pairs.batch,
@@ -110,8 +110,8 @@ def bare(module: ListModel, pairs: ListBatches, options: StsOptions) -> float:
     return time.perf_counter() - started
 
 
-def _order(pairs: ListBatches, options: StsOptions) -> LengthGroups:
-    return LengthGroups(pairs.lengths, batch_size=options.batch_size, seed=options.seed)
+def _order(pairs: ListBatches, options: StsOptions) -> LengthGroupedSampler:
+    return LengthGroupedSampler(pairs.lengths, batch_size=options.batch_size, seed=options.seed)
 
 
 def _arguments() -> argparse.Namespace:

@@ -74,11 +74,11 @@ class NegativesSource:
         if self.index is None:
             return data
         from rerank.core.searching import check_encoder
-        from rerank.models.training.growing_lines import GrowingLines
-        from rerank.models.training.mining import Miner, MiningOptions
-        from rerank.models.training.ranks import first_goes_first
-        from rerank.models.training.reading import read_training_data
-        from rerank.models.training.scoring import ListTeacher
+        from rerank.models.training.data.mining import MiningOptions, NegativeMiner
+        from rerank.models.training.data.ranking_data import read_training_data
+        from rerank.models.training.data.resumable_json_lines import ResumableJsonLines
+        from rerank.models.training.data.teacher_scores import ListTeacher
+        from rerank.models.training.distributed import main_process_first
 
         told = {"mode": settings.mode, "margin": self.margin, **more}
         teacher = None if self.teacher is None else ListTeacher.named(self.teacher)
@@ -95,17 +95,17 @@ class NegativesSource:
                 **options.made_from(),
             }
             file = self.file or output / NEGATIVES_FILE
-            with first_goes_first():
-                Miner(index, encoder, options).mine(judged, GrowingLines(file, made_from))
+            with main_process_first():
+                NegativeMiner(index, encoder, options).mine(judged, ResumableJsonLines(file, made_from))
         return (file,)
 
 
 def searched(data: Sequence[Path], settings: Settings, *, index: str, output: Path, report: Report) -> tuple[Path, ...]:
     """The file of what the search that *settings* describe says of the queries in *data*."""
-    from rerank.models.training.growing_lines import GrowingLines
-    from rerank.models.training.ranks import first_goes_first
-    from rerank.models.training.reading import read_queries
-    from rerank.models.training.searched import write_searched
+    from rerank.models.training.data.ranking_data import read_queries
+    from rerank.models.training.data.resumable_json_lines import ResumableJsonLines
+    from rerank.models.training.data.search_scores import write_search_scores
+    from rerank.models.training.distributed import main_process_first
 
     queries, digests = read_queries(data)
     file = output / SEARCHED_FILE
@@ -119,9 +119,9 @@ def searched(data: Sequence[Path], settings: Settings, *, index: str, output: Pa
             "mode": settings.mode,
             "depth": settings.depth,
         }
-        lines = GrowingLines(file, made_from)
-        with first_goes_first():
-            write_searched(
+        lines = ResumableJsonLines(file, made_from)
+        with main_process_first():
+            write_search_scores(
                 queries, lambda query: _found(pipeline, settings, index, query), lines, on_preparation=report
             )
     return (file,)

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("core", "index", "models", "ingest", "service", "cli")
-OWN = {"rerank", "tests", "benchmarks"}
+OWN = {"rerank", "tests", "benchmarks", "recipes"}
 TRAIN = {"accelerate", "datasets", "matplotlib", "sentence_transformers", "torch", "transformers"}
 """What only the extra `train` brings."""
 MAY_NAME_TRAIN = {

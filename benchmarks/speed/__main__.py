@@ -19,8 +19,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.speed import encoding, growth, over_http, quality, reranking, searching
-from benchmarks.speed.line import Line, table
-from benchmarks.speed.place import Place
+from benchmarks.speed.context import Place
+from benchmarks.speed.result import Line, table
 
 PARTS: dict[str, Callable[[Place], Sequence[Line]]] = {
     "rerank": reranking.measure,

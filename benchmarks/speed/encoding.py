@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
-from benchmarks.alternating import compare, seconds
-from benchmarks.speed.line import Line
-from benchmarks.speed.place import Place
+from benchmarks.interleaved import compare, seconds
+from benchmarks.speed.context import Place
+from benchmarks.speed.result import Line
 from rerank.models.catalog import DEFAULT, resolve
 from rerank.models.encoder import BiEncoder
 

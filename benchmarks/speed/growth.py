@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.alternating import seconds
-from benchmarks.models_at_hand import QUERY
-from benchmarks.speed.line import Line
-from benchmarks.speed.place import Place
+from benchmarks.interleaved import seconds
+from benchmarks.sample_models import QUERY
+from benchmarks.speed.context import Place
+from benchmarks.speed.result import Line
 from rerank.models.folder import ModelFolder
 from rerank.models.reranker import CrossEncoderReranker
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.models_at_hand import corpus_texts
+from benchmarks.sample_models import corpus_texts
 from rerank.core.document import Document, EncodedDocument, Passage
 from rerank.core.errors import IndexNotFound
 from rerank.core.protocols import Encoder, EncoderIdentity, IndexSpec, Store

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.models_at_hand import QUERY
-from benchmarks.speed.line import Line
-from benchmarks.speed.place import Place
+from benchmarks.sample_models import QUERY
+from benchmarks.speed.context import Place
+from benchmarks.speed.result import Line
 from benchmarks.speed.serving import Served, Service, clients, service
 
 CLIENTS = 8

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.speed.line import Line
-from benchmarks.speed.place import Place
+from benchmarks.speed.context import Place
+from benchmarks.speed.result import Line
 from rerank.core.document import Passage
 from rerank.core.judgments import JudgedQuery, load_dataset
 from rerank.core.protocols import Reranker

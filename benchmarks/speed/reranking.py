@@ -9,12 +9,12 @@ from contextlib import ExitStack
 import numpy as np
 from sentence_transformers import CrossEncoder
 
-from benchmarks.alternating import seconds
-from benchmarks.models_at_hand import QUERY
-from benchmarks.speed.line import Line
+from benchmarks.interleaved import seconds
+from benchmarks.sample_models import QUERY
+from benchmarks.speed.context import FAST_LAYERS, Place
 from benchmarks.speed.onnx_client import onnx_peer
-from benchmarks.speed.place import FAST_LAYERS, Place
 from benchmarks.speed.products import int8_operations_a_second, operations
+from benchmarks.speed.result import Line
 from rerank.core.cascade import CascadeReranker, FirstStageReader
 from rerank.core.settings import Settings
 from rerank.models.folder import ModelFolder

@@ -7,9 +7,9 @@ import sys
 import time
 from functools import lru_cache
 
+from benchmarks.speed.context import Place
 from benchmarks.speed.large_index import NAME, build
-from benchmarks.speed.line import Line
-from benchmarks.speed.place import Place
+from benchmarks.speed.result import Line
 from benchmarks.speed.serving import Service, clients, repeated, service
 from rerank.index.opening import open_store
 from rerank.models.loading import load_encoder

@@ -87,7 +87,7 @@ def pairs(*, as_json: bool, negatives_from: NegativesSource, settings: Settings,
     DATA is JSON lines of {"query", "passage", "label"} with labels from 0 to 1, or a BEIR folder with qrels.
     """
     from rerank.models.training.options import PairsOptions
-    from rerank.models.training.pairs import train_pairs
+    from rerank.models.training.recipes.pairs import train_pairs
 
     def run(reports: dict[str, Any]) -> Any:
         return train_pairs(PairsOptions(**_mined(given, negatives_from, settings, reports), **reports))
@@ -107,7 +107,7 @@ def sts(*, as_json: bool, **given: Any) -> None:
     DATA is a folder in the layout of the STS benchmark: train, dev and test files for each language.
     """
     from rerank.models.training.options import StsOptions
-    from rerank.models.training.sts import train_sts
+    from rerank.models.training.recipes.sts import train_sts
 
     _train(lambda reports: train_sts(StsOptions(**_set(given), **reports)), as_json)
 
@@ -129,8 +129,8 @@ def encoder(*, as_json: bool, negatives_from: NegativesSource, settings: Setting
 
     DATA is what `train pairs` takes, or JSON lines of {"query", "positive"}; or JSON lines of {"en": text, "it": text}.
     """
-    from rerank.models.training.encoder import train_encoder
     from rerank.models.training.options import EncoderOptions
+    from rerank.models.training.recipes.encoder import train_encoder
 
     def run(reports: dict[str, Any]) -> Any:
         return train_encoder(EncoderOptions(**_mined(given, negatives_from, settings, reports), **reports))
@@ -147,8 +147,8 @@ def nli(*, as_json: bool, **given: Any) -> None:
 
     DATA is JSON lines of {"premise", "hypothesis", "label"}, or folders whose files are named train, dev and test.
     """
-    from rerank.models.training.nli import train_nli
     from rerank.models.training.options import NliOptions
+    from rerank.models.training.recipes.nli import train_nli
 
     _train(lambda reports: train_nli(NliOptions(**_set(given), **reports)), as_json)
 
@@ -170,8 +170,8 @@ def distill(*, as_json: bool, teacher_index: str | None, settings: Settings, **g
     """
     if teacher_index is not None and given["teacher"] is not None:
         raise Misused("--teacher and --teacher-index are two teachers; name one")
-    from rerank.models.training.distill import train_distill
     from rerank.models.training.options import DistillOptions
+    from rerank.models.training.recipes.distill import train_distill
 
     def run(reports: dict[str, Any]) -> Any:
         told = _set(given)
@@ -211,9 +211,9 @@ def _train(run: Callable[[dict[str, Any]], Any], as_json: bool) -> None:
         except KeyboardInterrupt:
             typed = shlex.join(["rerank-cli", *sys.argv[1:]])
             raise KeyboardInterrupt(f"what was learned is kept; to go on: {typed}") from None
-    from rerank.models.training.ranks import is_first
+    from rerank.models.training.distributed import is_main_process
 
-    if not is_first():
+    if not is_main_process():
         return
     if as_json:
         print_json(report)

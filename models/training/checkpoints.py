@@ -7,7 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
-from rerank.models.training.ranks import first_goes_first
+from rerank.models.training.distributed import main_process_first
 
 _NAME = re.compile(r"checkpoint-(\d+)")
 _WRITTEN_LAST = "trainer_state.json"
@@ -18,7 +18,7 @@ def last_checkpoint(folder: Path) -> Path | None:
 
     Later ones, which a kill or a full disk cut short, are removed. Raises OSError where they cannot be.
     """
-    with first_goes_first():
+    with main_process_first():
         steps = {int(named[1]): path for path in folder.glob("checkpoint-*") if (named := _NAME.fullmatch(path.name))}
         for step in sorted(steps, reverse=True):
             if _is_whole(steps[step]):

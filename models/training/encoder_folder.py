@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from rerank.models.folder import ModelFolder
 from rerank.models.runtimes.torch.quiet import quiet
-from rerank.models.training.encoder_model import TextEncoder
+from rerank.models.training.text_encoder import TextEncoder
 
 _MODULES = (("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize"))
 _POOLING_KEYS = {"mean": "mean_tokens", "cls": "cls_token", "lasttoken": "lasttoken"}

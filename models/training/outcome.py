@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from rerank.core.errors import TrainingFailed
-from rerank.models.training.card import Card
+from rerank.models.training.model_card import ModelCard
 from rerank.models.training.plot import PLOT_FILE, draw
 from rerank.models.training.report import TrainingReport
 from rerank.models.training.run import RunOutcome
@@ -21,7 +21,7 @@ def write_outcome(
     outcome: RunOutcome,
     *,
     save: Callable[[Path], None],
-    card: Card,
+    card: ModelCard,
     metric: str,
 ) -> None:
     """Write everything that `folder` is to hold; metrics.json comes last and marks the run as finished.

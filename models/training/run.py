@@ -19,11 +19,11 @@ from transformers.trainer_callback import TrainerControl, TrainerState
 from rerank.core.errors import TrainingFailed
 from rerank.models.runtimes.torch.quiet import quiet
 from rerank.models.training.checkpoints import last_checkpoint
-from rerank.models.training.interrupt import Interrupt
-from rerank.models.training.length_groups import Places
+from rerank.models.training.data.length_grouped_sampler import IndexDataset
+from rerank.models.training.losses.trainable import TrainableModule
 from rerank.models.training.options import ReportProgress, RunOptions
-from rerank.models.training.precision import trains_in_bfloat16
-from rerank.models.training.trainable import Trainable
+from rerank.models.training.precision import supports_bfloat16
+from rerank.models.training.stop_on_interrupt import StopOnInterrupt
 
 _OF_A_FILE = re.compile(r"PytorchStream(Writer|Reader)|inline_container|failed writing|unexpected pos")
 
@@ -63,7 +63,7 @@ class RunSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examples:
+class TrainingSet:
     """What is learned from: how many, in which order, put together how."""
 
     count: int
@@ -88,18 +88,18 @@ class TrainingRun(Trainer):
 
     def __init__(
         self,
-        module: Trainable,
+        module: TrainableModule,
         settings: RunSettings,
         *,
-        examples: Examples,
+        examples: TrainingSet,
         evaluation: Callable[[], Mapping[str, float]],
     ) -> None:
         self._module = module
         self._examples = examples
         self._evaluation = evaluation
         self._settings = settings
-        self._interrupt = Interrupt()
-        places = Places(examples.count)
+        self._interrupt = StopOnInterrupt()
+        places = IndexDataset(examples.count)
         super().__init__(
             model=module,
             args=_arguments(settings),
@@ -219,7 +219,7 @@ def _arguments(settings: RunSettings) -> TrainingArguments:
         lr_scheduler_type="linear",
         warmup_steps=settings.warmup,
         use_cpu=not torch.cuda.is_available(),
-        bf16=trains_in_bfloat16(),
+        bf16=supports_bfloat16(),
         seed=settings.seed,
         eval_strategy="steps",
         eval_steps=settings.evaluate_every,

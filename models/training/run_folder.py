@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rerank.core.errors import TrainingFailed
+from rerank.models.training.distributed import main_process_first
 from rerank.models.training.options import RunOptions
-from rerank.models.training.ranks import first_goes_first
 from rerank.models.training.report import TrainingReport
 
 METRICS_FILE = "metrics.json"
@@ -46,7 +46,7 @@ class RunFolder:
 
         Raises TrainingFailed when the folder holds another run, or cannot be written.
         """
-        with first_goes_first():
+        with main_process_first():
             return self._finished()
 
     def _finished(self) -> TrainingReport | None:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from rerank.models.training.encoder import train_encoder
 from rerank.models.training.options import EncoderOptions
+from rerank.models.training.recipes.encoder import train_encoder
 from tests.cli.runner import ROOT, CommandLine
 from tests.models import tiny
-from tests.models.training import judgments
+from tests.models.training import training_data
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def cli(tmp_path: Path) -> CommandLine:
     """A folder with judgments, and an index of their corpus with a tiny encoder."""
-    judgments.beir(tmp_path / "set")
+    training_data.beir(tmp_path / "set")
     tiny.bert(tmp_path / "encoder")
     return CommandLine(tmp_path, {"RERANK_ENCODER": "encoder", "OMP_NUM_THREADS": "1"})
 

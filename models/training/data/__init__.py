@@ -1,0 +1,1 @@
+"""Training data: file formats, datasets, batches, hard negatives and teacher scores."""

@@ -1,0 +1,1 @@
+"""The recipes behind `rerank-cli train`."""

@@ -1,0 +1,1 @@
+"""Scripts that prepare training data and build the models and the corpus that ship."""

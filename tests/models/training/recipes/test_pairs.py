@@ -1,0 +1,285 @@
+"""`train pairs` from end to end, with tiny models."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+from torch import Tensor
+
+from rerank.core.errors import ModelInvalid, ModelNotFound, TrainingDataError, TrainingFailed
+from rerank.models.computing import REPRODUCIBLE
+from rerank.models.loading import load_ranking_model
+from rerank.models.training.options import Loss, PairsOptions
+from rerank.models.training.recipes.pairs import train_pairs
+from rerank.models.training.run_folder import CHECKPOINTS
+from tests.models import tiny
+from tests.models.training import training_data
+
+QUERY, PASSAGES = "what is tea", ["tea is green", "the dog in the cold"]
+
+
+@pytest.mark.parametrize("loss", ["pairwise", "pointwise"])
+def test_other_losses_teach_as_well(options: PairsOptions, loss: Loss) -> None:
+    """The score rises well above the untrained model's."""
+    longer = replace(options, loss=loss, max_steps=60, evaluate_every=30, teacher_weight=0.0)
+    report = train_pairs(longer)
+    assert report.metrics["ndcg@10"] > report.before["ndcg@10"] + 0.05
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> PairsOptions:
+    """A short run of a joint model."""
+    return PairsOptions(
+        data=(training_data.pairs(tmp_path / "pairs.jsonl"),),
+        output=tmp_path / "model",
+        base=tiny.bert(tmp_path / "base"),
+        max_steps=9,
+        batch_size=4,
+        evaluate_every=3,
+        learning_rate=1e-3,
+        max_tokens=32,
+    )
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    first, second = weights(one), weights(other)
+    assert first.keys() == second.keys()
+    assert all(bool((first[name] == second[name]).all()) for name in first)
+
+
+def stops(at: int) -> Callable[[int, int, float], None]:
+    """Ends the process's run at a step, as a power cut would."""
+
+    def report(step: int, _steps: int, _loss: float) -> None:
+        if step >= at:
+            raise SystemExit(at)
+
+    return report
+
+
+def test_the_folder_holds_a_model_that_serves(options: PairsOptions) -> None:
+    """Weights, tokenizer, rerank.json, card, metrics and picture; no checkpoints are left; the loader takes it."""
+    report = train_pairs(options)
+    assert sorted(path.name for path in options.output.iterdir()) == [
+        "README.md",
+        "config.json",
+        "metrics.json",
+        "model.safetensors",
+        "rerank.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "training.png",
+    ]
+    assert (report.model, report.steps, set(report.metrics)) == (options.output, 9, {"ndcg@10", "mrr"})
+    said = json.loads((options.output / "rerank.json").read_text())
+    assert (said["kind"], said["architecture"], said["trained_on"]) == ("reranker", "joint", ["pairs.jsonl"])
+    assert json.loads((options.output / "metrics.json").read_text())["report"] == report.to_json()
+    assert np.isfinite(load_ranking_model(str(options.output)).reranker.score(QUERY, PASSAGES).logits).all()
+
+
+def test_training_teaches(options: PairsOptions, tmp_path: Path) -> None:
+    """On data that can be learned, the score rises well above the untrained model's, on sixty queries held out."""
+    report = train_pairs(
+        replace(
+            options,
+            data=(training_data.pairs(tmp_path / "more.jsonl", queries=200),),
+            development=0.3,
+            max_steps=160,
+            batch_size=16,
+            evaluate_every=40,
+            learning_rate=3e-3,
+            teacher_weight=0.0,
+        )
+    )
+    assert report.metrics["ndcg@10"] > report.before["ndcg@10"] + 0.1
+
+
+def test_equal_seeds_give_equal_weights(options: PairsOptions, tmp_path: Path) -> None:
+    """And another seed gives others."""
+    for name, seed in (("one", 1), ("two", 1), ("three", 2)):
+        train_pairs(replace(options, output=tmp_path / name, seed=seed))
+    assert_same_weights(tmp_path / "one", tmp_path / "two")
+    assert any(
+        bool((value != weights(tmp_path / "three")[name]).any()) for name, value in weights(tmp_path / "one").items()
+    )
+
+
+def test_a_run_that_was_broken_off_goes_on(options: PairsOptions, tmp_path: Path) -> None:
+    """The same call ends at the same weights as a run without a break."""
+    train_pairs(options)
+    broken = replace(options, output=tmp_path / "broken")
+    with pytest.raises(SystemExit):
+        train_pairs(replace(broken, on_progress=stops(at=6)))
+    steps: list[int] = []
+    train_pairs(replace(broken, on_progress=lambda step, _steps, _loss: steps.append(step)))
+    assert steps == [6, 9]
+    assert_same_weights(options.output, broken.output)
+
+
+def test_a_killed_process_goes_on(options: PairsOptions, tmp_path: Path) -> None:
+    """SIGKILL in the middle of a run leaves a checkpoint, and the next call ends at the same weights."""
+    train_pairs(options)
+    killed = replace(options, output=tmp_path / "killed")
+    program = f"""
+import os, signal
+from pathlib import Path, PosixPath
+from rerank.models.training.options import PairsOptions
+from rerank.models.training.recipes.pairs import train_pairs
+from dataclasses import replace
+def report(step, steps, loss):
+    if step >= 6:
+        os.kill(os.getpid(), signal.SIGKILL)
+train_pairs(replace({killed!r}, on_progress=report))
+"""
+    ended = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[4], check=False, timeout=200)
+    assert ended.returncode == -signal.SIGKILL
+    train_pairs(killed)
+    assert_same_weights(options.output, killed.output)
+
+
+def test_ctrl_c_keeps_a_checkpoint_of_the_step(options: PairsOptions, tmp_path: Path) -> None:
+    """The step is finished, a checkpoint written, then the interrupt is passed on; the next call goes on from it."""
+    train_pairs(options)
+
+    def interrupt(step: int, _steps: int, _loss: float) -> None:
+        if step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    stopped = replace(options, output=tmp_path / "stopped")
+    with pytest.raises(KeyboardInterrupt):
+        train_pairs(replace(stopped, on_progress=interrupt))
+    assert [path.name for path in (stopped.output / CHECKPOINTS).glob("checkpoint-*")] != []
+    train_pairs(stopped)
+    assert_same_weights(options.output, stopped.output)
+
+
+def test_a_finished_run_answers_its_report_again(options: PairsOptions) -> None:
+    """Nothing is trained twice by accident."""
+    first = train_pairs(options)
+    before = (options.output / "model.safetensors").stat().st_mtime_ns
+    again = train_pairs(options)
+    assert again.to_json() == first.to_json()
+    assert (options.output / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_another_runs_folder_is_left_alone(options: PairsOptions, tmp_path: Path) -> None:
+    """A finished model and a checkpoint of other settings are both worth more than convenience."""
+    train_pairs(options)
+    with pytest.raises(TrainingFailed, match=r"the model of another run \(seed differ\)"):
+        train_pairs(replace(options, seed=7))
+    broken = replace(options, output=tmp_path / "broken")
+    with pytest.raises(SystemExit):
+        train_pairs(replace(broken, on_progress=stops(at=6)))
+    with pytest.raises(TrainingFailed, match=r"checkpoints of another run \(learning_rate differ\)"):
+        train_pairs(replace(broken, learning_rate=1.0))
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_gives_way(options: PairsOptions) -> None:
+    """Nothing of it is worth keeping, so the next run may have other settings."""
+    with pytest.raises(SystemExit):
+        train_pairs(replace(options, on_progress=stops(at=3)))
+    assert train_pairs(replace(options, learning_rate=1e-4)).steps == 9
+
+
+def test_a_loss_that_is_no_number_stops_the_run(options: PairsOptions) -> None:
+    """The message names the step and the last good checkpoint, which is there."""
+    with pytest.raises(TrainingFailed, match=r"the loss was nan at step \d+; the last good checkpoint is in") as raised:
+        train_pairs(replace(options, learning_rate=1e18, warmup=0.0, evaluate_every=1))
+    assert str(options.output / CHECKPOINTS / "checkpoint-") in raised.value.message
+    assert list((options.output / CHECKPOINTS).glob("checkpoint-*"))
+
+
+def test_a_disk_that_takes_no_more_stops_the_run(options: PairsOptions, tmp_path: Path) -> None:
+    """The message says what to do, the checkpoints before stay, and the next call ends at the same weights."""
+    train_pairs(options)
+    full = replace(options, output=tmp_path / "full")
+    program = f"""
+import resource, signal
+from pathlib import Path, PosixPath
+from rerank.core.errors import TrainingFailed
+from rerank.models.training.options import PairsOptions
+from rerank.models.training.recipes.pairs import train_pairs
+from dataclasses import replace
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+def report(step, steps, loss):
+    if step >= 6:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    train_pairs(replace({full!r}, on_progress=report))
+except TrainingFailed as exc:
+    print(exc.message)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[4],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert "a checkpoint could not be kept" in ended.stdout
+    assert "make room, and the same command goes on" in ended.stdout
+    train_pairs(full)
+    assert_same_weights(options.output, full.output)
+
+
+def test_a_joint_model_and_a_cross_encoder_can_be_trained_on(options: PairsOptions, tmp_path: Path) -> None:
+    """Each stays what it was; the cross-encoder loads in sentence-transformers and agrees with it."""
+    from sentence_transformers import CrossEncoder
+
+    train_pairs(options)
+    joint = train_pairs(replace(options, base=options.output, output=tmp_path / "joint"))
+    assert json.loads((joint.model / "rerank.json").read_text())["architecture"] == "joint"
+    for name, make in (("bert", tiny.bert), ("roberta", tiny.roberta)):
+        base = make(tmp_path / f"{name}-base", labels=1)
+        cross = train_pairs(replace(options, base=base, output=tmp_path / name))
+        assert json.loads((cross.model / "rerank.json").read_text())["architecture"] == "cross-encoder"
+        served = load_ranking_model(str(cross.model), computing=REPRODUCIBLE).reranker.score(QUERY, PASSAGES).logits
+        theirs = CrossEncoder(str(cross.model)).predict([(QUERY, passage) for passage in PASSAGES])
+        np.testing.assert_allclose(1 / (1 + np.exp(-served)), theirs, atol=0.02)
+
+
+def test_a_beir_folder_can_be_learned_from(options: PairsOptions, tmp_path: Path) -> None:
+    """Its judgments name only what is relevant; the negatives are mined."""
+    report = train_pairs(replace(options, data=(training_data.beir(tmp_path / "set"),)))
+    assert report.steps == 9
+
+
+def test_bases_that_cannot_become_a_reranker_are_refused(options: PairsOptions, tmp_path: Path) -> None:
+    """A classifier's head, another network, a name that means nothing: each says so before any training."""
+    with pytest.raises(ModelInvalid, match="a head of 3 labels"):
+        train_pairs(replace(options, base=tiny.bert(tmp_path / "classifier", labels=3)))
+    with pytest.raises(ModelInvalid, match="starts from a BERT"):
+        train_pairs(replace(options, base=tiny.distilbert(tmp_path / "distil")))
+    with pytest.raises(ModelNotFound):
+        train_pairs(replace(options, base="no-such-model"))
+
+
+def test_fewer_lists_than_a_batch_are_refused(options: PairsOptions) -> None:
+    """The message says how many there are and what to do."""
+    with pytest.raises(TrainingDataError, match="fewer than a batch of 64: lower --batch-size"):
+        train_pairs(replace(options, batch_size=64))
+
+
+def test_an_output_that_cannot_be_written_says_so(options: PairsOptions, tmp_path: Path) -> None:
+    """Before any training."""
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(TrainingFailed, match="cannot be written"):
+        train_pairs(replace(options, output=tmp_path / "file" / "model"))
+    # Refuses to everyone, where a test's own folder would let an administrator write.
+    with pytest.raises(TrainingFailed, match="cannot be written"):
+        train_pairs(replace(options, output=Path("/proc/model")))
