@@ -25,7 +25,7 @@ from rerank.service import (
     predict,
     probes,
     search,
-    weaviate,
+    weaviate_probes,
 )
 from rerank.service.components import Components
 from rerank.service.dialects import routes as dialects
@@ -51,7 +51,7 @@ def create_app(components: Components) -> Flask:
     measured = metrics.Metrics()
     breaker = Breaker() if is_server(components.settings.store) else None
     errors.register(app)
-    _watch(app, measured, components.load_of_models)
+    _watch(app, measured, components.model_load)
     auth.register(app, components.settings.api_keys)
     for blueprint in (
         search.routes(components, measured),
@@ -61,9 +61,9 @@ def create_app(components: Components) -> Flask:
         indexes.routes(components),
         models.routes(components),
         probes.routes(components, breaker),
-        weaviate.routes(components),
+        weaviate_probes.routes(components),
         info.routes(components),
-        metrics.routes(measured, components.load_of_models),
+        metrics.routes(measured, components.model_load),
         openapi.routes(openapi.describe()),
         page.routes(app),
     ):

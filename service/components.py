@@ -14,7 +14,7 @@ from rerank.core.protocols import Encoder, Store
 from rerank.core.ranking import RankingModel, RankingModels
 from rerank.core.searching import SearchPipeline
 from rerank.core.settings import Settings, masked_location
-from rerank.service.part import Part
+from rerank.service.loadable import Loadable
 
 if TYPE_CHECKING:
     from rerank.models.computing import Computing
@@ -32,13 +32,13 @@ class Components:
     """Everything that a request needs. The three parts load beside the requests; nothing here changes otherwise."""
 
     settings: Settings
-    store: Part[Store]
-    encoder: Part[Encoder]
-    rerankers: Part[RankingModels]
+    store: Loadable[Store]
+    encoder: Loadable[Encoder]
+    rerankers: Loadable[RankingModels]
     catalog: Callable[[], Sequence[CatalogEntry]]
-    pair_models: Part[PairModels]
+    pair_models: Loadable[PairModels]
     """Nothing of it is loaded before it is asked for, so it has no say in whether the service is ready."""
-    load_of_models: Callable[[], ModelLoad] = ModelLoad
+    model_load: Callable[[], ModelLoad] = ModelLoad
     """What the models are doing, for the metrics."""
 
     def pipeline(self) -> SearchPipeline:
@@ -53,7 +53,7 @@ class Components:
         for part in (self.store, self.encoder, self.rerankers, self.pair_models):
             part.load()
 
-    def keep_loading(self, stop: threading.Event) -> None:
+    def load_until_complete(self, stop: threading.Event) -> None:
         """Load, and try again what failed, ever less often, until all is there or *stop* is set."""
         pause = FIRST_RETRY_SECONDS
         self.load()
@@ -76,7 +76,7 @@ class Components:
 class LoadedRankingModels:
     """RankingModels over a part that may not be there yet."""
 
-    part: Part[RankingModels]
+    part: Loadable[RankingModels]
 
     def get(self, name: str | None) -> RankingModel:
         """As RankingModels.get. Raises ModelUnavailable until the part has been loaded."""
@@ -106,7 +106,7 @@ class _Loaders:
 
         return LoadedModels.of(self.settings, shared=self.shared)
 
-    def pair_models(self, ranking: Part[RankingModels]) -> PairModels:
+    def pair_models(self, ranking: Loadable[RankingModels]) -> PairModels:
         from rerank.models.pair_models import LoadedPairModels
         from rerank.models.promotion import with_promoted
 
@@ -121,20 +121,20 @@ class _Loaders:
 
 
 def build(settings: Settings) -> Components:
-    """The components that *settings* name, none of them loaded: call load(), or keep_loading() in a thread."""
+    """The components that *settings* name, none of them loaded: call load(), or load_until_complete() in a thread."""
     from rerank.models.computing import Computing
     from rerank.models.shared import Shared
 
     shared = Shared.within(max_waiting=settings.max_waiting, score_cache_mb=settings.score_cache_mb)
     load = _Loaders(settings, Computing.of(settings), shared)
-    ranking = Part(f'the reranker "{settings.reranker}"', load.rerankers, unavailable=ModelUnavailable)
-    pairs = Part("the models for pairs", lambda: load.pair_models(ranking), unavailable=ModelUnavailable)
+    ranking = Loadable(f'the reranker "{settings.reranker}"', load.rerankers, unavailable=ModelUnavailable)
+    pairs = Loadable("the models for pairs", lambda: load.pair_models(ranking), unavailable=ModelUnavailable)
     return Components(
         settings=settings,
-        store=Part(f"the store {masked_location(settings.store)}", load.store, unavailable=StoreUnavailable),
-        encoder=Part(f'the encoder "{settings.encoder}"', load.encoder, unavailable=ModelUnavailable),
+        store=Loadable(f"the store {masked_location(settings.store)}", load.store, unavailable=StoreUnavailable),
+        encoder=Loadable(f'the encoder "{settings.encoder}"', load.encoder, unavailable=ModelUnavailable),
         rerankers=ranking,
         catalog=load.catalog,
         pair_models=pairs,
-        load_of_models=shared.load,
+        model_load=shared.load,
     )

@@ -12,16 +12,16 @@ _LEVEL = 3
 """As OpenSearch has it (`http.compression_level`)."""
 
 
-class NotUnpacked(ValueError):
+class InvalidGzip(ValueError):
     """A body that is no single, whole gzip member."""
 
 
-class UnpacksTooLarge(ValueError):
+class DecompressedTooLarge(ValueError):
     """A body that would be longer than is allowed."""
 
 
-def unpacked(raw: bytes, limit: int) -> bytes:
-    """What *raw* holds, at most *limit* bytes. Raises NotUnpacked and UnpacksTooLarge.
+def decompress(raw: bytes, limit: int) -> bytes:
+    """What *raw* holds, at most *limit* bytes. Raises InvalidGzip and DecompressedTooLarge.
 
     Who sends several members, of which a server may read the first alone, is not read here in another way.
     """
@@ -29,15 +29,15 @@ def unpacked(raw: bytes, limit: int) -> bytes:
     try:
         data = stream.decompress(raw, limit + 1)
     except zlib.error as exc:
-        raise NotUnpacked(str(exc)) from exc
+        raise InvalidGzip(str(exc)) from exc
     if len(data) > limit:
-        raise UnpacksTooLarge(f"more than {limit} bytes")
+        raise DecompressedTooLarge(f"more than {limit} bytes")
     if not stream.eof or stream.unused_data:
-        raise NotUnpacked("no single, whole member")
+        raise InvalidGzip("no single, whole member")
     return data
 
 
-def packed(data: bytes, accepted: str) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+def compress_if_accepted(data: bytes, accepted: str) -> tuple[bytes, tuple[tuple[str, str], ...]]:
     """*data* by gzip, with the header that says so, where *accepted* (Accept-Encoding) allows it and it is worth it."""
     if len(data) < _WORTH_PACKING or parse_accept_header(accepted).quality("gzip") <= 0:
         return data, ()

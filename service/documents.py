@@ -8,9 +8,9 @@ from rerank.core.document import Document
 from rerank.core.errors import IndexNotFound
 from rerank.core.indexing import Indexer
 from rerank.core.protocols import Index
-from rerank.service.body import check_unicode, read_object, validated
 from rerank.service.components import Components
-from rerank.service.requests import AddBody, DeleteBody, DocumentBody
+from rerank.service.request_body import check_unicode, read_json_object, validate_body
+from rerank.service.request_models import AddBody, DeleteBody, DocumentBody
 
 
 def routes(components: Components) -> Blueprint:
@@ -19,7 +19,7 @@ def routes(components: Components) -> Blueprint:
 
     @blueprint.post("/documents")
     def add() -> Response:
-        body = validated(AddBody, read_object(request))
+        body = validate_body(AddBody, read_json_object(request))
         index = _open(components, body.index)
         outcome = Indexer(index, components.encoder.get()).add([_document(document) for document in body.documents])
         if outcome.indexed:
@@ -37,7 +37,7 @@ def routes(components: Components) -> Blueprint:
 
     @blueprint.delete("/documents")
     def delete() -> Response:
-        body = validated(DeleteBody, read_object(request))
+        body = validate_body(DeleteBody, read_json_object(request))
         check_unicode(body.doc_ids, "doc_ids")
         index = _open(components, body.index)
         deleted = index.delete(list(dict.fromkeys(body.doc_ids))) if body.doc_ids else 0

@@ -73,7 +73,7 @@ def error_body(message: str, error_type: str, *, field: str | None = None) -> di
 
 
 @dataclass(frozen=True)
-class Refusal:
+class ErrorResponse:
     """An error as it is answered."""
 
     status: int
@@ -81,22 +81,22 @@ class Refusal:
     headers: dict[str, str]
 
 
-def refusal_of(
+def error_response(
     error: errors.RerankError | HttpError, statuses: Mapping[type[errors.RerankError], int] | None = None
-) -> Refusal:
+) -> ErrorResponse:
     """What *error* is answered with, in Flask and beside it, by *statuses* before our own.
 
     What is the server's own matter is logged.
     """
     if isinstance(error, HttpError):
         error_type = _HTTP_ERROR_TYPES.get(error.status, "Validation")
-        return Refusal(error.status, error_body(error.message, error_type), error.headers)
+        return ErrorResponse(error.status, error_body(error.message, error_type), error.headers)
     status = status_of(error, statuses)
     if status >= 500:
         _log.error("%s: %s", type(error).__name__, error.message, exc_info=error)
     field = error.field if isinstance(error, errors.InvalidRequest) else None
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status in _RETRIABLE else {}
-    return Refusal(status, error_body(error.message, error.error_type, field=field), headers)
+    return ErrorResponse(status, error_body(error.message, error.error_type, field=field), headers)
 
 
 def register(app: Flask) -> None:
@@ -109,14 +109,14 @@ def register(app: Flask) -> None:
 
 def refusal(error: errors.RerankError, statuses: Mapping[type[errors.RerankError], int] | None = None) -> Response:
     """The answer to a request that ended in *error*, with the status that *statuses* have for it, or our own."""
-    return _answer(refusal_of(error, statuses))
+    return _answer(error_response(error, statuses))
 
 
 def _http_error(error: HttpError) -> Response:
-    return _answer(refusal_of(error))
+    return _answer(error_response(error))
 
 
-def _answer(refusal: Refusal) -> Response:
+def _answer(refusal: ErrorResponse) -> Response:
     response = jsonify(refusal.body)
     response.status_code = refusal.status
     response.headers.update(refusal.headers)

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from flask import Blueprint, Response, jsonify
 
 from rerank.service.components import Components
-from rerank.service.requests import MAX_DOCUMENTS
+from rerank.service.request_models import MAX_DOCUMENTS
 
 DISTRIBUTION = "rerank"
 

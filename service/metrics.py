@@ -23,7 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from rerank.core.model_load import ModelLoad
 from rerank.core.search import RerankReport, SearchResult
-from rerank.service.shared_counts import counts_are_shared
+from rerank.service.multiprocess_metrics import is_multiprocess
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _MODELS = {
@@ -107,7 +107,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._several_workers = counts_are_shared()
+        self._several_workers = is_multiprocess()
         if not self._several_workers:
             ProcessCollector(registry=self._registry)
         self._answers = _Answers(self._registry)

@@ -29,5 +29,5 @@ def _of_infinity(entry: CatalogEntry, stats: dict[str, object], backend: str) ->
 
 def _stats(components: Components) -> dict[str, object]:
     """How busy this worker is: all models share one queue, of requests."""
-    waiting, most = components.load_of_models().waiting, components.settings.max_waiting
+    waiting, most = components.model_load().waiting, components.settings.max_waiting
     return {"queue_fraction": waiting / most, "queue_absolute": waiting, "results_pending": waiting}

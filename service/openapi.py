@@ -10,10 +10,10 @@ from flask import Blueprint, Response, jsonify
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from rerank.service import answers, requests
-from rerank.service.dialects.any_dialect import BODIES, AnyAnswer, AnyBody
+from rerank.service import request_models, response_models
+from rerank.service.dialects.all_dialects import BODIES, AnyRerankBody, AnyRerankResponse
 from rerank.service.dialects.routes import RERANK_PATHS, SCORE_PATH
-from rerank.service.dialects.vllm_score import ScoreAnswer, ScoreBody
+from rerank.service.dialects.vllm_score import ScoreBody, ScoreResponse
 from rerank.service.info import service_version
 
 _REF = "#/components/schemas/{model}"
@@ -64,38 +64,48 @@ _RERANK = "Texts in the cross-encoder's order; the dialect is read from the body
 _RERANK_REFUSALS = (404, 413, 415, 422, 424, 429, 503)
 
 ROUTES = (
-    Route("post", "/search", "Search", requests.SearchBody, answers.SearchAnswer, (404, 409, 413, 415, 502, 503, 504)),
-    Route("get", "/search", "Search by address", None, answers.SearchAnswer, (404, 409, 502, 503, 504)),
+    Route(
+        "post",
+        "/search",
+        "Search",
+        request_models.SearchBody,
+        response_models.SearchResponse,
+        (404, 409, 413, 415, 502, 503, 504),
+    ),
+    Route("get", "/search", "Search by address", None, response_models.SearchResponse, (404, 409, 502, 503, 504)),
     Route(
         "post",
         "/documents",
         "Add or replace documents",
-        requests.AddBody,
-        answers.AddAnswer,
+        request_models.AddBody,
+        response_models.AddResponse,
         (404, 409, 413, 415, 502, 503, 504, 507),
     ),
     Route(
         "delete",
         "/documents",
         "Delete documents",
-        requests.DeleteBody,
-        answers.DeleteAnswer,
+        request_models.DeleteBody,
+        response_models.DeleteResponse,
         (404, 413, 415, 502, 503, 504),
     ),
-    *(Route("post", path, _RERANK, AnyBody, AnyAnswer, _RERANK_REFUSALS) for path in map(_described, RERANK_PATHS)),
-    Route("post", SCORE_PATH, "Scores of pairs (vLLM)", ScoreBody, ScoreAnswer, (404, 413, 415, 429, 503)),
+    *(
+        Route("post", path, _RERANK, AnyRerankBody, AnyRerankResponse, _RERANK_REFUSALS)
+        for path in map(_described, RERANK_PATHS)
+    ),
+    Route("post", SCORE_PATH, "Scores of pairs (vLLM)", ScoreBody, ScoreResponse, (404, 413, 415, 429, 503)),
     Route(
         "post",
         "/predict",
         "What a cross-encoder says of texts or pairs (text-embeddings-inference's shape)",
-        requests.PredictBody,
-        answers.PredictAnswer,
+        request_models.PredictBody,
+        response_models.PredictResponse,
         (404, 413, 415, 422, 424, 429, 503),
     ),
-    Route("get", "/indexes", "What can be searched", None, answers.IndexesAnswer, (502, 503, 504)),
-    Route("get", "/models", "What can rank", None, answers.ModelsAnswer),
-    Route("get", "/health", "Does the process live?", None, answers.HealthAnswer),
-    Route("get", "/ready", "Can it serve?", None, answers.ReadyAnswer, (503,)),
+    Route("get", "/indexes", "What can be searched", None, response_models.IndexesResponse, (502, 503, 504)),
+    Route("get", "/models", "What can rank", None, response_models.ModelsResponse),
+    Route("get", "/health", "Does the process live?", None, response_models.HealthResponse),
+    Route("get", "/ready", "Can it serve?", None, response_models.ReadyResponse, (503,)),
     Route("get", "/info", "What this server is (text-embeddings-inference's shape)", refusals=(503,)),
     Route("get", "/.well-known/live", "Does the process live? (Weaviate)", empty=True),
     Route("get", "/.well-known/ready", "Can it rank? (Weaviate)", refusals=(503,), empty=True),
@@ -111,7 +121,7 @@ _TEXT_ANSWERS = {"/metrics": "text/plain", "/docs": "text/html", "/": "text/html
 
 def describe() -> dict[str, object]:
     """The OpenAPI 3.1 document."""
-    models = {route.body for route in ROUTES} | {route.answer for route in ROUTES} | {answers.ErrorAnswer}
+    models = {route.body for route in ROUTES} | {route.answer for route in ROUTES} | {response_models.ErrorResponse}
     _, schemas = models_json_schema(
         sorted(((model, "validation") for model in models if model), key=lambda entry: entry[0].__name__),
         ref_template=_REF,
@@ -146,7 +156,7 @@ def operations() -> list[Operation]:
             route.path,
             route.summary,
             # The keys of all dialects are a long list: once is enough.
-            () if route.body is AnyBody and route.path != RERANK_PATHS[0] else _body_keys(route.body),
+            () if route.body is AnyRerankBody and route.path != RERANK_PATHS[0] else _body_keys(route.body),
         )
         for route in ROUTES
     ]
@@ -178,7 +188,7 @@ def _operation(route: Route) -> dict[str, object]:
 
 
 def _search_parameters() -> list[dict[str, object]]:
-    schema = requests.SearchBody.model_json_schema(ref_template=_REF)
+    schema = request_models.SearchBody.model_json_schema(ref_template=_REF)
     return [
         {
             "name": "q" if name == "query" else name,
@@ -200,7 +210,10 @@ def _responses(route: Route) -> dict[str, object]:
         responses = {"204": {"description": "Yes."}}
     refusals = {401, *route.refusals} | ({400} if route.body is not None or route.path == "/search" else set())
     for status in sorted(refusals):
-        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": _json(answers.ErrorAnswer)}
+        responses[str(status)] = {
+            "description": HTTPStatus(status).phrase,
+            "content": _json(response_models.ErrorResponse),
+        }
     return responses
 
 
@@ -211,7 +224,7 @@ def _json(model: type[BaseModel]) -> dict[str, object]:
 def _body_keys(model: type[BaseModel] | None) -> tuple[Key, ...]:
     if model is None:
         return ()
-    if model is AnyBody:
+    if model is AnyRerankBody:
         return tuple(
             Key(key.name, key.required, f"{body.__name__.removesuffix('Body')}: {key.description}")
             for body in BODIES

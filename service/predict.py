@@ -9,11 +9,11 @@ from flask import Blueprint, Response, jsonify, request
 from rerank.core.errors import InvalidRequest, RerankError
 from rerank.core.pairs import PairPredictions, TextPair
 from rerank.core.search import rounded
-from rerank.service.body import check_unicode, read_object, validated
 from rerank.service.components import Components
 from rerank.service.dialects.tei import STATUSES
 from rerank.service.errors import refusal
-from rerank.service.requests import MAX_DOCUMENTS, PredictBody
+from rerank.service.request_body import check_unicode, read_json_object, validate_body
+from rerank.service.request_models import MAX_DOCUMENTS, PredictBody
 
 
 def routes(components: Components) -> Blueprint:
@@ -23,9 +23,9 @@ def routes(components: Components) -> Blueprint:
     @blueprint.post("/predict")
     def predict() -> Response:
         started = time.perf_counter()
-        sent = read_object(request)
+        sent = read_json_object(request)
         try:
-            return answered(validated(PredictBody, sent), started)
+            return answered(validate_body(PredictBody, sent), started)
         except RerankError as exc:
             return refusal(exc, STATUSES)
 

@@ -8,12 +8,12 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import MultiDict
 
 from rerank.core.errors import InvalidRequest
-from rerank.service.body import read_object, validated
-from rerank.service.client import client_of
+from rerank.service.client_connection import client_connection
 from rerank.service.components import Components
-from rerank.service.headers import rerank_headers
 from rerank.service.metrics import Metrics
-from rerank.service.requests import SearchBody
+from rerank.service.request_body import read_json_object, validate_body
+from rerank.service.request_models import SearchBody
+from rerank.service.rerank_headers import rerank_headers
 
 _WHOLE_NUMBERS = ("k", "depth", "timeout_ms", "from")
 _FLAGS = ("rerank", "explain")
@@ -25,15 +25,15 @@ def routes(components: Components, metrics: Metrics) -> Blueprint:
 
     @blueprint.post("/search")
     def search() -> Response:
-        return answer(read_object(request))
+        return answer(read_json_object(request))
 
     @blueprint.get("/search")
     def search_by_address() -> Response:
         return answer(read_query(request.args))
 
     def answer(body: dict[str, Any]) -> Response:
-        asked = validated(SearchBody, body).to_request(components.settings)
-        result = components.pipeline().search(asked, cancellation=client_of(request))
+        asked = validate_body(SearchBody, body).to_request(components.settings)
+        result = components.pipeline().search(asked, cancellation=client_connection(request))
         metrics.observe_search(result)
         response = jsonify(result.to_json())
         response.headers.update(rerank_headers(result.rerank, took_ms=result.took_ms["total"]))

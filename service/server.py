@@ -23,7 +23,7 @@ from gunicorn.app.base import BaseApplication
 from rerank.core.errors import SettingError
 from rerank.core.settings import Settings
 from rerank.service.components import Components, build
-from rerank.service.shared_counts import counts_are_shared, shared_counts
+from rerank.service.multiprocess_metrics import is_multiprocess, multiprocess_metrics
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def serve(
         listener = listen(settings.host, settings.port)
         url = address_of(listener)
         if workers > 1:
-            stack.enter_context(shared_counts())
+            stack.enter_context(multiprocess_metrics())
         server = _Server(
             lambda: components(settings),
             options(settings, listener, workers=workers),
@@ -173,7 +173,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
     def _start_loading(self, _: Any) -> None:
         if self._components is not None:
             loader = threading.Thread(
-                target=self._components.keep_loading, args=(self._stop,), name="loader", daemon=True
+                target=self._components.load_until_complete, args=(self._stop,), name="loader", daemon=True
             )
             loader.start()
 
@@ -185,7 +185,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
 
 def _forget_worker(_: Any, worker: Any) -> None:
     """Drop the gauges of a worker that is gone; its counts stay."""
-    if counts_are_shared():
+    if is_multiprocess():
         from prometheus_client.multiprocess import mark_process_dead
 
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -15,10 +15,10 @@ from pydantic import Field, WithJsonSchema
 
 from rerank.core.errors import InvalidRequest
 from rerank.core.long_texts import BEST_WINDOW, Excess, ReadingLimits
-from rerank.service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
+from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.requests import MAX_DOCUMENTS
-from rerank.service.strict import Strict
+from rerank.service.request_models import MAX_DOCUMENTS
+from rerank.service.strict_model import StrictModel
 
 DOCUMENTS_A_SEARCH_UNIT = 100
 """How Cohere counts: one unit is a query with up to a hundred documents."""
@@ -55,14 +55,14 @@ class CohereBody(DialectBody):
     user: str | None = Field(None, description="Taken and not used.")
     request_id: str | None = Field(None, description="Taken and not used.")
 
-    def call(self, address: Address) -> RerankCall:
+    def call(self, endpoint: Endpoint) -> RerankCall:
         """What this asks for."""
         texts = document_texts(self.documents, self.rank_fields)
         check_texts(self.query, texts, key="documents")
         return RerankCall(
             query=self.query,
             texts=texts,
-            model=address.model or self.model,
+            model=endpoint.model or self.model,
             top_n=self.top_n or None,
             raw_scores=self.use_activation is False,
             return_texts=bool(self.return_documents or self._from_vllm),
@@ -70,7 +70,7 @@ class CohereBody(DialectBody):
             timeout_ms=self.timeout_ms,
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, address: Address) -> object:
+    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:
         """What the clients of the whole family read; nothing else is in a result."""
         results: list[dict[str, object]] = []
         for result in ranking.results[: call.top_n]:
@@ -83,7 +83,7 @@ class CohereBody(DialectBody):
             "model": ranking.report.model,
             "results": results,
             "usage": usage(ranking),
-            "meta": _meta(call, ranking, version="1" if address.rule.startswith(_FIRST_VERSION) else "2"),
+            "meta": _meta(call, ranking, version="1" if endpoint.rule.startswith(_FIRST_VERSION) else "2"),
         }
 
     @property
@@ -99,21 +99,21 @@ class CohereBody(DialectBody):
         )
 
 
-class TextOf(Strict):
+class DocumentText(StrictModel):
     """A document's text."""
 
     text: str
 
 
-class CohereResult(Strict):
+class CohereResult(StrictModel):
     """A document of the request, by its place there."""
 
     index: int
     relevance_score: float
-    document: TextOf | None = None
+    document: DocumentText | None = None
 
 
-class CohereAnswer(Strict):
+class CohereResponse(StrictModel):
     """The documents in the cross-encoder's order."""
 
     id: str
@@ -125,7 +125,7 @@ class CohereAnswer(Strict):
     meta: dict[str, Any]
 
 
-COHERE = Dialect(CohereBody, CohereAnswer)
+COHERE = Dialect(CohereBody, CohereResponse)
 
 
 def document_texts(

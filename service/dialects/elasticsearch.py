@@ -13,10 +13,10 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, RootModel
 
 from rerank.core.errors import InvalidRequest
-from rerank.service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
+from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.requests import MAX_DOCUMENTS, MAX_TIMEOUT_MS
-from rerank.service.strict import Strict
+from rerank.service.request_models import MAX_DOCUMENTS, MAX_TIMEOUT_MS
+from rerank.service.strict_model import StrictModel
 
 PRODUCT = {"X-Elastic-Product": "Elasticsearch"}
 """Elasticsearch's clients refuse an answer without it."""
@@ -29,7 +29,7 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-class TaskSettings(Strict):
+class TaskSettings(StrictModel):
     """What a request of the inference API may set, there instead of beside the texts."""
 
     top_n: int | None = Field(None, ge=1, description="As beside the texts.")
@@ -47,22 +47,22 @@ class InferenceBody(DialectBody):
     return_documents: bool | None = Field(None, description="True: each result carries its text.")
     task_settings: TaskSettings | None = Field(None, description="The same, as task settings.")
 
-    def call(self, address: Address) -> RerankCall:
+    def call(self, endpoint: Endpoint) -> RerankCall:
         """What this asks for; the address may carry a `timeout`, such as 30s."""
         check_texts(self.query, self.input, key="input")
         said = self.task_settings or TaskSettings()
         wanted = said.return_documents if self.return_documents is None else self.return_documents
-        timeout = address.args.get("timeout")
+        timeout = endpoint.args.get("timeout")
         return RerankCall(
             query=self.query,
             texts=self.input,
-            model=address.model or self.model,
+            model=endpoint.model or self.model,
             top_n=self.top_n or said.top_n,
             return_texts=bool(wanted),
             timeout_ms=self.timeout_ms if timeout is None else milliseconds(timeout),
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, address: Address) -> object:  # noqa: ARG002
+    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
         """The best first."""
         return {
             "rerank": [
@@ -84,19 +84,19 @@ class HuggingFaceBody(DialectBody):
     top_n: int | None = Field(None, ge=1, description="Results that are returned; all when it is left out.")
     return_documents: bool | None = Field(None, description="True: each result carries its text.")
 
-    def call(self, address: Address) -> RerankCall:
+    def call(self, endpoint: Endpoint) -> RerankCall:
         """What this asks for."""
         check_texts(self.query, self.documents, key="documents")
         return RerankCall(
             query=self.query,
             texts=self.documents,
-            model=address.model or self.model,
+            model=endpoint.model or self.model,
             top_n=self.top_n,
             return_texts=bool(self.return_documents),
             timeout_ms=self.timeout_ms,
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, address: Address) -> object:  # noqa: ARG002
+    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
         """An array, best first."""
         return [
             {
@@ -109,7 +109,7 @@ class HuggingFaceBody(DialectBody):
         ]
 
 
-class InferenceResult(Strict):
+class InferenceResult(StrictModel):
     """A text of the request, by its place there."""
 
     index: int
@@ -117,13 +117,13 @@ class InferenceResult(Strict):
     text: str | None = None
 
 
-class InferenceAnswer(Strict):
+class InferenceResponse(StrictModel):
     """The texts in the cross-encoder's order."""
 
     rerank: list[InferenceResult]
 
 
-class HuggingFaceResult(Strict):
+class HuggingFaceResult(StrictModel):
     """A document of the request, by its place there."""
 
     index: int
@@ -132,7 +132,7 @@ class HuggingFaceResult(Strict):
     text: str | None = None
 
 
-class HuggingFaceAnswer(RootModel[list[HuggingFaceResult]]):
+class HuggingFaceResponse(RootModel[list[HuggingFaceResult]]):
     """The documents in the cross-encoder's order."""
 
 
@@ -150,5 +150,5 @@ def milliseconds(time: str) -> int:
     return value
 
 
-INFERENCE = Dialect(InferenceBody, InferenceAnswer, headers=product_header)
-HUGGING_FACE = Dialect(HuggingFaceBody, HuggingFaceAnswer)
+INFERENCE = Dialect(InferenceBody, InferenceResponse, headers=product_header)
+HUGGING_FACE = Dialect(HuggingFaceBody, HuggingFaceResponse)

@@ -11,11 +11,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from rerank.service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
 from rerank.service.dialects.cohere import usage
+from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.requests import MAX_DOCUMENTS
-from rerank.service.strict import Strict
+from rerank.service.request_models import MAX_DOCUMENTS
+from rerank.service.strict_model import StrictModel
 
 _UNSPECIFIED = "default/not-specified"
 """What infinity's client calls the model when it is told none."""
@@ -30,20 +30,20 @@ class InfinityBody(DialectBody):
     return_documents: bool | None = Field(None, description="True: each result carries its document.")
     raw_scores: bool | None = Field(None, description="True: scores are the model's raw answers.")
 
-    def call(self, address: Address) -> RerankCall:
+    def call(self, endpoint: Endpoint) -> RerankCall:
         """What this asks for."""
         check_texts(self.query, self.documents, key="documents")
         return RerankCall(
             query=self.query,
             texts=self.documents,
-            model=address.model or (None if self.model == _UNSPECIFIED else self.model),
+            model=endpoint.model or (None if self.model == _UNSPECIFIED else self.model),
             top_n=self.top_n,
             raw_scores=bool(self.raw_scores),
             return_texts=bool(self.return_documents),
             timeout_ms=self.timeout_ms,
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, address: Address) -> object:  # noqa: ARG002
+    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
         """The best first."""
         return {
             "object": "rerank",
@@ -62,7 +62,7 @@ class InfinityBody(DialectBody):
         }
 
 
-class InfinityResult(Strict):
+class InfinityResult(StrictModel):
     """A document of the request, by its place there."""
 
     relevance_score: float
@@ -70,7 +70,7 @@ class InfinityResult(Strict):
     document: str | None = None
 
 
-class InfinityAnswer(Strict):
+class InfinityResponse(StrictModel):
     """The documents in the cross-encoder's order."""
 
     object: Literal["rerank"]
@@ -81,4 +81,4 @@ class InfinityAnswer(Strict):
     usage: dict[str, int]
 
 
-INFINITY = Dialect(InfinityBody, InfinityAnswer)
+INFINITY = Dialect(InfinityBody, InfinityResponse)

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from rerank.service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
 from rerank.service.dialects.cohere import document_texts, usage
+from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.requests import MAX_DOCUMENTS
-from rerank.service.strict import Strict
+from rerank.service.request_models import MAX_DOCUMENTS
+from rerank.service.strict_model import StrictModel
 
 OWN_KEYS = frozenset({"model", "top_k", "return_input", "rank_fields"})
 """What tells it from Elasticsearch's inference API, which has none of them."""
@@ -30,20 +30,20 @@ class MixedbreadBody(DialectBody):
     )
     rewrite_query: bool | None = Field(None, description="Taken and not used.")
 
-    def call(self, address: Address) -> RerankCall:
+    def call(self, endpoint: Endpoint) -> RerankCall:
         """What this asks for."""
         texts = document_texts(self.input, self.rank_fields, key="input")
         check_texts(self.query, texts, key="input")
         return RerankCall(
             query=self.query,
             texts=texts,
-            model=address.model or self.model,
+            model=endpoint.model or self.model,
             top_n=self.top_k,
             return_texts=bool(self.return_input),
             timeout_ms=self.timeout_ms,
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, address: Address) -> object:  # noqa: ARG002
+    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
         """The best first."""
         return {
             "object": "list",
@@ -63,7 +63,7 @@ class MixedbreadBody(DialectBody):
         }
 
 
-class MixedbreadResult(Strict):
+class MixedbreadResult(StrictModel):
     """An input of the request, by its place there."""
 
     object: Literal["rank_result"]
@@ -72,7 +72,7 @@ class MixedbreadResult(Strict):
     input: Any = None
 
 
-class MixedbreadAnswer(Strict):
+class MixedbreadResponse(StrictModel):
     """The inputs in the cross-encoder's order."""
 
     object: Literal["list"]
@@ -83,4 +83,4 @@ class MixedbreadAnswer(Strict):
     return_input: bool
 
 
-MIXEDBREAD = Dialect(MixedbreadBody, MixedbreadAnswer)
+MIXEDBREAD = Dialect(MixedbreadBody, MixedbreadResponse)

@@ -7,14 +7,14 @@ from typing import Literal
 from pydantic import Field
 
 from rerank.core.long_texts import Excess, ReadingLimits
-from rerank.service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
 from rerank.service.dialects.cohere import usage
+from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.requests import MAX_DOCUMENTS
-from rerank.service.strict import Strict
+from rerank.service.request_models import MAX_DOCUMENTS
+from rerank.service.strict_model import StrictModel
 
 
-class NimText(Strict):
+class NimText(StrictModel):
     """A query or a passage."""
 
     text: str = Field(description="The text.")
@@ -29,7 +29,7 @@ class NimBody(DialectBody):
         None, description="NONE: a passage longer than the model reads is an error; else the end at which it is cut."
     )
 
-    def call(self, address: Address) -> RerankCall:
+    def call(self, endpoint: Endpoint) -> RerankCall:
         """What this asks for."""
         texts = [passage.text for passage in self.passages]
         check_texts(self.query.text, texts, key="passages")
@@ -37,13 +37,13 @@ class NimBody(DialectBody):
         return RerankCall(
             query=self.query.text,
             texts=texts,
-            model=address.model or self.model,
+            model=endpoint.model or self.model,
             raw_scores=True,
             limits=ReadingLimits(excess, max_tokens=None),
             timeout_ms=self.timeout_ms,
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, address: Address) -> object:  # noqa: ARG002
+    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
         """The best first."""
         return {
             "rankings": [{"index": result.index, "logit": result.score} for result in ranking.results],
@@ -51,18 +51,18 @@ class NimBody(DialectBody):
         }
 
 
-class NimRanking(Strict):
+class NimRanking(StrictModel):
     """A passage of the request, by its place there."""
 
     index: int
     logit: float
 
 
-class NimAnswer(Strict):
+class NimResponse(StrictModel):
     """The passages in the cross-encoder's order."""
 
     rankings: list[NimRanking]
     usage: dict[str, int]
 
 
-NIM = Dialect(NimBody, NimAnswer)
+NIM = Dialect(NimBody, NimResponse)

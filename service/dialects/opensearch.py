@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from rerank.service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
+from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.requests import MAX_DOCUMENTS
-from rerank.service.strict import Strict
+from rerank.service.request_models import MAX_DOCUMENTS
+from rerank.service.strict_model import StrictModel
 
 
 class TextSimilarityBody(DialectBody):
@@ -18,17 +18,17 @@ class TextSimilarityBody(DialectBody):
     query_text: str = Field(description="The text to compare the documents with.")
     text_docs: list[str] = Field(min_length=1, max_length=MAX_DOCUMENTS, description="The texts to be scored.")
 
-    def call(self, address: Address) -> RerankCall:
+    def call(self, endpoint: Endpoint) -> RerankCall:
         """What this asks for."""
         check_texts(self.query_text, self.text_docs, key="text_docs")
         return RerankCall(
             query=self.query_text,
             texts=self.text_docs,
-            model=address.model or self.model,
+            model=endpoint.model or self.model,
             timeout_ms=self.timeout_ms,
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, address: Address) -> object:  # noqa: ARG002
+    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
         """One tensor a document, as they came."""
         tensors = [
             {"name": "similarity", "data_type": "FLOAT32", "shape": [1], "data": [result.score]}
@@ -37,7 +37,7 @@ class TextSimilarityBody(DialectBody):
         return {"inference_results": [{"output": tensors, "status_code": 200}]}
 
 
-class Tensor(Strict):
+class Tensor(StrictModel):
     """A document's score."""
 
     name: Literal["similarity"]
@@ -46,17 +46,17 @@ class Tensor(Strict):
     data: list[float]
 
 
-class Inference(Strict):
+class Inference(StrictModel):
     """The documents' scores, in the request's order."""
 
     output: list[Tensor]
     status_code: int
 
 
-class TextSimilarityAnswer(Strict):
+class TextSimilarityResponse(StrictModel):
     """One inference."""
 
     inference_results: list[Inference]
 
 
-TEXT_SIMILARITY = Dialect(TextSimilarityBody, TextSimilarityAnswer)
+TEXT_SIMILARITY = Dialect(TextSimilarityBody, TextSimilarityResponse)

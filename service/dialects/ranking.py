@@ -18,7 +18,7 @@ from rerank.core.protocols import RerankScores
 from rerank.core.ranking import RankingModel
 from rerank.core.search import Reason, RerankReport
 from rerank.core.wait import FOREVER, Wait
-from rerank.service.dialects.written_scores import falling
+from rerank.service.dialects.score_rounding import round_descending
 
 
 @dataclass(frozen=True)
@@ -88,14 +88,14 @@ def _probabilities(calibration: Calibration, logits: NDArray[np.float64], unscor
     scored = probabilities(calibration.log_odds(logits, {}))
     places = np.arange(1, unscored + 1)
     rest = scored[-1] * (1 - places / (unscored + 1))
-    return falling(np.concatenate([scored, rest]), [*logits, *(logits[-1] - places)], floor=0.0)
+    return round_descending(np.concatenate([scored, rest]), [*logits, *(logits[-1] - places)], floor=0.0)
 
 
 def _raw(logits: NDArray[np.float64], unscored: int) -> list[float]:
     if not len(logits):
         return [0.0] * unscored
     rest = logits[-1] - np.arange(1, unscored + 1)
-    return falling(np.concatenate([logits, rest]), [*logits, *rest])
+    return round_descending(np.concatenate([logits, rest]), [*logits, *rest])
 
 
 def _report(model: RankingModel, scores: RerankScores) -> RerankReport:

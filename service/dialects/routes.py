@@ -10,23 +10,23 @@ from flask import Blueprint, Response, jsonify, request
 
 from rerank.core.errors import RerankError
 from rerank.core.wait import Wait
-from rerank.service.body import read_object, validated
-from rerank.service.client import client_of
+from rerank.service.client_connection import client_connection
 from rerank.service.components import Components
-from rerank.service.dialects.call import Address, Dialect
-from rerank.service.dialects.choosing import (
+from rerank.service.dialects.detection import (
     HUGGING_FACE_PATH,
     INFERENCE_PATH,
     NIM_PATH,
     ROOT_PATH,
     TEXT_SIMILARITY_PATH,
-    dialect_of,
+    detect_dialect,
 )
+from rerank.service.dialects.dialect import Dialect, Endpoint
 from rerank.service.dialects.ranking import TextRanking, rank_texts
 from rerank.service.dialects.vllm_score import ScoreBody, score_pairs
 from rerank.service.errors import refusal
-from rerank.service.headers import rerank_headers
 from rerank.service.metrics import Metrics
+from rerank.service.request_body import read_json_object, validate_body
+from rerank.service.rerank_headers import rerank_headers
 
 RERANK_PATHS = (
     "/rerank",
@@ -64,39 +64,39 @@ class _Handlers:
 
     def rerank(self, model: str | None = None) -> Response:
         started = time.perf_counter()
-        sent = read_object(request)
-        address = Address(_rule(), model, request.args.to_dict())
-        dialect = dialect_of(sent, address.rule)
+        sent = read_json_object(request)
+        endpoint = Endpoint(_rule(), model, request.args.to_dict())
+        dialect = detect_dialect(sent, endpoint.rule)
         try:
-            return self._ranked(dialect, sent, address, started)
+            return self._ranked(dialect, sent, endpoint, started)
         except RerankError as exc:
             return refusal(exc, dialect.statuses)
 
     def score(self) -> Response:
         started = time.perf_counter()
-        body = validated(ScoreBody, read_object(request))
+        body = validate_body(ScoreBody, read_json_object(request))
         body.check()
         model = self.components.rerankers.get().get(body.model)
-        answer, rankings = score_pairs(model, body, cancellation=client_of(request))
+        answer, rankings = score_pairs(model, body, cancellation=client_connection(request))
         for ranking in rankings:
             self.metrics.observe_ranking(ranking.report)
         response = jsonify(answer)
         response.headers.update(_headers(rankings, (time.perf_counter() - started) * 1000))
         return response
 
-    def _ranked(self, dialect: Dialect, sent: dict[str, object], address: Address, started: float) -> Response:
-        body = validated(dialect.body, sent)
-        call = body.call(address)
+    def _ranked(self, dialect: Dialect, sent: dict[str, object], endpoint: Endpoint, started: float) -> Response:
+        body = validate_body(dialect.body, sent)
+        call = body.call(endpoint)
         ranking = rank_texts(
             self.components.rerankers.get().get(call.model),
             call.query,
             call.texts,
             limits=call.limits,
             raw_scores=call.raw_scores,
-            wait=Wait.of(call.timeout_ms, client_of(request)),
+            wait=Wait.of(call.timeout_ms, client_connection(request)),
         )
         self.metrics.observe_ranking(ranking.report)
-        response = jsonify(body.answer(call, ranking, address))
+        response = jsonify(body.answer(call, ranking, endpoint))
         took_ms = (time.perf_counter() - started) * 1000
         response.headers.update(_headers([ranking], took_ms))
         response.headers.update(dialect.headers(call, ranking, took_ms=took_ms))

@@ -13,10 +13,10 @@ from pydantic import Field, RootModel
 
 from rerank.core.errors import EmptyRequest, InvalidInput, ModelError, ModelOverloaded, ModelUnavailable
 from rerank.core.long_texts import Excess, ReadingLimits
-from rerank.service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
+from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.requests import MAX_DOCUMENTS
-from rerank.service.strict import Strict
+from rerank.service.request_models import MAX_DOCUMENTS
+from rerank.service.strict_model import StrictModel
 
 STATUSES = {
     InvalidInput: 422,
@@ -41,7 +41,7 @@ class TeiBody(DialectBody):
     raw_scores: bool | None = Field(None, description="True: scores are the model's raw answers.")
     return_text: bool | None = Field(None, description="True: each result carries its text.")
 
-    def call(self, address: Address) -> RerankCall:
+    def call(self, endpoint: Endpoint) -> RerankCall:
         """What this asks for. Raises EmptyRequest when there are no texts."""
         if not self.texts:
             raise EmptyRequest('"texts" is empty; send the texts to be ordered', field="texts")
@@ -49,14 +49,14 @@ class TeiBody(DialectBody):
         return RerankCall(
             query=self.query,
             texts=self.texts,
-            model=address.model or self.model,
+            model=endpoint.model or self.model,
             raw_scores=bool(self.raw_scores),
             return_texts=bool(self.return_text),
             limits=ReadingLimits(self._excess(), max_tokens=None),
             timeout_ms=self.timeout_ms,
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, address: Address) -> object:  # noqa: ARG002
+    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
         """An array, best first."""
         return [
             {
@@ -74,7 +74,7 @@ class TeiBody(DialectBody):
         return Excess.CUT_START if (self.truncation_direction or "").lower() == "left" else Excess.CUT_END
 
 
-class TeiResult(Strict):
+class TeiResult(StrictModel):
     """A text of the request, by its place there."""
 
     index: int
@@ -83,7 +83,7 @@ class TeiResult(Strict):
     text: str | None = None
 
 
-class TeiAnswer(RootModel[list[TeiResult]]):
+class TeiResponse(RootModel[list[TeiResult]]):
     """The texts in the cross-encoder's order."""
 
 
@@ -104,4 +104,4 @@ def compute_headers(call: RerankCall, ranking: TextRanking, *, took_ms: float) -
     }
 
 
-TEI = Dialect(TeiBody, TeiAnswer, statuses=STATUSES, headers=compute_headers)
+TEI = Dialect(TeiBody, TeiResponse, statuses=STATUSES, headers=compute_headers)

@@ -15,10 +15,10 @@ from rerank.core.protocols import Cancellation
 from rerank.core.ranking import RankingModel
 from rerank.core.search import check_query
 from rerank.core.wait import Wait
-from rerank.service.body import check_unicode
 from rerank.service.dialects.ranking import TextRanking, rank_texts
-from rerank.service.requests import MAX_DOCUMENTS, MAX_TIMEOUT_MS
-from rerank.service.strict import Strict
+from rerank.service.request_body import check_unicode
+from rerank.service.request_models import MAX_DOCUMENTS, MAX_TIMEOUT_MS
+from rerank.service.strict_model import StrictModel
 
 
 def _listed(value: object) -> object:
@@ -28,7 +28,7 @@ def _listed(value: object) -> object:
 Texts = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1, max_length=MAX_DOCUMENTS)]
 
 
-class ScoreBody(Strict):
+class ScoreBody(StrictModel):
     """As vLLM's clients send it: one text with each of several, or as many with as many."""
 
     text_1: Texts = Field(description="The queries: one for all, or one a text.")
@@ -62,7 +62,7 @@ class ScoreBody(Strict):
         return ReadingLimits(Excess.CUT_END, max_tokens=max(self.truncate_prompt_tokens, 0) or None)
 
 
-class PairScore(Strict):
+class PairScore(StrictModel):
     """A pair of the request, by its place there."""
 
     index: int
@@ -70,7 +70,7 @@ class PairScore(Strict):
     score: float
 
 
-class ScoreAnswer(Strict):
+class ScoreResponse(StrictModel):
     """The pairs in the request's order."""
 
     id: str

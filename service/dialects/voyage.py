@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import Field
 
 from rerank.core.long_texts import BEST_WINDOW, Excess, ReadingLimits
-from rerank.service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
+from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.requests import MAX_DOCUMENTS
-from rerank.service.strict import Strict
+from rerank.service.request_models import MAX_DOCUMENTS
+from rerank.service.strict_model import StrictModel
 
 OWN_KEYS = frozenset({"top_k", "truncation"})
 """What tells it from Cohere's."""
@@ -25,20 +25,20 @@ class VoyageBody(DialectBody):
     return_documents: bool | None = Field(None, description="True: each result carries its document.")
     truncation: bool | None = Field(None, description="False: a document longer than the model reads is an error.")
 
-    def call(self, address: Address) -> RerankCall:
+    def call(self, endpoint: Endpoint) -> RerankCall:
         """What this asks for."""
         check_texts(self.query, self.documents, key="documents")
         return RerankCall(
             query=self.query,
             texts=self.documents,
-            model=address.model or self.model,
+            model=endpoint.model or self.model,
             top_n=self.top_k,
             return_texts=bool(self.return_documents),
             limits=ReadingLimits(Excess.REFUSE, max_tokens=None) if self.truncation is False else BEST_WINDOW,
             timeout_ms=self.timeout_ms,
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, address: Address) -> object:  # noqa: ARG002
+    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
         """The best first."""
         return {
             "object": "list",
@@ -55,7 +55,7 @@ class VoyageBody(DialectBody):
         }
 
 
-class VoyageResult(Strict):
+class VoyageResult(StrictModel):
     """A document of the request, by its place there."""
 
     index: int
@@ -63,7 +63,7 @@ class VoyageResult(Strict):
     document: str | None = None
 
 
-class VoyageAnswer(Strict):
+class VoyageResponse(StrictModel):
     """The documents in the cross-encoder's order."""
 
     object: Literal["list"]
@@ -72,4 +72,4 @@ class VoyageAnswer(Strict):
     usage: dict[str, int]
 
 
-VOYAGE = Dialect(VoyageBody, VoyageAnswer)
+VOYAGE = Dialect(VoyageBody, VoyageResponse)

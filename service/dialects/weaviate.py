@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from rerank.service.dialects.call import Address, Dialect, DialectBody, RerankCall, check_texts
+from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.requests import MAX_DOCUMENTS
-from rerank.service.strict import Strict
+from rerank.service.request_models import MAX_DOCUMENTS
+from rerank.service.strict_model import StrictModel
 
 
 class WeaviateBody(DialectBody):
@@ -17,14 +17,14 @@ class WeaviateBody(DialectBody):
     documents: list[str] = Field(max_length=MAX_DOCUMENTS, description="The texts to be scored; none is no error.")
     property: str | None = Field(description="The property that the documents are; sent back as it is.")
 
-    def call(self, address: Address) -> RerankCall:
+    def call(self, endpoint: Endpoint) -> RerankCall:
         """What this asks for."""
         check_texts(self.query, self.documents, key="documents")
         return RerankCall(
-            query=self.query, texts=self.documents, model=address.model or self.model, timeout_ms=self.timeout_ms
+            query=self.query, texts=self.documents, model=endpoint.model or self.model, timeout_ms=self.timeout_ms
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, address: Address) -> object:  # noqa: ARG002
+    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
         """The documents as they came, each with its score."""
         return {
             "query": self.query,
@@ -35,14 +35,14 @@ class WeaviateBody(DialectBody):
         }
 
 
-class WeaviateScore(Strict):
+class WeaviateScore(StrictModel):
     """A document of the request."""
 
     document: str
     score: float
 
 
-class WeaviateAnswer(Strict):
+class WeaviateResponse(StrictModel):
     """The documents in the request's order."""
 
     query: str
@@ -50,4 +50,4 @@ class WeaviateAnswer(Strict):
     scores: list[WeaviateScore]
 
 
-WEAVIATE = Dialect(WeaviateBody, WeaviateAnswer)
+WEAVIATE = Dialect(WeaviateBody, WeaviateResponse)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rerank.core.errors import StoreError, StoreTimeout, StoreUnavailable
-from rerank.service.client import Client
+from rerank.service.client_connection import Client
 from rerank.service.proxy.response_head import ResponseHead, ResponseParser
 
 PIECE_BYTES = 64 * 1024

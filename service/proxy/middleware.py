@@ -13,7 +13,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from rerank.core.errors import RequestCancelled, RerankError
 from rerank.service.auth import Keys
-from rerank.service.errors import HttpError, refusal_of
+from rerank.service.errors import HttpError, error_response
 from rerank.service.proxy.connection import ClientGone
 from rerank.service.proxy.headers import of_answer
 from rerank.service.proxy.request import SMALL_BYTES, ClientRequest
@@ -108,7 +108,7 @@ class _Stream:
 
 
 def _refused(error: RerankError | HttpError) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
-    refusal = refusal_of(error)
+    refusal = error_response(error)
     body = json.dumps(refusal.body).encode()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *refusal.headers.items()]
     return f"{refusal.status} {HTTPStatus(refusal.status).phrase}", headers, [body]

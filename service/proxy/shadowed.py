@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from flask import Flask
 
-from rerank.service.dialects.choosing import ROOT_PATH, TEXT_SIMILARITY_PATH
+from rerank.service.dialects.detection import ROOT_PATH, TEXT_SIMILARITY_PATH
 
 PAGE = ("GET", "/")
 ROOT_RERANK = ("POST", ROOT_PATH)

@@ -15,9 +15,9 @@ from rerank.core.errors import SettingError, StoreError
 from rerank.index.opensearch.wiring import Request, Wiring, elasticsearch_requests
 from rerank.index.opensearch.wiring_up import wire_up
 from tests.cli.runner import CommandLine
-from tests.clients.process import KEY
+from tests.clients.keyed_process import KEY
 from tests.ml_commons import DEFAULT_TRUSTED, PRIVATE, TRUSTED, MlCommons, Refused, read, serving, similarities
-from tests.service.running import running
+from tests.service.service_process import running
 
 REQUEST_BODY = (
     '{ "documents": ${parameters.documents}, "query": "${parameters.query}", "model": "${parameters.model}", '
@@ -29,7 +29,7 @@ REQUEST_BODY = (
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service that asks for a key."""
     folder = tmp_path_factory.mktemp("service")
-    with running(folder, module="tests.clients.process"):
+    with running(folder, module="tests.clients.keyed_process"):
         yield (folder / "address").read_text()
 
 

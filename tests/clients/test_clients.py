@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.clients.environments import REQUIREMENTS, ROOT, CannotBeInstalled, python_of
-from tests.clients.process import KEY
-from tests.service.running import running
+from tests.clients.keyed_process import KEY
+from tests.service.service_process import running
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(1200)]
 
@@ -28,7 +28,7 @@ _SECONDS = 300
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service that asks for a key."""
     folder = tmp_path_factory.mktemp("service")
-    with running(folder, module="tests.clients.process"):
+    with running(folder, module="tests.clients.keyed_process"):
         yield (folder / "address").read_text()
 
 

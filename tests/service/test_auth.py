@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rerank.core.settings import Settings
-from tests.service.served import INDEX, client, components, error
+from tests.service.fake_service import INDEX, client, components, error
 
 KEYS = ("first-key", "chiave-è")
 QUERY = {"index": INDEX, "query": "tea"}

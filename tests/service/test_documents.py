@@ -4,10 +4,10 @@ import pytest
 
 from rerank.core.errors import StoreFull
 from rerank.core.protocols import Index
-from rerank.service.answers import AddAnswer, DeleteAnswer
+from rerank.service.response_models import AddResponse, DeleteResponse
 from tests.fakes import FakeEncoder
 from tests.memory_store import InMemoryStore
-from tests.service.served import INDEX, TEA, client, components, error
+from tests.service.fake_service import INDEX, TEA, client, components, error
 
 WATER = {"doc_id": "water", "title": "Water", "text": "rain and rivers", "metadata": {"lang": "en"}}
 
@@ -47,7 +47,7 @@ def test_a_document_that_cannot_be_kept_is_rejected_and_the_others_are_written()
         WATER,
     ]
     answer = client().post("/documents", json={"index": INDEX, "documents": documents}).get_json()
-    AddAnswer.model_validate({**answer, "rejected": []})
+    AddResponse.model_validate({**answer, "rejected": []})
     assert (answer["indexed"], [entry["doc_id"] for entry in answer["rejected"]]) == (
         1,
         ["blank", "torn\ud800", "year"],
@@ -60,7 +60,7 @@ def test_deleted_documents_are_gone() -> None:
     asked = client()
     answer = asked.delete("/documents", json={"index": INDEX, "doc_ids": ["tea", "tea", "unknown"]})
     assert (answer.status_code, answer.get_json()) == (200, {"index": "docs", "deleted": 1})
-    DeleteAnswer.model_validate(answer.get_json())
+    DeleteResponse.model_validate(answer.get_json())
     hits = asked.get("/search?q=tea&index=docs").get_json()["hits"]
     assert sorted(hit["doc_id"] for hit in hits) == ["coffee", "milk"]
 

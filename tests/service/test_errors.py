@@ -8,7 +8,7 @@ from flask import Flask
 from rerank.core import errors
 from rerank.core.errors import RerankError
 from rerank.service.errors import HttpError, register, status_of
-from tests.service.served import client, error
+from tests.service.fake_service import client, error
 
 EXPECTED = {
     "RerankError": 500,

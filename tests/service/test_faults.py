@@ -16,11 +16,11 @@ from typing import Any
 from rerank.core.settings import Settings
 from rerank.models.loading import LoadedModels
 from tests.models import tiny
-from tests.service.process import PATIENCE_SECONDS, wait_for
-from tests.service.running import Running, running
-from tests.service.served import INDEX, client, components
+from tests.service.controlled_process import PATIENCE_SECONDS, wait_for
+from tests.service.fake_service import INDEX, client, components
+from tests.service.service_process import Running, running
 
-BUSY = "tests.service.busy_process"
+BUSY = "tests.service.slow_model_process"
 SLOW = {"query": "tea", "documents": ["slow"]}
 QUICK = {"query": "tea", "documents": ["the cat"]}
 SEARCH = {"index": INDEX, "query": "tea"}

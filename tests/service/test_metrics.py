@@ -10,7 +10,7 @@ from rerank.core.model_load import ModelLoad
 from rerank.core.ranking import RankingModel
 from rerank.service.metrics import Metrics
 from tests.fakes import FakeModels, FakeReranker
-from tests.service.served import INDEX, client, components
+from tests.service.fake_service import INDEX, client, components
 
 
 def _samples(asked: FlaskClient, name: str) -> dict[tuple[tuple[str, str], ...], float]:
@@ -80,10 +80,10 @@ def test_two_applications_count_apart() -> None:
 def test_what_the_models_did_is_counted_once() -> None:
     """Counts grow by what has been added since the last look; the queue's length is that of the moment."""
     loads = iter([ModelLoad(waiting=3, batches=2, tokens=100), ModelLoad(waiting=1, batches=5, tokens=150, refused=1)])
-    parts = replace(components(), load_of_models=lambda: next(loads))
+    parts = replace(components(), model_load=lambda: next(loads))
     measured = Metrics()
-    measured.observe_load(parts.load_of_models())
-    measured.observe_load(parts.load_of_models())
+    measured.observe_load(parts.model_load())
+    measured.observe_load(parts.model_load())
     text = measured.exposition().decode()
 
     assert "rerank_waiting 1.0" in text

@@ -11,7 +11,7 @@ from rerank.core.model_load import ModelLoad
 from rerank.core.settings import Settings
 from rerank.service.app import create_app
 from rerank.service.openapi import ROUTES, describe
-from tests.service.served import CATALOG, INDEX, TEA, client, components
+from tests.service.fake_service import CATALOG, INDEX, TEA, client, components
 
 
 def _described() -> dict[str, Any]:
@@ -112,7 +112,7 @@ def test_indexes_and_models_are_listed() -> None:
 
 def test_infinitys_clients_read_how_busy_the_models_are() -> None:
     """Requests that hold a place, and their share of max_waiting."""
-    busy = replace(components(settings=Settings(max_waiting=8)), load_of_models=lambda: ModelLoad(waiting=6))
+    busy = replace(components(settings=Settings(max_waiting=8)), model_load=lambda: ModelLoad(waiting=6))
     (model,) = client(busy).get("/models").get_json()["data"]
     assert model["stats"] == {"queue_fraction": 0.75, "queue_absolute": 6, "results_pending": 6}
 

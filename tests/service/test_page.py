@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 import rerank.service
-from rerank.service.dialects.any_dialect import BODIES, AnyBody
+from rerank.service.dialects.all_dialects import BODIES, AnyRerankBody
 from rerank.service.openapi import ROUTES
 from rerank.service.page import CONTENT_SECURITY_POLICY
-from tests.service.served import client
+from tests.service.fake_service import client
 
 STATIC = Path(next(iter(rerank.service.__path__))) / "static"
 
@@ -42,7 +42,7 @@ def test_the_documentation_shows_every_operation_and_key() -> None:
     page = client().get("/docs").get_data(as_text=True)
     for route in ROUTES:
         assert f"<code>{route.method.upper()} {route.path}</code>" in page
-        bodies = BODIES if route.body is AnyBody else [route.body] if route.body else []
+        bodies = BODIES if route.body is AnyRerankBody else [route.body] if route.body else []
         for name, field in [item for body in bodies for item in body.model_fields.items()]:
             assert f"<code>{field.alias or name}</code>" in page
 

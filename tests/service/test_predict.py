@@ -7,9 +7,9 @@ import pytest
 
 from rerank.core.errors import InvalidRequest, ModelError, ModelOverloaded, RerankError
 from rerank.core.pairs import PairPredictions, TextPair
-from rerank.service.answers import PredictAnswer
+from rerank.service.response_models import PredictResponse
 from tests.fakes import FakePairModel, FakePairModels
-from tests.service.served import client, components, error
+from tests.service.fake_service import client, components, error
 
 SURE = exp(4) / (exp(4) + exp(2))
 
@@ -33,7 +33,7 @@ def test_a_pair_is_answered_with_its_labels_best_first() -> None:
         {"label": "same", "score": pytest.approx(SURE, abs=1e-6)},
         {"label": "other", "score": pytest.approx(1 - SURE, abs=1e-6)},
     ]
-    PredictAnswer.model_validate(answer.get_json())
+    PredictResponse.model_validate(answer.get_json())
 
 
 def test_several_inputs_are_answered_in_their_order() -> None:
@@ -45,7 +45,7 @@ def test_several_inputs_are_answered_in_their_order() -> None:
         ["other", "same"],
         ["same", "other"],
     ]
-    PredictAnswer.model_validate(answer)
+    PredictResponse.model_validate(answer)
 
 
 def test_one_text_may_come_alone_or_in_a_list() -> None:

@@ -6,11 +6,11 @@ import pytest
 
 from rerank.core.errors import ModelInvalid, StoreUnavailable
 from rerank.core.ranking import RankingModel
-from rerank.service.answers import HealthAnswer, ReadyAnswer
 from rerank.service.components import Components
+from rerank.service.response_models import HealthResponse, ReadyResponse
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
 from tests.memory_store import InMemoryStore
-from tests.service.served import client, components, error, late, store_with
+from tests.service.fake_service import client, components, error, late, store_with
 
 
 def _models() -> FakeModels:
@@ -23,8 +23,8 @@ def test_a_complete_service_is_ready_even_without_an_index() -> None:
     health, ready = asked.get("/health"), asked.get("/ready")
     assert (health.status_code, health.get_json()) == (200, {"status": "ok"})
     assert (ready.status_code, ready.get_json()) == (200, {"status": "ready", "missing": []})
-    HealthAnswer.model_validate(health.get_json())
-    ReadyAnswer.model_validate(ready.get_json())
+    HealthResponse.model_validate(health.get_json())
+    ReadyResponse.model_validate(ready.get_json())
 
 
 def test_what_is_missing_is_named_while_the_process_lives() -> None:
@@ -84,7 +84,7 @@ def test_what_failed_is_tried_again_until_it_is_there() -> None:
     parts = _fails_once(attempts)
     parts.load()
     assert parts.missing() == ["the store could not be loaded: rerank-data cannot be read"]
-    parts.keep_loading(threading.Event())
+    parts.load_until_complete(threading.Event())
     assert (attempts, parts.missing()) == (["store", "store"], [])
 
 
@@ -97,7 +97,7 @@ def test_loading_ends_when_the_service_does() -> None:
     parts = late(never, FakeEncoder, _models)
     stop = threading.Event()
     stop.set()
-    parts.keep_loading(stop)
+    parts.load_until_complete(stop)
     assert parts.missing() == ["the store could not be loaded: gone"]
 
 

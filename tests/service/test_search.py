@@ -8,10 +8,10 @@ from rerank.core.errors import ModelInvalid, ModelOutputInvalid, ModelOverloaded
 from rerank.core.protocols import Index
 from rerank.core.ranking import RankingModel
 from rerank.core.settings import Settings
-from rerank.service.answers import SearchAnswer
+from rerank.service.response_models import SearchResponse
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
 from tests.memory_store import InMemoryStore
-from tests.service.served import INDEX, client, components, error, late, store_with
+from tests.service.fake_service import INDEX, client, components, error, late, store_with
 
 QUERY = {"index": INDEX, "query": "green tea"}
 
@@ -65,7 +65,7 @@ def test_answers_are_as_the_interface_describes_them() -> None:
     """What /openapi.json says of an answer holds for every search: no key more, none less, none of another type."""
     asked = client()
     for changes in ({}, {"explain": True}, {"rerank": False}, {"from": 100}, {"mode": "text", "query": "zzz"}):
-        SearchAnswer.model_validate(asked.post("/search", json={**QUERY, **changes}).get_json())
+        SearchResponse.model_validate(asked.post("/search", json={**QUERY, **changes}).get_json())
 
 
 def test_an_address_asks_as_a_body_does() -> None:

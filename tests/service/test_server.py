@@ -15,9 +15,9 @@ import pytest
 from rerank.core.errors import SettingError
 from rerank.core.settings import Settings
 from rerank.service.server import address_of, check_exposure, listen
-from tests.service.process import PATIENCE_SECONDS, wait_for
-from tests.service.running import running
-from tests.service.served import INDEX, error
+from tests.service.controlled_process import PATIENCE_SECONDS, wait_for
+from tests.service.fake_service import INDEX, error
+from tests.service.service_process import running
 
 
 def test_health_comes_before_readiness_and_sigterm_lets_requests_end(tmp_path: Path) -> None:

@@ -11,21 +11,21 @@ from pydantic import Field, FiniteFloat
 from rerank.core.errors import InvalidRequest
 from rerank.core.search import check_query
 from rerank.core.settings import MAX_RESULTS
-from rerank.service.body import validated
-from rerank.service.requests import MAX_TIMEOUT_MS
-from rerank.service.strict import Strict
+from rerank.service.request_body import validate_body
+from rerank.service.request_models import MAX_TIMEOUT_MS
+from rerank.service.strict_model import StrictModel
 
 MAX_FIELDS = 50
 
 
-class QueryContext(Strict):
+class QueryContext(StrictModel):
     """Where the query's text is: here, or at a path of the body."""
 
     query_text: str | None = None
     query_text_path: str | None = None
 
 
-class RerankPart(Strict):
+class RerankPart(StrictModel):
     """`ext.rerank`."""
 
     query_context: QueryContext | None = None
@@ -37,11 +37,11 @@ class RerankPart(Strict):
     timeout_ms: int | None = Field(None, ge=1, le=MAX_TIMEOUT_MS)
 
 
-class _Ext(Strict):
+class _Ext(StrictModel):
     rerank: RerankPart | None = None
 
 
-class _Holder(Strict):
+class _Holder(StrictModel):
     ext: _Ext | None = None
 
 
@@ -70,7 +70,7 @@ def read_asked(body: Mapping[str, Any]) -> Asked:
     value = body["ext"]["rerank"]
     if not isinstance(value, Mapping):
         raise InvalidRequest('"ext.rerank" is an object', field="ext.rerank")
-    holder = validated(_Holder, {"ext": {"rerank": value}})
+    holder = validate_body(_Holder, {"ext": {"rerank": value}})
     part = holder.ext.rerank if holder.ext else None
     if part is None:
         raise InvalidRequest('"ext.rerank" is an object', field="ext.rerank")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from rerank.service.compression import unpacked
+from rerank.service.compression import decompress
 from rerank.service.proxy.request import ClientRequest
 
 Params = tuple[tuple[str, str], ...]
@@ -94,7 +94,7 @@ def plain_bytes(raw: bytes, encoding: str, limit: int) -> bytes | None:
     if encoding.lower() != "gzip":
         return None
     try:
-        return unpacked(raw, limit)
+        return decompress(raw, limit)
     except ValueError:
         return None
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from rerank.core.errors import RerankError
-from rerank.service.errors import refusal_of
+from rerank.service.errors import error_response
 from rerank.service.proxy.connection import ClientGone
 from rerank.service.proxy.request import ClientRequest
 from rerank.service.proxy.search.call import MULTI_SEARCH, SearchCall, json_type, parsed, plain
@@ -116,14 +116,14 @@ class MultiSearch:
 
 def _answered(one: Plan | PassedOn | RerankError, reranking: SearchReranking) -> tuple[Any, Composed | None]:
     if isinstance(one, RerankError):
-        refusal = refusal_of(one)
+        refusal = error_response(one)
         return {"error": refusal.body, "status": refusal.status}, None
     try:
         composed = reranking.answer(one)
     except ClientGone:
         raise
     except RerankError as exc:
-        refusal = refusal_of(exc)
+        refusal = error_response(exc)
         return {"error": refusal.body, "status": refusal.status}, None
     value = composed.json if composed.json is not None else composed.fetched.json
     return {**(value or {}), "status": composed.fetched.status}, composed

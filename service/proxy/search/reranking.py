@@ -11,7 +11,7 @@ from rerank.core.errors import ModelError, ModelNotFound
 from rerank.core.ranking import Ranking, RankingModel, RankingModels, above, rerank
 from rerank.core.search import Reason, RerankReport
 from rerank.core.window_reranker import WindowReranker
-from rerank.service.client import Client
+from rerank.service.client_connection import Client
 from rerank.service.proxy.search.breaker import Breaker
 from rerank.service.proxy.search.call import SearchCall
 from rerank.service.proxy.search.composing import Composed, Outcome, own_page, ranked_page

@@ -10,7 +10,7 @@ from typing import Any
 
 from rerank.core.errors import RerankError
 from rerank.core.search import Reason
-from rerank.service.compression import packed
+from rerank.service.compression import compress_if_accepted
 from rerank.service.proxy.request import ClientRequest
 from rerank.service.proxy.search.call import MULTI_SEARCH, SEARCH, SearchCall, parsed, plain_bytes
 from rerank.service.proxy.search.composing import Composed, Outcome
@@ -125,7 +125,7 @@ class Searches:
 def _answer(
     composed: Composed, call: SearchCall, headers: list[tuple[str, str]], started: float
 ) -> tuple[str, list[tuple[str, str]], bytes]:
-    body, encoding = packed(composed.body(call), dict(headers).get("accept-encoding", ""))
+    body, encoding = compress_if_accepted(composed.body(call), dict(headers).get("accept-encoding", ""))
     took_ms = (time.perf_counter() - started) * 1000
     status = f"{composed.fetched.status} {composed.fetched.reason}"
     return status, [*composed.headers(body, took_ms), *encoding], body

@@ -10,11 +10,11 @@ import pytest
 from rerank.core.errors import ModelInvalid, ModelOutputInvalid, ModelOverloaded
 from rerank.core.long_texts import BEST_WINDOW
 from rerank.core.ranking import RankingModel
-from rerank.service.dialects.cohere import CohereAnswer
+from rerank.service.dialects.cohere import CohereResponse
 from rerank.service.dialects.ranking import rank_texts
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
-from tests.service.dialects.fixed import FixedReranker, fixed, short_sighted
-from tests.service.served import client, components, error, late, store_with
+from tests.service.dialects.fixed_reranker import FixedReranker, fixed, short_sighted
+from tests.service.fake_service import client, components, error, late, store_with
 
 ASKED = {"query": "green tea", "documents": ["coffee", "green tea", "tea", "rain"]}
 
@@ -25,7 +25,7 @@ ASKED = {"query": "green tea", "documents": ["coffee", "green tea", "tea", "rain
 def test_the_answer_is_what_every_client_reads(path: str, version: str) -> None:
     """Cohere's id and meta, Jina's model, usage and results, in one body."""
     answer = client().post(path, json=ASKED).get_json()
-    CohereAnswer.model_validate(answer)
+    CohereResponse.model_validate(answer)
     assert uuid.UUID(answer.pop("id")).version == 4
     assert isinstance(answer.pop("created"), int)
     assert answer == {

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from rerank.core.settings import Settings
-from rerank.service.dialects.choosing import (
+from rerank.service.dialects.cohere import COHERE
+from rerank.service.dialects.detection import (
     HUGGING_FACE_PATH,
     INFERENCE_PATH,
     NIM_PATH,
     TEXT_SIMILARITY_PATH,
-    dialect_of,
+    detect_dialect,
 )
-from rerank.service.dialects.cohere import COHERE
 from rerank.service.dialects.elasticsearch import HUGGING_FACE, INFERENCE
 from rerank.service.dialects.infinity import INFINITY
 from rerank.service.dialects.mixedbread import MIXEDBREAD
@@ -27,8 +27,8 @@ from rerank.service.dialects.routes import RERANK_PATHS
 from rerank.service.dialects.tei import TEI
 from rerank.service.dialects.voyage import VOYAGE
 from rerank.service.dialects.weaviate import WEAVIATE
-from tests.service.dialects.fixed import fixed, short_sighted
-from tests.service.served import client, components, error
+from tests.service.dialects.fixed_reranker import fixed, short_sighted
+from tests.service.fake_service import client, components, error
 
 TEXTS = ["coffee", "green tea", "tea"]
 DOCUMENTS = {"query": "green tea", "documents": TEXTS}
@@ -72,8 +72,8 @@ EVERY_DIALECT: list[tuple[str, dict[str, Any]]] = [
 )
 def test_the_body_says_which_dialect_it_is_in(body: dict[str, object], dialect: object) -> None:
     """By its keys, on every path that takes them all."""
-    assert dialect_of(body, "/rerank") is dialect
-    assert dialect_of(body, "/v1/rerank") is dialect
+    assert detect_dialect(body, "/rerank") is dialect
+    assert detect_dialect(body, "/v1/rerank") is dialect
 
 
 @pytest.mark.parametrize(
@@ -87,14 +87,14 @@ def test_the_body_says_which_dialect_it_is_in(body: dict[str, object], dialect: 
 )
 def test_the_path_decides_where_the_body_does_not(rule: str, dialect: object) -> None:
     """A body without a telling key is refused in the words of the path's own dialect."""
-    assert dialect_of({}, rule) is dialect
+    assert detect_dialect({}, rule) is dialect
 
 
 def test_elasticsearchs_array_needs_its_own_path() -> None:
     """The same body is an object elsewhere; with texts, as newer ones send, it is TEI's array everywhere."""
-    assert dialect_of({"documents": []}, HUGGING_FACE_PATH) is HUGGING_FACE
-    assert dialect_of({"texts": []}, HUGGING_FACE_PATH) is TEI
-    assert dialect_of({"input": [], "model": "m"}, INFERENCE_PATH) is INFERENCE
+    assert detect_dialect({"documents": []}, HUGGING_FACE_PATH) is HUGGING_FACE
+    assert detect_dialect({"texts": []}, HUGGING_FACE_PATH) is TEI
+    assert detect_dialect({"input": [], "model": "m"}, INFERENCE_PATH) is INFERENCE
 
 
 def test_infinity_has_bare_documents() -> None:

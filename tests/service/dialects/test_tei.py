@@ -9,8 +9,8 @@ from rerank.core.errors import ModelInvalid, ModelOutputInvalid, ModelOverloaded
 from rerank.core.protocols import RerankScores
 from rerank.core.ranking import RankingModel
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
-from tests.service.dialects.fixed import short_sighted
-from tests.service.served import client, components, error, late, store_with
+from tests.service.dialects.fixed_reranker import short_sighted
+from tests.service.fake_service import client, components, error, late, store_with
 
 ASKED = {"query": "green tea", "texts": ["coffee", "green tea", "tea"]}
 COMPUTE_HEADERS = [

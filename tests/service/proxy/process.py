@@ -19,8 +19,8 @@ from rerank.index.opening import open_store
 from rerank.service.components import Components
 from rerank.service.server import serve
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
-from tests.service.process import announce
-from tests.service.served import late
+from tests.service.controlled_process import announce
+from tests.service.fake_service import late
 
 
 class Led(FakeReranker):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.service.process import PATIENCE_SECONDS, wait_for
+from tests.service.controlled_process import PATIENCE_SECONDS, wait_for
 from tests.service.proxy.scripted import until
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from rerank.service.app import create_app
 from rerank.service.proxy.shadowed import Shadowed
-from tests.service.served import components
+from tests.service.fake_service import components
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "proxy.md"
 

@@ -13,7 +13,7 @@ from rerank.core.protocols import Encoder, IndexSpec, Store
 from rerank.core.ranking import RankingModel, RankingModels
 from rerank.core.settings import Settings
 from rerank.service.components import CatalogEntry, Components
-from rerank.service.part import Part
+from rerank.service.loadable import Loadable
 from tests.fakes import FakeEncoder, FakeModels, FakePairModel, FakePairModels, FakeReranker
 from tests.memory_store import InMemoryStore
 
@@ -50,11 +50,11 @@ def components(
     ranking = models or FakeModels(RankingModel(FakeReranker()), RankingModel(FakeReranker(name="other")))
     return Components(
         settings=settings or Settings(),
-        store=Part.of("the store", store or store_with()),
-        encoder=Part.of("the encoder", encoder or FakeEncoder()),
-        rerankers=Part.of("the reranker", ranking),
+        store=Loadable.of("the store", store or store_with()),
+        encoder=Loadable.of("the encoder", encoder or FakeEncoder()),
+        rerankers=Loadable.of("the reranker", ranking),
         catalog=lambda: [CATALOG],
-        pair_models=Part.of("the models for pairs", pair_models or FakePairModels(FakePairModel())),
+        pair_models=Loadable.of("the models for pairs", pair_models or FakePairModels(FakePairModel())),
     )
 
 
@@ -68,11 +68,11 @@ def late(
     """Components that are loaded by what is given here, as service.components.build makes them."""
     return Components(
         settings=settings or Settings(),
-        store=Part("the store", store, unavailable=StoreUnavailable),
-        encoder=Part("the encoder", encoder, unavailable=ModelUnavailable),
-        rerankers=Part("the reranker", rerankers, unavailable=ModelUnavailable),
+        store=Loadable("the store", store, unavailable=StoreUnavailable),
+        encoder=Loadable("the encoder", encoder, unavailable=ModelUnavailable),
+        rerankers=Loadable("the reranker", rerankers, unavailable=ModelUnavailable),
         catalog=list,
-        pair_models=Part.of("the models for pairs", FakePairModels(FakePairModel())),
+        pair_models=Loadable.of("the models for pairs", FakePairModels(FakePairModel())),
     )
 
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rerank.core.settings import Settings
-from rerank.service.body import MAX_NESTING
-from tests.service.served import INDEX, client, components, error
+from rerank.service.request_body import MAX_NESTING
+from tests.service.fake_service import INDEX, client, components, error
 
 JSON = "application/json"
 

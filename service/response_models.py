@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from pydantic import Field, RootModel
 
-from rerank.service.strict import Strict
+from rerank.service.strict_model import StrictModel
 
 
-class Span(Strict):
+class PassageSpan(StrictModel):
     """The passage that a hit was found by: characters of its text."""
 
     text: str
@@ -17,7 +17,7 @@ class Span(Strict):
     end: int
 
 
-class FusionTerm(Strict):
+class FusionTerm(StrictModel):
     """What one feature adds to a fused score."""
 
     feature: str
@@ -26,7 +26,7 @@ class FusionTerm(Strict):
     contribution: float
 
 
-class FusedScore(Strict):
+class FusedScore(StrictModel):
     """The score that a hit stands by, its terms, and the log-odds whose sigmoid is the hit's score."""
 
     fused: float
@@ -34,7 +34,7 @@ class FusedScore(Strict):
     parts: list[FusionTerm]
 
 
-class Why(Strict):
+class HitExplanation(StrictModel):
     """Why a hit stands where it does; the cross-encoder's part is null where it did not read the hit."""
 
     logit: float | None
@@ -45,7 +45,7 @@ class Why(Strict):
     fusion: FusedScore | None
 
 
-class SearchHit(Strict):
+class SearchHit(StrictModel):
     """A document, in its final place and where the first stage had it."""
 
     doc_id: str
@@ -56,11 +56,11 @@ class SearchHit(Strict):
     title: str
     text: str
     metadata: dict[str, Any]
-    passage: Span
-    explain: Why | None = None
+    passage: PassageSpan
+    explain: HitExplanation | None = None
 
 
-class RerankSummary(Strict):
+class RerankSummary(StrictModel):
     """What re-ranking did."""
 
     applied: bool
@@ -75,7 +75,7 @@ class RerankSummary(Strict):
     warning: str | None
 
 
-class Took(Strict):
+class StageTimes(StrictModel):
     """Milliseconds."""
 
     encode: float
@@ -84,24 +84,24 @@ class Took(Strict):
     total: float
 
 
-class SearchAnswer(Strict):
+class SearchResponse(StrictModel):
     """The answer to a search."""
 
     query: str
     index: str
     hits: list[SearchHit]
     rerank: RerankSummary
-    took_ms: Took
+    took_ms: StageTimes
 
 
-class Rejection(Strict):
+class Rejection(StrictModel):
     """A document that was not written."""
 
     doc_id: str
     reason: str
 
 
-class AddAnswer(Strict):
+class AddResponse(StrictModel):
     """What became of the documents; skipped: unchanged, duplicates: came again in the same request."""
 
     index: str
@@ -112,14 +112,14 @@ class AddAnswer(Strict):
     rejected: list[Rejection]
 
 
-class DeleteAnswer(Strict):
+class DeleteResponse(StrictModel):
     """How many of the documents were there."""
 
     index: str
     deleted: int
 
 
-class EncoderSummary(Strict):
+class EncoderSummary(StrictModel):
     """The encoder that an index was built with."""
 
     name: str
@@ -127,7 +127,7 @@ class EncoderSummary(Strict):
     dim: int
 
 
-class IndexSummary(Strict):
+class IndexSummary(StrictModel):
     """An index."""
 
     name: str
@@ -138,13 +138,13 @@ class IndexSummary(Strict):
     created: str
 
 
-class IndexesAnswer(Strict):
+class IndexesResponse(StrictModel):
     """What can be searched."""
 
     indexes: list[IndexSummary]
 
 
-class ModelsAnswer(Strict):
+class ModelsResponse(StrictModel):
     """The models, as `rerank-cli models list --json` prints them, and as infinity's clients read them."""
 
     models: list[dict[str, Any]]
@@ -152,13 +152,13 @@ class ModelsAnswer(Strict):
     data: list[dict[str, Any]]
 
 
-class HealthAnswer(Strict):
+class HealthResponse(StrictModel):
     """The process lives."""
 
     status: Literal["ok"]
 
 
-class ReadyAnswer(Strict):
+class ReadyResponse(StrictModel):
     """The service can serve."""
 
     status: Literal["ready"]
@@ -166,18 +166,18 @@ class ReadyAnswer(Strict):
     breaker: Literal["closed", "open", "half_open"] | None = None
 
 
-class PredictedLabel(Strict):
+class PredictedLabel(StrictModel):
     """A label, and its probability or raw score."""
 
     score: float
     label: str
 
 
-class PredictAnswer(RootModel[list[PredictedLabel] | list[list[PredictedLabel]]]):
+class PredictResponse(RootModel[list[PredictedLabel] | list[list[PredictedLabel]]]):
     """The labels of one input, or of each of several, best first."""
 
 
-class ErrorAnswer(Strict):
+class ErrorResponse(StrictModel):
     """Every error: error, message and detail are the same sentence."""
 
     error: str

@@ -1,4 +1,4 @@
-"""A service that asks for a key, in a process of its own: `python -m tests.clients.process FOLDER`."""
+"""A service that asks for a key, in a process of its own: `python -m tests.clients.keyed_process FOLDER`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rerank.core.settings import Settings
 from rerank.service.server import serve
-from tests.service.process import announce
-from tests.service.served import components
+from tests.service.controlled_process import announce
+from tests.service.fake_service import components
 
 KEY = "secret"
 

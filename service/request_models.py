@@ -12,8 +12,8 @@ from pydantic import Field, FiniteFloat, WithJsonSchema
 from rerank.core.filters import parse_filter
 from rerank.core.search import SearchRequest
 from rerank.core.settings import MAX_RESULTS, Mode, Settings
-from rerank.service.body import check_unicode
-from rerank.service.strict import Strict
+from rerank.service.request_body import check_unicode
+from rerank.service.strict_model import StrictModel
 
 MAX_TIMEOUT_MS = 3_600_000
 """An hour: longer than any client waits, and far from what a clock cannot add."""
@@ -25,7 +25,7 @@ _TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems
 _INPUTS = {"anyOf": [{"type": "string"}, _TEXTS, {"type": "array", "items": _TEXTS, "maxItems": MAX_DOCUMENTS}]}
 
 
-class SearchBody(Strict):
+class SearchBody(StrictModel):
     """POST /search."""
 
     index: str = Field(min_length=1, description="The index to search.")
@@ -72,7 +72,7 @@ class SearchBody(Strict):
         )
 
 
-class DocumentBody(Strict):
+class DocumentBody(StrictModel):
     """A document to be indexed."""
 
     doc_id: str = Field(description="Unique in the index; what is there under it is replaced.")
@@ -84,21 +84,21 @@ class DocumentBody(Strict):
     )
 
 
-class AddBody(Strict):
+class AddBody(StrictModel):
     """POST /documents."""
 
     index: str = Field(min_length=1, description="An index that rerank-cli ingest has made.")
     documents: list[DocumentBody] = Field(max_length=MAX_DOCUMENTS, description="The documents to be indexed.")
 
 
-class DeleteBody(Strict):
+class DeleteBody(StrictModel):
     """DELETE /documents."""
 
     index: str = Field(min_length=1, description="The index to delete from.")
     doc_ids: list[str] = Field(max_length=10 * MAX_DOCUMENTS, description="The documents to be deleted.")
 
 
-class PredictBody(Strict):
+class PredictBody(StrictModel):
     """POST /predict, as the clients of text-embeddings-inference send it."""
 
     inputs: Annotated[Any, WithJsonSchema(_INPUTS)] = Field(

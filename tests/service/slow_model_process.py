@@ -1,4 +1,4 @@
-"""A service whose reranker is real but for its network: `python -m tests.service.busy_process FOLDER [WORKERS]`.
+"""A service whose reranker is real but for its network: `python -m tests.service.slow_model_process FOLDER [WORKERS]`.
 
 A batch with the text "slow" makes FOLDER/reading, which holds the worker's process id, and ends with FOLDER/go.
 """
@@ -18,12 +18,12 @@ from rerank.core.settings import Settings
 from rerank.models.shared import Shared
 from rerank.models.tokenizer import Ids
 from rerank.service.components import Components
-from rerank.service.part import Part
+from rerank.service.loadable import Loadable
 from rerank.service.server import serve
 from tests.fakes import FakeEncoder, FakeModels, FakePairModel, FakePairModels
 from tests.models.scripted import ScriptedNetwork, scripted
-from tests.service.process import announce, wait_for
-from tests.service.served import store_with
+from tests.service.controlled_process import announce, wait_for
+from tests.service.fake_service import store_with
 
 SLOW_TOKENS = 4
 """Of the text "slow", letter by letter: no other text in the tests has so many."""
@@ -50,12 +50,12 @@ def busy(folder: Path, settings: Settings) -> Components:
     reranker = scripted(folder / "model", _Waiting(folder), shared=shared)
     return Components(
         settings=settings,
-        store=Part.of("the store", store_with()),
-        encoder=Part.of("the encoder", FakeEncoder()),
-        rerankers=Part.of("the reranker", FakeModels(RankingModel(reranker))),
-        pair_models=Part.of("the models for pairs", FakePairModels(FakePairModel())),
+        store=Loadable.of("the store", store_with()),
+        encoder=Loadable.of("the encoder", FakeEncoder()),
+        rerankers=Loadable.of("the reranker", FakeModels(RankingModel(reranker))),
+        pair_models=Loadable.of("the models for pairs", FakePairModels(FakePairModel())),
         catalog=list,
-        load_of_models=shared.load,
+        model_load=shared.load,
     )
 
 

@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field, field_validator
 from rerank.core.errors import RerankError
 from rerank.core.long_texts import BEST_WINDOW, ReadingLimits
 from rerank.core.search import check_query
-from rerank.service.body import check_unicode
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.requests import MAX_TIMEOUT_MS
-from rerank.service.strict import Strict
+from rerank.service.request_body import check_unicode
+from rerank.service.request_models import MAX_TIMEOUT_MS
+from rerank.service.strict_model import StrictModel
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class RerankCall:
 
 
 @dataclass(frozen=True)
-class Address:
+class Endpoint:
     """Where a call was sent, as far as dialects read it: the rule that matched, the model in it, the query string."""
 
     rule: str
@@ -44,7 +44,7 @@ class Address:
     args: Mapping[str, str] = field(default_factory=dict)
 
 
-class DialectBody(Strict):
+class DialectBody(StrictModel):
     """A request's body in some dialect; every one may also name a model and a time limit, as our own requests do."""
 
     model: str | None = Field(None, description="A reranker of GET /models, or default.")
@@ -58,11 +58,11 @@ class DialectBody(Strict):
         """Clients that are told no model send an empty name."""
         return model or None
 
-    def call(self, address: Address) -> RerankCall:
+    def call(self, endpoint: Endpoint) -> RerankCall:
         """What this asks for. Raises InvalidRequest for what no model can read."""
         raise NotImplementedError
 
-    def answer(self, call: RerankCall, ranking: TextRanking, address: Address) -> object:
+    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:
         """The ranking as this dialect's clients read it: JSON."""
         raise NotImplementedError
 

@@ -13,7 +13,9 @@ from rerank.core.search import SCORE_DECIMALS
 _UNIT = 10**SCORE_DECIMALS
 
 
-def falling(scores: NDArray[np.float64], logits: Sequence[float], *, floor: float | None = None) -> list[float]:
+def round_descending(
+    scores: NDArray[np.float64], logits: Sequence[float], *, floor: float | None = None
+) -> list[float]:
     """*scores* (n,), not rising, rounded to eight decimals; those of unequal *logits* stay unequal.
 
     Many clients sort by what is written: near 1 a sigmoid says the same of answers that the model tells apart, and

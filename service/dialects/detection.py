@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rerank.service.dialects import mixedbread, voyage
-from rerank.service.dialects.call import Dialect
 from rerank.service.dialects.cohere import COHERE
+from rerank.service.dialects.dialect import Dialect
 from rerank.service.dialects.elasticsearch import HUGGING_FACE, INFERENCE
 from rerank.service.dialects.infinity import INFINITY
 from rerank.service.dialects.nim import NIM
@@ -29,7 +29,7 @@ _BY_PATH = {
 }
 
 
-def dialect_of(body: Mapping[str, object], rule: str) -> Dialect:
+def detect_dialect(body: Mapping[str, object], rule: str) -> Dialect:
     """The dialect of a *body* that was sent to the path *rule*."""
     if "texts" in body:
         return TEI

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
-def counts_are_shared() -> bool:
+def is_multiprocess() -> bool:
     """Whether this process counts together with others."""
     return _VARIABLE in os.environ
 
 
 @contextmanager
-def shared_counts() -> Iterator[None]:
+def multiprocess_metrics() -> Iterator[None]:
     """Let this process's children count together.
 
     Raises RuntimeError when prometheus_client was imported before: its counts would silently be lost.

@@ -1,4 +1,4 @@
-"""A service in a process of its own, which a test leads by files: `python -m tests.service.process FOLDER [WORKERS]`.
+"""A service in a child process, controlled by files: `python -m tests.service.controlled_process FOLDER [WORKERS]`.
 
 The encoder loads once FOLDER/load is there. A search for "slow" makes FOLDER/reading, and ends once FOLDER/go is there.
 """
@@ -14,7 +14,7 @@ from rerank.core.settings import Settings
 from rerank.service.components import Components
 from rerank.service.server import serve
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
-from tests.service.served import late, store_with
+from tests.service.fake_service import late, store_with
 
 PATIENCE_SECONDS = 60.0
 

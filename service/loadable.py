@@ -14,7 +14,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-class Part(Generic[T]):
+class Loadable(Generic[T]):
     """A value that is loaded beside the requests: none waits for it, each learns whether it is there.
 
     *name* is how messages call it; *unavailable* is the error that get() raises until it has been loaded.

@@ -29,7 +29,7 @@ class Client:
             return True
 
 
-def client_of(request: Request) -> Cancellation | None:
+def client_connection(request: Request) -> Cancellation | None:
     """Who sent *request*; None where the server does not say."""
     connection = request.environ.get(_SOCKET)
     return Client(connection) if type(connection) is socket.socket else None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.service.process import PATIENCE_SECONDS, wait_for
+from tests.service.controlled_process import PATIENCE_SECONDS, wait_for
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, *, workers: int = 1, module: str = "tests.service.process") -> Iterator[Running]:
+def running(folder: Path, *, workers: int = 1, module: str = "tests.service.controlled_process") -> Iterator[Running]:
     """The service that *module* serves, led by files in *folder*, until the end of the block."""
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", module, str(folder), str(workers)], stderr=log, stdout=log)

@@ -10,7 +10,7 @@ from rerank.core.protocols import Cancellation, RerankScores
 from rerank.core.ranking import RankingModel
 from rerank.service.components import Components
 from tests.fakes import FakeModels, FakeReranker
-from tests.service.served import components
+from tests.service.fake_service import components
 
 
 class FixedReranker(FakeReranker):

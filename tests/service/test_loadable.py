@@ -5,12 +5,12 @@ import threading
 import pytest
 
 from rerank.core.errors import ModelInvalid, ModelUnavailable
-from rerank.service.part import Part
+from rerank.service.loadable import Loadable
 
 
 def test_a_part_is_missing_until_it_is_loaded() -> None:
     """get() never waits and never loads: it says what is the matter."""
-    part = Part("the encoder", lambda: 7, unavailable=ModelUnavailable)
+    part = Loadable("the encoder", lambda: 7, unavailable=ModelUnavailable)
     before: object = part.missing
     assert before == "the encoder is still loading"
     with pytest.raises(ModelUnavailable, match=r"^the encoder is still loading$"):
@@ -31,7 +31,7 @@ def test_a_failure_is_told_and_may_be_mended() -> None:
             raise ModelInvalid("models/x: no weights")
         return "loaded"
 
-    part = Part("the reranker", load, unavailable=ModelUnavailable)
+    part = Loadable("the reranker", load, unavailable=ModelUnavailable)
     part.load()
     with pytest.raises(ModelUnavailable, match=r"^the reranker could not be loaded: models/x: no weights$"):
         part.get()
@@ -45,7 +45,7 @@ def test_whatever_a_library_raises_stays_here(caplog: pytest.LogCaptureFixture) 
     def load() -> str:
         raise ZeroDivisionError("internals")
 
-    part = Part("the store", load, unavailable=ModelUnavailable)
+    part = Loadable("the store", load, unavailable=ModelUnavailable)
     part.load()
     assert part.missing == "the store could not be loaded; the service's log says why"
     assert "ZeroDivisionError: internals" in caplog.text
@@ -54,7 +54,7 @@ def test_whatever_a_library_raises_stays_here(caplog: pytest.LogCaptureFixture) 
 def test_many_threads_load_once() -> None:
     """However many ask for it, one load is made."""
     loads: list[int] = []
-    part = Part("the store", lambda: loads.append(1) or len(loads), unavailable=ModelUnavailable)  # type: ignore[func-returns-value]
+    part = Loadable("the store", lambda: loads.append(1) or len(loads), unavailable=ModelUnavailable)  # type: ignore[func-returns-value]
     threads = [threading.Thread(target=part.load) for _ in range(8)]
     for thread in threads:
         thread.start()

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from rerank.core.errors import InvalidRequest
-from rerank.service.compression import NotUnpacked, UnpacksTooLarge, unpacked
+from rerank.service.compression import DecompressedTooLarge, InvalidGzip, decompress
 from rerank.service.errors import HttpError
 
 M = TypeVar("M", bound=BaseModel)
@@ -39,7 +39,7 @@ _KINDS = {
 """pydantic's names of what is wrong, as rules."""
 
 
-def read_object(request: Request) -> dict[str, Any]:
+def read_json_object(request: Request) -> dict[str, Any]:
     """The JSON object that *request* carries.
 
     Raises HttpError 415 for a body that is not JSON by its content type or is packed otherwise than by gzip, and
@@ -60,7 +60,7 @@ def read_object(request: Request) -> dict[str, Any]:
     return value
 
 
-def validated(model: type[M], body: Mapping[str, Any]) -> M:
+def validate_body(model: type[M], body: Mapping[str, Any]) -> M:
     """*body* as a *model*. Raises InvalidRequest for the first thing wrong with it, named in `field`."""
     try:
         return model.model_validate(body)
@@ -87,10 +87,10 @@ def _read_bytes(request: Request) -> bytes:
     if encoding == "identity":
         return sent
     try:
-        return unpacked(sent, request.max_content_length or len(sent))
-    except NotUnpacked as exc:
+        return decompress(sent, request.max_content_length or len(sent))
+    except InvalidGzip as exc:
         raise InvalidRequest(f"the body is said to be gzip and is none ({exc})") from exc
-    except UnpacksTooLarge as exc:
+    except DecompressedTooLarge as exc:
         raise RequestEntityTooLarge from exc
 
 
