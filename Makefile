@@ -1,48 +1,55 @@
-# make demo: search a small corpus in the browser.   make test: run the tests.   make check: what must hold before a commit.
+# make demo: search a small corpus in the browser.   make test: run the fast tests.   make check: lint, types, prose.
 
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-# The first Python on the path that the product runs on; PYTHON=/path/to/python chooses another.
-FITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+# The first supported Python on the path. PYTHON=/path/to/python selects another one.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
-	"$$name" -c '$(FITS)' 2>/dev/null && { command -v "$$name"; break; }; done)
+	"$$name" -c '$(SUPPORTED)' 2>/dev/null && { command -v "$$name"; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format venv clean
+.PHONY: help demo test test-all check format venv clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-demo: $(VENV)/.converted ## index a small bilingual corpus, serve it and print the address (ctrl-C stops)
+demo: $(VENV)/.converted ## index a small bilingual corpus, serve it and print the URL (Ctrl-C stops)
 	$(BIN)/rerank-cli demo
 
-test: $(VENV)/.developer ## run the tests (PYTEST_ARGS="..." adds options)
+test: $(VENV)/.developer ## run the fast tests, in under five minutes (PYTEST_ARGS="..." adds options)
+	$(BIN)/python -m pytest -m "not slow and not clients" $(PYTEST_ARGS)
+
+test-all: $(VENV)/.developer ## run all tests, also the slow ones and those of third-party clients
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: $(VENV)/.developer ## format, lint, types and import rules
+check: $(VENV)/.developer ## check format, lint, types, import rules, prose and workflows
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python -m pytest -q tests/test_prose.py
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
 
-format: $(VENV)/.developer ## rewrite the code in the project's format
+format: $(VENV)/.developer ## reformat the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-venv: $(VENV)/.developer ## create the environment with everything that tests and checks need
+venv: $(VENV)/.developer ## create the environment with all development dependencies
 
-clean: ## remove the environment, caches and the demo's index
+clean: ## remove the environments, caches and the demo index
 	rm -rf $(VENV) .venv-clients build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-data
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A stamp is written last: an interrupted installation is taken up again.
+# The stamp file is created last, so make repeats an interrupted installation.
 $(VENV)/.product: $(BIN)/python setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
-# The built-in models, as this processor computes them fastest; the program itself looks whether anything is missing.
+# Converts the built-in models for this processor. The command skips models that are already converted.
 $(VENV)/.converted: $(VENV)/.product
 	$(BIN)/rerank-cli models convert
 	@touch $@
@@ -52,5 +59,5 @@ $(VENV)/.developer: $(BIN)/python setup.cfg pyproject.toml constraints.txt
 	@touch $@ $(VENV)/.product
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 was found: install one, or name it with PYTHON=..." >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is required and was not found. Install one, or pass PYTHON=/path/to/python." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
