@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = ("core", "index", "models", "ingest", "service", "cli", "tests", "benchmarks", "recipes", "rerank")
+CODE = ("core", "index", "models", "ingest", "service", "cli", "tests", "benchmarks", "recipes")
 PAGES = sorted(
     page
     for page in [
@@ -26,9 +26,7 @@ PAGES = sorted(
     ]
     if page.name != "README.it.md"
 )
-MODULES = sorted(module for folder in CODE if folder != "rerank" for module in (ROOT / folder).rglob("*.py")) + [
-    ROOT / "rerank" / "__init__.py"
-]
+MODULES = sorted(path for folder in CODE for path in (ROOT / folder).rglob("*.py") if not path.is_symlink())
 
 AVOID = {
     r"goes on\b(?! to)": "continues, resumes",
