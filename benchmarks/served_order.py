@@ -71,7 +71,7 @@ def without_cross_encoder(ranking: Ranking) -> list[ScoredDocument]:
     scored = []
     for entry in ranking.ranked:
         parts = entry.explanation.fusion.parts if entry.explanation.fusion else ()
-        rest = sum(part.contribution for part in parts if not part.feature.startswith("logit"))
+        rest = sum(part.contribution for part in parts if "logit" not in part.feature)
         scored.append((-rest, entry.candidate.rank, entry.candidate.doc_id))
     return [ScoredDocument(doc_id, -negated) for negated, _, doc_id in sorted(scored)]
 
@@ -107,7 +107,6 @@ def _settings(options: argparse.Namespace) -> Settings:
         reranker=options.model,
         precision=options.precision,
         passage_tokens=options.passage_tokens,
-        fast_reranker=options.fast_reranker,
         contenders=options.contenders,
     )
 
@@ -135,7 +134,6 @@ def main() -> None:
     parser.add_argument("--encoder", default="default")
     parser.add_argument("--precision", choices=get_args(Precision), default="auto")
     parser.add_argument("--passage-tokens", type=int, default=0)
-    parser.add_argument("--fast-reranker", default="")
     parser.add_argument("--contenders", type=int, default=0)
     parser.add_argument("--sets", nargs="*", choices=list(ALL_SETS), default=list(ALL_SETS))
     options = parser.parse_args()

@@ -143,7 +143,7 @@ def evaluate(
         laps.append(lap)
         for name, order in orders.items():
             runs[name][query.query_id] = order(ranking)
-        scored += len(ranking.ranked)
+        scored += ranking.report.scored
         truncated += sum(bool(entry.explanation.truncated) for entry in ranking.ranked)
         if on_query is not None:
             on_query(done, len(dataset.queries))
@@ -203,7 +203,7 @@ class _Road:
         clock.lap("encode")
         candidates = self.retrieval.candidates(self.index, query.text, vector)
         clock.lap("retrieve")
-        ranking = rerank_or_fail(self.model.contending(candidates), query.text, candidates)
+        ranking = rerank_or_fail(self.model, query.text, candidates)
         clock.lap("rerank")
         return ranking, clock.total()
 

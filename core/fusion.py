@@ -68,11 +68,11 @@ class ScoreFusion:
         used = np.array([1.0, *weights.values()])
         return Fused(values @ used, ("logit", *weights), used, values)
 
-    def standing(self, first_stage: FirstStageFeatures) -> NDArray[np.float64] | None:
-        """What the first stage alone says of the n candidates, float64 (n,), in units of the logits' deviation.
+    def first_stage_scores(self, first_stage: FirstStageFeatures) -> NDArray[np.float64] | None:
+        """Returns the fused score without the logit, float64 (n,), in units of the logits' standard deviation.
 
-        None where it says nothing (no weights), or knows only one of vectors and words: then the cross-encoder must
-        read to know better.
+        Returns None without weights, and for a search by vectors alone or by words alone: one of them is not enough
+        to choose the candidates to score.
         """
         if not self.weights or not {"cosine", "text_score"} <= first_stage.columns.keys():
             return None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rerank.core.ranking import Ranking
+from rerank.core.search import Explanation
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ def first_stage(ranking: Ranking) -> list[ScoredDocument]:
 
 
 def cross_encoder(ranking: Ranking) -> list[ScoredDocument]:
-    """By the logit alone; equal logits keep first-stage order."""
-    scored = [(-_logit(entry.explanation.logit), entry.candidate.rank, entry.candidate) for entry in ranking.ranked]
+    """Returns the candidates by logit, or its estimate, alone; equal logits keep first-stage order."""
+    scored = [(-_logit(entry.explanation), entry.candidate.rank, entry.candidate) for entry in ranking.ranked]
     scored.sort(key=lambda item: item[:2])
     return [ScoredDocument(candidate.doc_id, -negated) for negated, _, candidate in scored]
 
@@ -47,7 +48,8 @@ def reranked(ranking: Ranking) -> list[ScoredDocument]:
 ORDERS: Mapping[str, Order] = {"first_stage": first_stage, "cross_encoder": cross_encoder, "reranked": reranked}
 
 
-def _logit(logit: float | None) -> float:
+def _logit(explanation: Explanation) -> float:
+    logit = explanation.estimated_logit if explanation.logit is None else explanation.logit
     if logit is None:
-        raise ValueError("an order by the cross-encoder needs every candidate's logit")
+        raise ValueError("the order by logit requires a logit or an estimate for every candidate")
     return logit

@@ -58,8 +58,6 @@ class RerankScores:
     tokens: int32 (n,), tokens read of query and text together; truncated: bool (n,), a part was not read.
     cached: how many logits were not computed anew.
     query_truncated: the query alone was longer than the model reads.
-    estimated: bool (n,), True where the reranker has not read the text and the logit is an estimate; None: nowhere.
-    stopped: what is not scored was left out because it would not have changed the first k.
     waited_ms: how long these texts waited behind others before the model began with them.
     """
 
@@ -69,8 +67,6 @@ class RerankScores:
     truncated: NDArray[np.bool_]
     cached: int = 0
     query_truncated: bool = False
-    estimated: NDArray[np.bool_] | None = None
-    stopped: bool = False
     waited_ms: float = 0.0
 
 

@@ -1,4 +1,4 @@
-"""The second stage: candidates in the order that the cross-encoder and the first stage agree on."""
+"""The second stage: ranks candidates by the cross-encoder's logit fused with the first-stage features."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rerank.core.calibration import UNCALIBRATED, Calibration, probabilities, query_evidence
-from rerank.core.cascade import CascadeReranker, FirstStageReader
-from rerank.core.early_stop import EarlyStop, StoppingReranker
+from rerank.core.contenders import best_positions, estimated_logits
 from rerank.core.errors import ModelError, ModelOverloaded
 from rerank.core.features import FirstStageFeatures
 from rerank.core.fusion import DEFAULT_FUSION, Fused, ScoreFusion
@@ -30,22 +30,13 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class FastModel:
-    """A reranker that chooses what another one reads, and how its answer goes with the first stage's."""
-
-    reranker: Reranker
-    fusion: ScoreFusion = DEFAULT_FUSION
-
-
-@dataclass(frozen=True)
 class RankingModel:
-    """A cross-encoder with what is stored beside it.
+    """A reranker with the ranking options stored beside it.
 
-    fusion: how its answer is combined with the first stage. calibration: what a fused score means; logit_calibration:
-    what a logit alone does, where there is no first stage. min_score: its own cut-off, in calibrated scores.
-    warning: what is known against its ranking at all. stop_probability: reading stops once the first k change with
-    less than it; 0 reads all. contenders: so many of a search's candidates are read, those that stand best by the first
-    stage, or where it cannot choose by *fast*; 0 reads all.
+    fusion: combines the logit with the first-stage features. calibration: turns a fused score into a probability;
+    logit_calibration does the same for a logit without a first stage. min_score: the model's own threshold, in
+    calibrated scores. warning: why its ranking may be poor. contenders: number of top candidates to score; 0 scores
+    all.
     """
 
     reranker: Reranker
@@ -54,59 +45,40 @@ class RankingModel:
     calibration: Calibration = UNCALIBRATED
     logit_calibration: Calibration = UNCALIBRATED
     warning: str | None = None
-    stop_probability: float = 0.0
     contenders: int = 0
-    fast: FastModel | None = None
-
-    @property
-    def text_reranker(self) -> Reranker:
-        """What reads texts that no search has found."""
-        if self.fast is None or not self.contenders:
-            return self.reranker
-        return CascadeReranker(self.reranker, self.fast.reranker, self.contenders)
-
-    def contending(self, candidates: Sequence[Candidate]) -> RankingModel:
-        """The same for these candidates, of which only the contenders are read whole."""
-        if not self.contenders or len(candidates) <= self.contenders:
-            return self
-        first_stage = FirstStageFeatures.of(candidates)
-        if (standing := self.fusion.standing(first_stage)) is not None:
-            cascade = CascadeReranker(self.reranker, FirstStageReader(self.reranker, standing), self.contenders)
-        elif self.fast is not None:
-            fast = self.fast
-            cascade = CascadeReranker(self.reranker, fast.reranker, self.contenders, fast.fusion, first_stage)
-        else:
-            return self
-        return replace(self, reranker=cascade)
-
-    def for_search(self, candidates: Sequence[Candidate], *, k: int) -> RankingModel:
-        """The same, as it reads for one search, of whose final order the first *k* are wanted."""
-        if not self.stop_probability:
-            return self.contending(candidates)
-        stop = EarlyStop(self.fusion, FirstStageFeatures.of(candidates), k, self.stop_probability)
-        return replace(self, reranker=StoppingReranker(self.reranker, stop))
 
 
 class RankingModels(Protocol):
-    """The rerankers that requests may name."""
+    """The rerankers that a request can name."""
 
     def get(self, name: str | None) -> RankingModel:
-        """The model of that name, None or `default`: the default one.
+        """Returns the model called *name*; None and `default` return the default model.
 
-        Raises ModelNotFound for a name that is not configured, ModelInvalid for one that cannot be loaded.
+        Raises ModelNotFound for a name that is not configured, and ModelInvalid for a model that cannot be loaded.
         """
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Candidates in their final order, and what was done to get there."""
+    """Candidates in their final order, and a report of how they were ranked."""
 
     ranked: tuple[RankedCandidate, ...]
     report: RerankReport
 
 
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    """The candidates to score: their positions, intp (m,), in scoring order.
+
+    first_stage: scores of all n candidates to estimate the other logits from, float64 (n,). None: score all.
+    """
+
+    positions: NDArray[np.intp]
+    first_stage: NDArray[np.float64] | None = None
+
+
 def first_stage_ranking(candidates: Sequence[Candidate], report: RerankReport) -> Ranking:
-    """The candidates as they came; a score is the retrieval score."""
+    """Returns the candidates in first-stage order, with the retrieval score as the score."""
     ranked = tuple(
         RankedCandidate(candidate, rank, candidate.retrieval_score, _unscored(candidate))
         for rank, candidate in enumerate(candidates, start=1)
@@ -122,11 +94,11 @@ def rerank(
     deadline: float | None = None,
     cancellation: Cancellation | None = None,
 ) -> Ranking:
-    """Order *candidates* (in first-stage order) by the fused score of cross-encoder and first stage.
+    """Returns *candidates* (in first-stage order) ranked by the fused score of cross-encoder and first stage.
 
-    What the deadline leaves unscored follows in first-stage order. When the model fails, the first-stage order comes
-    back and the report says why. Equal scores keep first-stage order. Raises RequestCancelled once *cancellation* says
-    that nobody waits any more.
+    Candidates that the deadline leaves unscored follow in first-stage order. If the model fails, the ranking is the
+    first-stage order and the report has the reason. Equal scores keep first-stage order. Raises RequestCancelled when
+    *cancellation* is set.
     """
     name = model.reranker.name
     try:
@@ -134,7 +106,7 @@ def rerank(
     except ModelOverloaded:
         return first_stage_ranking(candidates, _not_applied(Reason.OVERLOADED, name, len(candidates)))
     except ModelError as exc:
-        _log.error("reranker %s failed, first-stage order is answered: %s", name, exc)
+        _log.error("reranker %s failed, returning first-stage order: %s", name, exc)
         return first_stage_ranking(candidates, _not_applied(Reason.ERROR, name, len(candidates)))
 
 
@@ -146,62 +118,91 @@ def rerank_or_fail(
     deadline: float | None = None,
     cancellation: Cancellation | None = None,
 ) -> Ranking:
-    """As rerank, but a failing model is an error: what is measured or trained must not silently be something else.
-
-    Raises ModelError and its kinds, as Reranker.score does.
-    """
-    name = model.reranker.name
+    """Same as `rerank`, but raises ModelError when the model fails, so that a measurement never falls back silently."""
+    name, n = model.reranker.name, len(candidates)
     if not candidates:
         return Ranking((), RerankReport(applied=True, reason=None, model=name, candidates=0, warning=model.warning))
-    texts = [candidate.passage.headed_text for candidate in candidates]
-    scores = model.reranker.score(query, texts, deadline=deadline, cancellation=cancellation)
+    features = FirstStageFeatures.of(candidates)
+    selection = _selection(model, features, n)
+    texts = [candidates[i].passage.headed_text for i in selection.positions.tolist()]
+    selected = model.reranker.score(query, texts, deadline=deadline, cancellation=cancellation)
+    scores = _of_all_candidates(selected, selection.positions, n)
     scored = int(scores.scored.sum())
+    complete = scored == len(selection.positions)
+    estimates: NDArray[np.float32] | None = None
+    if complete and selection.first_stage is not None:
+        estimates = estimated_logits(selection.first_stage, selection.positions, selected.logits)
     report = RerankReport(
         applied=scored > 0,
-        reason=None if scored == len(candidates) or scores.stopped else Reason.TIMEOUT,
+        reason=None if complete else Reason.TIMEOUT,
         model=name,
-        candidates=len(candidates),
+        candidates=n,
         scored=scored,
         cached=scores.cached,
         query_truncated=scores.query_truncated,
         warning=model.warning,
-        estimated=0 if scores.estimated is None else int(scores.estimated.sum()),
+        estimated=0 if estimates is None else n - scored,
     )
     if not scored:
         return first_stage_ranking(candidates, report)
-    return Ranking(_ordered(candidates, scores, model), report)
+    return Ranking(_ordered(candidates, features, scores, estimates, model), report)
 
 
 def above(ranking: Ranking, min_score: float) -> Ranking:
-    """Drop what scored below *min_score* and count it. What was not scored is kept: nothing is known against it."""
-    kept = tuple(entry for entry in ranking.ranked if entry.explanation.logit is None or entry.score >= min_score)
-    renumbered = tuple(replace(entry, rank=rank) for rank, entry in enumerate(kept, start=1))
-    return Ranking(renumbered, replace(ranking.report, dropped=len(ranking.ranked) - len(kept)))
+    """Returns *ranking* without candidates below *min_score*, and reports how many were dropped.
+
+    Candidates that have neither a logit nor an estimate stay: their relevance is unknown.
+    """
+    remaining = tuple(entry for entry in ranking.ranked if entry.explanation.fusion is None or entry.score >= min_score)
+    renumbered = tuple(replace(entry, rank=rank) for rank, entry in enumerate(remaining, start=1))
+    return Ranking(renumbered, replace(ranking.report, dropped=len(ranking.ranked) - len(remaining)))
 
 
-def _ordered(candidates: Sequence[Candidate], scores: RerankScores, model: RankingModel) -> tuple[RankedCandidate, ...]:
-    read = np.flatnonzero(scores.scored)
-    first_stage = FirstStageFeatures.of(candidates).at(read)
-    fused = model.fusion.fuse(scores.logits[read], first_stage)
-    known = query_evidence(scores.logits[read], first_stage)
-    log_odds = model.calibration.log_odds(fused.scores, known)
+def _selection(model: RankingModel, features: FirstStageFeatures, n: int) -> _Selection:
+    """Returns the contenders, or all n candidates when the first stage knows too little to choose."""
+    first_stage = model.fusion.first_stage_scores(features) if 0 < model.contenders < n else None
+    if first_stage is None:
+        return _Selection(np.arange(n))
+    return _Selection(best_positions(first_stage, model.contenders), first_stage)
+
+
+def _of_all_candidates(selected: RerankScores, positions: NDArray[np.intp], n: int) -> RerankScores:
+    """Returns the scores of the texts at *positions* as scores of n candidates, of which the others are unscored."""
+    logits = np.zeros(n, dtype=np.float32)
+    scored = np.zeros(n, dtype=np.bool_)
+    tokens = np.zeros(n, dtype=np.int32)
+    truncated = np.zeros(n, dtype=np.bool_)
+    logits[positions], scored[positions] = selected.logits, selected.scored
+    tokens[positions], truncated[positions] = selected.tokens, selected.truncated
+    return replace(selected, logits=logits, scored=scored, tokens=tokens, truncated=truncated)
+
+
+def _ordered(
+    candidates: Sequence[Candidate],
+    features: FirstStageFeatures,
+    scores: RerankScores,
+    estimates: NDArray[np.float32] | None,
+    model: RankingModel,
+) -> tuple[RankedCandidate, ...]:
+    """Returns all candidates ranked: those with a logit or an estimate by fused score, then the others."""
+    logits = scores.logits if estimates is None else np.where(scores.scored, scores.logits, estimates)
+    known = np.flatnonzero(scores.scored) if estimates is None else np.arange(len(candidates))
+    known_features = features.at(known)
+    fused = model.fusion.fuse(logits[known], known_features)
+    log_odds = model.calibration.log_odds(fused.scores, query_evidence(logits[known], known_features))
     final = probabilities(log_odds)
-    order = np.argsort(-fused.scores, kind="stable")
-    ranked = [
-        RankedCandidate(
-            candidates[int(read[i])],
-            rank,
-            float(final[i]),
-            _explained(candidates[int(read[i])], scores, int(read[i]), _fusion(fused, i, float(log_odds[i]))),
-        )
-        for rank, i in enumerate(order.tolist(), start=1)
-    ]
-    rest = [candidates[int(i)] for i in np.flatnonzero(~scores.scored)]
+    ranked = []
+    for rank, i in enumerate(np.argsort(-fused.scores, kind="stable").tolist(), start=1):
+        position = int(known[i])
+        candidate = candidates[position]
+        explanation = _explained(candidate, scores, position, _fusion(fused, i, float(log_odds[i])))
+        ranked.append(RankedCandidate(candidate, rank, float(final[i]), explanation))
+    rest = [candidates[int(i)] for i in np.setdiff1d(np.arange(len(candidates)), known)]
     floor = float(final.min())
     for place, candidate in enumerate(rest, start=1):
-        # Below every scored one and falling, so that a score stays a monotone function of the order.
+        # Below every scored candidate and decreasing, so that the score stays a monotone function of the order.
         score = floor * (1 - place / (len(rest) + 1))
-        ranked.append(RankedCandidate(candidate, len(read) + place, score, _unscored(candidate)))
+        ranked.append(RankedCandidate(candidate, len(known) + place, score, _unscored(candidate)))
     return tuple(ranked)
 
 
@@ -211,6 +212,10 @@ def _fusion(fused: Fused, i: int, log_odds: float) -> FusionExplanation:
 
 
 def _explained(candidate: Candidate, scores: RerankScores, i: int, fusion: FusionExplanation) -> Explanation:
+    if not scores.scored[i]:
+        logit, *others = fusion.parts
+        estimated = replace(fusion, parts=(replace(logit, feature="estimated_logit"), *others))
+        return replace(_unscored(candidate), fusion=estimated, estimated_logit=logit.value)
     return Explanation(
         logit=float(scores.logits[i]),
         tokens=int(scores.tokens[i]),

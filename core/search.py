@@ -140,7 +140,11 @@ class FusionExplanation:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a hit stands where it does. The cross-encoder's part is None where it did not score the hit."""
+    """Explanation of a hit's rank.
+
+    logit, tokens and truncated are None for a candidate that the cross-encoder did not score. estimated_logit replaces
+    the logit of such a candidate in the fusion; None where there is no estimate.
+    """
 
     logit: float | None
     tokens: int | None
@@ -148,11 +152,13 @@ class Explanation:
     vector_rank: int | None
     text_rank: int | None
     fusion: FusionExplanation | None
+    estimated_logit: float | None = None
 
     def to_json(self) -> dict[str, object]:
         """As answers carry it."""
         return {
             "logit": None if self.logit is None else rounded(self.logit),
+            "estimated_logit": None if self.estimated_logit is None else rounded(self.estimated_logit),
             "tokens": self.tokens,
             "truncated": self.truncated,
             "vector_rank": self.vector_rank,
@@ -199,11 +205,11 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class RerankReport:
-    """What re-ranking did to one search. `reason` None: everything was scored that could come first.
+    """Report of how one search was reranked. `reason` is None when all selected candidates were scored.
 
-    scored: those with a logit; estimated: those of them whose logit the model has not said, but would about say by what
-    a fast reranker or the first stage knows.
-    warning: why the model's order may be worth little, where something is known against it.
+    candidates: number retrieved. scored: number that the cross-encoder scored. estimated: number of the others that
+    were ranked by an estimated logit. dropped: number below min_score. cached: number of scores from the cache.
+    warning: why the model's ranking may be poor, None if no reason is known.
     """
 
     applied: bool

@@ -83,8 +83,7 @@ class SearchPipeline:
                 return _above_retrieval_score(ranking, request.min_score)
             return ranking
         deadline = None if request.timeout_ms is None else time.monotonic() + request.timeout_ms / 1000
-        reading = model.for_search(candidates, k=request.offset + request.k)
-        ranking = rerank(reading, request.query, candidates, deadline=deadline, cancellation=cancellation)
+        ranking = rerank(model, request.query, candidates, deadline=deadline, cancellation=cancellation)
         min_score = model.min_score if request.min_score is None else request.min_score
         return above(ranking, min_score) if min_score else ranking
 

@@ -92,13 +92,7 @@ class Settings(BaseModel):
     fusion: Fusion = Field(
         "auto", description="Final order: combined with the first stage, or by the cross-encoder alone."
     )
-    fast_reranker: str = Field("", description="A reranker that chooses the contenders where the first stage cannot.")
-    contenders: int = Field(
-        30, ge=0, le=MAX_RESULTS, description="Candidates of a search that are read, those that stand best; 0: all."
-    )
-    stop_probability: float = Field(
-        0.0, ge=0, lt=1, description="Reading stops once the first k change with less than it; 0 reads all."
-    )
+    contenders: int = Field(30, ge=0, le=MAX_RESULTS, description="Number of top candidates to score; 0 scores all.")
     passage_tokens: int = Field(
         0, ge=0, le=100_000, description="Tokens that are read of a passage: where the query's words are; 0: all."
     )
@@ -132,14 +126,6 @@ class Settings(BaseModel):
     def _k_within_depth(self) -> Self:
         if self.k > self.depth:
             raise ValueError(f"k ({self.k}) is above depth ({self.depth}); raise depth or lower k")
-        return self
-
-    @model_validator(mode="after")
-    def _one_way_to_leave_out(self) -> Self:
-        if self.fast_reranker and self.stop_probability:
-            raise ValueError("fast_reranker and stop_probability exclude each other; leave one of them out")
-        if self.fast_reranker and not self.contenders:
-            raise ValueError("a fast_reranker needs contenders: say how many the other one is to read")
         return self
 
     def masked(self) -> dict[str, object]:

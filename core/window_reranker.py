@@ -1,19 +1,19 @@
-"""A reranker that reads long texts window by window, where it is only known as a Reranker."""
+"""Reranker that scores long texts window by window."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rerank.core.delegating_reranker import DelegatingReranker
 from rerank.core.long_texts import BEST_WINDOW, ReadingLimits, score_texts
 from rerank.core.protocols import Cancellation, RerankScores
-from rerank.core.reranker_around import RerankerAround
 from rerank.core.wait import Wait
 
 
 @dataclass(frozen=True)
-class WindowReranker(RerankerAround):
-    """*reranker*, but of a text longer than it reads at once the best window within *limits* counts."""
+class WindowReranker(DelegatingReranker):
+    """Wrapper that scores a text above the model's length by its best window within *limits*."""
 
     limits: ReadingLimits = BEST_WINDOW
 
@@ -25,6 +25,6 @@ class WindowReranker(RerankerAround):
         deadline: float | None = None,
         cancellation: Cancellation | None = None,
     ) -> RerankScores:
-        """As core.long_texts.score_texts."""
+        """Returns the scores of `core.long_texts.score_texts` for *texts*."""
         wait = Wait(deadline, cancellation)
         return score_texts(self.reranker, query, texts, limits=self.limits, wait=wait)

@@ -7,9 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from rerank.core.errors import ModelError, ModelInvalid, ModelNotFound
+from rerank.core.settings import Settings
 from rerank.models.folder import CONFIG_FILE, ModelFolder
 from rerank.models.hub import downloaded
 
@@ -19,22 +20,6 @@ BUILT_IN = Path(__file__).parent / "builtin"
 ENCODER = "minilm-l6-en-it-v2"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _log = logging.getLogger(__name__)
-
-
-class ModelSettings(Protocol):
-    """The settings that name models."""
-
-    @property
-    def encoder(self) -> str:
-        """The bi-encoder."""
-
-    @property
-    def reranker(self) -> str:
-        """The cross-encoder that ranks where a request names none."""
-
-    @property
-    def rerankers(self) -> Sequence[str]:
-        """Further ones that a request may name."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +47,12 @@ class ModelEntry:
         }
 
 
-def catalog(settings: ModelSettings, *, shipped: Path = BUILT_IN) -> list[ModelEntry]:
+def catalog(settings: Settings, *, shipped: Path = BUILT_IN) -> list[ModelEntry]:
     """The built-in models, then the others that *settings* name; one that cannot be read is logged and left out."""
     return _entries(settings, shipped, built_in=list(built_in_models(shipped)))
 
 
-def served(settings: ModelSettings, *, shipped: Path = BUILT_IN) -> list[ModelEntry]:
+def served(settings: Settings, *, shipped: Path = BUILT_IN) -> list[ModelEntry]:
     """The models that *settings* name and no others: what a service's requests may name."""
     return _entries(settings, shipped, built_in=())
 
@@ -126,7 +111,7 @@ def ranking_warning(folder: ModelFolder) -> str | None:
     return None
 
 
-def _entries(settings: ModelSettings, shipped: Path, *, built_in: Sequence[str]) -> list[ModelEntry]:
+def _entries(settings: Settings, shipped: Path, *, built_in: Sequence[str]) -> list[ModelEntry]:
     """*built_in* models, then the configured ones, each once."""
     in_use = _folders([settings.encoder], "encoder", shipped) + _folders([settings.reranker], "reranker", shipped)
     used = {folder.path.resolve() for folder in in_use}

@@ -4,27 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 from rerank.core.settings import Precision, Runtime, Settings
 
 DEFAULT_CACHE = Path(str(Settings.model_fields["cache_dir"].default))
-
-
-class ComputingSettings(Protocol):
-    """The settings that say what computes."""
-
-    @property
-    def runtime(self) -> Runtime:
-        """The library."""
-
-    @property
-    def precision(self) -> Precision:
-        """Of the matrix products."""
-
-    @property
-    def cache_dir(self) -> str:
-        """Where converted models are kept."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +20,7 @@ class Computing:
     cache_dir: Path = DEFAULT_CACHE
 
     @classmethod
-    def of(cls, settings: ComputingSettings) -> Self:
+    def of(cls, settings: Settings) -> Self:
         """As *settings* say it."""
         return cls(settings.runtime, settings.precision, Path(settings.cache_dir))
 

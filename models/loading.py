@@ -5,19 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from rerank.core.errors import ModelError, ModelInvalid, ModelNotFound
 from rerank.core.fusion import CROSS_ENCODER_ALONE
 from rerank.core.protocols import Encoder
-from rerank.core.ranking import FastModel, RankingModel
+from rerank.core.ranking import RankingModel
 from rerank.core.settings import Fusion, Settings
 from rerank.models.catalog import BUILT_IN, DEFAULT, check_role, default_name, ranking_warning, resolve
 from rerank.models.computing import COMPUTED_FASTEST, Computing
 from rerank.models.conversion import prepare
-from rerank.models.economy import READ_ALL, Economy
 from rerank.models.encoder import BiEncoder
 from rerank.models.promotion import with_promoted
 from rerank.models.reranker import CrossEncoderReranker
@@ -49,13 +48,14 @@ def load_encoder(name: str, *, computing: Computing = COMPUTED_FASTEST, shared: 
 @dataclass(frozen=True)
 class RankingOptions:
     """How rerankers are loaded. *shipped* holds the built-in ones' folders; *shared* is what they have in common;
-    *economy* says what they leave out."""
+    *contenders* and *passage_tokens* are the settings of these names."""
 
     computing: Computing = COMPUTED_FASTEST
     fusion: Fusion = "auto"
     shipped: Path = BUILT_IN
     shared: Shared | None = None
-    economy: Economy = READ_ALL
+    contenders: int = 0
+    passage_tokens: int = 0
 
 
 def load_ranking_model(name: str, *, computing: Computing = COMPUTED_FASTEST, fusion: Fusion = "auto") -> RankingModel:
@@ -82,15 +82,15 @@ class LoadedModels:
         fusion: Fusion = "auto",
         shipped: Path = BUILT_IN,
         shared: Shared | None = None,
-        economy: Economy = READ_ALL,
+        contenders: int = 0,
+        passage_tokens: int = 0,
     ) -> None:
-        self._options = RankingOptions(computing, fusion, shipped, shared or Shared(), economy)
+        self._options = RankingOptions(computing, fusion, shipped, shared or Shared(), contenders, passage_tokens)
         self._default = self._called(default)
         self.names = tuple(dict.fromkeys([self._default, *map(self._called, others)]))
         """What requests may say, beside `default`; the default one first."""
         self._loaded: dict[str, RankingModel] = {}
         self._loading = threading.Lock()
-        self._fast: FastModel | None = None
         self.load()
 
     @classmethod
@@ -106,7 +106,8 @@ class LoadedModels:
             computing=Computing.of(named),
             fusion=named.fusion,
             shared=shared,
-            economy=Economy.of(named),
+            contenders=named.contenders,
+            passage_tokens=named.passage_tokens,
         )
 
     def load(self) -> None:
@@ -136,22 +137,12 @@ class LoadedModels:
 
     def _load(self, name: str) -> RankingModel:
         try:
-            return self._in_cascade(name, _load_ranking_model(name, self._options))
+            return _load_ranking_model(name, self._options)
         except ModelNotFound as exc:
             if name == self._default:
                 raise
             # Configured, so the request is right: the folder is gone, and a search can do without it.
             raise ModelInvalid(f"the reranker {name} is configured and cannot be loaded: {exc.message}") from exc
-
-    def _in_cascade(self, name: str, model: RankingModel) -> RankingModel:
-        """*model* behind the fast reranker, where there is one and it is another model."""
-        fast = self._options.economy.fast_reranker
-        if not fast or self._called(fast) == name:
-            return model
-        if self._fast is None:
-            loaded = _load_ranking_model(self._called(fast), self._options)
-            self._fast = FastModel(loaded.reranker, loaded.fusion)
-        return replace(model, fast=self._fast)
 
     def _called(self, name: str) -> str:
         return default_name("reranker", shipped=self._options.shipped) if name == DEFAULT else name
@@ -166,7 +157,7 @@ def _load_ranking_model(name: str, options: RankingOptions) -> RankingModel:
         folder,
         runtime=runtime_for(folder, options.computing),
         shared=options.shared,
-        passage_tokens=options.economy.passage_tokens,
+        passage_tokens=options.passage_tokens,
     )
     try:
         reranker.score(_SENTENCE, [_SENTENCE])
@@ -181,6 +172,5 @@ def _load_ranking_model(name: str, options: RankingOptions) -> RankingModel:
         calibration=said.logit_calibration if alone else said.fused_calibration,
         logit_calibration=said.logit_calibration,
         warning=warning,
-        stop_probability=options.economy.stop_probability,
-        contenders=options.economy.contenders,
+        contenders=options.contenders,
     )

@@ -71,9 +71,11 @@ class _Searches:
             ("applied", "reason"),
             registry=registry,
         )
-        self.scored = Counter("rerank_candidates_scored", "Texts that a cross-encoder gave a score.", registry=registry)
+        self.scored = Counter("rerank_candidates_scored", "Texts that a cross-encoder scored.", registry=registry)
         self.estimated = Counter(
-            "rerank_candidates_estimated", "Texts whose place rests on an estimate of their score.", registry=registry
+            "rerank_candidates_estimated",
+            "Candidates ranked by an estimated logit instead of a score.",
+            registry=registry,
         )
 
 

@@ -1,12 +1,11 @@
 """Every goal for speed in one run, side by side: a table, JSON, and a plot.
 
-    python -m benchmarks.speed [PART…] --folder DIR [--peers PYTHON] [--fast MODEL] [--cross MODEL]
+    python -m benchmarks.speed [PART…] --folder DIR [--peers PYTHON] [--cross MODEL]
         [--dataset DIR] [--rounds 5]
 
 Parts: rerank, http, encode, quality, search, growth (all when none is named). --folder keeps the models, the large
 index, results.json and growth.png; parts run later add to the same results. --peers is the Python of an environment
-with onnxruntime and infinity-emb; --fast a reranker distilled from the built-in one, for the cascade's quality;
---cross the cross-encoder that all the products read with.
+with onnxruntime and infinity-emb; --cross is the cross-encoder that every product scores with.
 """
 
 from __future__ import annotations
@@ -35,9 +34,7 @@ PARTS: dict[str, Callable[[Place], Sequence[Line]]] = {
 def main() -> None:
     """Measure, print, write."""
     arguments = _arguments()
-    place = Place(
-        arguments.dataset, arguments.folder, arguments.rounds, arguments.peers, arguments.fast, arguments.cross
-    )
+    place = Place(arguments.dataset, arguments.folder, arguments.rounds, arguments.peers, arguments.cross)
     place.folder.mkdir(parents=True, exist_ok=True)
     file = place.folder / "results.json"
     results: dict[str, list[dict[str, object]]] = json.loads(file.read_text()) if file.exists() else {}
@@ -57,7 +54,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--peers", type=Path)
-    parser.add_argument("--fast", type=Path)
     parser.add_argument("--cross", type=Path, help="a trained MiniLM-L6 cross-encoder; without it, an untrained head")
     parser.add_argument("--dataset", type=Path, default=Path("../shared/data/scifact"), help="a BEIR folder")
     parser.add_argument("--rounds", type=int, default=5)

@@ -16,11 +16,10 @@ from benchmarks.speed.result import Line
 from rerank.core.document import Passage
 from rerank.core.judgments import JudgedQuery, load_dataset
 from rerank.core.protocols import Reranker
-from rerank.core.ranking import FastModel, RankingModel, rerank_or_fail
+from rerank.core.ranking import RankingModel, rerank_or_fail
 from rerank.core.search import Candidate
 from rerank.models.catalog import DEFAULT, resolve
 from rerank.models.encoder import BiEncoder
-from rerank.models.folder import ModelFolder
 from rerank.models.reranker import CrossEncoderReranker
 from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE
 
@@ -78,12 +77,11 @@ def measure(place: Place) -> list[Line]:
     folder = resolve(DEFAULT, role="reranker")
     said = folder.rerank.score_fusion
 
-    def model(reranker: Reranker, *, stop: float = 0.0) -> RankingModel:
-        return RankingModel(reranker, said, stop_probability=stop)
+    def model(reranker: Reranker) -> RankingModel:
+        return RankingModel(reranker, said)
 
-    full, quick = CrossEncoderReranker.from_folder(folder), ModelFolder.read(place.fast_reranker())
     reference = _run(model(CrossEncoderReranker.from_folder(folder, runtime=TORCH_REFERENCE)), asked)
-    whole = _run(model(full), asked)
+    whole = _run(model(CrossEncoderReranker.from_folder(folder)), asked)
     first = float(np.mean([q.ndcg([c.doc_id for c in q.candidates]) for q in asked]))
     how = f"{place.dataset.name}: {_QUERIES} queries, {_DEPTH} candidates, {folder.name}"
     lines = [
@@ -94,14 +92,6 @@ def measure(place: Place) -> list[Line]:
     for tokens in (192, 128):
         cut = CrossEncoderReranker.from_folder(folder, passage_tokens=tokens)
         lines.append(_price(f"passage_tokens {tokens}", _run(model(cut), asked), reference, whole, goal=-0.005))
-    for stop in (0.02, 0.1):
-        run = _run(model(full, stop=stop), asked)
-        lines.append(_price(f"stop_probability {stop}", run, reference, whole, goal=-0.005))
-    fast = FastModel(CrossEncoderReranker.from_folder(quick), quick.rerank.score_fusion)
-    lines.append(_price("the fast one alone", _run(model(fast.reranker), asked), reference, whole, goal=-0.01))
-    for contenders in (10, 20):
-        run = _run(replace(model(full), contenders=contenders, fast=fast), asked)
-        lines.append(_price(f"contenders {contenders}", run, reference, whole, goal=-0.01))
     return lines
 
 
@@ -109,10 +99,9 @@ def _run(model: RankingModel, asked: Sequence[Question]) -> Run:
     values, scored = [], []
     begun = time.perf_counter()
     for question in asked:
-        stopping = model.for_search(question.candidates, k=_K)
-        ranking = rerank_or_fail(stopping, question.query.text, question.candidates)
+        ranking = rerank_or_fail(model, question.query.text, question.candidates)
         values.append(question.ndcg([entry.candidate.doc_id for entry in ranking.ranked]))
-        scored.append(ranking.report.scored - ranking.report.estimated)
+        scored.append(ranking.report.scored)
     return Run(float(np.mean(values)), time.perf_counter() - begun, float(np.mean(scored)))
 
 

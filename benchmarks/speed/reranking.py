@@ -6,24 +6,21 @@ import statistics
 from collections.abc import Callable
 from contextlib import ExitStack
 
-import numpy as np
 from sentence_transformers import CrossEncoder
 
 from benchmarks.interleaved import seconds
 from benchmarks.sample_models import QUERY
-from benchmarks.speed.context import FAST_LAYERS, Place
+from benchmarks.speed.context import Place
 from benchmarks.speed.onnx_client import onnx_peer
 from benchmarks.speed.products import int8_operations_a_second, operations
 from benchmarks.speed.result import Line
-from rerank.core.cascade import CascadeReranker, FirstStageReader
 from rerank.core.settings import Settings
 from rerank.models.folder import ModelFolder
 from rerank.models.reranker import CrossEncoderReranker
 from rerank.models.shared import Shared
 
 PASSAGES = 100
-CONTENDERS = 20
-SEARCH_CONTENDERS = Settings().contenders
+CONTENDERS = Settings().contenders
 
 
 def measure(place: Place) -> list[Line]:
@@ -31,18 +28,14 @@ def measure(place: Place) -> list[Line]:
     passages = place.passages(PASSAGES)
     shared = Shared()
     full = CrossEncoderReranker.from_folder(ModelFolder.read(place.cross_encoder()), shared=shared)
-    fast = CrossEncoderReranker.from_folder(ModelFolder.read(place.fast_cross_encoder()), shared=shared)
-    cascade = CascadeReranker(full, fast, contenders=CONTENDERS)
-    # As a hybrid search reads them: the first stage has said where its hundred candidates stand.
-    standing = np.linspace(1.0, 0.0, PASSAGES)
-    search = CascadeReranker(full, FirstStageReader(full, standing), contenders=SEARCH_CONTENDERS)
+    # A hybrid search scores only its contenders, the best candidates of the first stage.
+    contenders = passages[:CONTENDERS]
     theirs = CrossEncoder(str(place.cross_encoder()), device="cpu")
     pairs = [(QUERY, passage) for passage in passages]
     tokens = float(full.score(QUERY, passages).tokens.mean())
     ways: dict[str, Callable[[], float]] = {
         "ours": lambda: seconds(lambda: full.score(QUERY, passages)),
-        "cascade": lambda: seconds(lambda: cascade.score(QUERY, passages)),
-        "search": lambda: seconds(lambda: search.score(QUERY, passages)),
+        "search": lambda: seconds(lambda: full.score(QUERY, contenders)),
         "predict": lambda: seconds(lambda: theirs.predict(pairs)),
     }
     with ExitStack() as stack:
@@ -67,13 +60,11 @@ def _lines(took: dict[str, list[float]], tokens: float) -> list[Line]:
     rate = {name: PASSAGES / statistics.median(values) for name, values in took.items()}
     how = f"{PASSAGES} passages, {tokens:.0f} tokens a pair, {len(took['ours'])} rounds in turns"
     lines = [Line(f"pairs a second: {name}", value, "/s", detail=how) for name, value in rate.items()]
-    short = f"{FAST_LAYERS} layers read all, 6 layers {CONTENDERS}"
     for peer, goals in (("predict", (4, 10)), ("onnx", (1.2, 2.5))):
         if peer in took:
             for ours, goal, detail in (
                 ("ours", goals[0], "one model"),
-                ("cascade", goals[1], short),
-                ("search", goals[1], f"one model, a search's {SEARCH_CONTENDERS} contenders"),
+                ("search", goals[1], f"one model, a search's {CONTENDERS} contenders"),
             ):
                 ratio, spread = _ratio(took[ours], took[peer])
                 lines.append(Line.at_least(f"{ours} / {peer}", ratio, "x", goal=goal, detail=f"{detail}; {spread}"))

@@ -35,7 +35,6 @@ REPORT = "report.json"
 @settings_flags(
     "k",
     *RANKING,
-    "fast_reranker",
     "contenders",
     "passage_tokens",
 )

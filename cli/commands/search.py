@@ -28,9 +28,7 @@ TITLE_CHARS, TEXT_CHARS = 32, 72
     "k",
     *RANKING,
     "timeout_ms",
-    "fast_reranker",
     "contenders",
-    "stop_probability",
     "passage_tokens",
 )
 @json_flag
@@ -96,8 +94,7 @@ def _show(result: SearchResult) -> None:
         header[3:3] = ["logit", "by vector", "by text", "fused from"]
         for row, hit in zip(rows, result.hits, strict=True):
             why = hit.ranked.explanation
-            # Of a candidate that was not read it is an estimate.
-            logit = "-" if why.logit is None else f"{'' if why.tokens else '~'}{why.logit:.3f}"
+            logit = "-" if why.logit is None else f"{why.logit:.3f}"
             row[3:3] = [logit, why.vector_rank or "-", why.text_rank or "-", _terms(why)]
     if rows:
         print_table(header, rows)

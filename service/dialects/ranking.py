@@ -64,7 +64,7 @@ def rank_texts(
     waits any more, and InvalidRequest for a text that *limits* refuse.
     """
     started = time.monotonic()
-    scores = score_texts(model.text_reranker, query, texts, limits=limits, wait=wait)
+    scores = score_texts(model.reranker, query, texts, limits=limits, wait=wait)
     read = np.flatnonzero(scores.scored)
     best_first = read[np.argsort(-scores.logits[read], kind="stable")]
     logits = scores.logits[best_first].astype(np.float64)

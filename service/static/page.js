@@ -7,7 +7,7 @@ const TEXTS = ITALIAN
       usual: "predefinito", hybrid: "entrambi", vector: "per vettore", text: "per testo", k: "Risultati",
       rerank: "riordina", key: "Chiave", none: "Nessun risultato.", searching: "Ricerca in corso…",
       noIndex: "Non c'è ancora un indice: creane uno con rerank-cli ingest.", was: "era", same: "come prima",
-      notReranked: "non riordinati", reranked: "riordinati", read: "letti", of: "di", hits: "risultati", dropped: "scartati",
+      notReranked: "non riordinati", reranked: "riordinati", of: "di", hits: "risultati", dropped: "scartati",
       score: "punteggio", retrieval: "primo stadio", more: "mostra tutto", less: "mostra meno",
       disabled: "non richiesto", timeout: "tempo scaduto", overloaded: "troppe richieste",
       model_unavailable: "modello non disponibile", error: "errore del modello",
@@ -17,7 +17,7 @@ const TEXTS = ITALIAN
       docs: "Interface", query: "What are you looking for?", search: "Search", index: "Index", mode: "First stage",
       usual: "as set", hybrid: "both", vector: "by vector", text: "by text", k: "Hits", rerank: "re-rank", key: "Key",
       none: "Nothing found.", searching: "Searching…", noIndex: "There is no index yet: make one with rerank-cli ingest.",
-      was: "was", same: "as before", notReranked: "not re-ranked", reranked: "re-ranked", read: "read", of: "of", hits: "hits",
+      was: "was", same: "as before", notReranked: "not re-ranked", reranked: "re-ranked", of: "of", hits: "hits",
       dropped: "dropped", score: "score", retrieval: "first stage", more: "show all", less: "show less",
       disabled: "not asked for", timeout: "out of time", overloaded: "too many requests",
       model_unavailable: "no model available", error: "the model failed",
@@ -114,11 +114,10 @@ function item(hit, applied) {
 
 function summary(answer) {
   const parts = [`${answer.hits.length} ${TEXTS.hits}`];
-  const { applied, reason, scored, estimated, candidates, dropped } = answer.rerank;
+  const { applied, reason, scored, candidates, dropped } = answer.rerank;
   const share = scored === candidates ? scored : `${scored} ${TEXTS.of} ${candidates}`;
   const outcome = applied ? `${share} ${TEXTS.reranked}` : TEXTS.notReranked;
   parts.push(reason ? `${outcome} (${TEXTS[reason]})` : outcome);
-  if (estimated) parts.push(`${scored - estimated} ${TEXTS.read}`);
   if (dropped) parts.push(`${dropped} ${TEXTS.dropped}`);
   const { encode, retrieve, rerank, total } = answer.took_ms;
   const stages = [[TEXTS.encode, encode], [TEXTS.retrieve, retrieve], [TEXTS.rank, rerank]];

@@ -1,24 +1,15 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from rerank.core.errors import ModelInvalid, ModelNotFound
+from rerank.core.settings import Settings
 from rerank.models.catalog import ENCODER, built_in_models, catalog, check_role, default_name, resolve, served
 from rerank.models.folder import ModelFolder
 from tests.models import tiny
-
-
-@dataclass(frozen=True)
-class Named:
-    """The settings that name models."""
-
-    encoder: str = "default"
-    reranker: str = "default"
-    rerankers: tuple[str, ...] = ()
 
 
 @pytest.fixture
@@ -107,7 +98,7 @@ def test_a_role_needs_its_kind(tmp_path: Path) -> None:
 def test_the_catalog_lists_built_in_and_configured_models(shipped: Path, tmp_path: Path) -> None:
     """Each once, the ones in use marked."""
     mine = tiny.bert(tmp_path / "mine", labels=1)
-    settings = Named(reranker=str(mine), rerankers=("a-small", "default"))
+    settings = Settings(reranker=str(mine), rerankers=("a-small", "default"))
 
     entries = catalog(settings, shipped=shipped)
 
@@ -130,7 +121,7 @@ def test_the_catalog_lists_built_in_and_configured_models(shipped: Path, tmp_pat
 
 def test_served_are_the_configured_models_alone(shipped: Path) -> None:
     """What a request cannot name is not offered."""
-    assert [entry.name for entry in served(Named(), shipped=shipped)] == [ENCODER, "b-large"]
+    assert [entry.name for entry in served(Settings(), shipped=shipped)] == [ENCODER, "b-large"]
 
 
 def test_a_configured_model_that_cannot_be_read_is_left_out_and_logged(
@@ -138,7 +129,7 @@ def test_a_configured_model_that_cannot_be_read_is_left_out_and_logged(
 ) -> None:
     """One bad name does not hide the others."""
     with caplog.at_level(logging.WARNING, logger="models"):
-        entries = catalog(Named(rerankers=("no-such-model",)), shipped=shipped)
+        entries = catalog(Settings(rerankers=("no-such-model",)), shipped=shipped)
 
     assert [entry.name for entry in entries] == [ENCODER, "a-small", "b-large"]
     assert 'no model "no-such-model"' in caplog.text

@@ -10,7 +10,7 @@ from rerank.core.settings import Settings
 
 
 @click.command(name="convert")
-@settings_flags("encoder", "reranker", "rerankers", "fast_reranker", "models_home", *COMPUTING)
+@settings_flags("encoder", "reranker", "rerankers", "models_home", *COMPUTING)
 @json_flag
 def convert(*, as_json: bool, settings: Settings) -> None:
     """Find out what computes each model fastest here, and convert it, so that no start has to.
@@ -23,7 +23,7 @@ def convert(*, as_json: bool, settings: Settings) -> None:
     from rerank.models.promotion import with_promoted
 
     named = with_promoted(settings)
-    names = [named.reranker, *named.rerankers, *filter(None, [named.fast_reranker])]
+    names = [named.reranker, *named.rerankers]
     folders = [resolve(named.encoder, role="encoder")]
     folders += [resolve(name, role="reranker") for name in dict.fromkeys(names)]
     found = [prepare(folder, Computing.of(settings)) for folder in folders]

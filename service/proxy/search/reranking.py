@@ -64,7 +64,7 @@ class SearchReranking:
             model = replace(model, reranker=WindowReranker(model.reranker))
         candidates = candidates_of(hits[: plan.window], texts)
         ranking = rerank(
-            model.contending(candidates),
+            model,
             plan.query_text,
             candidates,
             deadline=deadline,

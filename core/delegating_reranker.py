@@ -1,4 +1,4 @@
-"""What a Reranker that is put around another one has of it: everything but how texts are scored."""
+"""Base class for rerankers that wrap another reranker."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from rerank.core.protocols import Reranker
 
 
 @dataclass(frozen=True)
-class RerankerAround:
-    """Around *reranker*, whose name, fingerprint and tokens it has; `score` is for those derived from it."""
+class DelegatingReranker:
+    """Wrapper that delegates everything except `score` to *reranker*. Subclasses define `score`."""
 
     reranker: Reranker
 
     @property
     def name(self) -> str:
-        """The reranker's."""
+        """Name of the wrapped reranker."""
         return self.reranker.name
 
     @property
     def fingerprint(self) -> str:
-        """The reranker's."""
+        """Fingerprint of the wrapped reranker."""
         return self.reranker.fingerprint
 
     @property
     def max_tokens(self) -> int:
-        """The reranker's."""
+        """Token limit of the wrapped reranker."""
         return self.reranker.max_tokens
 
     def text_room(self, query: str) -> int:
-        """The reranker's."""
+        """Returns the wrapped reranker's token limit for texts beside *query*."""
         return self.reranker.text_room(query)
 
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """The reranker's."""
+        """Returns the token spans of the wrapped reranker."""
         return self.reranker.token_spans(texts)
