@@ -1,1 +1,6 @@
-"""What reads text: the bi-encoder, the cross-encoders, what runs them, and where they are found."""
+"""Encoders and rerankers: loading, computing, training and promotion."""
+
+from rerank.models.telemetry import disable_telemetry
+
+# The only side effect of an import: no module below can import a library before its telemetry is off.
+disable_telemetry()

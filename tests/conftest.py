@@ -7,6 +7,11 @@ from collections.abc import Generator
 
 import pytest
 
+from rerank.models.telemetry import disable_telemetry
+
+# Before a test module imports a library that sends telemetry.
+disable_telemetry()
+
 pytest_plugins = ["tests.opensearch_server"] if importlib.util.find_spec("tests.opensearch_server") else []
 
 

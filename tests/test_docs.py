@@ -34,6 +34,7 @@ GUIDES = [
     "speed",
     "wire",
     "settings",
+    "security",
     "errors",
 ]
 

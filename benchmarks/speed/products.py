@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 
+import rerank.models  # noqa: F401 - disables OpenVINO's telemetry, so it comes before openvino
+
+# isort: split
 import numpy as np
 import openvino as ov
 from openvino import opset13 as op
