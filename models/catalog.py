@@ -18,6 +18,8 @@ Role = Literal["encoder", "reranker"]
 DEFAULT = "default"
 BUILT_IN = Path(__file__).parent / "builtin"
 ENCODER = "minilm-l6-en-it-v2"
+CHECKOUT_ONLY = {"all-MiniLM-L6-v2": "sentence-transformers/all-MiniLM-L6-v2"}
+"""Built-in models that the installed package leaves out to stay small, and their hub ids."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _log = logging.getLogger(__name__)
 
@@ -70,6 +72,11 @@ def resolve(name: str, *, role: Role, shipped: Path = BUILT_IN, reach_hub: bool 
     path = Path(name).expanduser()
     if path.is_dir():
         return ModelFolder.read(path, name=name)
+    if name in CHECKOUT_ONLY:
+        raise ModelNotFound(
+            f"model {name} is not part of the installed package. Pass its hub id, {CHECKOUT_ONLY[name]}, or its folder"
+            f" in a source checkout, models/builtin/{name}"
+        )
     offer = f"the built-in models are: {', '.join(built_in)}"
     if not _HUB_ID.fullmatch(name) or path.parent.is_dir():
         raise ModelNotFound(f'no model "{name}": it is neither a built-in one nor a folder; {offer}')

@@ -63,6 +63,12 @@ def test_what_is_no_model_is_named_with_what_there_is(name: str) -> None:
     assert ENCODER in raised.value.message
 
 
+def test_model_left_out_of_the_package_leads_to_its_hub_id(shipped: Path) -> None:
+    """The wheel has only the default models; the error says how to get the other one."""
+    with pytest.raises(ModelNotFound, match=r"hub id, sentence-transformers/all-MiniLM-L6-v2, or its folder"):
+        resolve("all-MiniLM-L6-v2", role="encoder", shipped=shipped)
+
+
 def test_a_missing_folder_in_one_that_exists_is_no_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`models/mine` beside a folder `models` is a path with a slip, not a model at the hub."""
     (tmp_path / "models").mkdir()
