@@ -162,7 +162,8 @@ def _built(folder: ModelFolder) -> Tokenizer:
         from transformers import AutoTokenizer
     except ModuleNotFoundError as exc:
         raise ModelInvalid(
-            f"{folder.weights}: there is no tokenizer.json; to build one from the vocabulary, install rerank-service[train]"
+            f"{folder.weights}: tokenizer.json is missing. To build it from the vocabulary, install"
+            " rerank-service[train]"
         ) from exc
 
     from rerank.models.runtimes.torch.quiet import quiet

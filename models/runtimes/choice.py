@@ -130,7 +130,9 @@ def _ways(folder: ModelFolder, computing: Computing) -> list[Way]:
             " install the project with its extra, rerank-service[train]"
         )
     if computing.runtime == "torch" and not _installed("torch"):
-        raise SettingError("runtime: torch is not installed; install rerank-service[train], or set runtime to auto or openvino")
+        raise SettingError(
+            "runtime: torch is not installed; install rerank-service[train], or set runtime to auto or openvino"
+        )
     raise SettingError(
         f"runtime {computing.runtime} with precision {computing.precision}: not for {folder.name} on this machine;"
         " set one of them to auto"
