@@ -20,9 +20,9 @@ from benchmarks.served_order import ALL_SETS, judged
 from rerank.core.delegating_reranker import DelegatingReranker
 from rerank.core.intervals import mean_difference_over_sets
 from rerank.core.judging import JudgedCandidates, JudgingOptions, judged_candidates, ndcg
+from rerank.core.pipeline import SearchPipeline
 from rerank.core.protocols import Cancellation, RerankScores
 from rerank.core.ranking import RankingModel, rerank_or_fail
-from rerank.core.searching import SearchPipeline
 from rerank.core.settings import Settings
 from rerank.index.opening import open_store
 from rerank.models.loading import LoadedModels, load_encoder

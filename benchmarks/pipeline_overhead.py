@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from rerank.core.document import Document, EncodedDocument, Passage, Vectors
 from rerank.core.errors import IndexNotFound
+from rerank.core.pipeline import SearchPipeline
 from rerank.core.protocols import Cancellation, EncoderIdentity, Index, IndexSpec, RerankScores, Store
 from rerank.core.ranking import RankingModel
 from rerank.core.search import SearchRequest
-from rerank.core.searching import SearchPipeline
 from rerank.core.settings import Mode
 from rerank.index.opening import open_store
 

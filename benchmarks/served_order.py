@@ -30,9 +30,9 @@ from rerank.core.evaluation import EvaluationOptions, evaluate, measure
 from rerank.core.intervals import Interval, mean_difference_over_sets, paired_difference
 from rerank.core.judgments import Dataset, load_dataset
 from rerank.core.orders import ORDERS, ScoredDocument
+from rerank.core.pipeline import SearchPipeline
 from rerank.core.ranking import Ranking
-from rerank.core.retrieval import Retrieval
-from rerank.core.searching import SearchPipeline
+from rerank.core.retrieval import RetrievalOptions
 from rerank.core.settings import Precision, Settings
 from rerank.index.opening import open_store
 from rerank.models.loading import LoadedModels, load_encoder
@@ -55,12 +55,12 @@ def judged(data: Path, name: str, queries: int) -> Dataset:
 
 def by_vector(pipeline: SearchPipeline, dataset: Dataset, index: str) -> dict[str, list[ScoredDocument]]:
     """The order of vector search alone."""
-    opened, retrieval = pipeline.store.open(index), Retrieval("vector", 100)
+    opened, options = pipeline.store.open(index), RetrievalOptions("vector", 100)
     vectors = pipeline.encoder.encode_queries([query.text for query in dataset.queries])
     return {
         query.query_id: [
             ScoredDocument(candidate.doc_id, candidate.retrieval_score)
-            for candidate in retrieval.candidates(opened, query.text, vector)
+            for candidate in pipeline.retriever.candidates(opened, query.text, vector, options)
         ]
         for query, vector in zip(dataset.queries, vectors, strict=True)
     }

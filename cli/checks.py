@@ -13,8 +13,8 @@ from pathlib import Path
 from rerank.cli import composition, model_checks
 from rerank.cli.model_checks import Judgments
 from rerank.core.errors import EncoderMismatch, RerankError
+from rerank.core.pipeline import check_encoder
 from rerank.core.protocols import Encoder, Store
-from rerank.core.searching import check_encoder
 from rerank.core.settings import Settings, masked_location
 
 OK, WARN, FAIL = "ok", "warn", "fail"

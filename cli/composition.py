@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
+    from rerank.core.pipeline import SearchPipeline
     from rerank.core.protocols import Encoder, Store
     from rerank.core.ranking import RankingModel, RankingModels
-    from rerank.core.searching import SearchPipeline
     from rerank.models.shared import Shared
 
 
@@ -61,10 +61,12 @@ def opened_pipeline(settings: Settings, *, index: str) -> Iterator[SearchPipelin
 
     *index* is looked for first: a wrong name is told at once, not after the models have been loaded.
     """
-    from rerank.core.searching import SearchPipeline
+    from rerank.core.pipeline import SearchPipeline
     from rerank.models.shared import Shared
 
     with opened_store(settings) as store:
         store.open(index)
         shared = Shared()  # one request at a time, each asked once: neither a limit nor a memory is of use
-        yield SearchPipeline(store, encoder(settings, shared=shared), Rerankers(settings, shared=shared))
+        pipeline = SearchPipeline(store, encoder(settings, shared=shared), Rerankers(settings, shared=shared))
+        with closing(pipeline):
+            yield pipeline

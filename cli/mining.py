@@ -14,7 +14,7 @@ from rerank.cli.failures import Misused
 from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
-    from rerank.core.searching import SearchPipeline
+    from rerank.core.pipeline import SearchPipeline
 
 NEGATIVES_FILE = "negatives.jsonl"
 SEARCHED_FILE = "searched.jsonl"
@@ -73,7 +73,7 @@ class NegativesSource:
         """
         if self.index is None:
             return data
-        from rerank.core.searching import check_encoder
+        from rerank.core.pipeline import check_encoder
         from rerank.models.training.data.mining import MiningOptions, NegativeMiner
         from rerank.models.training.data.ranking_data import read_training_data
         from rerank.models.training.data.resumable_json_lines import ResumableJsonLines

@@ -23,7 +23,7 @@ _DAY_MILLIS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
+class MatchNone:
     """Matches no document: a field that no document has, or a value that the field cannot hold."""
 
 
@@ -71,7 +71,7 @@ class BoundBool:
     minimum_should: int = 0
 
 
-BoundFilter = Nothing | BoundTerms | BoundRange | BoundExists | BoundPrefix | BoundBool
+BoundFilter = MatchNone | BoundTerms | BoundRange | BoundExists | BoundPrefix | BoundBool
 
 
 def bind(clause: Filter, schema: MetadataSchema) -> BoundFilter:
@@ -97,7 +97,7 @@ def bind(clause: Filter, schema: MetadataSchema) -> BoundFilter:
 
 def _known(name: str, schema: MetadataSchema, build: Callable[[FieldType], BoundFilter]) -> BoundFilter:
     kind = schema.types.get(name)
-    return Nothing() if kind is None else build(kind)
+    return MatchNone() if kind is None else build(kind)
 
 
 def _terms(clause: Terms, kind: FieldType) -> BoundFilter:

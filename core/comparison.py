@@ -9,7 +9,7 @@ from rerank.core.evaluation import Evaluation, EvaluationOptions, evaluate
 from rerank.core.intervals import Interval, paired_difference
 from rerank.core.judgments import Dataset
 from rerank.core.orders import ORDERS
-from rerank.core.searching import SearchPipeline
+from rerank.core.pipeline import SearchPipeline
 
 MEASURE = "nDCG@10"
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from rerank.core.errors import CorpusError
 from rerank.core.intervals import CONFIDENCE, RESAMPLES, SEED, Interval, paired_difference
 from rerank.core.judgments import Dataset, JudgedQuery
-from rerank.core.latency import Clock, Latency, percentiles
+from rerank.core.latency import Latency, Stopwatch, percentiles
 from rerank.core.orders import ORDERS, Order, ScoredDocument
+from rerank.core.pipeline import SearchPipeline, check_encoder
 from rerank.core.protocols import Index
 from rerank.core.ranking import Ranking, RankingModel, rerank_or_fail
-from rerank.core.retrieval import Retrieval
-from rerank.core.searching import SearchPipeline, check_encoder
+from rerank.core.retrieval import RetrievalOptions
 from rerank.core.settings import Mode
 
 RECALL_CUTOFF = 100
@@ -123,23 +123,23 @@ def evaluate(
     orders: Mapping[str, Order] = ORDERS,
     on_query: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Search for each query of *dataset* once, without time budget or min_score, and measure each of *orders*.
+    """Searches for each query of *dataset* once, without time budget or min_score, and measures each of *orders*.
 
-    *on_query* hears how many queries are done, and of how many. The first query is answered once more before the
-    clock counts, so that no percentile holds the warming-up. Raises what SearchPipeline.search raises, ModelError when
-    the reranker fails (an evaluation never falls back), and CorpusError when the index holds no relevant document.
+    *on_query* receives the number of finished queries and their total. The first query runs once before timing starts,
+    so that no percentile includes the warm-up. Raises what SearchPipeline.search raises, ModelError if the reranker
+    fails (an evaluation never falls back), and CorpusError if the index has no relevant document.
     """
     index = pipeline.store.open(options.index)
     check_encoder(index, pipeline.encoder)
     model = pipeline.models.get(options.model)
     relevant, absent = _relevant_documents(index, dataset)
-    road = _Road(pipeline, index, model, Retrieval(options.mode, options.depth, exact=options.exact))
-    road.walk(dataset.queries[0])
+    search = _MeasuredSearch(pipeline, index, model, RetrievalOptions(options.mode, options.depth, exact=options.exact))
+    search.run(dataset.queries[0])
     runs: dict[str, dict[str, list[ScoredDocument]]] = {name: {} for name in orders}
     laps: list[dict[str, float]] = []
     scored = truncated = 0
     for done, query in enumerate(dataset.queries, start=1):
-        ranking, lap = road.walk(query)
+        ranking, lap = search.run(query)
         laps.append(lap)
         for name, order in orders.items():
             runs[name][query.query_id] = order(ranking)
@@ -188,24 +188,24 @@ def measure(
 
 
 @dataclass(frozen=True)
-class _Road:
-    """One search after the other, over one index with one model."""
+class _MeasuredSearch:
+    """Searches of one index with one model, timed by stage."""
 
     pipeline: SearchPipeline
     index: Index
     model: RankingModel
-    retrieval: Retrieval
+    retrieval: RetrievalOptions
 
-    def walk(self, query: JudgedQuery) -> tuple[Ranking, dict[str, float]]:
-        """The whole ranking, and the milliseconds of each stage."""
-        clock = Clock()
-        vector = None if self.retrieval.mode == "text" else self.pipeline.encoder.encode_queries([query.text])[0]
-        clock.lap("encode")
-        candidates = self.retrieval.candidates(self.index, query.text, vector)
-        clock.lap("retrieve")
+    def run(self, query: JudgedQuery) -> tuple[Ranking, dict[str, float]]:
+        """Returns the complete ranking of *query* and the milliseconds of each stage."""
+        stopwatch = Stopwatch()
+        vector = None if self.retrieval.mode == "text" else self.pipeline.query_vector(query.text)
+        stopwatch.lap("encode")
+        candidates = self.pipeline.retriever.candidates(self.index, query.text, vector, self.retrieval)
+        stopwatch.lap("retrieve")
         ranking = rerank_or_fail(self.model, query.text, candidates)
-        clock.lap("rerank")
-        return ranking, clock.total()
+        stopwatch.lap("rerank")
+        return ranking, stopwatch.total()
 
 
 def _relevant_documents(index: Index, dataset: Dataset) -> tuple[int, int]:

@@ -11,8 +11,8 @@ from rerank.core.chunking import Chunker
 from rerank.core.document import Document, EncodedDocument, MetadataValue, Passage, RejectedDocument, Vectors
 from rerank.core.errors import CorpusError
 from rerank.core.metadata import clean_metadata
+from rerank.core.pipeline import check_encoder
 from rerank.core.protocols import Encoder, Index
-from rerank.core.searching import check_encoder
 
 MAX_ID_BYTES = 500
 """OpenSearch's longest key is 512 bytes; the rest numbers a document's passages."""
@@ -64,7 +64,7 @@ class Indexer:
         rejected: list[RejectedDocument] = []
         for document in documents:
             try:
-                good[document.doc_id] = checked(document)
+                good[document.doc_id] = validated(document)
             except CorpusError as exc:
                 rejected.append(RejectedDocument(document.doc_id, exc.message))
         stored = self._index.content_hashes(list(good)) if good else {}
@@ -101,7 +101,7 @@ class Indexer:
         return np.split(vectors, np.cumsum([len(passages) for passages in cut])[:-1])
 
 
-def checked(document: Document) -> Document:
+def validated(document: Document) -> Document:
     """*document* as it is stored: NUL becomes a blank, a title without a text becomes the text, nulls are left out.
 
     Raises CorpusError (MetadataError for metadata) for a blank or too long id, for nothing to read in both text and

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from rerank.core.features import FirstStageFeatures
 from rerank.core.judgments import Dataset, JudgedQuery
+from rerank.core.pipeline import SearchPipeline, check_encoder
 from rerank.core.ranking import RankingModel
-from rerank.core.retrieval import Retrieval
+from rerank.core.retrieval import RetrievalOptions
 from rerank.core.search import Candidate
-from rerank.core.searching import SearchPipeline, check_encoder
 from rerank.core.settings import Mode
 
 
@@ -71,11 +71,11 @@ def judged_candidates(
     index = pipeline.store.open(options.index)
     check_encoder(index, pipeline.encoder)
     model = pipeline.models.get(options.model)
-    retrieval = Retrieval(options.mode, options.depth)
+    retrieval = RetrievalOptions(options.mode, options.depth)
     found = []
     for done, query in enumerate(dataset.queries, start=1):
-        vector = None if options.mode == "text" else pipeline.encoder.encode_queries([query.text])[0]
-        candidates = retrieval.candidates(index, query.text, vector)
+        vector = None if options.mode == "text" else pipeline.query_vector(query.text)
+        candidates = pipeline.retriever.candidates(index, query.text, vector, retrieval)
         if candidates:
             logits = _logits(model, query, [candidate.passage.headed_text for candidate in candidates])
             grades = [max(query.relevance.get(candidate.doc_id, 0), 0) for candidate in candidates]

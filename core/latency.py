@@ -12,7 +12,7 @@ STAGES = ("encode", "retrieve", "rerank", "total")
 PERCENTILES = (50, 95, 99)
 
 
-class Clock:
+class Stopwatch:
     """Laps in milliseconds, from its making on."""
 
     def __init__(self) -> None:

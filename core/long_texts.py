@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from rerank.core.chunking import pieces
 from rerank.core.errors import InvalidRequest
 from rerank.core.protocols import Reranker, RerankScores
-from rerank.core.wait import FOREVER, Wait
+from rerank.core.stop_condition import NEVER, StopCondition
 
 _CHARACTERS_A_TOKEN = 16
 """No ordinary text has more a token (English has 4 to 5): enough of a huge text to cut it by tokens."""
 
 
-class Excess(Enum):
+class LongTextPolicy(Enum):
     """What becomes of the tokens of a text that do not fit beside the query."""
 
     WINDOWS = "windows"
@@ -33,32 +33,32 @@ class Excess(Enum):
 
 
 @dataclass(frozen=True)
-class ReadingLimits:
+class LengthLimits:
     """How much of each text is read: its first `max_tokens` (None: all), in at most `max_windows` windows."""
 
-    excess: Excess = Excess.WINDOWS
+    policy: LongTextPolicy = LongTextPolicy.WINDOWS
     max_tokens: int | None = 4096
     max_windows: int = 10
 
 
-BEST_WINDOW = ReadingLimits()
+BEST_WINDOW = LengthLimits()
 """Cohere's limits: 4,096 tokens a document (v2), 10 chunks a document (v1)."""
 
 
 def score_texts(
-    reranker: Reranker, query: str, texts: Sequence[str], *, limits: ReadingLimits, wait: Wait = FOREVER
+    reranker: Reranker, query: str, texts: Sequence[str], *, limits: LengthLimits, stop: StopCondition = NEVER
 ) -> RerankScores:
     """As Reranker.score, but of a text that is too long all windows within *limits* are read, and the best counts.
 
     Every text's first window comes before any text's second one, so that a deadline leaves out the ends of texts
     before whole texts. `tokens` counts those of all windows, and a text is `truncated` where a part of it was not
-    read. Raises InvalidRequest for a text that is too long under Excess.REFUSE, and what Reranker.score raises.
+    read. Raises InvalidRequest for a text that is too long under LongTextPolicy.REFUSE, and what Reranker.score raises.
     """
     windows, cut = _windows(reranker, query, texts, limits)
     order = sorted((place, i) for i, parts in enumerate(windows) for place in range(len(parts)))
     owners = np.array([i for _, i in order], dtype=np.intp)
     parts = [windows[i][place] for place, i in order]
-    read = reranker.score(query, parts, deadline=wait.deadline, cancellation=wait.cancellation)
+    read = reranker.score(query, parts, deadline=stop.deadline, cancellation=stop.cancellation)
     if len(order) == len(texts):
         return replace(read, truncated=read.truncated | cut & read.scored)
     logits = np.full(len(texts), -np.inf, dtype=np.float32)
@@ -80,7 +80,7 @@ def score_texts(
 
 
 def _windows(
-    reranker: Reranker, query: str, texts: Sequence[str], limits: ReadingLimits
+    reranker: Reranker, query: str, texts: Sequence[str], limits: LengthLimits
 ) -> tuple[list[list[str]], NDArray[np.bool_]]:
     """The windows of each text, at least one, and whether they leave anything out."""
     room = reranker.text_room(query)
@@ -95,9 +95,9 @@ def _windows(
     return windows, cut
 
 
-def _spans(reranker: Reranker, texts: Sequence[str], limits: ReadingLimits) -> list[NDArray[np.int32]]:
+def _spans(reranker: Reranker, texts: Sequence[str], limits: LengthLimits) -> list[NDArray[np.int32]]:
     """The tokens' characters of each text, as far as *limits* can need them."""
-    if limits.max_tokens is None or limits.excess in (Excess.CUT_START, Excess.REFUSE):
+    if limits.max_tokens is None or limits.policy in (LongTextPolicy.CUT_START, LongTextPolicy.REFUSE):
         return reranker.token_spans(texts)
     heads = [text[: (limits.max_tokens + 1) * _CHARACTERS_A_TOKEN] for text in texts]
     spans = reranker.token_spans(heads)
@@ -111,19 +111,17 @@ def _spans(reranker: Reranker, texts: Sequence[str], limits: ReadingLimits) -> l
     return spans
 
 
-def _cut(
-    text: str, spans: NDArray[np.int32], room: int, limits: ReadingLimits, *, place: int
-) -> tuple[list[str], bool]:
+def _cut(text: str, spans: NDArray[np.int32], room: int, limits: LengthLimits, *, place: int) -> tuple[list[str], bool]:
     """The windows of a text with too many tokens, and whether they leave anything out."""
-    if limits.excess is Excess.REFUSE:
+    if limits.policy is LongTextPolicy.REFUSE:
         raise InvalidRequest(
             f"text {place} has {len(spans):,} tokens, and {room:,} are read beside this query; "
             "send less of it, or let it be truncated"
         )
     most = len(spans) if limits.max_tokens is None else min(limits.max_tokens, len(spans))
-    if limits.excess is Excess.CUT_START:
+    if limits.policy is LongTextPolicy.CUT_START:
         return [text[int(spans[-min(most, room)][0]) :]], True
-    if limits.excess is Excess.CUT_END:
+    if limits.policy is LongTextPolicy.CUT_END:
         return [text[: int(spans[min(most, room) - 1][1])]], True
     head = text if most == len(spans) else text[: int(spans[most - 1][1])]
     found = pieces(head, spans[:most], room=room)

@@ -148,7 +148,7 @@ def rerank_or_fail(
     return Ranking(_ordered(candidates, features, scores, estimates, model), report)
 
 
-def above(ranking: Ranking, min_score: float) -> Ranking:
+def drop_below(ranking: Ranking, min_score: float) -> Ranking:
     """Returns *ranking* without candidates below *min_score*, and reports how many were dropped.
 
     Candidates that have neither a logit nor an estimate stay: their relevance is unknown.

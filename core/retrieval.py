@@ -1,4 +1,4 @@
-"""The first stage: candidates by vector, by text, or by both, fused by rank."""
+"""The first stage: retrieves candidates by vector, by text, or by both with reciprocal rank fusion."""
 
 from __future__ import annotations
 
@@ -15,35 +15,61 @@ from rerank.core.protocols import Index, PassageMatch
 from rerank.core.search import Candidate
 from rerank.core.settings import Mode
 
+_THREADS = 16
+
 
 @dataclass(frozen=True)
-class Retrieval:
-    """What is fetched: `depth` documents by `mode`, of those that `filter` lets through."""
+class RetrievalOptions:
+    """Options of the first stage: `depth` documents by `mode`, restricted by `filter`.
+
+    exact: compares the query with every vector instead of searching approximately.
+    """
 
     mode: Mode
     depth: int
     filter: Filter | None = None
     exact: bool = False
 
-    def candidates(self, index: Index, query: str, vector: NDArray[np.float32] | None) -> list[Candidate]:
-        """The candidates of *query*, best first; *vector* (dim,) is needed unless the mode is text."""
-        if self.mode == "text":
-            return _one_order(self._by_text(index, query), vector_ranks=False)
+
+class Retriever:
+    """First stage over any index. Hybrid searches share one pool of *threads*. Safe for concurrent use."""
+
+    def __init__(self, *, threads: int = _THREADS) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="retrieval")
+
+    def candidates(
+        self, index: Index, query: str, vector: NDArray[np.float32] | None, options: RetrievalOptions
+    ) -> list[Candidate]:
+        """Returns the candidates of *query*, best first.
+
+        Raises ValueError without a *vector* (dim,) unless the mode is text, and what the index raises.
+        """
+        if options.mode == "text":
+            return _one_order(_by_text(index, query, options), vector_ranks=False)
         if vector is None:
-            raise ValueError("retrieval by vector needs the query's vector")
-        if self.mode == "vector":
-            return _one_order(self._by_vector(index, vector), vector_ranks=True)
-        # Both wait for the store most of their time: a search takes as long as the slower one.
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            by_text = beside.submit(self._by_text, index, query)
-            by_vector = self._by_vector(index, vector)
-        return _fused(by_vector, by_text.result(), self.depth)
+            raise ValueError(f"mode {options.mode} requires the vector of the query")
+        if options.mode == "vector":
+            return _one_order(_by_vector(index, vector, options), vector_ranks=True)
+        # Both halves spend most of their time waiting for the store: a search takes as long as the slower half.
+        by_text = self._pool.submit(_by_text, index, query, options)
+        try:
+            by_vector = _by_vector(index, vector, options)
+        except BaseException:
+            by_text.cancel()
+            raise
+        return _fused(by_vector, by_text.result(), options.depth)
 
-    def _by_vector(self, index: Index, vector: NDArray[np.float32]) -> list[PassageMatch]:
-        return index.knn(vector, k=self.depth, filter=self.filter, exact=self.exact)
+    def close(self) -> None:
+        """Stops the threads after running searches finish."""
+        self._pool.shutdown()
 
-    def _by_text(self, index: Index, query: str) -> list[PassageMatch]:
-        return index.match(query, k=self.depth, filter=self.filter)
+
+def _by_vector(index: Index, vector: NDArray[np.float32], options: RetrievalOptions) -> list[PassageMatch]:
+    return index.knn(vector, k=options.depth, filter=options.filter, exact=options.exact)
+
+
+def _by_text(index: Index, query: str, options: RetrievalOptions) -> list[PassageMatch]:
+    return index.match(query, k=options.depth, filter=options.filter)
 
 
 def _one_order(matches: Sequence[PassageMatch], *, vector_ranks: bool) -> list[Candidate]:
@@ -62,11 +88,13 @@ def _one_order(matches: Sequence[PassageMatch], *, vector_ranks: bool) -> list[C
 
 
 def _fused(by_vector: Sequence[PassageMatch], by_text: Sequence[PassageMatch], depth: int) -> list[Candidate]:
-    """Reciprocal rank fusion; a document's passage is the one from the order that ranks it better."""
+    """Returns both orders fused by reciprocal rank; a document's passage comes from the order that ranks it higher."""
     orders = [[match.passage.doc_id for match in matches] for matches in (by_vector, by_text)]
     vector_ranks, text_ranks = ({doc_id: rank for rank, doc_id in enumerate(order, 1)} for order in orders)
     passages = [{match.passage.doc_id: match.passage for match in matches} for matches in (by_vector, by_text)]
-    cosines, text_scores = ({match.passage.doc_id: match.score for match in found} for found in (by_vector, by_text))
+    cosines, text_scores = (
+        {match.passage.doc_id: match.score for match in matches} for matches in (by_vector, by_text)
+    )
     scores = reciprocal_rank_fusion(orders)
     last = len(scores) + 1
     best = sorted(scores, key=lambda doc_id: (-scores[doc_id], vector_ranks.get(doc_id, last), doc_id))[:depth]

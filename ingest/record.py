@@ -8,7 +8,7 @@ from typing import cast
 
 from rerank.core.document import Document, Metadata
 from rerank.core.errors import CorpusError
-from rerank.core.indexing import checked
+from rerank.core.indexing import validated
 
 _BEIR_METADATA = "metadata"
 _USUAL_IDS = ("_id", "id", "doc_id", "docid", "pid")
@@ -59,9 +59,9 @@ def read_record(values: Mapping[str, object], fields: RecordFields, *, file: str
             doc_id,
             text=_string(values, fields.text) or "",
             title=_string(values, fields.title) or "",
-            metadata=cast(Metadata, _metadata(values, fields)),  # checked() looks at every value
+            metadata=cast(Metadata, _metadata(values, fields)),  # validated() looks at every value
         )
-        return Record(file, line, checked(document))
+        return Record(file, line, validated(document))
     except CorpusError as exc:
         return RejectedRecord(file, line, exc.message, doc_id)
 

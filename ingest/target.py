@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass
 
 from rerank.core.errors import CorpusError, IndexConflict, IndexNotFound
+from rerank.core.pipeline import check_encoder
 from rerank.core.protocols import Encoder, EncoderIdentity, Index, IndexSpec, Store
-from rerank.core.searching import check_encoder
 from rerank.ingest.corpus import Corpus
 from rerank.ingest.record import RecordFields
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rerank.core.errors import ModelUnavailable, StoreUnavailable
 from rerank.core.model_load import ModelLoad
 from rerank.core.pairs import PairModels
+from rerank.core.pipeline import SearchPipeline
 from rerank.core.protocols import Encoder, Store
 from rerank.core.ranking import RankingModel, RankingModels
-from rerank.core.searching import SearchPipeline
+from rerank.core.retrieval import Retriever
 from rerank.core.settings import Settings, masked_location
 from rerank.service.loadable import Loadable
 
@@ -38,6 +39,7 @@ class Components:
     catalog: Callable[[], Sequence[CatalogEntry]]
     pair_models: Loadable[PairModels]
     """Nothing of it is loaded before it is asked for, so it has no say in whether the service is ready."""
+    retriever: Retriever = field(default_factory=Retriever)
     model_load: Callable[[], ModelLoad] = ModelLoad
     """What the models are doing, for the metrics."""
 
@@ -46,7 +48,7 @@ class Components:
 
         A reranker that is not there is no error: searches come back in first-stage order and say so.
         """
-        return SearchPipeline(self.store.get(), self.encoder.get(), LoadedRankingModels(self.rerankers))
+        return SearchPipeline(self.store.get(), self.encoder.get(), LoadedRankingModels(self.rerankers), self.retriever)
 
     def load(self) -> None:
         """Load what is not there yet: the store first, which is fast, then the models."""
@@ -67,7 +69,8 @@ class Components:
         return [problem for problem in parts if problem is not None]
 
     def close(self) -> None:
-        """Release the store."""
+        """Closes the retrieval threads and the store."""
+        self.retriever.close()
         if self.store.missing is None:
             self.store.get().close()
 
@@ -135,6 +138,7 @@ def build(settings: Settings) -> Components:
         encoder=Loadable(f'the encoder "{settings.encoder}"', load.encoder, unavailable=ModelUnavailable),
         rerankers=ranking,
         catalog=load.catalog,
+        retriever=Retriever(threads=settings.threads),
         pair_models=pairs,
         model_load=shared.load,
     )

@@ -13,7 +13,7 @@ from rerank.core.bound_filter import (
     BoundPrefix,
     BoundRange,
     BoundTerms,
-    Nothing,
+    MatchNone,
     epoch_millis_of,
 )
 from rerank.core.document import Metadata, Scalar
@@ -30,7 +30,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 def lets_through(clause: BoundFilter, metadata: Metadata) -> bool:
     """Whether a document with *metadata* passes *clause*."""
     match clause:
-        case Nothing():
+        case MatchNone():
             return False
         case BoundTerms():
             return any(value in clause.values for value in _values(metadata, clause.field, clause.type))

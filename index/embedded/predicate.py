@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-from rerank.core.bound_filter import BoundBool, BoundExists, BoundFilter, BoundPrefix, BoundRange, BoundTerms, Nothing
+from rerank.core.bound_filter import BoundBool, BoundExists, BoundFilter, BoundPrefix, BoundRange, BoundTerms, MatchNone
 from rerank.core.document import Scalar
 from rerank.core.metadata import FieldType
 
@@ -24,7 +24,7 @@ def predicate(bound: BoundFilter, widths: Mapping[str, int]) -> str:
     *widths*: the most values of each field; a range must hold for one of them, so each place is asked on its own.
     """
     match bound:
-        case Nothing():
+        case MatchNone():
             return "false"
         case BoundTerms():
             values = ", ".join(_literal(value, bound.type) for value in bound.values)

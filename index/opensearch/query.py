@@ -8,7 +8,7 @@ from typing import Any, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank.core.bound_filter import BoundBool, BoundExists, BoundFilter, BoundPrefix, BoundRange, BoundTerms, Nothing
+from rerank.core.bound_filter import BoundBool, BoundExists, BoundFilter, BoundPrefix, BoundRange, BoundTerms, MatchNone
 from rerank.index.opensearch.layout import HEADED, PASSAGE_TEXT, VECTOR, field_key
 
 _BEST_FIRST = [{"_score": {"order": "desc"}}, {"doc_id": {"order": "asc"}}]
@@ -25,7 +25,7 @@ and engine."""
 def filter_clause(bound: BoundFilter) -> dict[str, Any]:
     """*bound* in the query language of OpenSearch."""
     match bound:
-        case Nothing():
+        case MatchNone():
             return {"match_none": {}}
         case BoundTerms():
             return {"terms": {_path(bound.field): list(bound.values)}}

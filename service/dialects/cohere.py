@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema
 
 from rerank.core.errors import InvalidRequest
-from rerank.core.long_texts import BEST_WINDOW, Excess, ReadingLimits
+from rerank.core.long_texts import BEST_WINDOW, LengthLimits, LongTextPolicy
 from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
 from rerank.service.request_models import MAX_DOCUMENTS
@@ -90,10 +90,10 @@ class CohereBody(DialectBody):
     def _from_vllm(self) -> bool:
         return self.truncate_prompt_tokens is not None or self.use_activation is not None
 
-    def _limits(self) -> ReadingLimits:
+    def _limits(self) -> LengthLimits:
         if self.truncate_prompt_tokens is not None:
-            return ReadingLimits(Excess.CUT_END, max_tokens=max(self.truncate_prompt_tokens, 0) or None)
-        return ReadingLimits(
+            return LengthLimits(LongTextPolicy.CUT_END, max_tokens=max(self.truncate_prompt_tokens, 0) or None)
+        return LengthLimits(
             max_tokens=self.max_tokens_per_doc or BEST_WINDOW.max_tokens,
             max_windows=self.max_chunks_per_doc or BEST_WINDOW.max_windows,
         )

@@ -9,7 +9,7 @@ from typing import Protocol
 from pydantic import BaseModel, Field, field_validator
 
 from rerank.core.errors import RerankError
-from rerank.core.long_texts import BEST_WINDOW, ReadingLimits
+from rerank.core.long_texts import BEST_WINDOW, LengthLimits
 from rerank.core.search import check_query
 from rerank.service.dialects.ranking import TextRanking
 from rerank.service.request_body import check_unicode
@@ -31,7 +31,7 @@ class RerankCall:
     top_n: int | None = None
     raw_scores: bool = False
     return_texts: bool = False
-    limits: ReadingLimits = BEST_WINDOW
+    limits: LengthLimits = BEST_WINDOW
     timeout_ms: int | None = None
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from rerank.core.long_texts import Excess, ReadingLimits
+from rerank.core.long_texts import LengthLimits, LongTextPolicy
 from rerank.service.dialects.cohere import usage
 from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
@@ -33,13 +33,15 @@ class NimBody(DialectBody):
         """What this asks for."""
         texts = [passage.text for passage in self.passages]
         check_texts(self.query.text, texts, key="passages")
-        excess = {"NONE": Excess.REFUSE, "START": Excess.CUT_START}.get(self.truncate or "END", Excess.CUT_END)
+        policy = {"NONE": LongTextPolicy.REFUSE, "START": LongTextPolicy.CUT_START}.get(
+            self.truncate or "END", LongTextPolicy.CUT_END
+        )
         return RerankCall(
             query=self.query.text,
             texts=texts,
             model=endpoint.model or self.model,
             raw_scores=True,
-            limits=ReadingLimits(excess, max_tokens=None),
+            limits=LengthLimits(policy, max_tokens=None),
             timeout_ms=self.timeout_ms,
         )
 

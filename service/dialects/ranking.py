@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank.core.calibration import Calibration, probabilities
-from rerank.core.long_texts import ReadingLimits, score_texts
+from rerank.core.long_texts import LengthLimits, score_texts
 from rerank.core.protocols import RerankScores
 from rerank.core.ranking import RankingModel
 from rerank.core.search import Reason, RerankReport
-from rerank.core.wait import FOREVER, Wait
+from rerank.core.stop_condition import NEVER, StopCondition
 from rerank.service.dialects.score_rounding import round_descending
 
 
@@ -53,9 +53,9 @@ def rank_texts(
     query: str,
     texts: Sequence[str],
     *,
-    limits: ReadingLimits,
+    limits: LengthLimits,
     raw_scores: bool = False,
-    wait: Wait = FOREVER,
+    stop: StopCondition = NEVER,
 ) -> TextRanking:
     """*texts* by falling logit, equal ones in the order they came; what the time left out follows in its own order.
 
@@ -64,7 +64,7 @@ def rank_texts(
     waits any more, and InvalidRequest for a text that *limits* refuse.
     """
     started = time.monotonic()
-    scores = score_texts(model.reranker, query, texts, limits=limits, wait=wait)
+    scores = score_texts(model.reranker, query, texts, limits=limits, stop=stop)
     read = np.flatnonzero(scores.scored)
     best_first = read[np.argsort(-scores.logits[read], kind="stable")]
     logits = scores.logits[best_first].astype(np.float64)

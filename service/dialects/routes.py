@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, jsonify, request
 
 from rerank.core.errors import RerankError
-from rerank.core.wait import Wait
+from rerank.core.stop_condition import StopCondition
 from rerank.service.client_connection import client_connection
 from rerank.service.components import Components
 from rerank.service.dialects.detection import (
@@ -93,7 +93,7 @@ class _Handlers:
             call.texts,
             limits=call.limits,
             raw_scores=call.raw_scores,
-            wait=Wait.of(call.timeout_ms, client_connection(request)),
+            stop=StopCondition.of(call.timeout_ms, client_connection(request)),
         )
         self.metrics.observe_ranking(ranking.report)
         response = jsonify(body.answer(call, ranking, endpoint))

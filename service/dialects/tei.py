@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field, RootModel
 
 from rerank.core.errors import EmptyRequest, InvalidInput, ModelError, ModelOverloaded, ModelUnavailable
-from rerank.core.long_texts import Excess, ReadingLimits
+from rerank.core.long_texts import LengthLimits, LongTextPolicy
 from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
 from rerank.service.request_models import MAX_DOCUMENTS
@@ -52,7 +52,7 @@ class TeiBody(DialectBody):
             model=endpoint.model or self.model,
             raw_scores=bool(self.raw_scores),
             return_texts=bool(self.return_text),
-            limits=ReadingLimits(self._excess(), max_tokens=None),
+            limits=LengthLimits(self._policy(), max_tokens=None),
             timeout_ms=self.timeout_ms,
         )
 
@@ -68,10 +68,12 @@ class TeiBody(DialectBody):
             for result in ranking.results
         ]
 
-    def _excess(self) -> Excess:
+    def _policy(self) -> LongTextPolicy:
         if self.truncate is False:
-            return Excess.REFUSE
-        return Excess.CUT_START if (self.truncation_direction or "").lower() == "left" else Excess.CUT_END
+            return LongTextPolicy.REFUSE
+        return (
+            LongTextPolicy.CUT_START if (self.truncation_direction or "").lower() == "left" else LongTextPolicy.CUT_END
+        )
 
 
 class TeiResult(StrictModel):

@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from rerank.core.errors import InvalidRequest
-from rerank.core.long_texts import BEST_WINDOW, Excess, ReadingLimits
+from rerank.core.long_texts import BEST_WINDOW, LengthLimits, LongTextPolicy
 from rerank.core.protocols import Cancellation
 from rerank.core.ranking import RankingModel
 from rerank.core.search import check_query
-from rerank.core.wait import Wait
+from rerank.core.stop_condition import StopCondition
 from rerank.service.dialects.ranking import TextRanking, rank_texts
 from rerank.service.request_body import check_unicode
 from rerank.service.request_models import MAX_DOCUMENTS, MAX_TIMEOUT_MS
@@ -55,11 +55,11 @@ class ScoreBody(StrictModel):
             check_query(query, field="text_1")
         check_unicode(self.text_2, "text_2")
 
-    def limits(self) -> ReadingLimits:
+    def limits(self) -> LengthLimits:
         """How much of a text is read."""
         if self.truncate_prompt_tokens is None:
             return BEST_WINDOW
-        return ReadingLimits(Excess.CUT_END, max_tokens=max(self.truncate_prompt_tokens, 0) or None)
+        return LengthLimits(LongTextPolicy.CUT_END, max_tokens=max(self.truncate_prompt_tokens, 0) or None)
 
 
 class PairScore(StrictModel):
@@ -85,7 +85,7 @@ def score_pairs(
     model: RankingModel, body: ScoreBody, *, cancellation: Cancellation | None = None
 ) -> tuple[dict[str, object], Sequence[TextRanking]]:
     """The answer, and the ranking for each different query behind it."""
-    wait = Wait.of(body.timeout_ms, cancellation)
+    stop = StopCondition.of(body.timeout_ms, cancellation)
     places: dict[str, list[int]] = {}
     queries = body.text_1 * len(body.text_2) if len(body.text_1) == 1 else body.text_1
     for place, query in enumerate(queries):
@@ -99,7 +99,7 @@ def score_pairs(
             [body.text_2[place] for place in own],
             limits=body.limits(),
             raw_scores=body.use_activation is False,
-            wait=wait,
+            stop=stop,
         )
         rankings.append(ranking)
         for result in ranking.results:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from rerank.core.long_texts import BEST_WINDOW, Excess, ReadingLimits
+from rerank.core.long_texts import BEST_WINDOW, LengthLimits, LongTextPolicy
 from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
 from rerank.service.request_models import MAX_DOCUMENTS
@@ -34,7 +34,7 @@ class VoyageBody(DialectBody):
             model=endpoint.model or self.model,
             top_n=self.top_k,
             return_texts=bool(self.return_documents),
-            limits=ReadingLimits(Excess.REFUSE, max_tokens=None) if self.truncation is False else BEST_WINDOW,
+            limits=LengthLimits(LongTextPolicy.REFUSE, max_tokens=None) if self.truncation is False else BEST_WINDOW,
             timeout_ms=self.timeout_ms,
         )
 

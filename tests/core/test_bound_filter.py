@@ -15,7 +15,7 @@ from rerank.core.bound_filter import (
     BoundPrefix,
     BoundRange,
     BoundTerms,
-    Nothing,
+    MatchNone,
     bind,
     epoch_millis_of,
 )
@@ -79,7 +79,7 @@ def test_a_term_on_a_date_is_a_range() -> None:
 @pytest.mark.parametrize("clause", [Terms("x", (1,)), Range("x", (("gt", 1),)), Exists("x"), Prefix("x", "a")])
 def test_a_field_that_no_document_has_matches_nothing(clause: Filter) -> None:
     """It is no error: the index may be young."""
-    assert bind(clause, SCHEMA) == Nothing()
+    assert bind(clause, SCHEMA) == MatchNone()
 
 
 def test_a_bool_is_bound_in_all_of_its_parts() -> None:
@@ -87,7 +87,7 @@ def test_a_bool_is_bound_in_all_of_its_parts() -> None:
     clause = Bool((Exists("s"),), (Exists("x"), Exists("n")), (Terms("b", ("true",)),), 2)
     assert bind(clause, SCHEMA) == BoundBool(
         (BoundExists("s", STRING),),
-        (Nothing(), BoundExists("n", NUMBER)),
+        (MatchNone(), BoundExists("n", NUMBER)),
         (BoundTerms("b", BOOLEAN, (True,)),),
         2,
     )

@@ -13,9 +13,9 @@ from rerank.core.indexing import Indexer
 from rerank.core.intervals import paired_difference
 from rerank.core.judging import JudgingOptions, judged_candidates
 from rerank.core.judgments import Dataset, JudgedQuery
+from rerank.core.pipeline import SearchPipeline
 from rerank.core.protocols import Cancellation, IndexSpec, RerankScores
 from rerank.core.ranking import RankingModel
-from rerank.core.searching import SearchPipeline
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
 from tests.memory_store import InMemoryStore
 

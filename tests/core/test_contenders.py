@@ -13,7 +13,7 @@ from rerank.core.contenders import best_positions, estimated_logits
 from rerank.core.errors import ModelOverloaded
 from rerank.core.fusion import DEFAULT_FUSION, ScoreFusion
 from rerank.core.protocols import Cancellation, RerankScores
-from rerank.core.ranking import RankingModel, above, rerank
+from rerank.core.ranking import RankingModel, drop_below, rerank
 from rerank.core.search import Candidate, Reason
 from tests.core.candidates import by_score, candidate
 from tests.fakes import FakeReranker
@@ -132,7 +132,7 @@ def test_min_score_drops_candidates_by_estimated_score() -> None:
     """Their calibrated score rests on the estimate, and is comparable."""
     candidates = hybrid(4)
     ranking = rerank(RankingModel(table([4.0, 3.0, 0.0, 0.0], candidates), contenders=2), QUERY, candidates)
-    assert len(above(ranking, ranking.ranked[1].score).ranked) == 2
+    assert len(drop_below(ranking, ranking.ranked[1].score).ranked) == 2
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from rerank.core.chunking import Chunker
 from rerank.core.document import Document, Passage, RejectedDocument
 from rerank.core.errors import CorpusError, EncoderMismatch
-from rerank.core.indexing import AddOutcome, Indexer, checked
+from rerank.core.indexing import AddOutcome, Indexer, validated
 from rerank.core.protocols import Index, IndexSpec
 from tests.fakes import FakeEncoder
 from tests.memory_store import InMemoryStore
@@ -132,8 +132,8 @@ def test_another_encoder_is_refused_at_once(index: Index) -> None:
 def test_a_document_is_stored_clean() -> None:
     """NUL becomes a blank, nulls are left out, and a title stands for a missing text."""
     raw = Document("a", "\0", "t\0", {"m": "x\0", "none": None, "n": 1})  # type: ignore[dict-item]  # as JSON has it
-    assert checked(raw) == Document("a", "t ", "", {"m": "x ", "n": 1})
-    assert checked(checked(raw)) == checked(raw)
+    assert validated(raw) == Document("a", "t ", "", {"m": "x ", "n": 1})
+    assert validated(validated(raw)) == validated(raw)
 
 
 @pytest.mark.parametrize(
@@ -151,4 +151,4 @@ def test_a_document_is_stored_clean() -> None:
 def test_what_no_store_can_hold_is_refused(document: Document) -> None:
     """In one place, for both roads in and both stores."""
     with pytest.raises(CorpusError):
-        checked(document)
+        validated(document)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rerank.core.errors import InvalidRequest
-from rerank.core.long_texts import BEST_WINDOW, Excess, ReadingLimits, score_texts
-from rerank.core.wait import Wait
+from rerank.core.long_texts import BEST_WINDOW, LengthLimits, LongTextPolicy, score_texts
+from rerank.core.stop_condition import StopCondition
 from tests.fakes import FakeReranker, words
 
 QUERY = "green tea"
@@ -44,24 +44,24 @@ def test_texts_that_fit_are_read_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("limits", "logit"),
     [
-        (ReadingLimits(max_windows=1), -4.0),
-        (ReadingLimits(max_tokens=30), -4.0),
-        (ReadingLimits(max_tokens=5), -4.0),
-        (ReadingLimits(Excess.CUT_END), -4.0),
-        (ReadingLimits(Excess.CUT_START), 4.0),
-        (ReadingLimits(Excess.CUT_START, max_tokens=2), 4.0),
-        (ReadingLimits(max_tokens=None), 4.0),
+        (LengthLimits(max_windows=1), -4.0),
+        (LengthLimits(max_tokens=30), -4.0),
+        (LengthLimits(max_tokens=5), -4.0),
+        (LengthLimits(LongTextPolicy.CUT_END), -4.0),
+        (LengthLimits(LongTextPolicy.CUT_START), 4.0),
+        (LengthLimits(LongTextPolicy.CUT_START, max_tokens=2), 4.0),
+        (LengthLimits(max_tokens=None), 4.0),
     ],
 )
-def test_limits_leave_out_what_lies_beyond_them_and_say_so(limits: ReadingLimits, logit: float) -> None:
+def test_limits_leave_out_what_lies_beyond_them_and_say_so(limits: LengthLimits, logit: float) -> None:
     """The first tokens or windows are read, or the last where the start is cut; a part that was not read is told."""
     read = score_texts(reranker(), QUERY, [FILLER + "green tea"], limits=limits)
-    assert (read.logits.tolist(), read.truncated.tolist()) == ([logit], [limits != ReadingLimits(max_tokens=None)])
+    assert (read.logits.tolist(), read.truncated.tolist()) == ([logit], [limits != LengthLimits(max_tokens=None)])
 
 
 def test_a_text_that_is_too_long_can_be_refused() -> None:
     """Its place, its length and what would fit are named; one that fits is read."""
-    refused = ReadingLimits(Excess.REFUSE)
+    refused = LengthLimits(LongTextPolicy.REFUSE)
     assert score_texts(reranker(), QUERY, ["green tea"], limits=refused).scored.tolist() == [True]
     with pytest.raises(InvalidRequest) as caught:
         score_texts(reranker(), QUERY, ["green tea", FILLER], limits=refused)
@@ -85,7 +85,7 @@ def test_a_deadline_leaves_out_ends_before_whole_texts() -> None:
         QUERY,
         [FILLER + "green tea", "green stone", "green tea"],
         limits=BEST_WINDOW,
-        wait=Wait(time.monotonic() + 0.1),
+        stop=StopCondition(time.monotonic() + 0.1),
     )
     assert read.scored.tolist() == [True, True, True]
     assert read.logits.tolist() == [-4.0, 0.0, 4.0]
@@ -101,7 +101,7 @@ def test_a_text_of_a_megabyte_is_cut_before_it_is_tokenised() -> None:
             seen.extend(len(text) for text in texts)
             return super().token_spans(texts)
 
-    limits = ReadingLimits(max_tokens=100)
+    limits = LengthLimits(max_tokens=100)
     score_texts(Counting(max_tokens=24), QUERY, ["tea " * (1 << 18)], limits=limits)
     assert seen == [101 * 16]
     sparse = score_texts(Counting(max_tokens=24), QUERY, [" " * 10_000 + "green tea"], limits=limits)
@@ -112,7 +112,7 @@ def test_a_text_of_a_megabyte_is_cut_before_it_is_tokenised() -> None:
 def test_every_word_is_read_once_limits_allow(texts: list[str], max_windows: int) -> None:
     """The windows of a text hold all of its words, or it is said to be cut; there are never more than allowed."""
     model = FakeReranker(max_tokens=20)
-    limits = ReadingLimits(max_tokens=None, max_windows=max_windows)
+    limits = LengthLimits(max_tokens=None, max_windows=max_windows)
     read = score_texts(model, "a", texts, limits=limits)
     ((_, windows),) = model.calls
     assert len(windows) <= max_windows * len(texts)

@@ -8,7 +8,7 @@ import pytest
 from rerank.core.calibration import Calibration, QueryEvidence
 from rerank.core.fusion import CROSS_ENCODER_ALONE, ScoreFusion
 from rerank.core.protocols import Cancellation, RerankScores
-from rerank.core.ranking import RankingModel, above, rerank
+from rerank.core.ranking import RankingModel, drop_below, rerank
 from rerank.core.search import Candidate, Reason
 from tests.core.candidates import by_score, candidate
 from tests.fakes import FakeReranker
@@ -92,6 +92,6 @@ def test_the_cut_off_is_in_calibrated_scores() -> None:
     model = RankingModel(
         FixedReranker([2.0, -2.0]), fusion=CROSS_ENCODER_ALONE, calibration=Calibration(1.0, -3.0), warning="weak"
     )
-    kept = above(rerank(model, "q", by_score([2, 1])), 0.2)
+    kept = drop_below(rerank(model, "q", by_score([2, 1])), 0.2)
     assert [entry.candidate.doc_id for entry in kept.ranked] == ["d1"]
     assert (kept.report.dropped, kept.report.warning) == (1, "weak")

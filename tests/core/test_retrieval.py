@@ -1,8 +1,9 @@
-"""The first stage: what is asked of an index, and at once."""
+"""Rules of the first stage: both halves of a hybrid search run in parallel."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -12,52 +13,70 @@ from rerank.core.document import Passage
 from rerank.core.errors import StoreError
 from rerank.core.filters import Filter
 from rerank.core.protocols import EncoderIdentity, IndexSpec, PassageMatch
-from rerank.core.retrieval import Retrieval
+from rerank.core.retrieval import RetrievalOptions, Retriever
 from tests.memory_store import InMemoryIndex
 
 VECTOR = np.ones(4, dtype=np.float32)
 
 
-class MeetingIndex(InMemoryIndex):
-    """Answers a search by vector only while one by text is under way, and the other way round."""
+class ParallelIndex(InMemoryIndex):
+    """Index whose vector search and text search each return only while the other one runs."""
 
     def __init__(self) -> None:
-        super().__init__("meeting", IndexSpec(EncoderIdentity("fake", "print", 4)), threading.RLock(), lambda _: False)
-        self._meeting = threading.Barrier(2, timeout=10)
+        spec = IndexSpec(EncoderIdentity("fake", "fingerprint", 4))
+        super().__init__("parallel", spec, threading.RLock(), lambda _: False)
+        self._both_running = threading.Barrier(2, timeout=10)
+        self.text_threads: set[str] = set()
 
     def knn(
         self, vector: NDArray[np.float32], *, k: int, filter: Filter | None = None, exact: bool = False
     ) -> list[PassageMatch]:
-        self._meeting.wait()
+        self._both_running.wait()
         return [PassageMatch(Passage("a", 0, "", "by vector", 0, 9), 0.5)]
 
     def match(self, text: str, *, k: int, filter: Filter | None = None) -> list[PassageMatch]:
-        self._meeting.wait()
+        self.text_threads.add(threading.current_thread().name)
+        self._both_running.wait()
         return [PassageMatch(Passage("b", 0, "", "by text", 0, 7), 3.0)]
 
 
-class DeafIndex(MeetingIndex):
-    """Its search by text fails."""
+class FailingTextIndex(ParallelIndex):
+    """Index whose text search fails."""
 
     def match(self, text: str, *, k: int, filter: Filter | None = None) -> list[PassageMatch]:
         super().match(text, k=k)
-        raise StoreError("no text today")
+        raise StoreError("text search failed")
 
 
-def test_a_hybrid_search_asks_for_both_at_once() -> None:
-    """It takes as long as the slower of the two."""
-    found = Retrieval("hybrid", 10).candidates(MeetingIndex(), "tea", VECTOR)
+@pytest.fixture
+def retriever() -> Iterator[Retriever]:
+    retriever = Retriever(threads=1)
+    yield retriever
+    retriever.close()
+
+
+def test_hybrid_search_runs_both_halves_in_parallel(retriever: Retriever) -> None:
+    """A search takes as long as its slower half."""
+    found = retriever.candidates(ParallelIndex(), "tea", VECTOR, RetrievalOptions("hybrid", 10))
     assert [(one.doc_id, one.cosine, one.text_score) for one in found] == [("a", 0.5, None), ("b", None, 3.0)]
 
 
-def test_what_one_of_them_fails_with_is_what_the_search_fails_with() -> None:
-    """No half of a hybrid search stands for the whole."""
-    with pytest.raises(StoreError, match="no text today"):
-        Retrieval("hybrid", 10).candidates(DeafIndex(), "tea", VECTOR)
+def test_hybrid_searches_share_the_threads_of_the_pool(retriever: Retriever) -> None:
+    """No search starts a thread of its own."""
+    index = ParallelIndex()
+    for _ in range(3):
+        retriever.candidates(index, "tea", VECTOR, RetrievalOptions("hybrid", 10))
+    assert len(index.text_threads) == 1
+
+
+def test_hybrid_search_raises_the_error_of_either_half(retriever: Retriever) -> None:
+    """Half of a hybrid search never replaces the whole search."""
+    with pytest.raises(StoreError, match="text search failed"):
+        retriever.candidates(FailingTextIndex(), "tea", VECTOR, RetrievalOptions("hybrid", 10))
 
 
 @pytest.mark.parametrize("mode", ["vector", "hybrid"])
-def test_a_search_by_vector_needs_one(mode: str) -> None:
-    """A caller's fault, told at once."""
-    with pytest.raises(ValueError, match="needs the query's vector"):
-        Retrieval(mode, 10).candidates(MeetingIndex(), "tea", None)  # type: ignore[arg-type]
+def test_vector_modes_without_a_vector_are_refused(mode: str, retriever: Retriever) -> None:
+    """A missing vector is a programming error."""
+    with pytest.raises(ValueError, match="requires the vector of the query"):
+        retriever.candidates(ParallelIndex(), "tea", None, RetrievalOptions(mode, 10))  # type: ignore[arg-type]

@@ -10,7 +10,9 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from rerank.core.errors import TrainingDataError
 from rerank.core.fusion import sigmoid
 from rerank.core.protocols import Encoder, Index
-from rerank.core.retrieval import Retrieval
+from rerank.core.retrieval import RetrievalOptions, Retriever
 from rerank.core.search import Candidate
 from rerank.core.settings import Mode
 from rerank.models.training.data.negatives import POSITIVES
@@ -80,11 +82,11 @@ class NegativeMiner:
         lines.write(self._rows(left))
 
     def _rows(self, judged: Sequence[LabelledQuery]) -> Iterator[Sequence[Row]]:
-        with ThreadPoolExecutor(_SEARCHES) as searches:
+        with ThreadPoolExecutor(_SEARCHES) as searches, closing(Retriever(threads=_SEARCHES)) as retriever:
             for start in range(0, len(judged), _AT_ONCE):
                 part = judged[start : start + _AT_ONCE]
                 vectors = self.encoder.encode_queries([one.query for one in part])
-                found = list(searches.map(self._found, part, vectors))
+                found = list(searches.map(partial(self._found, retriever), part, vectors))
                 drawn = [self._drawn(*each) for each in zip(part, found, strict=True)]
                 cosines = self._cosines(drawn, vectors)
                 for one in drawn:
@@ -92,8 +94,9 @@ class NegativeMiner:
                 if self.options.on_preparation:
                     self.options.on_preparation("queries mined", start + len(part), len(judged))
 
-    def _found(self, judged: LabelledQuery, vector: NDArray[np.float32]) -> list[Candidate]:
-        return Retrieval(self.options.mode, self.options.depth).candidates(self.index, judged.query, vector)
+    def _found(self, retriever: Retriever, judged: LabelledQuery, vector: NDArray[np.float32]) -> list[Candidate]:
+        options = RetrievalOptions(self.options.mode, self.options.depth)
+        return retriever.candidates(self.index, judged.query, vector, options)
 
     def _drawn(self, judged: LabelledQuery, found: Sequence[Candidate]) -> _Drawn:
         """Relevant passages of *judged*, and candidates that none of them says, in an order drawn by seed and query."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rerank.core.errors import ModelError, ModelNotFound
-from rerank.core.ranking import Ranking, RankingModel, RankingModels, above, rerank
+from rerank.core.ranking import Ranking, RankingModel, RankingModels, drop_below, rerank
 from rerank.core.search import Reason, RerankReport
 from rerank.core.window_reranker import WindowReranker
 from rerank.service.client_connection import Client
@@ -71,7 +71,7 @@ class SearchReranking:
             cancellation=None if client is None else Client(client),
         )
         if plan.asked.min_score and ranking.report.applied:
-            ranking = above(ranking, plan.asked.min_score)
+            ranking = drop_below(ranking, plan.asked.min_score)
         return ranking
 
     def _ranked(self, plan: Plan, model: RankingModel) -> Composed:

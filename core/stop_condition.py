@@ -1,4 +1,4 @@
-"""How long whoever asked waits for an answer."""
+"""Conditions that end the scoring of a request early."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from rerank.core.protocols import Cancellation
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
-    """Until `deadline` (time.monotonic() seconds), and as long as `cancellation` does not say that nobody waits."""
+class StopCondition:
+    """The `deadline` (time.monotonic() seconds, None: no limit) and the `cancellation` of one request."""
 
     deadline: float | None = None
     cancellation: Cancellation | None = None
 
     @classmethod
     def of(cls, timeout_ms: int | None, cancellation: Cancellation | None = None) -> Self:
-        """From now on for *timeout_ms*; None sets no limit."""
+        """Returns the condition with a deadline *timeout_ms* from now; None sets no deadline."""
         return cls(None if timeout_ms is None else time.monotonic() + timeout_ms / 1000, cancellation)
 
 
-FOREVER = Wait()
+NEVER = StopCondition()

@@ -1,20 +1,20 @@
-"""The online road: encode, retrieve, re-rank, cut."""
+"""The search pipeline: encode the query, retrieve candidates, rerank them, return a page of hits."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rerank.core.errors import EncoderMismatch, ModelError, ModelNotFound
-from rerank.core.latency import Clock
+from rerank.core.latency import Stopwatch
 from rerank.core.protocols import Cancellation, Encoder, Index, Store
-from rerank.core.ranking import Ranking, RankingModel, RankingModels, above, first_stage_ranking, rerank
-from rerank.core.retrieval import Retrieval
+from rerank.core.ranking import Ranking, RankingModel, RankingModels, drop_below, first_stage_ranking, rerank
+from rerank.core.retrieval import RetrievalOptions, Retriever
 from rerank.core.search import Candidate, Hit, RankedCandidate, Reason, RerankReport, SearchRequest, SearchResult
 
 _log = logging.getLogger(__name__)
@@ -22,35 +22,45 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SearchPipeline:
-    """Answers searches over a store, with an encoder and the rerankers that requests may name."""
+    """Pipeline over a store, with an encoder and the rerankers that requests can name."""
 
     store: Store
     encoder: Encoder
     models: RankingModels
+    retriever: Retriever = field(default_factory=Retriever)
 
     def search(self, request: SearchRequest, *, cancellation: Cancellation | None = None) -> SearchResult:
-        """Answer *request*. A search answers even when re-ranking cannot, and says so.
+        """Returns the hits of *request*, in first-stage order if reranking fails; the report has the reason.
 
-        Raises IndexNotFound, ModelNotFound, EncoderMismatch, InvalidFilter, StoreError, and RequestCancelled once
-        *cancellation* says that nobody waits any more.
+        Raises IndexNotFound, ModelNotFound, EncoderMismatch, InvalidFilter and StoreError, and RequestCancelled when
+        *cancellation* is set.
         """
-        clock = Clock()
+        stopwatch = Stopwatch()
         index = self.store.open(request.index)
         check_encoder(index, self.encoder)
         model = self._model(request)
-        vector = self._vector(request)
-        clock.lap("encode")
-        retrieval = Retrieval(request.mode, request.depth, request.filter)
-        candidates = retrieval.candidates(index, request.query, vector)
-        clock.lap("retrieve")
+        vector = self.query_vector(request.query) if request.mode != "text" else None
+        stopwatch.lap("encode")
+        options = RetrievalOptions(request.mode, request.depth, request.filter)
+        candidates = self.retriever.candidates(index, request.query, vector, options)
+        stopwatch.lap("retrieve")
         ranking = self._ranking(request, candidates, model, cancellation)
-        clock.lap("rerank")
+        stopwatch.lap("rerank")
         page = ranking.ranked[request.offset : request.offset + request.k]
         hits = fetch_hits(index, page)
-        return SearchResult(request, hits, ranking.report, clock.total())
+        return SearchResult(request, hits, ranking.report, stopwatch.total())
+
+    def query_vector(self, query: str) -> NDArray[np.float32]:
+        """Returns the vector of *query*, float32 (dim,)."""
+        vector: NDArray[np.float32] = self.encoder.encode_queries([query])[0]
+        return vector
+
+    def close(self) -> None:
+        """Stops the retrieval threads. The store stays open."""
+        self.retriever.close()
 
     def _model(self, request: SearchRequest) -> RankingModel | Reason:
-        """The model to rank with, or why there is none."""
+        """Returns the model to rerank with, or the reason to skip reranking."""
         if not request.rerank:
             return Reason.DISABLED
         try:
@@ -60,12 +70,6 @@ class SearchPipeline:
         except ModelError as exc:
             _log.error("reranker unavailable: %s", exc)
             return Reason.MODEL_UNAVAILABLE
-
-    def _vector(self, request: SearchRequest) -> NDArray[np.float32] | None:
-        if request.mode == "text":
-            return None
-        vector: NDArray[np.float32] = self.encoder.encode_queries([request.query])[0]
-        return vector
 
     def _ranking(
         self,
@@ -77,41 +81,34 @@ class SearchPipeline:
         if isinstance(model, Reason):
             report = RerankReport(applied=False, reason=model, model=None, candidates=len(candidates))
             ranking = first_stage_ranking(candidates, report)
-            # Asked for together with rerank: false, the cut-off is meant in retrieval scores; after a failure it is
-            # not, and would silently empty the answer.
+            # With rerank: false, min_score is in units of the retrieval score. After a failure it is not, and would
+            # silently drop all hits.
             if model is Reason.DISABLED and request.min_score:
-                return _above_retrieval_score(ranking, request.min_score)
+                return _drop_below_retrieval_score(ranking, request.min_score)
             return ranking
         deadline = None if request.timeout_ms is None else time.monotonic() + request.timeout_ms / 1000
         ranking = rerank(model, request.query, candidates, deadline=deadline, cancellation=cancellation)
         min_score = model.min_score if request.min_score is None else request.min_score
-        return above(ranking, min_score) if min_score else ranking
+        return drop_below(ranking, min_score) if min_score else ranking
 
 
 def check_encoder(index: Index, encoder: Encoder) -> None:
-    """Raise EncoderMismatch when *index* holds another encoder's vectors."""
+    """Raises EncoderMismatch if *index* was built with a different encoder."""
     built_with = index.spec.encoder
     if built_with.fingerprint != encoder.fingerprint:
         raise EncoderMismatch(
             f'index "{index.name}" was built with the encoder "{built_with.name}" ({built_with.fingerprint[:12]}), '
-            f'not with "{encoder.name}" ({encoder.fingerprint[:12]}): name that one with --encoder, '
-            f"or build the index anew with rerank-cli ingest --restart"
+            f'not with "{encoder.name}" ({encoder.fingerprint[:12]}). Pass --encoder with the encoder of the index, '
+            f"or rebuild the index with rerank-cli ingest --restart"
         )
 
 
 def fetch_hits(index: Index, page: Sequence[RankedCandidate]) -> tuple[Hit, ...]:
-    """The documents of *page*, in its order; one deleted since it was found is left out."""
+    """Returns the documents of *page* in its order, without documents deleted since retrieval."""
     documents = index.fetch([entry.candidate.doc_id for entry in page]) if page else {}
     return tuple(Hit(documents[entry.candidate.doc_id], entry) for entry in page if entry.candidate.doc_id in documents)
 
 
-def _above_retrieval_score(ranking: Ranking, min_score: float) -> Ranking:
-    kept = tuple(entry for entry in ranking.ranked if entry.score >= min_score)
-    report = RerankReport(
-        applied=False,
-        reason=ranking.report.reason,
-        model=None,
-        candidates=ranking.report.candidates,
-        dropped=len(ranking.ranked) - len(kept),
-    )
-    return Ranking(kept, report)
+def _drop_below_retrieval_score(ranking: Ranking, min_score: float) -> Ranking:
+    remaining = tuple(entry for entry in ranking.ranked if entry.score >= min_score)
+    return Ranking(remaining, replace(ranking.report, dropped=len(ranking.ranked) - len(remaining)))
