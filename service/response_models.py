@@ -35,9 +35,10 @@ class FusedScore(StrictModel):
 
 
 class HitExplanation(StrictModel):
-    """Why a hit stands where it does; the cross-encoder's part is null where it did not read the hit."""
+    """Explanation of a hit's rank. The fields of the cross-encoder are null for a hit that it did not score."""
 
     logit: float | None
+    estimated_logit: float | None
     tokens: int | None
     truncated: bool | None
     vector_rank: int | None
