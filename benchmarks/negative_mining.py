@@ -81,7 +81,7 @@ def main() -> None:
         options = MiningOptions(mode=arguments.mode)
         started = time.perf_counter()
         NegativeMiner(index, encoder, options).mine(
-            TrainingData(judged=judged), ResumableJsonLines(Path(folder) / "negatives.jsonl", options.made_from())
+            TrainingData(labelled=judged), ResumableJsonLines(Path(folder) / "negatives.jsonl", options.parameters())
         )
         seconds = time.perf_counter() - started
     print(

@@ -23,11 +23,10 @@ from rerank.models.training.base_reranker import open_base_reranker
 from rerank.models.training.data.length_grouped_sampler import IndexDataset, LengthGroupedSampler
 from rerank.models.training.data.list_batches import ListBatches
 from rerank.models.training.data.sentence_pairs import read_sentence_pairs
-from rerank.models.training.losses.ranking import LossOptions
-from rerank.models.training.losses.ranking_module import RankingModule
+from rerank.models.training.losses.ranking import LossOptions, RankingModule
 from rerank.models.training.options import StsOptions
 from rerank.models.training.precision import autocast
-from rerank.models.training.recipes.sts import batches, both_orders
+from rerank.models.training.recipes.sts import both_orders, tokenize_pairs
 from rerank.models.training.run import RunSettings, TrainingRun, TrainingSet
 
 WARM_UP = 10
@@ -47,10 +46,11 @@ def main() -> None:
     )
     base = open_base_reranker(None, student="cross-encoder")
     pairs = both_orders(read_sentence_pairs(options.data, language="it"), options)
-    read = batches(pairs, base, max_tokens=options.max_tokens)
+    tokenized = tokenize_pairs(pairs, base, max_tokens=options.max_tokens)
     start = RankingModule(base.scorer, LossOptions("pointwise", teacher_weight=0.0)).train()
     rounds = [
-        (ours(deepcopy(start), read, options), bare(deepcopy(start), read, options)) for _ in range(arguments.rounds)
+        (ours(deepcopy(start), tokenized, options), bare(deepcopy(start), tokenized, options))
+        for _ in range(arguments.rounds)
     ]
     timed = (arguments.steps - WARM_UP) * arguments.batch_size
     ratios = [theirs_took / ours_took for ours_took, theirs_took in rounds]
@@ -78,8 +78,8 @@ def ours(module: RankingModule, pairs: ListBatches, options: StsOptions) -> floa
             keep_checkpoints=1,
             on_progress=lambda step, _steps, _loss: seen.setdefault(step, time.perf_counter()),  # type: ignore[arg-type]
         )
-        examples = TrainingSet(count=len(pairs.lengths), order=_order(pairs, options), batch=pairs.batch)
-        TrainingRun(module, settings, examples=examples, evaluation=lambda: {"none": 0.0}).run()
+        training_set = TrainingSet(size=len(pairs.lengths), sampler=_sampler(pairs, options), collate=pairs.batch)
+        TrainingRun(module, settings, training_set=training_set, evaluation=lambda: {"none": 0.0}).run()
     return seen[options.max_steps or 0] - seen[WARM_UP]
 
 
@@ -89,7 +89,7 @@ def bare(module: RankingModule, pairs: ListBatches, options: StsOptions) -> floa
     loader = DataLoader(
         IndexDataset(len(pairs.lengths)),
         batch_size=options.batch_size,
-        sampler=_order(pairs, options),
+        sampler=_sampler(pairs, options),
         collate_fn=pairs.batch,
         drop_last=True,
     )
@@ -110,7 +110,7 @@ def bare(module: RankingModule, pairs: ListBatches, options: StsOptions) -> floa
     return time.perf_counter() - started
 
 
-def _order(pairs: ListBatches, options: StsOptions) -> LengthGroupedSampler:
+def _sampler(pairs: ListBatches, options: StsOptions) -> LengthGroupedSampler:
     return LengthGroupedSampler(pairs.lengths, batch_size=options.batch_size, seed=options.seed)
 
 

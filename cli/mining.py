@@ -81,7 +81,7 @@ class NegativesSource:
         from rerank.models.training.distributed import main_process_first
 
         told = {"mode": settings.mode, "margin": self.margin, **more}
-        teacher = None if self.teacher is None else ListTeacher.named(self.teacher)
+        teacher = None if self.teacher is None else ListTeacher.load(self.teacher)
         options = MiningOptions(teacher=teacher, **{name: value for name, value in told.items() if value is not None})
         judged = read_training_data(data, negatives_needed=False, pool=False)
         with composition.opened_store(settings) as store:
@@ -92,7 +92,7 @@ class NegativesSource:
                 "data": dict(judged.digests),
                 "index": self.index,
                 "encoder": encoder.fingerprint,
-                **options.made_from(),
+                **options.parameters(),
             }
             file = self.file or output / NEGATIVES_FILE
             with main_process_first():

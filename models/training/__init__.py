@@ -1,1 +1,1 @@
-"""Training: from judgments to a model folder."""
+"""Training: from labelled data to a model folder."""

@@ -1,4 +1,4 @@
-"""The checkpoints of a run on disk."""
+"""Checkpoints of a run on disk."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ _WRITTEN_LAST = "trainer_state.json"
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The one of the most steps that was written as a whole.
+    """Returns the complete checkpoint with the most steps, or None.
 
-    Later ones, which a kill or a full disk cut short, are removed. Raises OSError where they cannot be.
+    Removes later, incomplete ones. transformers' own `get_last_checkpoint` also returns a checkpoint that a kill or a
+    full disk left incomplete. Raises OSError if a checkpoint cannot be read or removed.
     """
     with main_process_first():
-        steps = {int(named[1]): path for path in folder.glob("checkpoint-*") if (named := _NAME.fullmatch(path.name))}
+        steps = {int(match[1]): path for path in folder.glob("checkpoint-*") if (match := _NAME.fullmatch(path.name))}
         for step in sorted(steps, reverse=True):
-            if _is_whole(steps[step]):
+            if _is_complete(steps[step]):
                 return steps[step]
             shutil.rmtree(steps[step])
     return None
 
 
-def _is_whole(checkpoint: Path) -> bool:
+def _is_complete(checkpoint: Path) -> bool:
     try:
         json.loads((checkpoint / _WRITTEN_LAST).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

@@ -1,4 +1,4 @@
-"""Processes that train one model together, as torchrun and accelerate start them; alone, the one is the first."""
+"""Distributed training: processes started by torchrun or accelerate. A single process is the main process."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from datetime import timedelta
 import torch
 from accelerate import PartialState
 
-_PATIENCE = timedelta(days=2)
-"""The others wait while the first one mines, or listens to a teacher: that may take hours."""
+# The other processes wait while the main process mines negatives or runs a teacher, which can take hours.
+_TIMEOUT = timedelta(days=2)
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that writes."""
+    """Returns True in the process that writes files and prints."""
     return bool(_state().is_main_process)
 
 
 def wait_for_all_processes() -> None:
-    """Come back when every process has come here."""
+    """Blocks until every process has called this function."""
     _state().wait_for_everyone()
 
 
 @contextmanager
 def main_process_first() -> Iterator[None]:
-    """The block is run by the first process, then by the others, which find what it left."""
+    """Runs the block in the main process first, then in the others, which find its files."""
     with _state().main_process_first():
         yield
 
 
 def _state() -> PartialState:
-    return PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
+    return PartialState(cpu=not torch.cuda.is_available(), timeout=_TIMEOUT)

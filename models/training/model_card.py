@@ -1,4 +1,4 @@
-"""The papers of a model: rerank.json and the card, README.md."""
+"""The files that describe a trained model: rerank.json and README.md, the model card."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CARD_FILE = "README.md"
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is said of a model. base: the model it began as; run: what decided the run, as RunFolder has it."""
+    """Description of a trained model. `base`: name of the base model. `run`: the run's parameters, as in RunFolder."""
 
     title: str
     kind: str
@@ -27,8 +27,8 @@ class ModelCard:
     use: str
 
     def write(self, folder: Path, report: TrainingReport) -> None:
-        """Write rerank.json and README.md. Raises OSError."""
-        said = {
+        """Writes rerank.json and README.md. Raises OSError."""
+        metadata = {
             "kind": self.kind,
             "architecture": self.architecture,
             "max_tokens": self.max_tokens,
@@ -37,7 +37,7 @@ class ModelCard:
             "licence": None,
             "base": self.base,
         }
-        (folder / RERANK_FILE).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+        (folder / RERANK_FILE).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
         (folder / CARD_FILE).write_text(self._text(folder.name, report), encoding="utf-8")
 
     @property
@@ -51,10 +51,12 @@ class ModelCard:
             [(key, f"{report.before.get(key, float('nan')):.4f}", f"{v:.4f}") for key, v in report.metrics.items()],
         )
         data = _table(("file", "SHA-256"), [(Path(path).name, digest) for path, digest in self._data.items()])
-        kept = [(key, str(value)) for key, value in self.run.items() if key not in ("recipe", "data", "base")]
-        settings = _table(("setting", "value"), kept)
+        settings = _table(
+            ("setting", "value"),
+            [(key, str(value)) for key, value in self.run.items() if key not in ("recipe", "data", "base")],
+        )
         return (
-            f"# {name}\n\n{self.title}, trained from {self.base} in {report.steps} steps; the weights are those of step"
+            f"# {name}\n\n{self.title}, trained from {self.base} in {report.steps} steps. The weights are those of step"
             f" {report.best_step}, the best by evaluation.\n\n{self.use}\n\n## Scores\n\n{scores}\n\n"
             f"![Loss and evaluation](training.png)\n\n## Data\n\n{data}\n\n## Settings\n\n{settings}\n"
         )

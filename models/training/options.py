@@ -1,4 +1,4 @@
-"""What a training run is told."""
+"""Options of the recipes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 ReportProgress = Callable[[int, int, float], None]
-"""Called with the step just done, all steps, and the latest loss."""
+"""Callback with the number of completed steps, the number of all steps, and the latest loss."""
 ReportPreparation = Callable[[str, int, int], None]
-"""Called before the first step with what is being done, how much of it is done, and how much there is."""
+"""Callback before the first step with a description of the work, the number of completed items, and of all items."""
 Language = Literal["it", "en", "both"]
 Loss = Literal["listwise", "pairwise", "pointwise"]
 Student = Literal["joint", "cross-encoder"]
@@ -18,13 +18,15 @@ Student = Literal["joint", "cross-encoder"]
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What every recipe is told.
+    """Options of every recipe.
 
-    data: files and folders, in the recipe's own layout. output: the model folder to write. base: what it starts from;
-    None for the built-in encoder.
-    warmup: the part of the steps in which the rate rises. evaluate_every: steps between two evaluations, each with a
-    checkpoint. keep_checkpoints: the last ones, and the best beside them. threads: of the processor; 0 leaves them as
-    they are.
+    data: training files and folders, in a format that the recipe accepts. output: model folder to write. base: base
+    model; None for the built-in encoder.
+    epochs: number of epochs. max_steps: maximum number of steps; None for no limit. batch_size: examples per step and
+    process. learning_rate: peak learning rate; it falls linearly to 0. warmup: fraction of the steps during which the
+    learning rate rises. evaluate_every: number of steps between two evaluations, each with a checkpoint.
+    keep_checkpoints: number of latest checkpoints to keep besides the best one. threads: number of CPU threads; 0 for
+    PyTorch's default.
     """
 
     data: tuple[Path, ...]
@@ -45,16 +47,15 @@ class RunOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PairsOptions(RunOptions):
-    """A reranker from judged pairs of query and passage.
+    """Options of `train pairs`: a reranker from labelled pairs of query and passage.
 
-    data: JSON-lines files (plain or gzip) of {"query", "passage", "label"} with labels from 0 to 1, or of {"query",
-        "positive", "negatives"}, or BEIR folders with qrels.
-    base: None for a joint model from the built-in encoder; else a folder: a bi-encoder (becomes a joint model), a
-        joint model, or a cross-encoder.
-    development: a part of the queries, held out for the evaluation that chooses the best checkpoint.
-    loss: of the labels; negatives: passages beside the positive in a list. teacher_weight: how much of the loss is the
-        divergence from the base encoder's own order; 0 learns from the labels alone.
-    max_tokens: tokens read of a passage.
+    data: JSON Lines files in any of the formats of `data.row_formats`, or BEIR folders with qrels.
+    base: None for a joint reranker from the built-in encoder; otherwise a bi-encoder, which is converted to a joint
+        reranker, a joint reranker, or a cross-encoder.
+    development: fraction of the queries held out to choose the best checkpoint.
+    loss: loss on the labels. negatives: number of negatives per positive.
+    teacher_weight: weight of the divergence from the base encoder's ranking in the loss, 0 to 1; 0 uses labels only.
+    max_tokens: maximum number of tokens of a passage.
     """
 
     loss: Loss = "listwise"
@@ -66,11 +67,11 @@ class PairsOptions(RunOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class StsOptions(RunOptions):
-    """A similarity model from scored sentence pairs: every pair in both orders, label = score / 5.
+    """Options of `train sts`: a similarity model from scored sentence pairs, in both orders, with label score / 5.
 
-    data: a folder in the STS benchmark's layout (train, dev and test files, one a language). base: None for the
-    built-in encoder's weights, else a folder of a BERT-like encoder or of a reranker with one label. student: what a
-    bi-encoder becomes. max_tokens: of both sentences together.
+    data: folders in the layout of the STS benchmark: train, dev and test files. base: None for the built-in encoder;
+    otherwise a BERT-like encoder or a reranker with one label. student: architecture that a bi-encoder is converted to.
+    language: language of the pairs to read. max_tokens: maximum number of tokens of both sentences together.
     """
 
     student: Student = "cross-encoder"
@@ -83,10 +84,12 @@ class StsOptions(RunOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class NliOptions(RunOptions):
-    """A classifier of pairs: what a premise says of a hypothesis.
+    """Options of `train nli`: a classifier of premise and hypothesis.
 
-    data: files of {"premise", "hypothesis", "label"}, or folders of them whose names say train, dev or test. language:
-    of files whose names begin with one, such as it_dev.jsonl, those of this language are read.
+    data: files of {"premise", "hypothesis", "label"}, or folders with files named after train, dev or test.
+    language: files whose name starts with another language's code, such as en_dev.jsonl, are skipped.
+    development: fraction of the premises held out if there is no dev file.
+    max_tokens: maximum number of tokens of both texts together.
     """
 
     language: Language = "both"
@@ -100,13 +103,16 @@ class NliOptions(RunOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class DistillOptions(RunOptions):
-    """A reranker that learns another model's scores.
+    """Options of `train distill`: a reranker that learns another model's scores.
 
-    data: what PairsOptions takes, and files of {"query", "passages", "scores"}, whose scores are a teacher's logits.
-    teacher: a reranker or a bi-encoder that scores the lists without scores; None where all have some.
-    student: what a bi-encoder becomes: a joint reranker, or a cross-encoder with a new head. layers: so many of the
-        base's layers are kept, evenly spread; None for all.
-    teacher_weight: how much of the loss is the divergence from the teacher's order; the rest is the labels'.
+    data: the formats of PairsOptions; formats with a score per passage need no teacher.
+    teacher: reranker or bi-encoder that scores the lists without scores; None if all lists have scores.
+    student: architecture that a bi-encoder is converted to. layers: number of the base model's layers to keep, evenly
+        spread; None for all.
+    negatives: number of negatives per positive, for data without scores.
+    teacher_weight: weight of the divergence from the teacher's ranking in the loss, 0 to 1; the rest is the labels'.
+    development: fraction of the queries held out to choose the best checkpoint.
+    max_tokens: maximum number of tokens of a passage.
     """
 
     teacher: str | Path | None = None
@@ -121,23 +127,25 @@ class DistillOptions(RunOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderOptions(RunOptions):
-    """A bi-encoder, from queries with their passages, or from texts with their translations.
+    """Options of `train encoder`: a bi-encoder from queries with their passages, or from translations.
 
-    data: what PairsOptions takes, and {"query", "positive"}; or files of {"en": text, "it": text}, one a line.
+    data: the formats of PairsOptions; negatives are optional. Or files of {"en": text, "it": text}, one pair per line.
     learning_rate: None for 3e-5 with queries and 2e-4 with translations.
-    teacher: for translations, the encoder whose vectors are put; None for the base as it is before the training.
-    teacher_language: the language that the teacher reads; the others' vectors regress to those of its texts.
-    join: translations are read alone and, once more, joined to texts of 2 to so many; 1 leaves the joined ones out.
-    words_rate: how many times faster the words' vectors move than the layers (translations alone).
-    negatives: hard negatives a query, of those that the data has. mini_batch: queries that are encoded at once, so
-        that a large batch fits the memory; 0 for the whole batch. teacher_weight: how much of the loss is the
-        divergence from the order that the base itself gives the batch's passages.
-    development: a part of the queries or texts, held out for the evaluation that chooses the best checkpoint.
-    max_tokens: tokens read of a text.
+    teacher: encoder whose vectors are learned from translations; None for the base model.
+    teacher_language: language of the texts that the teacher encodes. The vectors of the other languages' texts are
+        regressed to the vectors of their translations in this language.
+    join: maximum number of translations that are joined to a longer text; 1 joins none. Every translation is also
+        learned alone.
+    words_rate: learning rate of the word embeddings relative to the layers (translations only).
+    negatives: maximum number of hard negatives per query. mini_batch: number of queries to encode at once, which saves
+        memory with a large batch; 0 for the whole batch. teacher_weight: weight of the divergence from the base
+        model's ranking of the batch's passages in the loss, 0 to 1 (queries only).
+    development: fraction of the queries or texts held out to choose the best checkpoint.
+    max_tokens: maximum number of tokens of a text.
     """
 
     batch_size: int = 64
-    learning_rate: float | None = None  # type: ignore[assignment]  # what the data is decides
+    learning_rate: float | None = None  # type: ignore[assignment]  # the default depends on the data
     teacher: str | Path | None = None
     teacher_language: str = "en"
     join: int = 4

@@ -1,4 +1,4 @@
-"""Loss and evaluation over the steps, as a picture."""
+"""Plot of loss and evaluation metric over the steps."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 PLOT_FILE = "training.png"
 
 
-def draw(log: Sequence[Mapping[str, float]], file: Path, *, metric: str) -> None:
-    """Write a PNG of the entries' `loss` and `eval_` + *metric*. Raises OSError when it cannot be written."""
+def plot_run(log: Sequence[Mapping[str, float]], file: Path, *, metric: str) -> None:
+    """Writes a PNG of `loss` and `eval_` + *metric* from the log entries. Raises OSError."""
     figure = Figure(figsize=(8, 4.5), layout="tight")
     FigureCanvasAgg(figure)
     left = figure.add_subplot()

@@ -1,18 +1,18 @@
-"""What a training run leaves behind."""
+"""Result of a training run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """The model's folder, its scores (`before`: the same scores untrained), and how long it took.
+    """Model folder, metrics after and before training, and duration of a run.
 
-    steps: optimiser steps in all; best_step: the one whose weights were kept.
+    `steps`: number of optimiser steps. `best_step`: step whose weights the model has.
     """
 
     model: Path
@@ -23,18 +23,11 @@ class TrainingReport:
     seconds: float = 0.0
 
     def to_json(self) -> dict[str, object]:
-        """As `rerank-cli train` prints it."""
-        return {
-            "model": str(self.model),
-            "metrics": dict(self.metrics),
-            "before": dict(self.before),
-            "steps": self.steps,
-            "best_step": self.best_step,
-            "seconds": round(self.seconds, 1),
-        }
+        """Returns the output of `rerank-cli train --json`."""
+        return {**asdict(self), "model": str(self.model), "seconds": round(self.seconds, 1)}
 
     @classmethod
     def from_json(cls, content: object, model: Path) -> Self:
-        """The report that to_json wrote, for the folder *model*, which may have moved since."""
+        """Returns the report that to_json wrote. *model* is the folder's current path."""
         values = content if isinstance(content, dict) else {}
         return cls(**{**values, "model": model})

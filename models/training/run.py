@@ -1,4 +1,4 @@
-"""One training run: a module that answers its own loss, checkpoints to go on from, the best weights kept."""
+"""A training run: resumes from its checkpoints and ends with the best weights."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ from rerank.models.training.options import ReportProgress, RunOptions
 from rerank.models.training.precision import supports_bfloat16
 from rerank.models.training.stop_on_interrupt import StopOnInterrupt
 
-_OF_A_FILE = re.compile(r"PytorchStream(Writer|Reader)|inline_container|failed writing|unexpected pos")
+# torch raises a plain RuntimeError if a checkpoint file cannot be written or read.
+_FILE_ERROR = re.compile(r"PytorchStream(Writer|Reader)|inline_container|failed writing|unexpected pos")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """How long, how fast, and where. `metric` is a key of what the evaluation answers; higher is better."""
+    """Hyperparameters of a run. `metric`: key of the evaluation's result; higher is better."""
 
     checkpoints: Path
     epochs: float
@@ -46,7 +47,7 @@ class RunSettings:
 
     @classmethod
     def of(cls, options: RunOptions, *, checkpoints: Path, metric: str) -> Self:
-        """The settings that *options* hold."""
+        """Returns the settings in *options*."""
         return cls(
             checkpoints=checkpoints,
             epochs=options.epochs,
@@ -64,16 +65,16 @@ class RunSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSet:
-    """What is learned from: how many, in which order, put together how."""
+    """Number of examples, the sampler of their indices, and the collator that makes a batch of indices."""
 
-    count: int
-    order: Sampler[int]
-    batch: Callable[[Sequence[int]], dict[str, Tensor]]
+    size: int
+    sampler: Sampler[int]
+    collate: Callable[[Sequence[int]], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """Steps done, the step whose weights the module now has, and the log: one entry a logging or evaluation."""
+    """Number of steps, the step of the module's final weights, and the log: one entry per logging or evaluation."""
 
     steps: int
     best_step: int
@@ -81,9 +82,9 @@ class RunOutcome:
 
 
 class TrainingRun(Trainer):
-    """transformers' loop over our own batches, our evaluation, and our optimiser's groups.
+    """transformers' Trainer with our batches, our evaluation and our parameter groups.
 
-    The module answers its own loss for a batch; `evaluation` measures it as it is, set to evaluate.
+    The module returns its own loss for a batch. `evaluation` computes the metrics of the current weights.
     """
 
     def __init__(
@@ -91,61 +92,59 @@ class TrainingRun(Trainer):
         module: TrainableModule,
         settings: RunSettings,
         *,
-        examples: TrainingSet,
+        training_set: TrainingSet,
         evaluation: Callable[[], Mapping[str, float]],
     ) -> None:
         self._module = module
-        self._examples = examples
+        self._training_set = training_set
         self._evaluation = evaluation
         self._settings = settings
-        self._interrupt = StopOnInterrupt()
-        places = IndexDataset(examples.count)
+        self._stop_on_interrupt = StopOnInterrupt()
+        indices = IndexDataset(training_set.size)
         super().__init__(
             model=module,
             args=_arguments(settings),
-            train_dataset=places,
-            # Asked for by the loop; what is measured is the evaluation's own.
-            eval_dataset=places,
-            data_collator=examples.batch,
-            callbacks=[_Progress(settings.on_progress), self._interrupt],
+            train_dataset=indices,
+            # The Trainer requires an evaluation dataset; `evaluate` uses its own data.
+            eval_dataset=indices,
+            data_collator=training_set.collate,
+            callbacks=[_Progress(settings.on_progress), self._stop_on_interrupt],
         )
-        for talkative in (PrinterCallback, ProgressCallback):
-            self.remove_callback(talkative)
+        for printing in (PrinterCallback, ProgressCallback):
+            self.remove_callback(printing)
 
     def run(self) -> RunOutcome:
-        """Train from the last checkpoint, if there is one, to the end, and take the best weights.
+        """Trains from the last checkpoint, if any, to the end, and loads the best weights.
 
-        Raises TrainingFailed when the loss is no number or the disk refuses, and KeyboardInterrupt after Ctrl-C; the
-        last checkpoint stays.
+        Raises TrainingFailed if the loss is not finite or a checkpoint cannot be written, KeyboardInterrupt after
+        Ctrl-C. The last checkpoint remains.
         """
         try:
-            with quiet(), self._interrupt:
-                last = last_checkpoint(self._settings.checkpoints)
-                self.train(resume_from_checkpoint=None if last is None else str(last))
+            with quiet(), self._stop_on_interrupt:
+                checkpoint = last_checkpoint(self._settings.checkpoints)
+                self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         except (OSError, SafetensorError) as exc:
-            raise self._not_kept(exc) from exc
+            raise self._checkpoint_failure(exc) from exc
         except RuntimeError as exc:
-            # How torch says that a file could not be written or read; any other failure is none of the disk's.
-            if not _OF_A_FILE.search(str(exc)):
+            if not _FILE_ERROR.search(str(exc)):
                 raise
-            raise self._not_kept(exc) from exc
-        if self._interrupt.asked:
+            raise self._checkpoint_failure(exc) from exc
+        if self._stop_on_interrupt.interrupted:
             raise KeyboardInterrupt
         best = self.state.best_global_step or self.state.global_step
         return RunOutcome(self.state.global_step, best, self.state.log_history)
 
-    def _not_kept(self, error: Exception) -> TrainingFailed:
+    def _checkpoint_failure(self, error: Exception) -> TrainingFailed:
         return TrainingFailed(
-            f"{self._settings.checkpoints}: a checkpoint could not be kept or read: {str(error).splitlines()[0]}; the"
-            " checkpoints before it stay: make room, and the same command goes on"
+            f"{self._settings.checkpoints}: cannot write or read a checkpoint: {str(error).splitlines()[0]}. Earlier"
+            " checkpoints remain. Free some disk space and run the same command again to resume."
         )
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:  # noqa: ARG002 - the loop's own call
-        return self._examples.order
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:  # noqa: ARG002 - the Trainer's signature
+        return self._training_set.sampler
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:  # noqa: ARG002
-        """AdamW; values that decay are matrices that move at the run's own rate."""
-        rate = self._settings.learning_rate
+        """Returns AdamW. Weight decay applies to matrices with the run's own learning rate."""
         groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
         for name, value in self._module.named_parameters():
             if value.requires_grad:
@@ -154,10 +153,10 @@ class TrainingRun(Trainer):
             [
                 {
                     "params": values,
-                    "lr": rate * faster,
-                    "weight_decay": 0.01 if matrices and faster == 1.0 else 0.0,
+                    "lr": self._settings.learning_rate * rate,
+                    "weight_decay": 0.01 if is_matrix and rate == 1.0 else 0.0,
                 }
-                for (matrices, faster), values in groups.items()
+                for (is_matrix, rate), values in groups.items()
             ],
             fused=True,
         )
@@ -168,23 +167,23 @@ class TrainingRun(Trainer):
         model: nn.Module,
         inputs: dict[str, Any],
         return_outputs: bool = False,
-        num_items_in_batch: Any = None,  # noqa: ARG002 - the loop's own call
+        num_items_in_batch: Any = None,  # noqa: ARG002 - the Trainer's signature
     ) -> Any:
-        """The module's own loss. Raises TrainingFailed where it is no number: the weights are still the last good."""
+        """Returns the module's loss. Raises TrainingFailed before the step if the loss is not finite."""
         loss = model(**inputs)
         value = float(loss.detach())
         if not math.isfinite(value):
-            written = self._settings.checkpoints.glob("checkpoint-*")
-            last = max(written, key=lambda path: path.stat().st_mtime, default=None)
-            kept = f"the last good checkpoint is in {last}" if last else "no checkpoint had been written yet"
+            checkpoints = self._settings.checkpoints.glob("checkpoint-*")
+            last = max(checkpoints, key=lambda path: path.stat().st_mtime, default=None)
+            remains = f"The last good checkpoint is {last}." if last else "No checkpoint was written."
             raise TrainingFailed(
-                f"the loss was {value} at step {self.state.global_step + 1}; {kept}; try a lower learning rate, in"
-                " another --output"
+                f"The loss must be finite, got {value} at step {self.state.global_step + 1}. {remains} Try a lower"
+                " --learning-rate with another --output."
             )
         return (loss, None) if return_outputs else loss
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Our measure, under the names that the loop looks for."""
+        """Returns the evaluation's metrics with the `eval_` prefix that the Trainer expects."""
         self._module.eval()
         metrics = {f"eval_{name}": value for name, value in self._evaluation().items()}
         self._module.train()
@@ -194,12 +193,14 @@ class TrainingRun(Trainer):
 
 
 class _Progress(TrainerCallback):
+    """Callback that reports step and loss."""
+
     def __init__(self, report: ReportProgress | None) -> None:
         self._report = report
 
     def on_log(
         self,
-        args: TrainingArguments,  # noqa: ARG002 - the loop's own call
+        args: TrainingArguments,  # noqa: ARG002 - the Trainer's signature
         state: TrainerState,
         control: TrainerControl,  # noqa: ARG002
         **kwargs: Any,

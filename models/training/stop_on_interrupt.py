@@ -1,4 +1,7 @@
-"""Ctrl-C between two steps instead of within one: what was learned so far is kept."""
+"""Ctrl-C between two steps: the run writes a checkpoint and stops.
+
+transformers' own checkpoint on a signal handles SIGTERM only.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,19 @@ from transformers.trainer_callback import TrainerControl, TrainerState
 
 
 class StopOnInterrupt(TrainerCallback):
-    """Within it the first Ctrl-C asks for a checkpoint and an end after the step; the second one ends at once.
+    """Context and callback: the first Ctrl-C stops the run after the current step, the second one immediately.
 
-    `asked` says whether there was one.
+    `interrupted` is True after the first one.
     """
 
     def __init__(self) -> None:
-        self.asked = False
-        self._before: Any = None
+        self.interrupted = False
+        self._previous_handler: Any = None
 
     def __enter__(self) -> StopOnInterrupt:
-        # Only the main thread may say what a signal does; elsewhere a caller ends the run in its own way.
+        # Python accepts signal handlers in the main thread only.
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._ask)
+            self._previous_handler = signal.signal(signal.SIGINT, self._on_signal)
         return self
 
     def __exit__(
@@ -34,22 +37,22 @@ class StopOnInterrupt(TrainerCallback):
 
     def on_step_end(
         self,
-        args: TrainingArguments,  # noqa: ARG002 - the loop's own call
+        args: TrainingArguments,  # noqa: ARG002 - the Trainer's signature
         state: TrainerState,  # noqa: ARG002
         control: TrainerControl,
         **kwargs: Any,  # noqa: ARG002
     ) -> TrainerControl:
-        """Ask the loop to save and to stop."""
-        if self.asked:
+        """Requests a checkpoint and the end of the run after an interrupt."""
+        if self.interrupted:
             control.should_save = True
             control.should_training_stop = True
         return control
 
-    def _ask(self, _signal: int, _frame: FrameType | None) -> None:
-        self.asked = True
+    def _on_signal(self, _signal: int, _frame: FrameType | None) -> None:
+        self.interrupted = True
         self._restore()
 
     def _restore(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._before = None
+        if self._previous_handler is not None:
+            signal.signal(signal.SIGINT, self._previous_handler)
+            self._previous_handler = None

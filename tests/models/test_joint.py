@@ -14,7 +14,7 @@ from rerank.core.errors import ModelInvalid
 from rerank.models.architectures.joint import CONFIG_FILE, WEIGHTS_FILE, JointReranker
 from rerank.models.folder import ModelFolder
 from rerank.models.loading import load_ranking_model
-from rerank.models.training.base_reranker import open_tokenizer
+from rerank.models.training.pretrained import open_tokenizer
 from tests.models import tiny
 
 QUERY = "what is tea"

@@ -1,4 +1,8 @@
-"""The order in which examples are read: random, but those of like length together."""
+"""Random order of the examples in which each batch has examples of similar length.
+
+transformers' LengthGroupedSampler draws its order from the state of torch's generator. This one derives it from seed
+and epoch, so that a resumed run gets the same batches.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +12,24 @@ import numpy as np
 from torch.utils.data import Dataset, Sampler
 
 _GROUP = 50
-"""Batches drawn together and sorted by length: short enough to stay random, long enough to pad little."""
+"""Number of batches that are sorted by length together: few enough to stay random, enough to need little padding."""
 
 
 class IndexDataset(Dataset[int]):
-    """The places 0 to n - 1: a batch is put together from places, since padding needs all of its texts."""
+    """The indices 0 to n - 1. The collator makes a batch from indices, because padding depends on all its texts."""
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+    def __init__(self, size: int) -> None:
+        self._size = size
 
     def __len__(self) -> int:
-        return self._count
+        return self._size
 
-    def __getitem__(self, place: int) -> int:
-        return place
+    def __getitem__(self, index: int) -> int:
+        return index
 
 
 class LengthGroupedSampler(Sampler[int]):
-    """Every place once an epoch, in an order that seed and epoch decide; each batch of it holds like lengths."""
+    """Sampler of every index once per epoch, in an order that depends only on lengths, seed and epoch."""
 
     def __init__(self, lengths: Sequence[int], *, batch_size: int, seed: int) -> None:
         self._lengths = lengths
@@ -37,19 +41,19 @@ class LengthGroupedSampler(Sampler[int]):
         return len(self._lengths)
 
     def set_epoch(self, epoch: int) -> None:
-        """Which epoch is read next; a run that goes on reads what it would have read."""
+        """Selects the epoch of the next iteration. The Trainer calls this, also after a resume."""
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        draw = np.random.default_rng([self._seed, self._epoch])
-        order = draw.permutation(len(self._lengths)).tolist()
+        generator = np.random.default_rng([self._seed, self._epoch])
+        order = generator.permutation(len(self._lengths)).tolist()
         size = self._batch_size
         batches: list[list[int]] = []
         for start in range(0, len(order), size * _GROUP):
-            group = sorted(order[start : start + size * _GROUP], key=lambda place: self._lengths[place])
+            group = sorted(order[start : start + size * _GROUP], key=lambda index: self._lengths[index])
             batches.extend(group[at : at + size] for at in range(0, len(group), size))
-        # The loader cuts batches by count, so the one that is cut short must come last.
-        whole = [batch for batch in batches if len(batch) == size]
-        for at in draw.permutation(len(whole)).tolist():
-            yield from whole[at]
-        yield from (place for batch in batches if len(batch) < size for place in batch)
+        # The data loader cuts batches by count, so that a shorter batch must be the last one.
+        full = [batch for batch in batches if len(batch) == size]
+        for number in generator.permutation(len(full)).tolist():
+            yield from full[number]
+        yield from (index for batch in batches if len(batch) < size for index in batch)

@@ -1,4 +1,4 @@
-"""Ranking lists as tensors, as the joint reranker and as cross-encoders read them."""
+"""Ranking lists as batches of token ids, for joint rerankers and for cross-encoders."""
 
 from __future__ import annotations
 
@@ -13,115 +13,115 @@ from transformers import PreTrainedTokenizerBase
 
 from rerank.models.training.data.ranking_lists import RankingList
 
-Ids = NDArray[np.int32]
+TokenIds = NDArray[np.int32]
 
 
 class ListBatches(Protocol):
-    """Lists read into tokens once, since each epoch needs them again."""
+    """Ranking lists, tokenized once for all epochs."""
 
     @property
     def lists(self) -> Sequence[RankingList]:
-        """What was read."""
+        """The lists."""
 
     @property
     def lengths(self) -> Sequence[int]:
-        """The longest row of each list, in tokens."""
+        """Number of tokens of the longest row of each list."""
 
-    def batch(self, places: Sequence[int]) -> dict[str, Tensor]:
-        """The lists at *places*: what the model reads, and of each of their n passages the label, the teacher's
-        cosine, and its list's row, as `labels`, `teacher` and `rows` (n,)."""
+    def batch(self, indices: Sequence[int]) -> dict[str, Tensor]:
+        """Returns the lists at *indices*: the model's inputs and, for their n passages, `labels`, `teacher` and `rows`.
+
+        `rows` (n,) holds the number of the passage's list in the batch.
+        """
 
 
 class JointListBatches:
-    """ListBatches for the joint reranker: queries and passages apart, as ids and mask."""
+    """ListBatches for a joint reranker: queries and passages are separate rows."""
 
     def __init__(
         self, lists: Sequence[RankingList], tokenizer: PreTrainedTokenizerBase, *, query_tokens: int, max_tokens: int
     ) -> None:
         self.lists = lists
-        self._queries = _read(tokenizer, [one.query for one in lists], query_tokens)
-        self._passages = _apart(lists, _read(tokenizer, [text for one in lists for text in one.passages], max_tokens))
-        self._padding = _padding(tokenizer)
+        self._queries = _tokenize(tokenizer, [one.query for one in lists], query_tokens)
+        passages = _tokenize(tokenizer, [text for one in lists for text in one.passages], max_tokens)
+        self._passages = _split_by_list(lists, passages)
+        self._padding = _padding_id(tokenizer)
         both = zip(self._queries, self._passages, strict=True)
-        self.lengths = [len(query) + max(map(len, passages)) for query, passages in both]
+        self.lengths = [len(query) + max(map(len, rows)) for query, rows in both]
 
-    def batch(self, places: Sequence[int]) -> dict[str, Tensor]:
-        """As ListBatches has it: `query_ids` and `query_mask` (b, q), `passage_ids` and `passage_mask` (n, p)."""
-        query_ids, query_mask = pad_token_ids([self._queries[place] for place in places], self._padding)
-        passage_ids, passage_mask = pad_token_ids(
-            [ids for place in places for ids in self._passages[place]], self._padding
-        )
+    def batch(self, indices: Sequence[int]) -> dict[str, Tensor]:
+        """See ListBatches. Inputs: `query_ids`, `query_mask` (b, q) and `passage_ids`, `passage_mask` (n, p)."""
+        query_ids, query_mask = pad_token_ids([self._queries[index] for index in indices], self._padding)
+        passages = [ids for index in indices for ids in self._passages[index]]
+        passage_ids, passage_mask = pad_token_ids(passages, self._padding)
         return {
             "query_ids": query_ids,
             "query_mask": query_mask,
             "passage_ids": passage_ids,
             "passage_mask": passage_mask,
-            **_judgments([self.lists[place] for place in places]),
+            **_label_tensors([self.lists[index] for index in indices]),
         }
 
 
 class CrossEncoderListBatches:
-    """ListBatches for a cross-encoder: query and passage as one row."""
+    """ListBatches for a cross-encoder: query and passage share a row."""
 
     def __init__(
         self, lists: Sequence[RankingList], tokenizer: PreTrainedTokenizerBase, *, query_tokens: int, max_tokens: int
     ) -> None:
         self.lists = lists
-        self._tokenizer = tokenizer
         queries = [
             tokenizer.decode(ids[1:-1]) if len(ids) >= query_tokens else one.query
-            for one, ids in zip(lists, _read(tokenizer, [one.query for one in lists], query_tokens), strict=True)
+            for one, ids in zip(lists, _tokenize(tokenizer, [one.query for one in lists], query_tokens), strict=True)
         ]
-        limit = min(query_tokens + max_tokens, tokenizer.model_max_length)
-        read = tokenizer(
+        encoded = tokenizer(
             [query for query, one in zip(queries, lists, strict=True) for _ in one.passages],
             [text for one in lists for text in one.passages],
             truncation="only_second",
-            max_length=limit,
+            max_length=min(query_tokens + max_tokens, tokenizer.model_max_length),
         )
-        self._ids = _apart(lists, [np.asarray(ids, dtype=np.int32) for ids in read["input_ids"]])
-        types = read.get("token_type_ids")
-        self._types = _apart(lists, [np.asarray(ids, dtype=np.int32) for ids in types]) if types else None
-        self._padding = _padding(tokenizer)
+        self._ids = _split_by_list(lists, [np.asarray(ids, dtype=np.int32) for ids in encoded["input_ids"]])
+        types = encoded.get("token_type_ids")
+        self._types = _split_by_list(lists, [np.asarray(ids, dtype=np.int32) for ids in types]) if types else None
+        self._padding = _padding_id(tokenizer)
         self.lengths = [max(map(len, rows)) for rows in self._ids]
 
-    def batch(self, places: Sequence[int]) -> dict[str, Tensor]:
-        """As ListBatches has it: `input_ids`, `attention_mask` and, where the model has them, `token_type_ids`."""
-        ids, mask = pad_token_ids([row for place in places for row in self._ids[place]], self._padding)
+    def batch(self, indices: Sequence[int]) -> dict[str, Tensor]:
+        """See ListBatches. Inputs: `input_ids`, `attention_mask` and, if the model has them, `token_type_ids`."""
+        ids, mask = pad_token_ids([row for index in indices for row in self._ids[index]], self._padding)
         batch = {"input_ids": ids, "attention_mask": mask}
         if self._types is not None:
-            batch["token_type_ids"], _ = pad_token_ids([row for place in places for row in self._types[place]], 0)
-        return {**batch, **_judgments([self.lists[place] for place in places])}
+            batch["token_type_ids"], _ = pad_token_ids([row for index in indices for row in self._types[index]], 0)
+        return {**batch, **_label_tensors([self.lists[index] for index in indices])}
 
 
-def pad_token_ids(rows: Sequence[Ids], padding: int) -> tuple[Tensor, Tensor]:
-    """Ids and mask of *rows*, int64 (n, longest)."""
+def pad_token_ids(rows: Sequence[TokenIds], padding: int) -> tuple[Tensor, Tensor]:
+    """Returns ids and attention mask of *rows*, int64 (n, longest row)."""
     ids = np.full((len(rows), max(map(len, rows))), padding, dtype=np.int64)
     mask = np.zeros_like(ids)
-    for at, row in enumerate(rows):
-        ids[at, : len(row)] = row
-        mask[at, : len(row)] = 1
+    for number, row in enumerate(rows):
+        ids[number, : len(row)] = row
+        mask[number, : len(row)] = 1
     return torch.from_numpy(ids), torch.from_numpy(mask)
 
 
-def _judgments(lists: Sequence[RankingList]) -> dict[str, Tensor]:
+def _label_tensors(lists: Sequence[RankingList]) -> dict[str, Tensor]:
     return {
         "rows": torch.tensor([row for row, one in enumerate(lists) for _ in one.passages]),
         "labels": torch.tensor([label for one in lists for label in one.labels]),
-        "teacher": torch.tensor([cosine for one in lists for cosine in one.teacher]),
+        "teacher": torch.tensor([value for one in lists for value in one.teacher]),
     }
 
 
-def _read(tokenizer: PreTrainedTokenizerBase, texts: list[str], limit: int) -> list[Ids]:
-    read = tokenizer(texts, truncation=True, max_length=limit, return_attention_mask=False)
-    return [np.asarray(ids, dtype=np.int32) for ids in read["input_ids"]]
+def _tokenize(tokenizer: PreTrainedTokenizerBase, texts: list[str], limit: int) -> list[TokenIds]:
+    encoded = tokenizer(texts, truncation=True, max_length=limit, return_attention_mask=False)
+    return [np.asarray(ids, dtype=np.int32) for ids in encoded["input_ids"]]
 
 
-def _apart(lists: Sequence[RankingList], rows: Sequence[Ids]) -> list[list[Ids]]:
-    """Rows of all passages, as one list of rows for each ranking list."""
-    left = iter(rows)
-    return [[next(left) for _ in one.passages] for one in lists]
+def _split_by_list(lists: Sequence[RankingList], rows: Sequence[TokenIds]) -> list[list[TokenIds]]:
+    """Returns the rows of all passages, grouped by ranking list."""
+    remaining = iter(rows)
+    return [[next(remaining) for _ in one.passages] for one in lists]
 
 
-def _padding(tokenizer: PreTrainedTokenizerBase) -> int:
+def _padding_id(tokenizer: PreTrainedTokenizerBase) -> int:
     return int(tokenizer.pad_token_id or 0)

@@ -1,8 +1,7 @@
-"""Hard negatives from a live index: near to the query, and yet unlikely to answer it.
+"""Hard negatives from a live index: near the query, but unlikely to answer it.
 
-Of what the index finds, what is too near is left out: by the encoder's cosines, or by what a teacher says, above 95% of
-the relevant passage's own. Moreira et al.: NV-Retriever: Improving text embedding models with effective hard-negative
-mining, 2024 (TopK-PercPos).
+Candidates above 95% of the positive's cosine, or of its probability by a teacher, are skipped. Moreira et al.:
+NV-Retriever: Improving text embedding models with effective hard-negative mining, 2024 (TopK-PercPos).
 """
 
 from __future__ import annotations
@@ -23,24 +22,26 @@ from rerank.core.protocols import Encoder, Index
 from rerank.core.retrieval import RetrievalOptions, Retriever
 from rerank.core.search import Candidate
 from rerank.core.settings import Mode
-from rerank.models.training.data.negatives import POSITIVES
+from rerank.models.training.data.json_lines import Row
+from rerank.models.training.data.negatives import MAX_POSITIVES
 from rerank.models.training.data.ranking_lists import LabelledQuery, TrainingData
-from rerank.models.training.data.resumable_json_lines import ResumableJsonLines, Row
+from rerank.models.training.data.resumable_json_lines import ResumableJsonLines
 from rerank.models.training.data.teacher_scores import ListTeacher
 from rerank.models.training.options import ReportPreparation
 
-_AT_ONCE = 256
-_SEARCHES = 4
-_SPARE = 2
-"""So many times more candidates are drawn than are needed: some turn out to be answers."""
+_CHUNK = 256
+_THREADS = 4
+_OVERSAMPLING = 2
+"""Number of candidates to draw per negative, because some of them prove to be answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MiningOptions:
-    """How negatives are found: `count` a relevant passage, drawn from the first `depth` that the index finds.
+    """Options of the mining.
 
-    margin: passages above this part of the relevant one's cosine are left out, or of its probability where a teacher
-    says what it is.
+    count: number of negatives per positive. mode and depth: search mode and number of first-stage candidates to draw
+    from. margin: candidates above this fraction of the positive's cosine, or of its probability by the teacher, are
+    skipped.
     """
 
     count: int = 9
@@ -51,115 +52,129 @@ class MiningOptions:
     teacher: ListTeacher | None = None
     on_preparation: ReportPreparation | None = None
 
-    def made_from(self) -> dict[str, object]:
-        """Everything of it that decides which negatives are found."""
+    def parameters(self) -> dict[str, object]:
+        """Returns everything that determines the negatives, as JSON values."""
         teacher = None if self.teacher is None else self.teacher.fingerprint
-        kept = {name: getattr(self, name) for name in ("count", "mode", "depth", "margin", "seed")}
-        return {**kept, "teacher": teacher}
+        values = {name: getattr(self, name) for name in ("count", "mode", "depth", "margin", "seed")}
+        return {**values, "teacher": teacher}
 
 
 @dataclass(frozen=True)
 class NegativeMiner:
-    """Finds negatives in *index*, whose vectors are *encoder*'s."""
+    """Miner of hard negatives from *index*, whose vectors are those of *encoder*."""
 
     index: Index
     encoder: Encoder
     options: MiningOptions = field(default_factory=MiningOptions)
 
     def mine(self, data: TrainingData, lines: ResumableJsonLines) -> None:
-        """Write a line of {"query", "positive", "label", "negatives", "teacher"} for each relevant passage of *data*.
+        """Writes a line of {"query", "positive", "label", "negatives", "teacher"} for each positive of *data*.
 
-        At most five of a query; `teacher` holds the encoder's cosines. A relevant passage for which the index has no
-        negative is left out. Goes on where a run was broken off. Raises TrainingDataError where nothing is judged,
-        TrainingFailed when the file cannot be written, and what the index raises.
+        Takes at most MAX_POSITIVES per query. `teacher` has the encoder's cosines. A positive for which the index has
+        no negative is skipped. Resumes after an interruption. Raises TrainingDataError if no query is labelled,
+        TrainingFailed if the file cannot be written, and the errors of the index.
         """
-        if not data.judged:
-            raise TrainingDataError("no judged queries that negatives could be looked for; lists have theirs already")
-        if lines.finished():
+        if not data.labelled:
+            raise TrainingDataError("Mining needs labelled queries; lists already have negatives.")
+        if lines.is_complete():
             return
-        done = lines.done()
-        left = [one for one in data.judged if one.query not in done]
-        lines.write(self._rows(left))
+        done = lines.start()
+        lines.append(self._rows([one for one in data.labelled if one.query not in done]))
 
-    def _rows(self, judged: Sequence[LabelledQuery]) -> Iterator[Sequence[Row]]:
-        with ThreadPoolExecutor(_SEARCHES) as searches, closing(Retriever(threads=_SEARCHES)) as retriever:
-            for start in range(0, len(judged), _AT_ONCE):
-                part = judged[start : start + _AT_ONCE]
-                vectors = self.encoder.encode_queries([one.query for one in part])
-                found = list(searches.map(partial(self._found, retriever), part, vectors))
-                drawn = [self._drawn(*each) for each in zip(part, found, strict=True)]
-                cosines = self._cosines(drawn, vectors)
-                for one in drawn:
+    def _rows(self, labelled: Sequence[LabelledQuery]) -> Iterator[Sequence[Row]]:
+        with ThreadPoolExecutor(_THREADS) as threads, closing(Retriever(threads=_THREADS)) as retriever:
+            for start in range(0, len(labelled), _CHUNK):
+                chunk = labelled[start : start + _CHUNK]
+                vectors = self.encoder.encode_queries([one.query for one in chunk])
+                candidates = list(threads.map(partial(self._retrieve, retriever), chunk, vectors))
+                samples = [self._draw(*each) for each in zip(chunk, candidates, strict=True)]
+                cosines = self._cosines(samples, vectors)
+                for one in samples:
                     yield [row for each in one.positives if (row := self._row(one, each, cosines))]
                 if self.options.on_preparation:
-                    self.options.on_preparation("queries mined", start + len(part), len(judged))
+                    self.options.on_preparation("queries mined", start + len(chunk), len(labelled))
 
-    def _found(self, retriever: Retriever, judged: LabelledQuery, vector: NDArray[np.float32]) -> list[Candidate]:
+    def _retrieve(
+        self, retriever: Retriever, labelled: LabelledQuery, vector: NDArray[np.float32]
+    ) -> list[Candidate]:
         options = RetrievalOptions(self.options.mode, self.options.depth)
-        return retriever.candidates(self.index, judged.query, vector, options)
+        return retriever.candidates(self.index, labelled.query, vector, options)
 
-    def _drawn(self, judged: LabelledQuery, found: Sequence[Candidate]) -> _Drawn:
-        """Relevant passages of *judged*, and candidates that none of them says, in an order drawn by seed and query."""
-        draw = random.Random(f"{self.options.seed} {judged.query}")
-        positives = draw.sample(list(judged.relevant), min(POSITIVES, len(judged.relevant)))
-        answers = [_plain(text) for text in judged.relevant]
-        strangers: dict[str, float | None] = {}
-        for candidate in found:
+    def _draw(self, labelled: LabelledQuery, candidates: Sequence[Candidate]) -> _Sample:
+        """Draws positives, labelled negatives, and candidates that neither repeat nor contain an answer.
+
+        The draw depends on seed and query only, so that a resumed run draws the same.
+        """
+        draw = random.Random(f"{self.options.seed} {labelled.query}")
+        positives = draw.sample(list(labelled.relevant), min(MAX_POSITIVES, len(labelled.relevant)))
+        answers = [_normalize_spaces(text) for text in labelled.relevant]
+        unlabelled: dict[str, float | None] = {}
+        for candidate in candidates:
             text = candidate.passage.headed_text
-            body, whole = _plain(candidate.passage.text), _plain(text)
+            body, whole = _normalize_spaces(candidate.passage.text), _normalize_spaces(text)
             if not any(body in answer or answer in whole for answer in answers):
-                strangers.setdefault(text, candidate.cosine)
-        known = draw.sample(list(judged.irrelevant), min(self.options.count, len(judged.irrelevant)))
-        texts = draw.sample(list(strangers), min(_SPARE * self.options.count, len(strangers)))
-        return _Drawn(judged, positives, known, {text: strangers[text] for text in texts if text not in known})
+                unlabelled.setdefault(text, candidate.cosine)
+        irrelevant = draw.sample(list(labelled.irrelevant), min(self.options.count, len(labelled.irrelevant)))
+        texts = draw.sample(list(unlabelled), min(_OVERSAMPLING * self.options.count, len(unlabelled)))
+        drawn = {text: unlabelled[text] for text in texts if text not in irrelevant}
+        return _Sample(labelled, positives, irrelevant, drawn)
 
-    def _cosines(self, drawn: Sequence[_Drawn], queries: NDArray[np.float32]) -> dict[tuple[str, str], float]:
-        """The cosine of each query with its texts; those that the index found by vector are known already."""
-        needed = [
+    def _cosines(self, samples: Sequence[_Sample], queries: NDArray[np.float32]) -> dict[tuple[str, str], float]:
+        """Returns the cosine of each query with its texts. The index returns those of a vector search."""
+        missing = [
             (row, text)
-            for row, one in enumerate(drawn)
-            for text in (*one.positives, *one.known, *(text for text, known in one.found.items() if known is None))
+            for row, one in enumerate(samples)
+            for text in (
+                *one.positives,
+                *one.irrelevant,
+                *(text for text, cosine in one.candidates.items() if cosine is None),
+            )
         ]
-        texts = list(dict.fromkeys(text for _, text in needed))
+        texts = list(dict.fromkeys(text for _, text in missing))
         vectors = dict(zip(texts, self.encoder.encode_documents(texts), strict=True))
-        cosines = {(drawn[row].judged.query, text): float(queries[row] @ vectors[text]) for row, text in needed}
-        for one in drawn:
-            cosines.update({(one.judged.query, text): known for text, known in one.found.items() if known is not None})
+        cosines = {(samples[row].labelled.query, text): float(queries[row] @ vectors[text]) for row, text in missing}
+        for one in samples:
+            known = {(one.labelled.query, text): value for text, value in one.candidates.items() if value is not None}
+            cosines.update(known)
         return cosines
 
-    def _row(self, one: _Drawn, positive: str, cosines: Mapping[tuple[str, str], float]) -> Row | None:
-        query = one.judged.query
-        near = cosines[query, positive]
-        found = list(one.found)
-        if self.options.teacher is None:
-            kept = [text for text in found if cosines[query, text] < self.options.margin * near]
-        elif found:
-            logits = self.options.teacher.score(query, [positive, *found])
-            says = sigmoid(logits.astype(np.float64))
-            kept = [text for text, said in zip(found, says[1:], strict=True) if said < self.options.margin * says[0]]
-        else:
-            kept = []
-        negatives = [*one.known, *kept][: self.options.count]
+    def _row(self, sample: _Sample, positive: str, cosines: Mapping[tuple[str, str], float]) -> Row | None:
+        query = sample.labelled.query
+        hard = self._below_margin(query, positive, list(sample.candidates), cosines)
+        negatives = [*sample.irrelevant, *hard][: self.options.count]
         if not negatives:
             return None
         return {
             "query": query,
             "positive": positive,
-            "label": one.judged.relevant[positive],
+            "label": sample.labelled.relevant[positive],
             "negatives": negatives,
             "teacher": [round(cosines[query, text], 4) for text in (positive, *negatives)],
         }
 
+    def _below_margin(
+        self, query: str, positive: str, candidates: Sequence[str], cosines: Mapping[tuple[str, str], float]
+    ) -> list[str]:
+        if not candidates:
+            return []
+        if self.options.teacher is None:
+            limit = self.options.margin * cosines[query, positive]
+            return [text for text in candidates if cosines[query, text] < limit]
+        logits = self.options.teacher.score(query, [positive, *candidates])
+        probabilities = sigmoid(logits.astype(np.float64))
+        limit = self.options.margin * probabilities[0]
+        return [text for text, value in zip(candidates, probabilities[1:], strict=True) if value < limit]
+
 
 @dataclass(frozen=True)
-class _Drawn:
-    """A query's relevant passages, passages that were judged irrelevant, and candidates with the cosines known."""
+class _Sample:
+    """Labelled query with its drawn positives, labelled negatives, and candidates with their cosines if known."""
 
-    judged: LabelledQuery
+    labelled: LabelledQuery
     positives: Sequence[str]
-    known: Sequence[str]
-    found: Mapping[str, float | None]
+    irrelevant: Sequence[str]
+    candidates: Mapping[str, float | None]
 
 
-def _plain(text: str) -> str:
+def _normalize_spaces(text: str) -> str:
     return " ".join(text.split())

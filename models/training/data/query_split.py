@@ -1,4 +1,4 @@
-"""The course of an encoder over queries with their passages: what is learned, and what is measured on."""
+"""Training and held-out queries for an encoder."""
 
 from __future__ import annotations
 
@@ -7,84 +7,88 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rerank.core.errors import TrainingDataError
-from rerank.models.training.data.negatives import POSITIVES
+from rerank.models.training.data.negatives import MAX_POSITIVES
+from rerank.models.training.data.query_batches import QueryBatches, QueryExample
 from rerank.models.training.data.ranking_lists import TrainingData
 from rerank.models.training.data.text_batches import Side, TextBatches, TextTokenizer
-from rerank.models.training.losses.contrastive import HeldOutQueries, QueryBatches, QueryExample
+from rerank.models.training.evaluation.retrieval import HeldOutQueries
 from rerank.models.training.options import EncoderOptions
 
-HELD_OUT = 300
-"""At most so many queries are measured on."""
+MAX_HELD_OUT = 300
+"""Maximum number of held-out queries."""
 CANDIDATES = 3000
-"""Passages that the held-out queries are searched among, beside those that answer them."""
+"""Number of passages to rank for each held-out query, besides the relevant ones."""
 
 
 @dataclass(frozen=True)
 class QuerySplit:
-    """Batches to learn from, and the queries that are held out."""
+    """Batches for training, and held-out queries for the evaluation."""
 
     train: QueryBatches
     held_out: HeldOutQueries
 
     @classmethod
-    def of(cls, data: TrainingData, reader: TextTokenizer, *, options: EncoderOptions) -> QuerySplit:
-        """Divide *data* by query. Raises TrainingDataError where what is left does not fill a batch."""
+    def of(cls, data: TrainingData, tokenizer: TextTokenizer, *, options: EncoderOptions) -> QuerySplit:
+        """Splits *data* by query. Raises TrainingDataError if the training part does not fill a batch."""
         draw = random.Random(options.seed)
-        passages, asked = questions(data, negatives=options.negatives, draw=draw)
-        queries = sorted({one.query for one in asked})
+        passages, examples = query_examples(data, negatives=options.negatives, draw=draw)
+        queries = sorted({one.query for one in examples})
         draw.shuffle(queries)
-        held_out = set(queries[: min(HELD_OUT, max(1, round(options.development * len(queries))))])
-        learned = [one for one in asked if one.query not in held_out]
-        if len(learned) < options.batch_size:
+        held_out = set(queries[: min(MAX_HELD_OUT, max(1, round(options.development * len(queries))))])
+        train = [one for one in examples if one.query not in held_out]
+        if len(train) < options.batch_size:
             raise TrainingDataError(
-                f"{len(learned)} pairs are left to learn from ({len(held_out)} of {len(queries)} queries are held out),"
-                f" fewer than a batch of {options.batch_size}: lower --batch-size, or bring more judgments"
+                f"The training part has {len(train)} pairs ({len(held_out)} of {len(queries)} queries are held out),"
+                f" fewer than a batch of {options.batch_size}. Lower --batch-size or add data."
             )
-        draw.shuffle(learned)
-        measured = {one.query: one for one in asked if one.query in held_out}
-        kept, candidates = _among(list(measured.values()), len(passages), draw)
+        draw.shuffle(train)
+        evaluated = {one.query: one for one in examples if one.query in held_out}
+        renumbered, candidates = _with_candidates(list(evaluated.values()), len(passages), draw)
 
-        def read(texts: Sequence[str], side: Side) -> TextBatches:
-            return reader.read(texts, side=side, max_tokens=options.max_tokens)
+        def tokenize(texts: Sequence[str], side: Side) -> TextBatches:
+            return tokenizer.tokenize(texts, side=side, max_tokens=options.max_tokens)
 
         return cls(
-            QueryBatches(learned, read([one.query for one in learned], "query"), read(passages, "document")),
+            QueryBatches(train, tokenize([one.query for one in train], "query"), tokenize(passages, "document")),
             HeldOutQueries(
-                kept,
-                read([one.query for one in kept], "query"),
-                read([passages[row] for row in candidates], "document"),
+                renumbered,
+                tokenize([one.query for one in renumbered], "query"),
+                tokenize([passages[row] for row in candidates], "document"),
             ),
         )
 
 
-def questions(data: TrainingData, *, negatives: int, draw: random.Random) -> tuple[list[str], list[QueryExample]]:
-    """Every different passage of *data*, and a question for each relevant one (five of a query at most)."""
+def query_examples(data: TrainingData, *, negatives: int, draw: random.Random) -> tuple[list[str], list[QueryExample]]:
+    """Returns the different passages of *data*, and an example per relevant passage, at most MAX_POSITIVES per query.
+
+    Lists without labels are skipped.
+    """
     rows: dict[str, int] = {}
 
     def row(text: str) -> int:
         return rows.setdefault(text, len(rows))
 
-    asked: list[QueryExample] = []
+    examples: list[QueryExample] = []
     for one in data.lists:
         if not one.labels[0]:
             continue
         others = tuple(row(text) for text in one.passages[1 : 1 + negatives])
         positive = row(one.passages[0])
-        asked.append(QueryExample(one.query, positive, others, frozenset({positive})))
-    for judged in data.judged:
-        answers = frozenset(row(text) for text in judged.relevant)
-        others = tuple(row(text) for text in judged.irrelevant[:negatives])
-        drawn = draw.sample(sorted(answers), min(POSITIVES, len(answers)))
-        asked.extend(QueryExample(judged.query, positive, others, answers) for positive in drawn)
+        examples.append(QueryExample(one.query, positive, others, frozenset({positive})))
+    for labelled in data.labelled:
+        answers = frozenset(row(text) for text in labelled.relevant)
+        others = tuple(row(text) for text in labelled.irrelevant[:negatives])
+        drawn = draw.sample(sorted(answers), min(MAX_POSITIVES, len(answers)))
+        examples.extend(QueryExample(labelled.query, positive, others, answers) for positive in drawn)
     for text in data.pool:
         row(text)
-    return list(rows), _with_all_answers(asked)
+    return list(rows), _with_all_answers(examples)
 
 
-def _with_all_answers(asked: Sequence[QueryExample]) -> list[QueryExample]:
-    """A query may stand in several lists: what answers it in one is no negative in another."""
+def _with_all_answers(examples: Sequence[QueryExample]) -> list[QueryExample]:
+    """Merges the answers of equal queries, which several lists can have, and removes them from the negatives."""
     answers: dict[str, set[int]] = {}
-    for one in asked:
+    for one in examples:
         answers.setdefault(one.query, set()).update(one.answers)
     return [
         QueryExample(
@@ -93,25 +97,28 @@ def _with_all_answers(asked: Sequence[QueryExample]) -> list[QueryExample]:
             tuple(row for row in one.negatives if row not in answers[one.query]),
             frozenset(answers[one.query]),
         )
-        for one in asked
+        for one in examples
     ]
 
 
-def _among(
-    measured: Sequence[QueryExample], passages: int, draw: random.Random
+def _with_candidates(
+    examples: Sequence[QueryExample], passage_count: int, draw: random.Random
 ) -> tuple[list[QueryExample], list[int]]:
-    """The held-out questions with rows among the candidates, and the candidates' rows among all passages."""
-    needed = dict.fromkeys(row for one in measured for row in (*sorted(one.answers), *one.negatives))
-    others = [row for row in range(passages) if row not in needed]
+    """Draws the candidates of the held-out examples.
+
+    Returns the examples, with rows that refer to the candidates, and the candidates' rows among all passages.
+    """
+    needed = dict.fromkeys(row for one in examples for row in (*sorted(one.answers), *one.negatives))
+    others = [row for row in range(passage_count) if row not in needed]
     candidates = [*needed, *draw.sample(others, min(CANDIDATES, len(others)))]
-    places = {row: place for place, row in enumerate(candidates)}
+    new_rows = {row: number for number, row in enumerate(candidates)}
     renumbered = [
         QueryExample(
             one.query,
-            places[one.positive],
-            tuple(places[row] for row in one.negatives),
-            frozenset(places[row] for row in one.answers),
+            new_rows[one.positive],
+            tuple(new_rows[row] for row in one.negatives),
+            frozenset(new_rows[row] for row in one.answers),
         )
-        for one in measured
+        for one in examples
     ]
     return renumbered, candidates

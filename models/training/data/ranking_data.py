@@ -1,141 +1,99 @@
-"""Judgments for `train pairs`, read from files of JSON lines and from BEIR folders."""
+"""Reading of ranking data from JSON Lines files and BEIR folders."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rerank.core.errors import CorpusError, TrainingDataError
 from rerank.core.judgments import Dataset, load_dataset
-from rerank.models.training.data.json_lines import digest, get_number, get_text, read_json_lines
-from rerank.models.training.data.ranking_lists import LabelledQuery, RankingList, TrainingData, joined
+from rerank.models.training.data.json_lines import file_sha256, get_text, read_json_lines
+from rerank.models.training.data.ranking_lists import LabelledQuery, RankingList, TrainingData, merge
+from rerank.models.training.data.row_formats import parse_row, query_of
 
 CORPUS_FILES = ("corpus.jsonl", "corpus.jsonl.gz")
 _TRAIN = "train"
 
 
 def read_training_data(paths: Sequence[Path], *, negatives_needed: bool = True, pool: bool = True) -> TrainingData:
-    """Everything in *paths*: files of {"query", "passage", "label"}, of {"query", "positive", "negatives"} or of
-    {"query", "positive"}, and BEIR folders (split `train` where there is one).
+    """Returns the content of *paths*: JSON Lines files in the formats of row_formats, and BEIR folders.
 
-    Without *pool* only judged passages of a corpus are kept, however large it is.
-
-    Raises TrainingDataError, with file and line, for what cannot be read, for one query only, and, where
-    *negatives_needed*, for labels that are all the same.
+    A BEIR folder's split `train` is read, or its only one. Without *pool*, only the labelled passages of a corpus are
+    kept in memory. Raises TrainingDataError, with file and line, if the data is invalid, has fewer than 2 queries, or,
+    with *negatives_needed*, if all labels of a file are equal.
     """
-    data = joined([_folder(path, pool) if path.is_dir() else _file(path, negatives_needed) for path in paths])
-    if data.queries < 2:
+    data = merge([_read_folder(path, pool) if path.is_dir() else _read_file(path, negatives_needed) for path in paths])
+    if data.query_count < 2:
         raise TrainingDataError(
-            f"{', '.join(map(str, paths))}: {data.queries} judged queries; at least 2 are needed, one of them to"
-            " measure on"
+            f"{', '.join(map(str, paths))}: training needs at least 2 queries, one of them for evaluation, got"
+            f" {data.query_count}."
         )
     return data
 
 
 def read_queries(paths: Sequence[Path]) -> tuple[list[str], dict[str, str]]:
-    """Every different query in *paths*, files of lines with a "query" or BEIR folders, and the files' SHA-256.
+    """Returns the different queries in *paths*, and the SHA-256 of each file.
 
-    Raises TrainingDataError, with file and line, for what cannot be read, and where there is none.
+    A path is a JSON Lines file whose lines have a "query" or "anchor", or a BEIR folder. Raises TrainingDataError,
+    with file and line, if a path cannot be read or there is no query.
     """
     queries: dict[str, None] = {}
     digests: dict[str, str] = {}
     for path in paths:
         names = ("queries.jsonl", "queries.jsonl.gz")
         file = next((path / name for name in names if (path / name).exists()), path)
-        key = "query" if file == path else "text"
-        queries.update((get_text(row, key, f"{file}:{number}"), None) for number, row in read_json_lines(file))
-        digests[str(file)] = digest(file)
+        for number, row in read_json_lines(file):
+            location = f"{file}:{number}"
+            queries[query_of(row, location) if file == path else get_text(row, "text", location)] = None
+        digests[str(file)] = file_sha256(file)
     if not queries:
-        raise TrainingDataError(f"{', '.join(map(str, paths))}: no queries")
+        raise TrainingDataError(f"{', '.join(map(str, paths))}: the files have no queries.")
     return list(queries), digests
 
 
-def _file(path: Path, negatives_needed: bool) -> TrainingData:
+def _read_file(path: Path, negatives_needed: bool) -> TrainingData:
     lists: list[RankingList] = []
-    labelled: dict[str, dict[str, float]] = {}
-    alone = True
+    labels_by_query: dict[str, dict[str, float]] = {}
+    positive_only = True
     for number, row in read_json_lines(path):
-        place = f"{path}:{number}"
-        if "scores" in row:
-            lists.append(_scored(row, place))
-            continue
-        if "negatives" in row:
-            lists.append(_list(row, place))
-            continue
-        query, passage, label = _labelled(row, place)
-        alone = alone and "positive" in row
-        passages = labelled.setdefault(query, {})
-        passages[passage] = max(label, passages.get(passage, 0.0))
-    if not lists and not labelled:
-        raise TrainingDataError(f"{path}: empty; each line is an object with query, passage and label")
-    if negatives_needed and not alone:
-        _check_classes(path, labelled)
+        parsed = parse_row(row, f"{path}:{number}")
+        lists.extend(parsed.lists)
+        if parsed.labels is not None:
+            positive_only = positive_only and parsed.positive_only
+            labels = labels_by_query.setdefault(parsed.query, {})
+            for passage, label in parsed.labels.items():
+                labels[passage] = max(label, labels.get(passage, 0.0))
+    if not lists and not labels_by_query:
+        raise TrainingDataError(f"{path} is empty.")
+    if negatives_needed and not positive_only:
+        _check_labels_differ(path, labels_by_query)
     return TrainingData(
         lists=tuple(lists),
-        judged=tuple(_judged(query, labels) for query, labels in labelled.items() if any(labels.values())),
-        pool=tuple(dict.fromkeys(passage for labels in labelled.values() for passage in labels)),
-        digests={str(path): digest(path)},
+        labelled=tuple(_labelled(query, labels) for query, labels in labels_by_query.items() if any(labels.values())),
+        pool=tuple(dict.fromkeys(passage for labels in labels_by_query.values() for passage in labels)),
+        digests={str(path): file_sha256(path)},
     )
 
 
-def _labelled(row: Mapping[str, object], place: str) -> tuple[str, str, float]:
-    """Query, passage and label; a positive without negatives is a passage labelled 1."""
-    query = get_text(row, "query", place)
-    if "positive" in row:
-        return query, get_text(row, "positive", place), 1.0
-    return query, get_text(row, "passage", place), get_number(row, "label", place, highest=1.0)
-
-
-def _list(row: Mapping[str, object], place: str) -> RankingList:
-    negatives = row.get("negatives")
-    if not isinstance(negatives, list) or not negatives or not all(isinstance(n, str) and n.strip() for n in negatives):
-        raise TrainingDataError(f'{place}: "negatives" must be a list of at least one text')
-    passages = (get_text(row, "positive", place), *negatives)
-    teacher = row.get("teacher", [])
-    if not isinstance(teacher, list) or len(teacher) not in (0, len(passages)):
-        raise TrainingDataError(f'{place}: "teacher" must have one cosine for the positive and each negative')
-    if not all(isinstance(cosine, float | int) and -1.01 <= cosine <= 1.01 for cosine in teacher):
-        raise TrainingDataError(f'{place}: "teacher" must hold cosines, numbers from -1 to 1')
-    label = get_number({"label": 1.0, **row}, "label", place, highest=1.0)
-    cosines = tuple(map(float, teacher))
-    return RankingList(get_text(row, "query", place), passages, (label, *[0.0] * len(negatives)), cosines)
-
-
-def _scored(row: Mapping[str, object], place: str) -> RankingList:
-    passages, scores = row.get("passages"), row.get("scores")
-    if (
-        not isinstance(passages, list)
-        or len(passages) < 2
-        or not all(isinstance(p, str) and p.strip() for p in passages)
-    ):
-        raise TrainingDataError(f'{place}: "passages" must be a list of at least two texts')
-    if not isinstance(scores, list) or len(scores) != len(passages):
-        raise TrainingDataError(f'{place}: "scores" must have one number for each passage')
-    if not all(isinstance(score, float | int) and math.isfinite(score) for score in scores):
-        raise TrainingDataError(f'{place}: "scores" must hold finite numbers, a teacher\'s logits')
-    values = tuple(map(float, scores))
-    return RankingList(get_text(row, "query", place), tuple(passages), (0.0,) * len(passages), scores=values)
-
-
-def _check_classes(path: Path, labelled: Mapping[str, Mapping[str, float]]) -> None:
-    labels = {label for passages in labelled.values() for label in passages.values()}
-    if len(labels) == 1:
+def _check_labels_differ(path: Path, labels_by_query: Mapping[str, Mapping[str, float]]) -> None:
+    values = {label for labels in labels_by_query.values() for label in labels.values()}
+    if len(values) == 1:
         raise TrainingDataError(
-            f"{path}: every label is {labels.pop():g}; passages that are relevant and passages that are not are needed"
+            f"{path}: every label is {values.pop():g}. Add both relevant and irrelevant passages, or remove the labels"
+            ' and name the relevant ones "positive".'
         )
 
 
-def _judged(query: str, labels: Mapping[str, float]) -> LabelledQuery:
+def _labelled(query: str, labels: Mapping[str, float]) -> LabelledQuery:
     relevant = {passage: label for passage, label in labels.items() if label > 0}
     return LabelledQuery(query, relevant, tuple(passage for passage, label in labels.items() if label == 0))
 
 
-def _folder(path: Path, pool: bool) -> TrainingData:
+def _read_folder(path: Path, pool: bool) -> TrainingData:
     corpus_file = next((file for name in CORPUS_FILES if (file := path / name).exists()), None)
     if corpus_file is None:
-        raise TrainingDataError(f"{path}: no corpus.jsonl; a folder of training data is a BEIR folder")
-    dataset = _dataset(path)
+        raise TrainingDataError(f"{path} must be a BEIR folder: corpus.jsonl is missing.")
+    dataset = _load_dataset(path)
     needed = {doc_id for query in dataset.queries for doc_id in query.relevance}
     corpus = {}
     for number, row in read_json_lines(corpus_file):
@@ -143,27 +101,29 @@ def _folder(path: Path, pool: bool) -> TrainingData:
         passage = f"{title} {text}".strip()
         if passage and (pool or str(row.get("_id", number)) in needed):
             corpus[str(row.get("_id", number))] = passage
-    judged = [_in_corpus(query.text, query.relevance, corpus) for query in dataset.queries]
-    found = tuple(one for one in judged if one.relevant)
-    if not found:
-        raise TrainingDataError(f"{path}: no relevant document of {dataset.split} is in {corpus_file.name}")
+    labelled = [_labelled_in_corpus(query.text, query.relevance, corpus) for query in dataset.queries]
+    with_relevant = tuple(one for one in labelled if one.relevant)
+    if not with_relevant:
+        raise TrainingDataError(f"{path}: {corpus_file.name} has no relevant document of the split {dataset.split}.")
     files = [corpus_file, *sorted(path.glob("queries.jsonl*")), *sorted(path.glob(f"qrels/{dataset.split}.tsv*"))]
     return TrainingData(
-        judged=found, pool=tuple(dict.fromkeys(corpus.values())), digests={str(file): digest(file) for file in files}
+        labelled=with_relevant,
+        pool=tuple(dict.fromkeys(corpus.values())),
+        digests={str(file): file_sha256(file) for file in files},
     )
 
 
-def _dataset(path: Path) -> Dataset:
-    trains = any((path / "qrels").glob(f"{_TRAIN}.tsv*"))
+def _load_dataset(path: Path) -> Dataset:
+    has_train = any((path / "qrels").glob(f"{_TRAIN}.tsv*"))
     try:
-        return load_dataset(path, _TRAIN if trains else None)
+        return load_dataset(path, _TRAIN if has_train else None)
     except CorpusError as exc:
         raise TrainingDataError(exc.message) from exc
 
 
-def _in_corpus(query: str, relevance: Mapping[str, int], corpus: Mapping[str, str]) -> LabelledQuery:
+def _labelled_in_corpus(query: str, relevance: Mapping[str, int], corpus: Mapping[str, str]) -> LabelledQuery:
     highest = max(relevance.values())
-    here = {doc_id: grade for doc_id, grade in relevance.items() if doc_id in corpus}
-    relevant = {corpus[doc_id]: grade / highest for doc_id, grade in here.items() if grade > 0}
-    others = dict.fromkeys(corpus[doc_id] for doc_id, grade in here.items() if grade <= 0)
+    grades = {doc_id: grade for doc_id, grade in relevance.items() if doc_id in corpus}
+    relevant = {corpus[doc_id]: grade / highest for doc_id, grade in grades.items() if grade > 0}
+    others = dict.fromkeys(corpus[doc_id] for doc_id, grade in grades.items() if grade <= 0)
     return LabelledQuery(query, relevant, tuple(text for text in others if text not in relevant))

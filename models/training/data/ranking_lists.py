@@ -1,4 +1,4 @@
-"""Lists to learn a ranking from: a query, passages, and how relevant each is."""
+"""Ranking data: lists of a query's passages, and labelled queries that lists are built from."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class RankingList:
-    """One query's passages with their labels from 0 to 1, all of them 0 where nothing was judged.
+    """Passages of a query with their labels from 0 to 1. All labels are 0 if the passages are unlabelled.
 
-    teacher: the cosines of the encoder that holds a model near its base; scores: the logits of a model that is to be
-    learned. Each is empty where no such model has read the list.
+    teacher: cosines of the encoder that regularises the training. scores: logits of the teacher to learn from. Both
+    are empty if not computed yet.
     """
 
     query: str
@@ -23,7 +23,7 @@ class RankingList:
 
 @dataclass(frozen=True, slots=True)
 class LabelledQuery:
-    """A query, the label above 0 of each relevant passage, and passages known not to be relevant."""
+    """Query with the label above 0 of each relevant passage, and its irrelevant passages."""
 
     query: str
     relevant: Mapping[str, float]
@@ -32,27 +32,27 @@ class LabelledQuery:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What was read: lists that are complete, queries that still need negatives, and where to find these.
+    """Complete lists, labelled queries that still need negatives, and the pool of passages to draw these from.
 
-    `digests` gives the SHA-256 of each file that was read, by its path.
+    `digests`: SHA-256 of each file, by path.
     """
 
     lists: tuple[RankingList, ...] = ()
-    judged: tuple[LabelledQuery, ...] = ()
+    labelled: tuple[LabelledQuery, ...] = ()
     pool: tuple[str, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def queries(self) -> int:
-        """How many different queries there are."""
-        return len({one.query for one in self.lists} | {one.query for one in self.judged})
+    def query_count(self) -> int:
+        """Number of different queries."""
+        return len({one.query for one in self.lists} | {one.query for one in self.labelled})
 
 
-def joined(parts: Sequence[TrainingData]) -> TrainingData:
-    """All parts as one; a negative for a query of one part may then come from another."""
+def merge(parts: Sequence[TrainingData]) -> TrainingData:
+    """Returns all *parts* as one, with a common pool."""
     return TrainingData(
         lists=tuple(one for part in parts for one in part.lists),
-        judged=tuple(one for part in parts for one in part.judged),
+        labelled=tuple(one for part in parts for one in part.labelled),
         pool=tuple(dict.fromkeys(text for part in parts for text in part.pool)),
         digests={path: digest for part in parts for path, digest in part.digests.items()},
     )

@@ -1,4 +1,4 @@
-"""A file of JSON lines that grows query by query: what was written before a kill need not be made again."""
+"""JSON Lines file that is written query by query. An interrupted run resumes after the last complete query."""
 
 from __future__ import annotations
 
@@ -8,38 +8,50 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rerank.core.errors import TrainingFailed
-
-Row = Mapping[str, object]
+from rerank.models.training.data.json_lines import Row
 
 
 @dataclass(frozen=True)
 class ResumableJsonLines:
-    """Rows of queries in `file`, which is there once all are written. `made_from`: everything that decides them.
+    """JSON Lines file, and the parameters that determine its rows.
 
-    Until then they are in `file`.part; `file`.json keeps `made_from`.
+    Rows go to `file`.part until all are written; `file`.json holds the parameters.
     """
 
     file: Path
-    made_from: Mapping[str, object]
+    parameters: Mapping[str, object]
 
-    def finished(self) -> bool:
-        """Whether all rows were written before. Raises TrainingFailed where they were made from something else."""
-        papers = self._read_papers()
-        if papers is not None and papers != self.made_from and (self.file.exists() or self._part.exists()):
-            other = sorted(key for key in {*papers, *self.made_from} if papers.get(key) != self.made_from.get(key))
-            raise TrainingFailed(
-                f"{self.file} was made from something else ({', '.join(other)} differ); name another file, or delete"
-                f" it and {self._papers.name}"
+    def is_complete(self) -> bool:
+        """Returns True if all rows are written. Raises TrainingFailed if the file has other parameters."""
+        stored = self._read_parameters()
+        if stored is not None and stored != self.parameters and (self.file.exists() or self._part.exists()):
+            different = sorted(
+                key for key in {*stored, *self.parameters} if stored.get(key) != self.parameters.get(key)
             )
-        if self.file.exists() and papers is None:
-            raise TrainingFailed(f"{self.file} is there already, and nothing says what it was made from")
+            raise TrainingFailed(
+                f"{self.file} was written with a different {', '.join(different)}. Choose another file, or delete it"
+                f" and {self._parameters_file.name}."
+            )
+        if self.file.exists() and stored is None:
+            raise TrainingFailed(
+                f"{self.file} already exists and was not written by this command: {self._parameters_file.name} is"
+                " missing. Choose another file."
+            )
         return self.file.exists()
 
-    def write(self, rows_of_queries: Iterable[Sequence[Row]]) -> None:
-        """Write the rows of each query after those that are there, and finish the file.
+    def start(self) -> set[str]:
+        """Prepares the file and returns the queries whose rows are complete. Raises TrainingFailed."""
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self._parameters_file.write_text(json.dumps(self.parameters, indent=2) + "\n", encoding="utf-8")
+            if not self._part.exists():
+                return set()
+            return self._remove_last_query()
+        except (OSError, ValueError, KeyError) as exc:
+            raise TrainingFailed(f"{self._part}: cannot write or read the file: {exc}. Choose another file.") from exc
 
-        Raises TrainingFailed when the disk refuses.
-        """
+    def append(self, rows_of_queries: Iterable[Sequence[Row]]) -> None:
+        """Appends the rows of each query and completes the file. Raises TrainingFailed if it cannot be written."""
         try:
             with self._part.open("a", encoding="utf-8") as part:
                 for rows in rows_of_queries:
@@ -47,22 +59,13 @@ class ResumableJsonLines:
                     part.flush()
             self._part.replace(self.file)
         except OSError as exc:
-            raise TrainingFailed(f"{self.file}: cannot be written: {exc.strerror}; the same command goes on") from exc
+            raise TrainingFailed(
+                f"{self.file}: cannot write the file: {exc.strerror}. Run the same command again to resume."
+            ) from exc
 
-    def done(self) -> set[str]:
-        """The queries whose rows are written, and the file made ready for the others. Raises TrainingFailed."""
-        try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            self._papers.write_text(json.dumps(self.made_from, indent=2) + "\n", encoding="utf-8")
-            if not self._part.exists():
-                return set()
-            return self._cut()
-        except (OSError, ValueError, KeyError) as exc:
-            raise TrainingFailed(f"{self._part}: cannot be written or read: {exc}; name another file") from exc
-
-    def _cut(self) -> set[str]:
-        """Drop the last query's rows: a kill may have left only some of them, or half a line."""
-        ends: dict[str, int] = {}
+    def _remove_last_query(self) -> set[str]:
+        """Removes the last query's rows, which a kill can have left incomplete, and returns the other queries."""
+        starts: dict[str, int] = {}
         last = ""
         with self._part.open("rb") as part:
             for line in part:
@@ -70,26 +73,26 @@ class ResumableJsonLines:
                     break
                 query = str(json.loads(line)["query"])
                 if query != last:
-                    ends[query] = part.tell() - len(line)
+                    starts[query] = part.tell() - len(line)
                     last = query
-        start = ends.pop(last, 0)
+        start = starts.pop(last, 0)
         with self._part.open("rb+") as part:
             part.truncate(start)
-        return set(ends)
+        return set(starts)
 
     @property
     def _part(self) -> Path:
         return self.file.with_name(f"{self.file.name}.part")
 
     @property
-    def _papers(self) -> Path:
+    def _parameters_file(self) -> Path:
         return self.file.with_name(f"{self.file.name}.json")
 
-    def _read_papers(self) -> dict[str, object] | None:
-        if not self._papers.exists():
+    def _read_parameters(self) -> dict[str, object] | None:
+        if not self._parameters_file.exists():
             return None
         try:
-            papers = json.loads(self._papers.read_text(encoding="utf-8"))
+            parameters = json.loads(self._parameters_file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as exc:
-            raise TrainingFailed(f"{self._papers}: cannot be read: {exc}; name another file") from exc
-        return papers if isinstance(papers, dict) else {}
+            raise TrainingFailed(f"{self._parameters_file}: cannot read the file: {exc}. Choose another file.") from exc
+        return parameters if isinstance(parameters, dict) else {}

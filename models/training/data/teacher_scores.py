@@ -1,4 +1,4 @@
-"""A teacher's scores of lists, in logits: a reranker's own, or a bi-encoder's cosines made as wide."""
+"""Scores of a teacher model for ranking lists, in logits."""
 
 from __future__ import annotations
 
@@ -24,47 +24,49 @@ Score = Callable[[str, Sequence[str]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class ListTeacher:
-    """A model that scores the passages of a query. `name` and `fingerprint` say which one it is."""
+    """Model that scores the passages of a query."""
 
     name: str
     fingerprint: str
     score: Score
 
     @classmethod
-    def named(cls, name: str | Path) -> ListTeacher:
-        """The reranker or bi-encoder that *name* means. Raises ModelNotFound, or ModelInvalid where it cannot score."""
+    def load(cls, name: str | Path) -> ListTeacher:
+        """Returns the reranker or bi-encoder *name*. A bi-encoder's cosines are scaled to the range of logits.
+
+        Raises ModelNotFound if it does not exist, ModelInvalid if it cannot score passages.
+        """
         folder = resolve(str(name), role="reranker")
         if folder.kind != "encoder":
             reranker = load_ranking_model(str(name), computing=REPRODUCIBLE).reranker
             return cls(folder.name, folder.fingerprint, lambda query, texts: reranker.score(query, texts).logits)
         encoder = load_encoder(folder.name, computing=REPRODUCIBLE)
 
-        def cosines(query: str, texts: Sequence[str]) -> NDArray[np.float32]:
-            found: NDArray[np.float32] = encoder.encode_documents(texts) @ encoder.encode_queries([query])[0]
-            return found * np.float32(TEACHER_SCALE)
+        def scaled_cosines(query: str, texts: Sequence[str]) -> NDArray[np.float32]:
+            cosines: NDArray[np.float32] = encoder.encode_documents(texts) @ encoder.encode_queries([query])[0]
+            return cosines * np.float32(TEACHER_SCALE)
 
-        return cls(folder.name, folder.fingerprint, cosines)
+        return cls(folder.name, folder.fingerprint, scaled_cosines)
 
 
 def add_teacher_scores(
     lists: Sequence[RankingList], teacher: ListTeacher, *, checkpoints: Path, report: ReportPreparation | None
 ) -> list[RankingList]:
-    """The lists, those without scores scored by *teacher*, which are kept in *checkpoints*."""
-    unread = [one for one in lists if not one.scores]
+    """Returns the lists, with the scores of *teacher* for those that have none. Stores the scores in *checkpoints*."""
+    missing = [one for one in lists if not one.scores]
+    ends = np.cumsum([len(one.passages) for one in missing], dtype=np.int64)
+    count = int(ends[-1]) if missing else 0
 
-    ends = np.cumsum([len(one.passages) for one in unread], dtype=np.int64)
-    count = int(ends[-1]) if unread else 0
-
-    def parts(done: int) -> Iterator[NDArray[Any]]:
-        # The first list that is not there as a whole may be there in part.
+    def score_from(done: int) -> Iterator[NDArray[Any]]:
+        # The first list that is not stored completely may be stored in part.
         first = int(np.searchsorted(ends, done, side="right"))
-        for number in range(first, len(unread)):
-            one = unread[number]
-            there = max(0, done - int(ends[number]) + len(one.passages))
-            yield teacher.score(one.query, one.passages)[there:]
+        for number in range(first, len(missing)):
+            one = missing[number]
+            stored = max(0, done - int(ends[number]) + len(one.passages))
+            yield teacher.score(one.query, one.passages)[stored:]
             if report:
-                report("lists read by the teacher", number + 1, len(unread))
+                report("lists scored by the teacher", number + 1, len(missing))
 
-    values = load_or_compute_array(checkpoints / _SCORES_FILE, (count,), np.float32, parts)
-    found = iter(np.split(values, ends[:-1]))
-    return [one if one.scores else replace(one, scores=tuple(map(float, next(found)))) for one in lists]
+    values = load_or_compute_array(checkpoints / _SCORES_FILE, (count,), np.float32, score_from)
+    scores = iter(np.split(values, ends[:-1]))
+    return [one if one.scores else replace(one, scores=tuple(map(float, next(scores)))) for one in lists]

@@ -1,4 +1,4 @@
-"""The course of an encoder over translations: which texts are learned, which measured, and where they are to be put."""
+"""Training and held-out translations for an encoder."""
 
 from __future__ import annotations
 
@@ -13,24 +13,20 @@ from rerank.core.errors import TrainingDataError
 from rerank.core.protocols import Encoder
 from rerank.models.training.data.resumable_array import load_or_compute_array
 from rerank.models.training.data.text_batches import TextTokenizer
-from rerank.models.training.data.translations import Translation, Translations, joined
-from rerank.models.training.losses.vector_regression import (
-    HeldOutTranslations,
-    RegressionBatches,
-    TargetedTexts,
-    Targets,
-)
+from rerank.models.training.data.translation_batches import AlignedTexts, RegressionBatches, TargetVectors
+from rerank.models.training.data.translations import Translation, Translations, join_translations
+from rerank.models.training.evaluation.translation import HeldOutTranslations
 from rerank.models.training.options import EncoderOptions, ReportPreparation
 
-HELD_OUT = 1000
-"""At most so many texts are measured on."""
-_ENCODED_AT_ONCE = 2048
+MAX_HELD_OUT = 1000
+"""Maximum number of held-out texts."""
+_CHUNK = 2048
 _TEACHER_FILE = "teacher.f16"
 
 
 @dataclass(frozen=True)
 class TranslationSplit:
-    """Batches to learn from, and the texts that are held out."""
+    """Batches for training, and held-out translations for the evaluation."""
 
     train: RegressionBatches
     held_out: HeldOutTranslations
@@ -39,61 +35,65 @@ class TranslationSplit:
     def of(
         cls,
         data: Translations,
-        reader: TextTokenizer,
+        tokenizer: TextTokenizer,
         teacher: Encoder,
         *,
         options: EncoderOptions,
         checkpoints: Path,
     ) -> TranslationSplit:
-        """Divide *data* by source, so that no text is both learned and measured on, and let the teacher read it.
+        """Splits *data* by source text and encodes the source texts with *teacher*.
 
-        The teacher's vectors are kept in *checkpoints*: a run that goes on does not wait for them again. Raises
-        TrainingDataError where what is left does not fill a batch.
+        The teacher's vectors are stored in *checkpoints*, so that a resumed run does not compute them again. Raises
+        TrainingDataError if the training part does not fill a batch.
         """
-        rows, measured = divided(data.rows, options)
-        learned = TargetedTexts.of([*rows, *joined(rows, most=options.join, seed=options.seed)])
-        if len(learned.texts) < options.batch_size:
+        rows, held_out_rows = split_translations(data.rows, options)
+        train = AlignedTexts.of([*rows, *join_translations(rows, most=options.join, seed=options.seed)])
+        if len(train.texts) < options.batch_size:
             raise TrainingDataError(
-                f"{len(learned.texts)} texts are left to learn from, fewer than a batch of {options.batch_size}: lower"
-                " --batch-size, or bring more translations"
+                f"The training part has {len(train.texts)} texts, fewer than a batch of {options.batch_size}. Lower"
+                " --batch-size or add translations."
             )
-        held_out = TargetedTexts.of(measured)
-        targets = _targets(
-            [*learned.sources, *held_out.sources],
+        held_out = AlignedTexts.of(held_out_rows)
+        targets = _encode_sources(
+            [*train.sources, *held_out.sources],
             teacher,
             file=checkpoints / _TEACHER_FILE,
             report=options.on_preparation,
         )
-        count = len(learned.sources)
-        texts, measured_texts = (
-            reader.read(part.texts, side="document", max_tokens=options.max_tokens) for part in (learned, held_out)
+        count = len(train.sources)
+        texts, held_out_texts = (
+            tokenizer.tokenize(part.texts, side="document", max_tokens=options.max_tokens) for part in (train, held_out)
         )
         return cls(
-            RegressionBatches(texts, learned.rows, targets[:count]),
-            HeldOutTranslations(measured_texts, held_out, targets[count:]),
+            RegressionBatches(texts, train.rows, targets[:count]),
+            HeldOutTranslations(held_out_texts, held_out, targets[count:]),
         )
 
 
-def divided(rows: Sequence[Translation], options: EncoderOptions) -> tuple[list[Translation], list[Translation]]:
-    """Rows to learn from, in an order drawn by the seed, and rows to measure on, all of other sources."""
+def split_translations(
+    rows: Sequence[Translation], options: EncoderOptions
+) -> tuple[list[Translation], list[Translation]]:
+    """Returns shuffled training rows, and held-out rows. No source text is in both."""
     draw = random.Random(options.seed)
     translated = sorted({row.source for row in rows if row.other})
     draw.shuffle(translated)
-    count = min(HELD_OUT, max(1, round(options.development * len(translated))), len(translated) - 1)
+    count = min(MAX_HELD_OUT, max(1, round(options.development * len(translated))), len(translated) - 1)
     held_out = set(translated[:count])
     train = [row for row in rows if row.source not in held_out]
     draw.shuffle(train)
     return train, [row for row in rows if row.source in held_out and row.other]
 
 
-def _targets(texts: Sequence[str], teacher: Encoder, *, file: Path, report: ReportPreparation | None) -> Targets:
-    """The teacher's vectors, float16 (n, dim): their rounding is a thousandth of the distances that are learned."""
+def _encode_sources(
+    texts: Sequence[str], teacher: Encoder, *, file: Path, report: ReportPreparation | None
+) -> TargetVectors:
+    """Returns the teacher's vectors, float16 (n, dim). The rounding is a thousandth of the distances to learn."""
 
-    def parts(done: int) -> Iterator[Targets]:
-        for start in range(done, len(texts), _ENCODED_AT_ONCE):
-            part = texts[start : start + _ENCODED_AT_ONCE]
-            yield teacher.encode_documents(part).astype(np.float16)
+    def encode_from(done: int) -> Iterator[TargetVectors]:
+        for start in range(done, len(texts), _CHUNK):
+            chunk = texts[start : start + _CHUNK]
+            yield teacher.encode_documents(chunk).astype(np.float16)
             if report:
-                report("texts read by the teacher", start + len(part), len(texts))
+                report("texts encoded by the teacher", start + len(chunk), len(texts))
 
-    return load_or_compute_array(file, (len(texts), teacher.dim), np.float16, parts)
+    return load_or_compute_array(file, (len(texts), teacher.dim), np.float16, encode_from)

@@ -1,27 +1,21 @@
-"""How two series of scores go together."""
+"""Correlation of predicted and true scores. Constant series correlate 0, where scipy returns NaN with a warning."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 Values = NDArray[np.float64]
 
 
-def pearson(said: Values, true: Values) -> float:
-    """Linear correlation from -1 to 1 of two series (n,); 0 where one of them does not vary."""
-    x, y = said - said.mean(), true - true.mean()
-    size = float(np.sqrt((x * x).sum() * (y * y).sum()))
-    return float((x * y).sum()) / size if size > 0 else 0.0
+def pearson(predicted: Values, true: Values) -> float:
+    """Returns the linear correlation of two series (n,), -1 to 1."""
+    if not np.ptp(predicted) or not np.ptp(true):
+        return 0.0
+    return float(np.corrcoef(predicted, true)[0, 1])
 
 
-def spearman(said: Values, true: Values) -> float:
-    """Correlation of the ranks; equal values share the mean of their ranks."""
-    return pearson(_ranks(said), _ranks(true))
-
-
-def _ranks(values: Values) -> Values:
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(count)
-    ranks: Values = (ends - (count - 1) / 2)[place]
-    return ranks
+def spearman(predicted: Values, true: Values) -> float:
+    """Returns the correlation of the ranks of two series (n,). Equal values share the mean of their ranks."""
+    return pearson(rankdata(predicted), rankdata(true))

@@ -1,4 +1,4 @@
-"""What a training run needs of the module that it trains."""
+"""Base class of the modules that a run trains."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from torch import Tensor, nn
 
 
 class TrainableModule(nn.Module):
-    """A module that answers its own loss when it is called with a batch."""
+    """Module that returns its own loss for a batch."""
 
-    def rate(self, name: str) -> float:  # noqa: ARG002 - for those that override it
-        """How many times faster than the run's learning rate the parameter *name* moves."""
+    def rate(self, name: str) -> float:  # noqa: ARG002 - subclasses use it
+        """Returns the learning rate of the parameter *name* as a multiple of the run's learning rate."""
         return 1.0
 
     def forward(self, **batch: Tensor) -> Tensor:
-        """The batch's mean loss, a scalar."""
+        """Returns the batch's mean loss, a scalar."""
         raise NotImplementedError
 
 
 def without_dropout(module: nn.Module) -> Any:
-    """*module*, set to train without dropout: for a model that is nearly right from the start."""
+    """Returns *module* in training mode with dropout disabled, for models that need little change."""
     for part in module.modules():
         if isinstance(part, nn.Dropout):
             part.p = 0.0

@@ -1,4 +1,4 @@
-"""`train distill`: a reranker that learns to order as a teacher does."""
+"""`train distill`: a reranker that learns the ranking of a teacher."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from rerank.models.computing import REPRODUCIBLE
 from rerank.models.loading import load_encoder
 from rerank.models.training.base_reranker import open_base_reranker
 from rerank.models.training.data.hub import HUB_FOLDER, resolve_datasets
-from rerank.models.training.data.length_grouped_sampler import LengthGroupedSampler
 from rerank.models.training.data.list_batches import ListBatches
 from rerank.models.training.data.negatives import build_ranking_lists
 from rerank.models.training.data.ranking_data import read_training_data
@@ -21,91 +20,94 @@ from rerank.models.training.data.ranking_lists import RankingList
 from rerank.models.training.data.teacher_scores import ListTeacher, add_teacher_scores
 from rerank.models.training.evaluation.correlation import spearman
 from rerank.models.training.evaluation.ranking import held_out_logits, ranking_metrics
-from rerank.models.training.losses.ranking import LossOptions
-from rerank.models.training.losses.ranking_module import RankingModule
+from rerank.models.training.losses.ranking import LossOptions, RankingModule
 from rerank.models.training.options import DistillOptions
-from rerank.models.training.recipes.pairs import divided, reranker_card
+from rerank.models.training.recipes.pairs import list_training_set, reranker_card, split_lists
 from rerank.models.training.report import TrainingReport
-from rerank.models.training.run import TrainingSet
-from rerank.models.training.run_folder import RunFolder, run_key
-from rerank.models.training.task import TrainingTask, begin, train_and_save
+from rerank.models.training.run_folder import RunFolder, run_parameters
+from rerank.models.training.task import TrainingTask, prepare_process, train_and_save
 
 METRIC = "spearman"
-_USE = "A reranker that orders passages as its teacher does; its logit is on the teacher's scale."
+_USE = "A reranker that ranks passages as its teacher does. Its logit is on the scale of the teacher's scores."
 
 
 def train_distill(options: DistillOptions) -> TrainingReport:
-    """Train a reranker on a teacher's scores and leave it in `options.output`, with the best checkpoint's weights.
+    """Trains a reranker on a teacher's scores and writes it to `options.output` with the best checkpoint's weights.
 
-    A run that was broken off goes on from its last checkpoint, a finished one answers its report again. Raises
-    TrainingDataError for data that no model can be made from, ModelInvalid or ModelNotFound for base and teacher,
-    TrainingFailed when the run has to stop, KeyboardInterrupt after Ctrl-C (the checkpoint is kept).
+    Resumes an interrupted run, and returns the report of a finished one. Raises TrainingDataError for unusable data,
+    ModelInvalid or ModelNotFound for base model and teacher, TrainingFailed if the run cannot continue,
+    KeyboardInterrupt after Ctrl-C (the checkpoint remains).
     """
-    started = begin(options)
+    started = prepare_process(options)
     options = replace(options, data=resolve_datasets(options.data, layout="pairs", folder=options.output / HUB_FOLDER))
     data = read_training_data(options.data, negatives_needed=False)
     base = open_base_reranker(options.base, student=options.student)
     if options.layers is not None:
         base.keep_layers(options.layers)
-    teacher = None if options.teacher is None else ListTeacher.named(options.teacher)
-    told = options if teacher is None else replace(options, teacher=teacher.fingerprint)
-    folder = RunFolder(options.output, run_key("distill", told, data=data.digests, base=base.folder.fingerprint))
-    finished = folder.finished()
-    if finished is not None:
-        return finished
-    negatives = options.negatives
+    teacher = None if options.teacher is None else ListTeacher.load(options.teacher)
+    identified = options if teacher is None else replace(options, teacher=teacher.fingerprint)
+    parameters = run_parameters("distill", identified, data=data.digests, base=base.folder.fingerprint)
+    folder = RunFolder(options.output, parameters)
+    report = folder.finished_report()
+    if report is not None:
+        return report
     lists: Sequence[RankingList] = build_ranking_lists(
         data,
         load_encoder(base.teacher, computing=REPRODUCIBLE),
-        negatives=negatives,
-        known=negatives,
+        negatives=options.negatives,
+        max_negatives=options.negatives,
         seed=options.seed,
     )
     if teacher is not None:
         lists = add_teacher_scores(lists, teacher, checkpoints=folder.checkpoints, report=options.on_preparation)
-    train, held_out = divided(learnable(lists), base, options)
-    order = LengthGroupedSampler(train.lengths, batch_size=options.batch_size, seed=options.seed)
-    course = TrainingTask(
+    train, held_out = split_lists(scores_as_teacher(lists), base, options)
+    task = TrainingTask(
         module=RankingModule(base.scorer, LossOptions(teacher_weight=options.teacher_weight, teacher_scale=1.0)),
-        examples=TrainingSet(count=len(train.lists), order=order, batch=train.batch),
+        training_set=list_training_set(train, options),
         evaluation=lambda: agreement(held_out_logits(base.scorer, held_out), held_out),
-        afterwards=lambda: base.scorer.rescale(*scale_of_teacher(held_out_logits(base.scorer, held_out), held_out)),
+        finalize=lambda: base.scorer.rescale(*fit_teacher_scale(held_out_logits(base.scorer, held_out), held_out)),
         metric=METRIC,
         save=base.save,
         card=reranker_card(base, folder, use=_USE),
     )
-    return train_and_save(options, folder, course, started=started)
+    return train_and_save(options, folder, task, started=started)
 
 
-def learnable(lists: Sequence[RankingList]) -> list[RankingList]:
-    """The lists with their scores as what is learned. Raises TrainingDataError where there is one without."""
-    without = sum(not one.scores for one in lists)
-    if without:
+def scores_as_teacher(lists: Sequence[RankingList]) -> list[RankingList]:
+    """Returns the lists with their scores as the teacher's values. Raises TrainingDataError if a list has no scores."""
+    missing = sum(not one.scores for one in lists)
+    if missing:
         raise TrainingDataError(
-            f"{without} of {len(lists)} lists have no scores: name a --teacher that scores them, or bring lines of"
-            ' {"query", "passages", "scores"}'
+            f"{missing} of {len(lists)} lists have no scores. Name a --teacher that scores them, or use lines of"
+            ' {"query", "passages", "scores"}.'
         )
     return [replace(one, teacher=one.scores) for one in lists]
 
 
 def agreement(logits: Sequence[NDArray[np.float64]], held_out: ListBatches) -> dict[str, float]:
-    """`spearman`: the mean correlation of the ranks in a list with the teacher's; `first`: how often both have the same
-    passage first; and the scores by the labels, where every list has one above 0."""
-    teachers = [np.array(one.scores) for one in held_out.lists]
-    both = list(zip(logits, teachers, strict=True))
-    scores = {
-        METRIC: float(np.mean([spearman(said, taught) for said, taught in both])),
-        "first": float(np.mean([said.argmax() == taught.argmax() for said, taught in both])),
+    """Returns the agreement with the teacher on held-out lists.
+
+    `spearman`: mean rank correlation within a list. `first`: fraction of the lists with the same first passage. If all
+    lists have labels, also the ranking metrics.
+    """
+    scores = [np.array(one.scores) for one in held_out.lists]
+    pairs = list(zip(logits, scores, strict=True))
+    metrics = {
+        METRIC: float(np.mean([spearman(predicted, true) for predicted, true in pairs])),
+        "first": float(np.mean([predicted.argmax() == true.argmax() for predicted, true in pairs])),
     }
     if all(any(one.labels) for one in held_out.lists):
-        scores.update(ranking_metrics(list(logits), held_out))
-    return scores
+        metrics.update(ranking_metrics(logits, held_out))
+    return metrics
 
 
-def scale_of_teacher(logits: Sequence[NDArray[np.float64]], held_out: ListBatches) -> tuple[float, float]:
-    """Slope above 0 and shift that bring the logits nearest to the teacher's scores; (1, 0) where none does."""
-    said = np.concatenate(logits)
-    taught = np.concatenate([np.array(one.scores) for one in held_out.lists])
-    variance = float(said.var())
-    slope = float(((said - said.mean()) * (taught - taught.mean())).mean()) / variance if variance > 0 else 0.0
-    return (slope, float(taught.mean() - slope * said.mean())) if slope > 0 else (1.0, 0.0)
+def fit_teacher_scale(logits: Sequence[NDArray[np.float64]], held_out: ListBatches) -> tuple[float, float]:
+    """Returns slope and shift that bring the logits closest to the teacher's scores, by least squares.
+
+    Returns (1, 0) if the slope is not positive.
+    """
+    x = np.concatenate(logits)
+    y = np.concatenate([np.array(one.scores) for one in held_out.lists])
+    variance = float(x.var())
+    slope = float(((x - x.mean()) * (y - y.mean())).mean()) / variance if variance > 0 else 0.0
+    return (slope, float(y.mean() - slope * x.mean())) if slope > 0 else (1.0, 0.0)

@@ -1,4 +1,4 @@
-"""`train nli`: a classifier that says whether a hypothesis follows from a premise."""
+"""`train nli`: a classifier of whether a premise entails a hypothesis."""
 
 from __future__ import annotations
 
@@ -11,66 +11,66 @@ from numpy.typing import NDArray
 from rerank.core.errors import ModelInvalid, TrainingDataError
 from rerank.models.catalog import DEFAULT, resolve
 from rerank.models.folder import ModelFolder
-from rerank.models.training.base_reranker import open_cross_encoder, open_tokenizer, save_cross_encoder
 from rerank.models.training.data.entailment_pairs import EntailmentData, read_entailments
 from rerank.models.training.data.hub import HUB_FOLDER, resolve_datasets
 from rerank.models.training.data.length_grouped_sampler import LengthGroupedSampler
-from rerank.models.training.data.pair_batches import ClassificationModule, PairBatches
+from rerank.models.training.data.pair_batches import PairBatches
+from rerank.models.training.losses.classification import ClassificationModule
 from rerank.models.training.model_card import ModelCard
 from rerank.models.training.options import NliOptions
+from rerank.models.training.pretrained import open_cross_encoder, open_tokenizer, save_pretrained
 from rerank.models.training.report import TrainingReport
 from rerank.models.training.run import TrainingSet
-from rerank.models.training.run_folder import RunFolder, run_key
-from rerank.models.training.task import TrainingTask, begin, train_and_save
+from rerank.models.training.run_folder import RunFolder, run_parameters
+from rerank.models.training.task import TrainingTask, prepare_process, train_and_save
 
 METRIC = "macro_f1"
 _USE = (
-    "A classifier: the softmax of its logits gives the probability of each label, for a premise and a hypothesis in"
-    " this order. It judges what follows, not whether a passage answers a query."
+    "A classifier: the softmax of its logits gives the probability of each label for a premise and a hypothesis, in"
+    " this order. It judges entailment, not whether a passage answers a query."
 )
 
 
 def train_nli(options: NliOptions) -> TrainingReport:
-    """Train a classifier and leave it in `options.output`; its metrics are those on the test part.
+    """Trains a classifier and writes it to `options.output`. The report has the metrics of the test part.
 
-    A run that was broken off goes on from its last checkpoint, a finished one answers its report again. Raises
-    TrainingDataError for data that no model can be made from, ModelInvalid or ModelNotFound for the base,
-    TrainingFailed when the run has to stop, KeyboardInterrupt after Ctrl-C (the checkpoint is kept).
+    Resumes an interrupted run, and returns the report of a finished one. Raises TrainingDataError for unusable data,
+    ModelInvalid or ModelNotFound for the base model, TrainingFailed if the run cannot continue, KeyboardInterrupt after
+    Ctrl-C (the checkpoint remains).
     """
-    started = begin(options)
-    options = replace(
-        options, data=resolve_datasets(options.data, layout="entailments", folder=options.output / HUB_FOLDER)
-    )
+    started = prepare_process(options)
+    hub_folder = options.output / HUB_FOLDER
+    options = replace(options, data=resolve_datasets(options.data, layout="entailments", folder=hub_folder))
     data = read_entailments(options)
     if len(data.train) < options.batch_size:
         raise TrainingDataError(
-            f"{len(data.train)} pairs are left to learn from, fewer than a batch of {options.batch_size}: lower"
-            " --batch-size, or bring more pairs"
+            f"The training part has {len(data.train)} pairs, fewer than a batch of {options.batch_size}. Lower"
+            " --batch-size or add pairs."
         )
     base = resolve(DEFAULT if options.base is None else str(options.base), role="encoder")
-    _check_labels(base, data.labels)
-    folder = RunFolder(options.output, run_key("nli", options, data=data.digests, base=base.fingerprint))
-    finished = folder.finished()
-    if finished is not None:
-        return finished
-    return train_and_save(options, folder, _course(data, base, options, folder), started=started)
+    _check_label_order(base, data.labels)
+    folder = RunFolder(options.output, run_parameters("nli", options, data=data.digests, base=base.fingerprint))
+    report = folder.finished_report()
+    if report is not None:
+        return report
+    return train_and_save(options, folder, _task(data, base, options, folder), started=started)
 
 
-def class_scores(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, float]:
-    """`accuracy`, and `macro_f1`: the mean over the classes of the harmonic mean of precision and recall.
+def class_metrics(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, float]:
+    """Returns `accuracy`, and `macro_f1`: the mean F1 of the classes.
 
-    logits (n, classes), labels (n,). A class that is neither said nor true counts 0.
+    logits (n, classes), labels (n,). The F1 of a class that is neither predicted nor true is 0.
     """
-    said = logits.argmax(1)
-    scores = []
+    predicted = logits.argmax(1)
+    f1_scores = []
     for label in range(logits.shape[1]):
-        right = int(((said == label) & (labels == label)).sum())
-        either = int((said == label).sum() + (labels == label).sum())
-        scores.append(2 * right / either if either else 0.0)
-    return {"accuracy": float((said == labels).mean()), METRIC: float(np.mean(scores))}
+        both = int(((predicted == label) & (labels == label)).sum())
+        total = int((predicted == label).sum() + (labels == label).sum())
+        f1_scores.append(2 * both / total if total else 0.0)
+    return {"accuracy": float((predicted == labels).mean()), METRIC: float(np.mean(f1_scores))}
 
 
-def _course(data: EntailmentData, base: ModelFolder, options: NliOptions, folder: RunFolder) -> TrainingTask:
+def _task(data: EntailmentData, base: ModelFolder, options: NliOptions, folder: RunFolder) -> TrainingTask:
     tokenizer = open_tokenizer(base)
     max_tokens = min(options.max_tokens, base.max_tokens)
     train, dev, test = (
@@ -81,32 +81,32 @@ def _course(data: EntailmentData, base: ModelFolder, options: NliOptions, folder
     module.cross.config.label2id = {label: number for number, label in enumerate(data.labels)}
     return TrainingTask(
         module=module,
-        examples=TrainingSet(
-            count=len(train.lengths),
-            order=LengthGroupedSampler(train.lengths, batch_size=options.batch_size, seed=options.seed),
-            batch=train.batch,
+        training_set=TrainingSet(
+            size=len(train.lengths),
+            sampler=LengthGroupedSampler(train.lengths, batch_size=options.batch_size, seed=options.seed),
+            collate=train.batch,
         ),
-        evaluation=lambda: _scores(module, dev),
-        measure=lambda: _scores(module, test),
+        evaluation=lambda: _metrics(module, dev),
+        final_evaluation=lambda: _metrics(module, test),
         metric=METRIC,
-        save=lambda path: save_cross_encoder(module.cross, tokenizer, path),
+        save=lambda path: save_pretrained(module.cross, tokenizer, path),
         card=_card(base, folder, options),
     )
 
 
-def _scores(module: ClassificationModule, pairs: PairBatches) -> dict[str, float]:
-    return class_scores(module.scores(pairs), pairs.labels.astype(np.int64))
+def _metrics(module: ClassificationModule, pairs: PairBatches) -> dict[str, float]:
+    return class_metrics(module.logits(pairs), pairs.labels.astype(np.int64))
 
 
-def _check_labels(base: ModelFolder, labels: Sequence[str]) -> None:
-    """A classifier whose labels stand in another order would begin by saying the wrong ones."""
+def _check_label_order(base: ModelFolder, labels: Sequence[str]) -> None:
+    """Raises ModelInvalid if *base* has the same labels in another order: its head would predict the wrong ones."""
     names = base.config.get("id2label")
     if base.kind == "encoder" or not isinstance(names, dict) or len(names) != len(labels):
         return
-    said = [str(names[key]).lower() for key in sorted(names, key=int)]
-    if set(said) == set(labels) and said != list(labels):
+    found = [str(names[key]).lower() for key in sorted(names, key=int)]
+    if set(found) == set(labels) and found != list(labels):
         raise ModelInvalid(
-            f"{base.path} answers {', '.join(said)}, in this order; training starts from {', '.join(labels)}"
+            f"{base.path}: the labels must be {', '.join(labels)}, in this order, got {', '.join(found)}."
         )
 
 

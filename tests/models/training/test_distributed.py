@@ -1,4 +1,4 @@
-"""Several processes that train one model, as torchrun starts them."""
+"""Distributed training with processes started by torchrun."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.slow
-def test_two_processes_make_one_model(tmp_path: Path) -> None:
-    """Each learns from its own batches, both hold the same weights, and one of them writes and prints."""
-    twins, base = training_data.translations(tmp_path / "twins.jsonl"), tiny.bert(tmp_path / "base")
+def test_two_processes_train_one_model(tmp_path: Path) -> None:
+    """Each trains on its own batches, both have the same weights, and one writes and prints."""
+    twins, base = training_data.translations(tmp_path / "translations.jsonl"), tiny.bert(tmp_path / "base")
     words = ["train", "encoder", "--data", str(twins), "--base", str(base), "--output", str(tmp_path / "model")]
     words += ["--max-steps", "6", "--batch-size", "4", "--evaluate-every", "3", "--learning-rate", "3e-3", "--json"]
     program = tmp_path / "call.py"

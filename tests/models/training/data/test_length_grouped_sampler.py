@@ -1,4 +1,4 @@
-"""The order in which examples are read."""
+"""Order of the training examples."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from rerank.models.training.data.length_grouped_sampler import LengthGroupedSamp
     batch_size=st.integers(1, 16),
     seed=st.integers(0, 9),
 )
-def test_every_example_is_read_once_an_epoch(lengths: list[int], batch_size: int, seed: int) -> None:
-    """Whatever the lengths: none twice, none left out."""
+def test_epoch_has_every_example_once(lengths: list[int], batch_size: int, seed: int) -> None:
+    """For any lengths."""
     assert sorted(LengthGroupedSampler(lengths, batch_size=batch_size, seed=seed)) == list(range(len(lengths)))
 
 
-def test_an_epochs_order_depends_on_seed_and_epoch_alone() -> None:
-    """A run that goes on in the third epoch reads what it would have read."""
+def test_order_depends_on_seed_and_epoch_only() -> None:
+    """A run that resumes in the third epoch gets the same batches."""
     lengths = list(range(100))
     order, again = (LengthGroupedSampler(lengths, batch_size=4, seed=1) for _ in range(2))
     first = list(order)
@@ -30,13 +30,13 @@ def test_an_epochs_order_depends_on_seed_and_epoch_alone() -> None:
     assert list(order) == list(again) != first
 
 
-def test_batches_hold_like_lengths() -> None:
-    """Padding costs as much as text: a batch spans a small part of all lengths."""
+def test_batches_have_similar_lengths() -> None:
+    """The range of lengths in a batch is small, so that little padding is needed."""
     draw = random.Random(0)
     lengths = [draw.randint(1, 1000) for _ in range(800)]
-    places = list(LengthGroupedSampler(lengths, batch_size=8, seed=0))
+    order = list(LengthGroupedSampler(lengths, batch_size=8, seed=0))
     spans = []
-    for batch in (places[at : at + 8] for at in range(0, len(places), 8)):
-        read = [lengths[place] for place in batch]
-        spans.append(max(read) - min(read))
+    for batch in (order[at : at + 8] for at in range(0, len(order), 8)):
+        in_batch = [lengths[index] for index in batch]
+        spans.append(max(in_batch) - min(in_batch))
     assert sum(spans) / len(spans) < 50

@@ -1,4 +1,4 @@
-"""Hard negatives from an index."""
+"""Mining of hard negatives from an index."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TEXTS = (
     "the cup on the table is green",
     "cats sleep all day long",
 )
-JUDGED = (
+LABELLED = (
     LabelledQuery("green tea cup", {TEXTS[0]: 1.0}, ("cats sleep all day long",)),
     LabelledQuery("dog in the park", {TEXTS[3]: 0.5}),
 )
@@ -39,22 +39,22 @@ JUDGED = (
 
 @pytest.fixture
 def index() -> Index:
-    """The texts, one document each."""
+    """Index with one document per text."""
     made = InMemoryStore().create("docs", IndexSpec(ENCODER.identity))
     made.upsert([encoded(f"d{number}", text) for number, text in enumerate(TEXTS)])
     return made
 
 
 def mined(index: Index, file: Path, **options: object) -> list[dict[str, object]]:
-    told = MiningOptions(**{"count": 3, **options})  # type: ignore[arg-type]
-    miner = NegativeMiner(index, ENCODER, told)
-    miner.mine(TrainingData(judged=JUDGED), ResumableJsonLines(file, told.made_from()))
+    mining_options = MiningOptions(**{"count": 3, **options})  # type: ignore[arg-type]
+    miner = NegativeMiner(index, ENCODER, mining_options)
+    miner.mine(TrainingData(labelled=LABELLED), ResumableJsonLines(file, mining_options.parameters()))
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.mark.parametrize("mode", ["vector", "text", "hybrid"])
-def test_a_line_holds_a_positive_its_negatives_and_their_cosines(index: Index, tmp_path: Path, mode: Mode) -> None:
-    """Known negatives come first; none of the negatives is an answer; the file is training data as it is."""
+def test_line_has_a_positive_its_negatives_and_their_cosines(index: Index, tmp_path: Path, mode: Mode) -> None:
+    """Labelled negatives come first, no negative is an answer, and the file is valid training data."""
     file = tmp_path / "negatives.jsonl"
     first, second = mined(index, file, mode=mode)
     assert (first["query"], first["positive"], first["label"]) == ("green tea cup", TEXTS[0], 1.0)
@@ -73,8 +73,8 @@ def test_a_line_holds_a_positive_its_negatives_and_their_cosines(index: Index, t
     )
 
 
-def test_what_is_as_near_as_the_answer_is_left_out(index: Index, tmp_path: Path) -> None:
-    """By the margin: the lower it is, the fewer are left."""
+def test_candidates_above_the_margin_are_skipped(index: Index, tmp_path: Path) -> None:
+    """A lower margin leaves fewer negatives."""
     (first, _), (strict, _) = (mined(index, tmp_path / f"{margin}.jsonl", margin=margin) for margin in (0.95, 0.3))
     assert len(first["negatives"]) == 3  # type: ignore[arg-type]
     assert len(strict["negatives"]) < 3  # type: ignore[arg-type]
@@ -82,8 +82,8 @@ def test_what_is_as_near_as_the_answer_is_left_out(index: Index, tmp_path: Path)
     assert bool((cosines[2:] < 0.3 * cosines[0]).all())
 
 
-def test_a_teacher_tells_answers_among_what_is_found(index: Index, tmp_path: Path) -> None:
-    """Whatever it finds as relevant as the answer is left out, however far it is from the query."""
+def test_candidates_that_the_teacher_finds_relevant_are_skipped(index: Index, tmp_path: Path) -> None:
+    """Their cosine with the query does not matter."""
     reranker = FakeReranker()
 
     def score(query: str, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -97,8 +97,8 @@ def test_a_teacher_tells_answers_among_what_is_found(index: Index, tmp_path: Pat
     assert TEXTS[4] in mined(index, tmp_path / "alone.jsonl")[0]["negatives"]  # type: ignore[operator]
 
 
-def test_mining_goes_on_where_it_was_broken_off(index: Index, tmp_path: Path) -> None:
-    """The last query's lines may be half there: they are made again, the others are not."""
+def test_interrupted_mining_resumes(index: Index, tmp_path: Path) -> None:
+    """Only the last query, whose lines can be incomplete, is mined again."""
     whole = tmp_path / "whole.jsonl"
     mined(index, whole)
     first, second = whole.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -109,32 +109,32 @@ def test_mining_goes_on_where_it_was_broken_off(index: Index, tmp_path: Path) ->
     assert file.read_text(encoding="utf-8") == mined_before + second
 
 
-def test_a_finished_file_is_read_again_and_another_runs_is_left_alone(index: Index, tmp_path: Path) -> None:
-    """Nothing is mined twice by accident, and nothing overwritten."""
+def test_finished_file_is_reused_and_other_files_are_refused(index: Index, tmp_path: Path) -> None:
+    """Nothing is mined twice or overwritten."""
     file = tmp_path / "negatives.jsonl"
     mined(index, file)
     before = file.stat().st_mtime_ns
     mined(index, file)
     assert file.stat().st_mtime_ns == before
-    with pytest.raises(TrainingFailed, match=r"made from something else \(seed differ\)"):
+    with pytest.raises(TrainingFailed, match="written with a different seed"):
         mined(index, file, seed=7)
     own = tmp_path / "own.jsonl"
     own.write_text("precious")
-    with pytest.raises(TrainingFailed, match="is there already"):
+    with pytest.raises(TrainingFailed, match="already exists"):
         mined(index, own)
 
 
-def test_lists_alone_need_no_negatives(index: Index, tmp_path: Path) -> None:
-    """There is nothing to mine for."""
-    given = TrainingData(lists=(RankingList("tea", ("tea", "dog"), (1.0, 0.0)),))
-    with pytest.raises(TrainingDataError, match="no judged queries"):
-        NegativeMiner(index, ENCODER).mine(given, ResumableJsonLines(tmp_path / "negatives.jsonl", {}))
+def test_data_without_labelled_queries_is_refused(index: Index, tmp_path: Path) -> None:
+    """Lists already have negatives."""
+    data = TrainingData(lists=(RankingList("tea", ("tea", "dog"), (1.0, 0.0)),))
+    with pytest.raises(TrainingDataError, match="needs labelled queries"):
+        NegativeMiner(index, ENCODER).mine(data, ResumableJsonLines(tmp_path / "negatives.jsonl", {}))
 
 
-def test_what_a_search_says_becomes_lists(tmp_path: Path) -> None:
-    """A query that finds fewer than two passages has no order; the file is training data as it is."""
+def test_search_scores_become_lists(tmp_path: Path) -> None:
+    """A query with fewer than two results has no order to learn."""
     found = {"tea": [("green tea", 2.0), ("a dog", -1.5)], "dog": [("a dog", 1.0)]}
-    file = tmp_path / "searched.jsonl"
+    file = tmp_path / "search_scores.jsonl"
     write_search_scores(["tea", "dog", "tea"], found.__getitem__, ResumableJsonLines(file, {}))
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     assert rows == [{"query": "tea", "passages": ["green tea", "a dog"], "scores": [2.0, -1.5]}]

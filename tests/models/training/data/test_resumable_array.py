@@ -1,4 +1,4 @@
-"""Arrays that survive a kill."""
+"""Arrays that are computed in parts and survive a kill."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def parts(done: int) -> Iterator[NDArray[np.float16]]:
         yield WHOLE[start : start + 2]
 
 
-@pytest.mark.parametrize("kept_bytes", [0, 4, 7, 8, 24])
-def test_only_what_is_missing_is_made(tmp_path: Path, kept_bytes: int) -> None:
-    """Whole rows that are there stay; a row that a kill cut is made again."""
+@pytest.mark.parametrize("stored_bytes", [0, 4, 7, 8, 24])
+def test_only_missing_rows_are_computed(tmp_path: Path, stored_bytes: int) -> None:
+    """Complete stored rows stay; a partly written row is computed again."""
     file = tmp_path / "values"
-    file.write_bytes((WHOLE + 1).tobytes()[:kept_bytes])
-    rows = kept_bytes // 4
+    file.write_bytes((WHOLE + 1).tobytes()[:stored_bytes])
+    rows = stored_bytes // 4
     found = load_or_compute_array(file, (6, 2), np.float16, parts)
     np.testing.assert_array_equal(found, np.concatenate([WHOLE[:rows] + 1, WHOLE[rows:]]))
     np.testing.assert_array_equal(load_or_compute_array(file, (6, 2), np.float16, lambda _: iter(())), found)
 
 
 @pytest.mark.parametrize("values", range(8))
-def test_a_teacher_goes_on_within_a_list(tmp_path: Path, values: int) -> None:
-    """However many of the scores were written, each passage ends with its own."""
+def test_teacher_resumes_within_a_list(tmp_path: Path, values: int) -> None:
+    """Each passage gets its own score, regardless of how many were stored."""
     lists = [RankingList(f"{n}", ("a", "b", "c")[: 2 + n % 2], (1.0, 0.0, 0.0)[: 2 + n % 2]) for n in range(3)]
     teacher = ListTeacher("t", "0", lambda query, texts: np.arange(len(texts), dtype=np.float32) + 10 * int(query))
     whole = add_teacher_scores(lists, teacher, checkpoints=tmp_path, report=None)
@@ -45,7 +45,7 @@ def test_a_teacher_goes_on_within_a_list(tmp_path: Path, values: int) -> None:
     assert add_teacher_scores(lists, teacher, checkpoints=tmp_path, report=None) == whole
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """With its name."""
-    with pytest.raises(TrainingFailed, match="could not be kept"):
+def test_unwritable_file_is_named(tmp_path: Path) -> None:
+    """The message names the file."""
+    with pytest.raises(TrainingFailed, match="cannot write or read"):
         load_or_compute_array(tmp_path / "nowhere" / "values", (6, 2), np.float16, parts)

@@ -1,4 +1,4 @@
-"""Correlations, ranking scores, and what a logit means."""
+"""Correlations, ranking metrics, and the calibration of logits."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from rerank.models.training.evaluation.ranking import fit_log_odds, ranking_metr
 
 
 class Lists:
-    """Held-out lists that no model reads."""
+    """Held-out lists for given logits."""
 
     def __init__(self, *labels: tuple[float, ...]) -> None:
         self.lists = [RankingList("q", ("p",) * len(one), one) for one in labels]
         self.lengths = [1] * len(labels)
 
-    def batch(self, places: Sequence[int]) -> dict[str, Tensor]:
+    def batch(self, indices: Sequence[int]) -> dict[str, Tensor]:
         raise AssertionError("the logits are given")
 
 
@@ -30,8 +30,8 @@ SERIES = st.lists(st.integers(-5, 5).map(float), min_size=3, max_size=30)
 
 
 @given(values=SERIES)
-def test_a_series_goes_with_itself_and_against_its_opposite(values: list[float]) -> None:
-    """1 and -1, and 0 where nothing varies."""
+def test_correlation_with_itself_is_1_and_with_its_opposite_minus_1(values: list[float]) -> None:
+    """A constant series correlates 0."""
     series = np.array(values)
     expected = 1.0 if len(set(values)) > 1 else 0.0
     for measure in (pearson, spearman):
@@ -39,25 +39,25 @@ def test_a_series_goes_with_itself_and_against_its_opposite(values: list[float])
         assert measure(series, -series) == pytest.approx(-expected)
 
 
-def test_spearman_shares_the_ranks_of_equal_values() -> None:
-    """As scipy has it: 0.9487 for one tie among four."""
+def test_spearman_averages_the_ranks_of_ties() -> None:
+    """One tie among four values gives 0.9487."""
     assert spearman(np.array([1.0, 2.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0, 4.0])) == pytest.approx(0.9486833)
 
 
-def test_ranking_scores_are_those_of_the_ranked_labels() -> None:
-    """The first list is right, in the second the relevant passage is third."""
+def test_ranking_metrics_follow_the_ranked_labels() -> None:
+    """The relevant passage is first in one list and third in the other."""
     held_out = Lists((1.0, 0.0, 0.0), (1.0, 0.0, 0.0))
     logits = [np.array([3.0, 1.0, 2.0]), np.array([0.0, 1.0, 2.0])]
     assert ranking_metrics(logits, held_out) == pytest.approx({"ndcg@10": (1 + 0.5) / 2, "mrr": (1 + 1 / 3) / 2})
 
 
-def test_equal_logits_earn_nothing() -> None:
-    """A model that says the same of everything is not rewarded for the order of the input."""
+def test_equal_logits_rank_the_relevant_passage_last() -> None:
+    """A constant model gets no credit for the order of the input."""
     assert ranking_metrics([np.zeros(3)], Lists((1.0, 0.0, 0.0)))["mrr"] == pytest.approx(1 / 3)
 
 
-def test_a_logit_becomes_the_log_odds_of_relevance() -> None:
-    """Where half of the passages at a logit are relevant, the fitted one is 0; a slope is found again."""
+def test_log_odds_fit_recovers_slope_and_shift() -> None:
+    """Relevance is drawn with known log-odds."""
     draw = np.random.default_rng(0)
     raw = draw.normal(size=(4000, 5))
     relevant = draw.random(raw.shape) < 1 / (1 + np.exp(-(2.0 * raw - 1.0)))
@@ -66,13 +66,13 @@ def test_a_logit_becomes_the_log_odds_of_relevance() -> None:
     assert (slope, shift) == pytest.approx((2.0, -1.0), abs=0.1)
 
 
-def test_lists_told_apart_without_a_fault_give_a_finite_fit() -> None:
-    """No likelihood has a highest point there; the ridge gives one."""
+def test_separable_lists_give_a_finite_fit() -> None:
+    """The unpenalised likelihood has no maximum for them."""
     slope, shift = fit_log_odds([np.array([5.0, -5.0])] * 20, Lists(*[(1.0, 0.0)] * 20))
     assert np.isfinite([slope, shift]).all()
     assert slope > 0
 
 
-def test_a_model_that_orders_backwards_is_left_as_it_is() -> None:
-    """A slope below 0 would turn its order round in silence."""
+def test_inverse_order_keeps_the_logits() -> None:
+    """A negative slope would reverse the ranking silently."""
     assert fit_log_odds([np.array([-1.0, 1.0])] * 20, Lists(*[(1.0, 0.0)] * 20)) == (1.0, 0.0)

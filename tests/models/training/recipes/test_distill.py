@@ -1,4 +1,4 @@
-"""`train distill` from end to end, with tiny models."""
+"""End-to-end tests of `train distill` with tiny models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rerank.core.errors import ModelInvalid, TrainingDataError
 from rerank.models.loading import load_ranking_model
 from rerank.models.training.data.ranking_lists import RankingList
 from rerank.models.training.options import DistillOptions, Student
-from rerank.models.training.recipes.distill import scale_of_teacher, train_distill
+from rerank.models.training.recipes.distill import fit_teacher_scale, train_distill
 from tests.models import tiny
 from tests.models.training import training_data
 from tests.models.training.evaluation.test_evaluation import Lists
@@ -22,7 +22,7 @@ from tests.models.training.recipes.test_pairs import assert_same_weights, stops
 
 @pytest.fixture
 def options(tmp_path: Path) -> DistillOptions:
-    """A short run: a joint model from a bi-encoder, taught by a tiny cross-encoder."""
+    """Options of a short run: a joint reranker from a bi-encoder, with a tiny cross-encoder as teacher."""
     return DistillOptions(
         data=(training_data.pairs(tmp_path / "pairs.jsonl"),),
         output=tmp_path / "model",
@@ -38,7 +38,7 @@ def options(tmp_path: Path) -> DistillOptions:
 
 
 def scored(file: Path, *, queries: int = 40) -> Path:
-    """Lines of a query, passages and a teacher's scores: one point for each of the query's words."""
+    """Writes scored lists. A passage's score is the number of words it shares with the query, minus 2."""
     rows = [json.loads(line) for line in training_data.pairs(file, queries=queries).read_text().splitlines()]
     lists = [
         {
@@ -52,8 +52,8 @@ def scored(file: Path, *, queries: int = 40) -> Path:
 
 
 @pytest.mark.parametrize("student", ["joint", "cross-encoder"])
-def test_a_student_may_have_fewer_layers(options: DistillOptions, student: Student) -> None:
-    """One of two layers is kept; the folder is a reranker that serves."""
+def test_student_keeps_the_requested_number_of_layers(options: DistillOptions, student: Student) -> None:
+    """The folder is a reranker that loads and scores."""
     report = train_distill(replace(options, student=student, layers=1))
     assert {"spearman", "first", "ndcg@10", "mrr"} == set(report.metrics)
     assert json.loads((options.output / "config.json").read_text())["num_hidden_layers"] == 1
@@ -62,8 +62,8 @@ def test_a_student_may_have_fewer_layers(options: DistillOptions, student: Stude
     assert np.isfinite(logits).all()
 
 
-def test_training_teaches_the_teachers_order(options: DistillOptions, tmp_path: Path) -> None:
-    """Scores that came with the data are learned, without a teacher at hand and without a label."""
+def test_training_improves_agreement_with_the_teacher(options: DistillOptions, tmp_path: Path) -> None:
+    """Scores in the data need neither a teacher nor labels."""
     data = (scored(tmp_path / "scored.jsonl", queries=150),)
     longer = replace(options, data=data, teacher=None, max_steps=100, evaluate_every=50, batch_size=8)
     report = train_distill(replace(longer, learning_rate=3e-3, development=0.2))
@@ -71,52 +71,60 @@ def test_training_teaches_the_teachers_order(options: DistillOptions, tmp_path: 
     assert report.metrics["spearman"] > report.before["spearman"] + 0.1
 
 
-def test_a_bi_encoder_can_teach(options: DistillOptions, tmp_path: Path) -> None:
+def test_bi_encoder_can_be_the_teacher(options: DistillOptions, tmp_path: Path) -> None:
     """Its cosines are the scores."""
     assert train_distill(replace(options, teacher=tiny.bert(tmp_path / "encoder"))).steps == 6
 
 
-def test_a_run_that_was_broken_off_goes_on(options: DistillOptions, tmp_path: Path) -> None:
-    """The same weights as without a break, and the teacher is not asked again."""
+def test_interrupted_run_resumes_to_the_same_weights(options: DistillOptions, tmp_path: Path) -> None:
+    """The teacher does not score again."""
     train_distill(options)
-    broken = replace(options, output=tmp_path / "broken")
+    interrupted = replace(options, output=tmp_path / "interrupted")
     with pytest.raises(SystemExit):
-        train_distill(replace(broken, on_progress=stops(at=4)))
-    asked: list[str] = []
-    train_distill(replace(broken, on_preparation=lambda what, _done, _of: asked.append(what)))
-    assert asked == []
-    assert_same_weights(options.output, broken.output)
+        train_distill(replace(interrupted, on_progress=stops(at=4)))
+    preparations: list[str] = []
+    train_distill(replace(interrupted, on_preparation=lambda work, _done, _all: preparations.append(work)))
+    assert preparations == []
+    assert_same_weights(options.output, interrupted.output)
 
 
-def test_the_logits_come_to_the_teachers_scale() -> None:
-    """A slope and a shift are found again; an order turned round is left as it is."""
-    taught = np.array([3.0, 1.0, -2.0])
+def test_scale_fit_recovers_slope_and_shift() -> None:
+    """An inverse order keeps the logits."""
+    true = np.array([3.0, 1.0, -2.0])
     held_out = Lists((0.0, 0.0, 0.0))
-    held_out.lists = [RankingList("q", ("p",) * 3, (0.0,) * 3, scores=tuple(taught))]
-    assert scale_of_teacher([(taught - 5) / 2], held_out) == pytest.approx((2.0, 5.0))
-    assert scale_of_teacher([-taught], held_out) == (1.0, 0.0)
+    held_out.lists = [RankingList("q", ("p",) * 3, (0.0,) * 3, scores=tuple(true))]
+    assert fit_teacher_scale([(true - 5) / 2], held_out) == pytest.approx((2.0, 5.0))
+    assert fit_teacher_scale([-true], held_out) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "expected"),
     [
-        ('{"query": "q", "passages": ["p"], "scores": [1]}', '"passages" must be a list of at least two texts'),
-        ('{"query": "q", "passages": ["p", "r"], "scores": [1]}', '"scores" must have one number for each'),
-        ('{"query": "q", "passages": ["p", "r"], "scores": [1, NaN]}', '"scores" must hold finite numbers'),
+        (
+            '{"query": "q", "passages": ["p"], "scores": [1]}',
+            '"passages" must be a list of at least 2 non-blank strings',
+        ),
+        (
+            '{"query": "q", "passages": ["p", "r"], "scores": [1]}',
+            '"scores" must have one number per passage, 2 in all',
+        ),
+        ('{"query": "q", "passages": ["p", "r"], "scores": [1, NaN]}', '"scores" must have finite numbers'),
     ],
 )
-def test_a_bad_line_is_named(options: DistillOptions, tmp_path: Path, line: str, said: str) -> None:
-    """File, line, and what is wrong."""
+def test_invalid_line_is_refused_with_its_location(
+    options: DistillOptions, tmp_path: Path, line: str, expected: str
+) -> None:
+    """The message names file, line and problem."""
     file = scored(tmp_path / "scored.jsonl")
     file.write_text(f"{file.read_text()}{line}\n")
     with pytest.raises(TrainingDataError, match=r"scored\.jsonl:41: ") as raised:
         train_distill(replace(options, data=(file,), teacher=None))
-    assert said in raised.value.message
+    assert expected in raised.value.message
 
 
-def test_what_cannot_be_distilled_is_refused(options: DistillOptions) -> None:
-    """Lists without a teacher, and more layers than there are."""
-    with pytest.raises(TrainingDataError, match="name a --teacher"):
+def test_missing_teacher_and_too_many_layers_are_refused(options: DistillOptions) -> None:
+    """Each message names the option."""
+    with pytest.raises(TrainingDataError, match="Name a --teacher"):
         train_distill(replace(options, teacher=None))
-    with pytest.raises(ModelInvalid, match="has 2 layers; 3 of them cannot be kept"):
+    with pytest.raises(ModelInvalid, match=r"--layers must be from 1 to 2 for .*, got 3"):
         train_distill(replace(options, layers=3))

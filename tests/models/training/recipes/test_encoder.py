@@ -1,4 +1,4 @@
-"""`train encoder` from end to end, with tiny models."""
+"""End-to-end tests of `train encoder` with tiny models."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ TEXTS = ["what is tea", "the dog in the cold"]
 
 @pytest.fixture
 def options(tmp_path: Path) -> EncoderOptions:
-    """A short run over translations."""
+    """Options of a short run on translations."""
     return EncoderOptions(
-        data=(training_data.translations(tmp_path / "twins.jsonl"),),
+        data=(training_data.translations(tmp_path / "translations.jsonl"),),
         output=tmp_path / "model",
         base=tiny.bert(tmp_path / "base"),
         max_steps=6,
@@ -36,13 +36,13 @@ def options(tmp_path: Path) -> EncoderOptions:
 
 
 @pytest.fixture
-def over_queries(options: EncoderOptions, tmp_path: Path) -> EncoderOptions:
-    """A short run over queries with their passages."""
+def query_options(options: EncoderOptions, tmp_path: Path) -> EncoderOptions:
+    """Options of a short run on queries with their passages."""
     return replace(options, data=(training_data.pairs(tmp_path / "pairs.jsonl"),), batch_size=4)
 
 
-def test_the_folder_loads_here_and_in_sentence_transformers(options: EncoderOptions) -> None:
-    """Both read the same vectors from it; the papers say what it is."""
+def test_folder_loads_in_sentence_transformers_too(options: EncoderOptions) -> None:
+    """Both return the same vectors."""
     from sentence_transformers import SentenceTransformer
 
     report = train_encoder(options)
@@ -50,12 +50,16 @@ def test_the_folder_loads_here_and_in_sentence_transformers(options: EncoderOpti
     theirs = SentenceTransformer(str(options.output), device="cpu").encode(TEXTS)
     np.testing.assert_allclose(ours, theirs, atol=0.02)
     assert set(report.metrics) == {"cosine", "source_cosine", "accuracy"}
-    said = json.loads((options.output / "rerank.json").read_text())
-    assert (said["kind"], said["architecture"], said["languages"]) == ("encoder", "bi-encoder", ["en", "it"])
+    metadata = json.loads((options.output / "rerank.json").read_text())
+    assert (metadata["kind"], metadata["architecture"], metadata["languages"]) == (
+        "encoder",
+        "bi-encoder",
+        ["en", "it"],
+    )
 
 
-def test_translations_come_to_lie_where_their_sources_are(options: EncoderOptions) -> None:
-    """Other words for the same: near to the teacher's vectors after the training, and the sources stay there."""
+def test_translations_approach_the_vectors_of_their_sources(options: EncoderOptions) -> None:
+    """The vectors of the sources stay close to the teacher's."""
     data = (training_data.translations(options.output.parent / "many.jsonl", rows=300),)
     report = train_encoder(replace(options, data=data, max_steps=150, evaluate_every=50, join=3))
     assert report.metrics["cosine"] > report.before["cosine"] + 0.2
@@ -63,76 +67,76 @@ def test_translations_come_to_lie_where_their_sources_are(options: EncoderOption
     assert report.metrics["source_cosine"] > 0.9
 
 
-def test_queries_come_to_lie_near_their_passages(over_queries: EncoderOptions) -> None:
-    """What is learned holds for queries that were not."""
-    report = train_encoder(replace(over_queries, max_steps=60, evaluate_every=20, teacher_weight=0.0))
+def test_training_improves_retrieval_of_held_out_queries(query_options: EncoderOptions) -> None:
+    """nDCG@10 rises well above that of the untrained model."""
+    report = train_encoder(replace(query_options, max_steps=60, evaluate_every=20, teacher_weight=0.0))
     assert set(report.metrics) == {"ndcg@10", "mrr@10"}
     assert report.metrics["ndcg@10"] > report.before["ndcg@10"] + 0.1
 
 
-def test_small_parts_of_a_batch_give_the_same_weights(over_queries: EncoderOptions, tmp_path: Path) -> None:
-    """Encoded in parts and computed again on the way back, a batch teaches what it teaches as a whole."""
-    whole = train_encoder(replace(over_queries, batch_size=12))
-    parts = train_encoder(replace(over_queries, batch_size=12, mini_batch=5, output=tmp_path / "parts"))
+def test_mini_batches_give_the_same_weights(query_options: EncoderOptions, tmp_path: Path) -> None:
+    """Encoding a batch in parts does not change its loss."""
+    whole = train_encoder(replace(query_options, batch_size=12))
+    parts = train_encoder(replace(query_options, batch_size=12, mini_batch=5, output=tmp_path / "parts"))
     ours, theirs = (load_encoder(str(report.model)).encode_documents(TEXTS) for report in (whole, parts))
     np.testing.assert_allclose(ours, theirs, atol=0.02)
 
 
-def test_hard_negatives_and_beir_folders_can_be_learned_from(over_queries: EncoderOptions, tmp_path: Path) -> None:
-    """Triples, pairs without a negative, and judgments over a corpus, mixed."""
+def test_lists_pairs_and_beir_folders_can_be_mixed(query_options: EncoderOptions, tmp_path: Path) -> None:
+    """Negatives are optional."""
     rows: list[dict[str, object]] = [
         {"query": "tea", "positive": "green tea", "negatives": ["a dog", "a cat"]},
         {"query": "cat", "positive": "the cat"},
     ]
     data = (training_data.write_lines(tmp_path / "lists.jsonl", rows), training_data.beir(tmp_path / "set"))
-    assert train_encoder(replace(over_queries, data=data)).steps == 6
+    assert train_encoder(replace(query_options, data=data)).steps == 6
 
 
 @pytest.mark.parametrize("kind", ["translations", "queries"])
-def test_a_run_that_was_broken_off_goes_on(
-    options: EncoderOptions, over_queries: EncoderOptions, tmp_path: Path, kind: str
+def test_interrupted_run_resumes_to_the_same_weights(
+    options: EncoderOptions, query_options: EncoderOptions, tmp_path: Path, kind: str
 ) -> None:
-    """The same weights as without a break."""
-    whole = options if kind == "translations" else over_queries
+    """The same call ends with the weights of an uninterrupted run."""
+    whole = options if kind == "translations" else query_options
     train_encoder(whole)
-    broken = replace(whole, output=tmp_path / "broken")
+    interrupted = replace(whole, output=tmp_path / "interrupted")
     with pytest.raises(SystemExit):
-        train_encoder(replace(broken, on_progress=stops(at=4)))
-    train_encoder(broken)
-    assert_same_weights(whole.output, broken.output)
+        train_encoder(replace(interrupted, on_progress=stops(at=4)))
+    train_encoder(interrupted)
+    assert_same_weights(whole.output, interrupted.output)
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "expected"),
     [
-        ('{"it": "ciao"}', 'twins.jsonl:61: "en" is missing or no text'),
-        ('{"en": "hi", "it": " "}', 'twins.jsonl:61: "it" is missing or no text'),
-        ('{"en": "hi", "it": ["ciao"]}', 'twins.jsonl:61: "it" is missing or no text'),
+        ('{"it": "ciao"}', 'translations.jsonl:61: "en" must be a non-blank string, but it is missing'),
+        ('{"en": "hi", "it": " "}', 'translations.jsonl:61: "it" must be a non-blank string, got'),
+        ('{"en": "hi", "it": ["ciao"]}', 'translations.jsonl:61: "it" must be a non-blank string, got'),
     ],
 )
-def test_a_bad_line_is_named(options: EncoderOptions, line: str, said: str) -> None:
-    """File, line, and what is wrong."""
+def test_invalid_line_is_refused_with_its_location(options: EncoderOptions, line: str, expected: str) -> None:
+    """The message names file, line and problem."""
     (file,) = options.data
     file.write_text(f"{file.read_text()}{line}\n")
     with pytest.raises(TrainingDataError) as raised:
         train_encoder(options)
-    assert said in raised.value.message
+    assert expected in raised.value.message
 
 
-def test_data_that_nothing_can_be_learned_from_is_refused(options: EncoderOptions, tmp_path: Path) -> None:
-    """Texts without translations, one text only, fewer texts than a batch."""
+def test_insufficient_data_is_refused(options: EncoderOptions, tmp_path: Path) -> None:
+    """Fewer texts than a batch, one translated text only."""
     with pytest.raises(TrainingDataError, match="fewer than a batch of 999"):
         train_encoder(replace(options, batch_size=999))
     alone = training_data.write_lines(
         tmp_path / "alone.jsonl", [{"en": "tea"}, {"en": "dog"}, {"en": "tea", "it": "te"}]
     )
-    with pytest.raises(TrainingDataError, match="fewer than 2 different texts with translations"):
+    with pytest.raises(TrainingDataError, match="at least 2 different texts with translations"):
         train_encoder(replace(options, data=(alone,)))
 
 
-def test_bases_and_teachers_that_do_not_fit_are_refused(options: EncoderOptions, tmp_path: Path) -> None:
-    """A cross-encoder is no encoder, and vectors of another length cannot be learned."""
-    with pytest.raises(ModelInvalid, match="an encoder starts from an encoder"):
+def test_unsuitable_bases_and_teachers_are_refused(options: EncoderOptions, tmp_path: Path) -> None:
+    """A cross-encoder as base, a teacher with vectors of another length."""
+    with pytest.raises(ModelInvalid, match="must be an encoder, got a reranker"):
         train_encoder(replace(options, base=tiny.bert(tmp_path / "cross", labels=1)))
-    with pytest.raises(ModelInvalid, match="vectors of 384 values"):
+    with pytest.raises(ModelInvalid, match=r"those of .* have 384"):
         train_encoder(replace(options, teacher="default"))

@@ -1,4 +1,4 @@
-"""`train pairs` from end to end, with tiny models."""
+"""End-to-end tests of `train pairs` with tiny models."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ QUERY, PASSAGES = "what is tea", ["tea is green", "the dog in the cold"]
 
 
 @pytest.mark.parametrize("loss", ["pairwise", "pointwise"])
-def test_other_losses_teach_as_well(options: PairsOptions, loss: Loss) -> None:
-    """The score rises well above the untrained model's."""
+def test_pairwise_and_pointwise_losses_improve_ndcg(options: PairsOptions, loss: Loss) -> None:
+    """nDCG@10 rises well above that of the untrained model."""
     longer = replace(options, loss=loss, max_steps=60, evaluate_every=30, teacher_weight=0.0)
     report = train_pairs(longer)
     assert report.metrics["ndcg@10"] > report.before["ndcg@10"] + 0.05
@@ -38,7 +38,7 @@ def test_other_losses_teach_as_well(options: PairsOptions, loss: Loss) -> None:
 
 @pytest.fixture
 def options(tmp_path: Path) -> PairsOptions:
-    """A short run of a joint model."""
+    """Options of a short run of a joint reranker."""
     return PairsOptions(
         data=(training_data.pairs(tmp_path / "pairs.jsonl"),),
         output=tmp_path / "model",
@@ -62,7 +62,7 @@ def assert_same_weights(one: Path, other: Path) -> None:
 
 
 def stops(at: int) -> Callable[[int, int, float], None]:
-    """Ends the process's run at a step, as a power cut would."""
+    """Returns a progress callback that ends the run at step *at*, like a power cut."""
 
     def report(step: int, _steps: int, _loss: float) -> None:
         if step >= at:
@@ -71,8 +71,8 @@ def stops(at: int) -> Callable[[int, int, float], None]:
     return report
 
 
-def test_the_folder_holds_a_model_that_serves(options: PairsOptions) -> None:
-    """Weights, tokenizer, rerank.json, card, metrics and picture; no checkpoints are left; the loader takes it."""
+def test_finished_run_leaves_a_loadable_model_folder(options: PairsOptions) -> None:
+    """The folder has weights, tokenizer, rerank.json, card, metrics and plot, and no checkpoints."""
     report = train_pairs(options)
     assert sorted(path.name for path in options.output.iterdir()) == [
         "README.md",
@@ -85,14 +85,18 @@ def test_the_folder_holds_a_model_that_serves(options: PairsOptions) -> None:
         "training.png",
     ]
     assert (report.model, report.steps, set(report.metrics)) == (options.output, 9, {"ndcg@10", "mrr"})
-    said = json.loads((options.output / "rerank.json").read_text())
-    assert (said["kind"], said["architecture"], said["trained_on"]) == ("reranker", "joint", ["pairs.jsonl"])
+    metadata = json.loads((options.output / "rerank.json").read_text())
+    assert (metadata["kind"], metadata["architecture"], metadata["trained_on"]) == (
+        "reranker",
+        "joint",
+        ["pairs.jsonl"],
+    )
     assert json.loads((options.output / "metrics.json").read_text())["report"] == report.to_json()
     assert np.isfinite(load_ranking_model(str(options.output)).reranker.score(QUERY, PASSAGES).logits).all()
 
 
-def test_training_teaches(options: PairsOptions, tmp_path: Path) -> None:
-    """On data that can be learned, the score rises well above the untrained model's, on sixty queries held out."""
+def test_training_improves_held_out_ndcg(options: PairsOptions, tmp_path: Path) -> None:
+    """On learnable data, nDCG@10 of sixty held-out queries rises well above that of the untrained model."""
     report = train_pairs(
         replace(
             options,
@@ -109,7 +113,7 @@ def test_training_teaches(options: PairsOptions, tmp_path: Path) -> None:
 
 
 def test_equal_seeds_give_equal_weights(options: PairsOptions, tmp_path: Path) -> None:
-    """And another seed gives others."""
+    """Another seed gives other weights."""
     for name, seed in (("one", 1), ("two", 1), ("three", 2)):
         train_pairs(replace(options, output=tmp_path / name, seed=seed))
     assert_same_weights(tmp_path / "one", tmp_path / "two")
@@ -118,20 +122,20 @@ def test_equal_seeds_give_equal_weights(options: PairsOptions, tmp_path: Path) -
     )
 
 
-def test_a_run_that_was_broken_off_goes_on(options: PairsOptions, tmp_path: Path) -> None:
-    """The same call ends at the same weights as a run without a break."""
+def test_interrupted_run_resumes_to_the_same_weights(options: PairsOptions, tmp_path: Path) -> None:
+    """The same call ends with the weights of an uninterrupted run."""
     train_pairs(options)
-    broken = replace(options, output=tmp_path / "broken")
+    interrupted = replace(options, output=tmp_path / "interrupted")
     with pytest.raises(SystemExit):
-        train_pairs(replace(broken, on_progress=stops(at=6)))
+        train_pairs(replace(interrupted, on_progress=stops(at=6)))
     steps: list[int] = []
-    train_pairs(replace(broken, on_progress=lambda step, _steps, _loss: steps.append(step)))
+    train_pairs(replace(interrupted, on_progress=lambda step, _steps, _loss: steps.append(step)))
     assert steps == [6, 9]
-    assert_same_weights(options.output, broken.output)
+    assert_same_weights(options.output, interrupted.output)
 
 
-def test_a_killed_process_goes_on(options: PairsOptions, tmp_path: Path) -> None:
-    """SIGKILL in the middle of a run leaves a checkpoint, and the next call ends at the same weights."""
+def test_killed_process_resumes_to_the_same_weights(options: PairsOptions, tmp_path: Path) -> None:
+    """SIGKILL during a run leaves a checkpoint to resume from."""
     train_pairs(options)
     killed = replace(options, output=tmp_path / "killed")
     program = f"""
@@ -151,8 +155,8 @@ train_pairs(replace({killed!r}, on_progress=report))
     assert_same_weights(options.output, killed.output)
 
 
-def test_ctrl_c_keeps_a_checkpoint_of_the_step(options: PairsOptions, tmp_path: Path) -> None:
-    """The step is finished, a checkpoint written, then the interrupt is passed on; the next call goes on from it."""
+def test_ctrl_c_writes_a_checkpoint_after_the_step(options: PairsOptions, tmp_path: Path) -> None:
+    """KeyboardInterrupt is raised after the checkpoint; the next call resumes from it."""
     train_pairs(options)
 
     def interrupt(step: int, _steps: int, _loss: float) -> None:
@@ -167,8 +171,8 @@ def test_ctrl_c_keeps_a_checkpoint_of_the_step(options: PairsOptions, tmp_path: 
     assert_same_weights(options.output, stopped.output)
 
 
-def test_a_finished_run_answers_its_report_again(options: PairsOptions) -> None:
-    """Nothing is trained twice by accident."""
+def test_finished_run_returns_its_report_again(options: PairsOptions) -> None:
+    """A second call does not train."""
     first = train_pairs(options)
     before = (options.output / "model.safetensors").stat().st_mtime_ns
     again = train_pairs(options)
@@ -176,35 +180,37 @@ def test_a_finished_run_answers_its_report_again(options: PairsOptions) -> None:
     assert (options.output / "model.safetensors").stat().st_mtime_ns == before
 
 
-def test_another_runs_folder_is_left_alone(options: PairsOptions, tmp_path: Path) -> None:
-    """A finished model and a checkpoint of other settings are both worth more than convenience."""
+def test_folder_of_another_run_is_refused(options: PairsOptions, tmp_path: Path) -> None:
+    """Neither a finished model nor checkpoints with other settings are overwritten."""
     train_pairs(options)
-    with pytest.raises(TrainingFailed, match=r"the model of another run \(seed differ\)"):
+    with pytest.raises(TrainingFailed, match=r"the model of another run with different seed"):
         train_pairs(replace(options, seed=7))
-    broken = replace(options, output=tmp_path / "broken")
+    interrupted = replace(options, output=tmp_path / "interrupted")
     with pytest.raises(SystemExit):
-        train_pairs(replace(broken, on_progress=stops(at=6)))
-    with pytest.raises(TrainingFailed, match=r"checkpoints of another run \(learning_rate differ\)"):
-        train_pairs(replace(broken, learning_rate=1.0))
+        train_pairs(replace(interrupted, on_progress=stops(at=6)))
+    with pytest.raises(TrainingFailed, match=r"checkpoints of another run with different learning_rate"):
+        train_pairs(replace(interrupted, learning_rate=1.0))
 
 
-def test_a_run_that_ended_before_its_first_checkpoint_gives_way(options: PairsOptions) -> None:
-    """Nothing of it is worth keeping, so the next run may have other settings."""
+def test_folder_without_checkpoints_is_reused(options: PairsOptions) -> None:
+    """A run that ended before its first checkpoint does not block other settings."""
     with pytest.raises(SystemExit):
         train_pairs(replace(options, on_progress=stops(at=3)))
     assert train_pairs(replace(options, learning_rate=1e-4)).steps == 9
 
 
-def test_a_loss_that_is_no_number_stops_the_run(options: PairsOptions) -> None:
-    """The message names the step and the last good checkpoint, which is there."""
-    with pytest.raises(TrainingFailed, match=r"the loss was nan at step \d+; the last good checkpoint is in") as raised:
+def test_nan_loss_stops_the_run(options: PairsOptions) -> None:
+    """The message names the step and the last good checkpoint, which exists."""
+    with pytest.raises(
+        TrainingFailed, match=r"must be finite, got nan at step \d+\. The last good checkpoint is"
+    ) as raised:
         train_pairs(replace(options, learning_rate=1e18, warmup=0.0, evaluate_every=1))
     assert str(options.output / CHECKPOINTS / "checkpoint-") in raised.value.message
     assert list((options.output / CHECKPOINTS).glob("checkpoint-*"))
 
 
-def test_a_disk_that_takes_no_more_stops_the_run(options: PairsOptions, tmp_path: Path) -> None:
-    """The message says what to do, the checkpoints before stay, and the next call ends at the same weights."""
+def test_full_disk_stops_the_run(options: PairsOptions, tmp_path: Path) -> None:
+    """Earlier checkpoints remain, and the next call ends with the same weights."""
     train_pairs(options)
     full = replace(options, output=tmp_path / "full")
     program = f"""
@@ -231,14 +237,14 @@ except TrainingFailed as exc:
         text=True,
         timeout=200,
     )
-    assert "a checkpoint could not be kept" in ended.stdout
-    assert "make room, and the same command goes on" in ended.stdout
+    assert "cannot write or read a checkpoint" in ended.stdout
+    assert "run the same command again to resume" in ended.stdout
     train_pairs(full)
     assert_same_weights(options.output, full.output)
 
 
-def test_a_joint_model_and_a_cross_encoder_can_be_trained_on(options: PairsOptions, tmp_path: Path) -> None:
-    """Each stays what it was; the cross-encoder loads in sentence-transformers and agrees with it."""
+def test_joint_and_cross_encoder_bases_keep_their_architecture(options: PairsOptions, tmp_path: Path) -> None:
+    """sentence-transformers loads the cross-encoder and returns the same scores."""
     from sentence_transformers import CrossEncoder
 
     train_pairs(options)
@@ -253,14 +259,14 @@ def test_a_joint_model_and_a_cross_encoder_can_be_trained_on(options: PairsOptio
         np.testing.assert_allclose(1 / (1 + np.exp(-served)), theirs, atol=0.02)
 
 
-def test_a_beir_folder_can_be_learned_from(options: PairsOptions, tmp_path: Path) -> None:
-    """Its judgments name only what is relevant; the negatives are mined."""
+def test_beir_folder_is_accepted(options: PairsOptions, tmp_path: Path) -> None:
+    """Its qrels have relevant documents only; negatives are drawn from the corpus."""
     report = train_pairs(replace(options, data=(training_data.beir(tmp_path / "set"),)))
     assert report.steps == 9
 
 
-def test_bases_that_cannot_become_a_reranker_are_refused(options: PairsOptions, tmp_path: Path) -> None:
-    """A classifier's head, another network, a name that means nothing: each says so before any training."""
+def test_unsuitable_bases_are_refused(options: PairsOptions, tmp_path: Path) -> None:
+    """A head of several labels, an unsupported network and an unknown name raise before training."""
     with pytest.raises(ModelInvalid, match="a head of 3 labels"):
         train_pairs(replace(options, base=tiny.bert(tmp_path / "classifier", labels=3)))
     with pytest.raises(ModelInvalid, match="starts from a BERT"):
@@ -270,16 +276,16 @@ def test_bases_that_cannot_become_a_reranker_are_refused(options: PairsOptions, 
 
 
 def test_fewer_lists_than_a_batch_are_refused(options: PairsOptions) -> None:
-    """The message says how many there are and what to do."""
-    with pytest.raises(TrainingDataError, match="fewer than a batch of 64: lower --batch-size"):
+    """The message tells how to fix it."""
+    with pytest.raises(TrainingDataError, match=r"fewer than a batch of 64\. Lower --batch-size"):
         train_pairs(replace(options, batch_size=64))
 
 
-def test_an_output_that_cannot_be_written_says_so(options: PairsOptions, tmp_path: Path) -> None:
-    """Before any training."""
+def test_unwritable_output_is_refused_before_training(options: PairsOptions, tmp_path: Path) -> None:
+    """The message names the folder."""
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(TrainingFailed, match="cannot be written"):
+    with pytest.raises(TrainingFailed, match="cannot write to the folder"):
         train_pairs(replace(options, output=tmp_path / "file" / "model"))
-    # Refuses to everyone, where a test's own folder would let an administrator write.
-    with pytest.raises(TrainingFailed, match="cannot be written"):
+    # Unlike a read-only folder, this one refuses root as well.
+    with pytest.raises(TrainingFailed, match="cannot write to the folder"):
         train_pairs(replace(options, output=Path("/proc/model")))

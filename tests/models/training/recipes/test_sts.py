@@ -1,4 +1,4 @@
-"""`train sts` from end to end, with tiny models."""
+"""End-to-end tests of `train sts` with tiny models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.models.training.recipes.test_pairs import assert_same_weights, stops
 
 @pytest.fixture
 def options(tmp_path: Path) -> StsOptions:
-    """A short run."""
+    """Options of a short run."""
     return StsOptions(
         data=(training_data.sentences(tmp_path / "data"),),
         output=tmp_path / "model",
@@ -34,17 +34,21 @@ def options(tmp_path: Path) -> StsOptions:
     )
 
 
-def test_the_folder_holds_a_similarity_model(options: StsOptions) -> None:
-    """rerank.json says so; the metrics are Pearson and Spearman on the test part."""
+def test_finished_run_leaves_a_similarity_model(options: StsOptions) -> None:
+    """The metrics are Pearson's and Spearman's correlation on the test part."""
     report = train_sts(options)
     assert set(report.metrics) == {"pearson", "spearman"}
-    said = json.loads((options.output / "rerank.json").read_text())
-    assert (said["kind"], said["architecture"], said["languages"]) == ("similarity", "cross-encoder", ["it"])
+    metadata = json.loads((options.output / "rerank.json").read_text())
+    assert (metadata["kind"], metadata["architecture"], metadata["languages"]) == (
+        "similarity",
+        "cross-encoder",
+        ["it"],
+    )
     assert report.to_json()["model"] == str(options.output)
 
 
-def test_sentence_transformers_loads_it_and_answers_from_0_to_1(options: StsOptions) -> None:
-    """An ordinary cross-encoder folder: the sigmoid is theirs as well."""
+def test_sentence_transformers_scores_from_0_to_1(options: StsOptions) -> None:
+    """The folder is an ordinary cross-encoder."""
     from sentence_transformers import CrossEncoder
 
     train_sts(options)
@@ -53,11 +57,11 @@ def test_sentence_transformers_loads_it_and_answers_from_0_to_1(options: StsOpti
     assert bool(((scores > 0) & (scores < 1)).all())
 
 
-def test_a_joint_student_scores_both_orders_alike(options: StsOptions) -> None:
-    """It reads the two texts by the same layers: exchanged, they are as alike as before; and it can be served."""
+def test_joint_student_scores_both_orders_equally(options: StsOptions) -> None:
+    """Both texts pass the same layers, so that their order does not matter."""
     report = train_sts(replace(options, student="joint"))
-    said = json.loads((options.output / "rerank.json").read_text())
-    assert (said["kind"], said["architecture"]) == ("similarity", "joint")
+    metadata = json.loads((options.output / "rerank.json").read_text())
+    assert (metadata["kind"], metadata["architecture"]) == ("similarity", "joint")
     assert report.steps == 6
     model = load_pair_model(str(options.output), computing=REPRODUCIBLE)
     there, back = (model.predict([pair]).probabilities[0, 0] for pair in (("the cat", "tea"), ("tea", "the cat")))
@@ -65,16 +69,16 @@ def test_a_joint_student_scores_both_orders_alike(options: StsOptions) -> None:
     assert 0 < there < 1
 
 
-def test_every_pair_is_learned_in_both_orders(options: StsOptions) -> None:
-    """A likeness has no direction: twice as many rows, each with its twin and the same label."""
+def test_training_has_every_pair_in_both_orders(options: StsOptions) -> None:
+    """Each pair and its reverse have the same label."""
     data = read_sentence_pairs(options.data, language="it")
     rows = both_orders(data, options)
     assert len(rows) == 2 * len(data.train)
-    assert sorted(map(repr, rows)) == sorted(map(repr, (row.turned for row in rows)))
+    assert sorted(map(repr, rows)) == sorted(map(repr, (row.swapped for row in rows)))
 
 
-def test_the_language_chooses_the_pairs(tmp_path: Path) -> None:
-    """`both` reads the two pairs of each line; a score of 5 is 1."""
+def test_language_selects_the_pairs(tmp_path: Path) -> None:
+    """`both` reads two pairs per line; a score of 5 is a label of 1."""
     row = {"it": ["uno", "due"], "en": ["one", "two"], "score": 5}
     for part in ("train", "dev", "test"):
         training_data.write_lines(tmp_path / f"{part}.jsonl", [row, {**row, "score": 0}])
@@ -84,48 +88,48 @@ def test_the_language_chooses_the_pairs(tmp_path: Path) -> None:
     assert len(read["both"]) == 4
 
 
-def test_a_run_that_was_broken_off_goes_on(options: StsOptions, tmp_path: Path) -> None:
-    """Dropout included: the same weights as without a break."""
+def test_interrupted_run_resumes_to_the_same_weights(options: StsOptions, tmp_path: Path) -> None:
+    """Dropout draws the same values."""
     train_sts(options)
-    broken = replace(options, output=tmp_path / "broken")
+    interrupted = replace(options, output=tmp_path / "interrupted")
     with pytest.raises(SystemExit):
-        train_sts(replace(broken, on_progress=stops(at=4)))
-    train_sts(broken)
-    assert_same_weights(options.output, broken.output)
+        train_sts(replace(interrupted, on_progress=stops(at=4)))
+    train_sts(interrupted)
+    assert_same_weights(options.output, interrupted.output)
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "expected"),
     [
-        ({"it": ["a", "b"], "score": 5.5}, 'train.jsonl:25: "score" is 5.5, outside 0 to 5'),
-        ({"it": ["a", "b"]}, 'train.jsonl:25: "score" is missing'),
-        ({"it": ["a"], "score": 1}, 'train.jsonl:25: "it" is missing or no pair'),
-        ({"it": ["a", " "], "score": 1}, 'train.jsonl:25: "it" is missing or no text'),
+        ({"it": ["a", "b"], "score": 5.5}, 'train.jsonl:25: "score" must be a number from 0 to 5, got 5.5'),
+        ({"it": ["a", "b"]}, 'train.jsonl:25: "score" must be a number from 0 to 5, but it is missing'),
+        ({"it": ["a"], "score": 1}, 'train.jsonl:25: "it" must be a list of two strings'),
+        ({"it": ["a", " "], "score": 1}, 'train.jsonl:25: "it" must be a non-blank string, got " "'),
     ],
 )
-def test_a_bad_line_is_named(options: StsOptions, row: dict[str, object], said: str) -> None:
-    """File, line, and what is wrong."""
+def test_invalid_line_is_refused_with_its_location(options: StsOptions, row: dict[str, object], expected: str) -> None:
+    """The message names file, line and problem."""
     file = options.data[0] / "train.jsonl"
     file.write_text(f"{file.read_text()}{json.dumps(row)}\n")
     with pytest.raises(TrainingDataError) as raised:
         train_sts(options)
-    assert said in raised.value.message
+    assert expected in raised.value.message
 
 
-def test_data_that_nothing_can_be_learned_from_is_refused(options: StsOptions) -> None:
-    """A missing part, one score only, fewer rows than a batch."""
-    with pytest.raises(TrainingDataError, match="48 rows in both orders, fewer than a batch of 64"):
+def test_insufficient_data_is_refused(options: StsOptions) -> None:
+    """Fewer rows than a batch, equal scores, a missing part."""
+    with pytest.raises(TrainingDataError, match="48 in both orders, fewer than a batch of 64"):
         train_sts(replace(options, batch_size=64))
     dev = options.data[0] / "dev.jsonl"
     training_data.write_lines(dev, [{"it": ["a", "b"], "score": 1}] * 9)
-    with pytest.raises(TrainingDataError, match="9 pairs without two different scores"):
+    with pytest.raises(TrainingDataError, match="all 9 are equal"):
         train_sts(options)
     dev.unlink()
-    with pytest.raises(TrainingDataError, match=r"no dev\.jsonl"):
+    with pytest.raises(TrainingDataError, match=r"dev\.jsonl is missing"):
         train_sts(options)
 
 
-def test_a_head_of_more_labels_is_refused(options: StsOptions, tmp_path: Path) -> None:
-    """A classifier does not say how alike two texts are."""
+def test_base_with_several_labels_is_refused(options: StsOptions, tmp_path: Path) -> None:
+    """A classifier has no similarity score."""
     with pytest.raises(ModelInvalid, match="a head of 3 labels"):
         train_sts(replace(options, base=tiny.bert(tmp_path / "classifier", labels=3)))
