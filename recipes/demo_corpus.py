@@ -1,9 +1,9 @@
-"""Make the corpus of `rerank-cli demo` from a dump of the tldr pages.
+"""Writes the corpus of `rerank-cli demo` from a dump of the tldr pages.
 
     python -m recipes.demo_corpus TLDR_CORPUS_JSONL_GZ cli/demo/corpus.jsonl.gz [--pages 540]
 
-Takes the pages that are there in Italian and in English, those with the most examples first, each in both languages,
-and the English pages of everyday commands that nobody has translated: people try a search with what they know.
+The corpus has the pages that exist in Italian and English, in both languages, those with the most examples first, and the
+English pages of everyday commands that have no translation, because users try a search with what they know.
 """
 
 from __future__ import annotations
@@ -29,30 +29,33 @@ _PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}")
 _MNEMONIC = re.compile(r"\[([A-Za-z0-9]+)\](?=\w)|(?<=\w)\[([A-Za-z0-9]+)\]")
 
 
-def plain_words(text: str) -> str:
-    """*text* without the brackets around the letter that an option stands for: `[n]ame` is `name`."""
+def remove_mnemonics(text: str) -> str:
+    """Returns *text* without the brackets that mark an option's letter: `[n]ame` becomes `name`."""
     return _MNEMONIC.sub(lambda match: match[1] or match[2], text)
 
 
-def plain_command(text: str) -> str:
-    """*text* without the marks of its placeholders; where they give a short and a long option, the long one."""
-    return _PLACEHOLDER.sub(lambda match: _longest(match[1]), text)
+def remove_placeholders(text: str) -> str:
+    """Returns *text* without placeholder marks. Of a short and a long option, the long one stays."""
+    return _PLACEHOLDER.sub(lambda match: _long_option(match[1]), text)
 
 
-def _longest(placeholder: str) -> str:
+def _long_option(placeholder: str) -> str:
     options = re.fullmatch(r"\[(-[^|\]]*)\|(-[^|\]]*)\]", placeholder)
     return options[2] if options else placeholder
 
 
 def is_everyday(name: str) -> bool:
-    """Whether *name* is the path of an everyday command's English page."""
+    """Returns True if *name* is the path of the English page of a command in EVERYDAY."""
     folder, platform, file = name.split("/")
     return folder == "pages" and platform in ("common", "linux") and file.removesuffix(".md") in EVERYDAY.split()
 
 
 def record(page: Mapping[str, Any]) -> dict[str, str]:
-    """A page as the demo has it: what the tool does, then what each example does, with its command."""
-    examples = [f"{plain_words(example['text'])}:\n{plain_command(example['command'])}" for example in page["examples"]]
+    """Returns the page as a document: the description, followed by each example with its command."""
+    examples = [
+        f"{remove_mnemonics(example['text'])}:\n{remove_placeholders(example['command'])}"
+        for example in page["examples"]
+    ]
     folder, platform, _ = page["_id"].split("/")
     return {
         "_id": page["_id"],
@@ -64,26 +67,27 @@ def record(page: Mapping[str, Any]) -> dict[str, str]:
 
 
 def main() -> None:
+    """Writes the corpus and prints its size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dump", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--pages", type=int, default=540)
-    options = parser.parse_args()
-    with gzip.open(options.dump, "rt", encoding="utf-8") as lines:
+    parser.add_argument("--pages", type=int, default=540, help="number of pages to include in both languages")
+    args = parser.parse_args()
+    with gzip.open(args.dump, "rt", encoding="utf-8") as lines:
         pages = {page["_id"]: page for page in map(json.loads, lines)}
-    twins = [
+    translated = [
         (pages[f"pages/{name.removeprefix('pages.it/')}"], page)
         for name, page in pages.items()
         if name.startswith("pages.it/") and f"pages/{name.removeprefix('pages.it/')}" in pages
     ]
-    twins.sort(key=lambda pair: (-len(pair[1]["examples"]), pair[1]["_id"]))
-    names = {str(page["_id"]) for pair in twins[: options.pages] for page in pair}
+    translated.sort(key=lambda pair: (-len(pair[1]["examples"]), pair[1]["_id"]))
+    names = {str(page["_id"]) for pair in translated[: args.pages] for page in pair}
     chosen = [pages[name] for name in sorted(names | set(filter(is_everyday, pages)))]
-    lines_out = "".join(json.dumps(record(page), ensure_ascii=False) + "\n" for page in chosen)
-    # No name and no date in the header: equal input gives equal bytes.
-    with options.output.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as stream:
-        stream.write(lines_out.encode())
-    print(f"{len(chosen)} pages, {options.output.stat().st_size:,} bytes")
+    content = "".join(json.dumps(record(page), ensure_ascii=False) + "\n" for page in chosen)
+    # Without file name and time in the header, equal input gives equal bytes.
+    with args.output.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as stream:
+        stream.write(content.encode())
+    print(f"{len(chosen)} pages, {args.output.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""The judged queries that the built-in reranker's fused order and calibration are fitted to, as a BEIR folder.
+"""Writes the BEIR folder that the built-in reranker's fusion and calibration are fitted on.
 
     python -m recipes.fusion_fitting_set --data DIR --output FOLDER [--seed 42]
     rerank-cli ingest FOLDER --index fitting --encoder ENCODER --store STORE
     rerank-cli models calibrate MODEL --data FOLDER --index fitting --encoder ENCODER --store STORE
 
-Passages of openly licensed sets in English and Italian, and of their questions those that no training reads (`weighs`
-in training_sources). None of the sets that results are measured on is among them.
+The folder has passages of openly licensed sets in English and Italian, and the questions that are excluded from training
+(`sources.is_for_fitting`). It has none of the evaluation sets.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import json
 import random
 from pathlib import Path
 
-from recipes.sources import SOURCES, weighs
+from recipes.sources import SOURCES, is_for_fitting
 
-QUESTIONS = {
+MAX_QUESTIONS = {
     "squad_it": 200,
     "nqg_test": 120,
     "selqa": 80,
@@ -27,11 +27,11 @@ QUESTIONS = {
     "scifact": 40,
     "covid_faq": 40,
 }
-"""The sets, and how many of their questions are taken at most: the languages have about the same say."""
+"""Maximum number of questions per set. Both languages get about the same weight."""
 
 
 def main() -> None:
-    """Write corpus, queries and judgments."""
+    """Writes corpus, queries and qrels."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
@@ -41,21 +41,21 @@ def main() -> None:
     with (
         (args.output / "corpus.jsonl").open("w", encoding="utf-8") as corpus,
         (args.output / "queries.jsonl").open("w", encoding="utf-8") as queries,
-        (args.output / "qrels" / "test.tsv").open("w", encoding="utf-8") as judgments,
+        (args.output / "qrels" / "test.tsv").open("w", encoding="utf-8") as qrels,
     ):
-        judgments.write("query-id\tcorpus-id\tscore\n")
-        for name, most in QUESTIONS.items():
+        qrels.write("query-id\tcorpus-id\tscore\n")
+        for name, limit in MAX_QUESTIONS.items():
             draw = random.Random(f"{args.seed} {name}")
             source = SOURCES[name][0](args.data, draw)
-            for place, passage in enumerate(source.passages):
-                corpus.write(json.dumps({"_id": f"{name}-{place}", "text": passage}, ensure_ascii=False) + "\n")
-            kept = [question for question in source.questions if weighs(question[0])]
-            chosen = draw.sample(kept, min(most, len(kept)))
-            for number, (text, answers) in enumerate(chosen):
+            for row, passage in enumerate(source.passages):
+                corpus.write(json.dumps({"_id": f"{name}-{row}", "text": passage}, ensure_ascii=False) + "\n")
+            questions = [question for question in source.questions if is_for_fitting(question[0])]
+            sample = draw.sample(questions, min(limit, len(questions)))
+            for number, (text, answers) in enumerate(sample):
                 query_id = f"{name}-q{number}"
                 queries.write(json.dumps({"_id": query_id, "text": text}, ensure_ascii=False) + "\n")
-                judgments.writelines(f"{query_id}\t{name}-{place}\t1\n" for place in sorted(answers))
-            print(f"{name}: {len(source.passages)} passages, {len(chosen)} questions", flush=True)
+                qrels.writelines(f"{query_id}\t{name}-{row}\t1\n" for row in sorted(answers))
+            print(f"{name}: {len(source.passages)} passages, {len(sample)} questions", flush=True)
 
 
 if __name__ == "__main__":

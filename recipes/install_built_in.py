@@ -1,9 +1,9 @@
-"""A trained model as it ships: weights in float16, and of the run's files only what serving and training read.
+"""Installs a trained model as a built-in one: float16 weights, and only the files that serving and training need.
 
     python -m recipes.install_built_in FOLDER NAME --base BASE --trained-on SET … [--default] [--languages en it]
 
-Writes models/builtin/NAME. The card (README.md) and the licence of the weights are written by hand, there and in
-NOTICE. --default makes it what `default` means for its role, and takes that from the model that had it.
+Writes models/builtin/NAME. Write the model card (README.md) there and the licence of the weights in NOTICE by hand.
+--default makes the model the default for its role, instead of the current one.
 """
 
 from __future__ import annotations
@@ -23,46 +23,47 @@ from rerank.models.folder import ModelFolder
 from rerank.models.rerank_file import RERANK_FILE
 
 WEIGHTS = "model.safetensors"
-LEFT_OUT = ("README.md", "metrics.json", "training.png", "checkpoints", WEIGHTS, RERANK_FILE)
+CARD = "README.md"
+SKIPPED = (CARD, "metrics.json", "training.png", "checkpoints", WEIGHTS, RERANK_FILE)
 LICENCE = "Apache-2.0"
 
 
-def ship(source: Path, name: str, *, default: bool, said: Mapping[str, object]) -> Path:
-    """The folder models/builtin/NAME, made anew, with what rerank.json says besides; a card that was there stays.
+def install(source: Path, name: str, *, default: bool, metadata: Mapping[str, object]) -> Path:
+    """Replaces the folder models/builtin/NAME, except for its model card, and returns it.
 
-    Raises ModelInvalid for no model.
+    *metadata*: values for rerank.json. Raises ModelInvalid if *source* is not a model or float16 cannot hold a weight.
     """
     folder = ModelFolder.read(source)
     target = BUILT_IN / name
-    card = (target / "README.md").read_text(encoding="utf-8") if (target / "README.md").exists() else ""
+    card = (target / CARD).read_text(encoding="utf-8") if (target / CARD).exists() else ""
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(*SKIPPED))
     weights = {key: value.half().contiguous() for key, value in load_file(source / WEIGHTS).items()}
     if not all(torch.isfinite(value).all() for value in weights.values()):
-        raise ModelInvalid(f"{source}: weights that float16 does not hold")
+        raise ModelInvalid(f"{source}: all weights must fit into float16.")
     save_file(weights, target / WEIGHTS, metadata={"format": "pt"})
     (target / WEIGHTS).chmod(0o644)
-    _rewrite(target / "config.json", {})
+    _update_json(target / "config.json", {})
     if card:
-        (target / "README.md").write_text(card, encoding="utf-8")
+        (target / CARD).write_text(card, encoding="utf-8")
     content = json.loads((source / RERANK_FILE).read_text(encoding="utf-8"))
-    content |= {"default": default, "licence": LICENCE, **said}
+    content |= {"default": default, "licence": LICENCE, **metadata}
     (target / RERANK_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if default:
         for other in built_in_models().values():
             if other != target and (ModelFolder.read(other).kind == "encoder") == (folder.kind == "encoder"):
-                _rewrite(other / RERANK_FILE, {"default": False})
+                _update_json(other / RERANK_FILE, {"default": False})
     return target
 
 
-def _rewrite(file: Path, values: Mapping[str, object]) -> None:
+def _update_json(file: Path, values: Mapping[str, object]) -> None:
     content = json.loads(file.read_text(encoding="utf-8")) | values
     content.pop("_name_or_path", None)
     file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def main() -> None:
-    """Write the folder, and say how large it is."""
+    """Writes the folder and prints its size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("name")
@@ -70,9 +71,9 @@ def main() -> None:
     parser.add_argument("--base", required=True)
     parser.add_argument("--languages", nargs="+", default=["en", "it"])
     parser.add_argument("--trained-on", nargs="+", required=True)
-    options = parser.parse_args()
-    said = {"languages": options.languages, "trained_on": options.trained_on, "base": options.base}
-    target = ship(options.folder, options.name, default=options.default, said=said)
+    args = parser.parse_args()
+    metadata = {"languages": args.languages, "trained_on": args.trained_on, "base": args.base}
+    target = install(args.folder, args.name, default=args.default, metadata=metadata)
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     print(f"{target}: {size / 1e6:.1f} MB")
 

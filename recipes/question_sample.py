@@ -1,8 +1,8 @@
-"""The questions that the built-in encoder learns from: of prepare_pairs' lists the query and its passage.
+"""Writes the questions that the built-in encoder learns from: query and positive of the lists of training_lists.
 
     python -m recipes.question_sample LISTS.jsonl.gz OUTPUT.jsonl.gz
 
-All Italian lists and so many of each English set that both languages have about the same say.
+The sample has all Italian lists, and as many English ones.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from recipes.sources import read_lines
 
 ITALIAN = ("squad_it", "tldr_italian", "tldr_across", "covid_faq")
-ENGLISH = {
+MAX_ENGLISH = {
     "nqg_test": 1500,
     "selqa": 700,
     "wiki_en": 700,
@@ -25,24 +25,24 @@ ENGLISH = {
     "scifact": 400,
     "tldr_english": 300,
 }
-"""How many of each are taken, the first ones."""
+"""Number of lists to take from each English set, in the order of the file."""
 
 
 def main() -> None:
-    """Write the sample, in the lists' order."""
+    """Writes the sample in the order of the lists."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lists", type=Path)
     parser.add_argument("output", type=Path)
-    options = parser.parse_args()
-    taken: Counter[str] = Counter()
-    with gzip.open(options.output, "wt", encoding="utf-8") as out:
-        for row in read_lines(options.lists):
+    args = parser.parse_args()
+    counts: Counter[str] = Counter()
+    with gzip.open(args.output, "wt", encoding="utf-8") as out:
+        for row in read_lines(args.lists):
             name = str(row["set"])
-            if name in ITALIAN or taken[name] < ENGLISH.get(name, 0):
-                taken[name] += 1
-                kept = {"query": row["query"], "positive": row["positive"]}
-                out.write(json.dumps(kept, ensure_ascii=False) + "\n")
-    print(f"{taken.total()} questions: {dict(taken)}")
+            if name in ITALIAN or counts[name] < MAX_ENGLISH.get(name, 0):
+                counts[name] += 1
+                question = {"query": row["query"], "positive": row["positive"]}
+                out.write(json.dumps(question, ensure_ascii=False) + "\n")
+    print(f"{counts.total()} questions: {dict(counts)}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
-"""The openly licensed sets that the built-in reranker learns from, each as passages and questions on them.
+"""Openly licensed sets that the built-in reranker is trained on, each as passages and questions about them.
 
-A twentieth of the questions is kept apart (`weighs`): with it the fused order is fitted (fitting_set).
-
-Never among them: development sets, wikiqa and trecqa (no open licence), and the parts of squad_pieces that hold the
-English originals of squad_it (nqg_dev, qnli_dev, xquad_en).
+A twentieth of the questions is reserved for fitting the fusion (`is_for_fitting`). The development sets, wikiqa and trecqa
+(no open licence), and the English originals of squad_it in squad_pieces (nqg_dev, qnli_dev, xquad_en) are excluded.
 """
 
 from __future__ import annotations
@@ -23,131 +21,131 @@ from rerank.core.judgments import load_dataset
 
 @dataclass(frozen=True)
 class Source:
-    """Passages as they are served, and questions: each a text and the places of the passages that answer it."""
+    """Passages as they are served, and questions with the rows of the passages that answer them."""
 
     passages: list[str]
     questions: list[tuple[str, frozenset[int]]]
 
 
-def trains(query_id: str) -> bool:
-    """Whether a scifact query is for training; the other half is for development."""
+def is_for_training(query_id: str) -> bool:
+    """Returns True for the half of the scifact queries that training can use; the other half is for development."""
     return _digest(query_id) % 2 == 0
 
 
-def held_out(article: str) -> bool:
-    """Whether an article of squad_it is for development: about a fifth of them."""
+def is_held_out(article: str) -> bool:
+    """Returns True for the fifth of the squad_it articles that is for development."""
     return _digest(article) % 5 == 0
 
 
-def weighs(question: str) -> bool:
-    """Whether a question is kept from training, to fit the order and the calibration to: about one of twenty."""
+def is_for_fitting(question: str) -> bool:
+    """Returns True for the twentieth of the questions that fusion and calibration are fitted on."""
     return _digest(question) % 20 == 1
 
 
-def headed(title: str, text: str) -> str:
-    """A passage as the encoder and the reranker read it."""
+def with_title(title: str, text: str) -> str:
+    """Returns a passage as encoder and reranker get it: the title followed by the text."""
     return f"{title} {text}".strip()
 
 
 def read_lines(path: Path) -> Iterator[dict[str, object]]:
-    """The objects of a gzip JSON-lines file."""
+    """Yields the objects of a gzip JSON Lines file."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             yield json.loads(line)
 
 
 def selqa(data: Path, draw: random.Random) -> Source:
-    """Questions on Wikipedia sections; passages are sentences, half of them headed by the article's title."""
+    """Reads questions about Wikipedia sections. Passages are sentences, half of them with the article's title."""
     builder = _Builder()
     for part in ("dev", "test"):
         for row in read_lines(data / "selqa" / f"{part}.jsonl.gz"):
             title = str(row["article"]) if draw.random() < 0.5 else ""
             sentences = [str(sentence) for sentence in row["candidates"]]  # type: ignore[attr-defined]
-            places = [builder.place(headed(title, sentence)) for sentence in sentences]
-            builder.ask(str(row["question"]), {places[answer] for answer in row["answers"]})  # type: ignore[attr-defined]
+            rows = [builder.add_passage(with_title(title, sentence)) for sentence in sentences]
+            builder.add_question(str(row["question"]), {rows[answer] for answer in row["answers"]})  # type: ignore[attr-defined]
     return builder.source()
 
 
 def medquad(data: Path, draw: random.Random) -> Source:
-    """Questions on health; many follow a template, so only a part is taken."""
+    """Reads questions about health. Only a sample is taken, because many follow a template."""
     rows = list(read_lines(data / "medquad" / "qa.jsonl.gz"))
     return _rows(draw.sample(rows, 4500), "question", "answer")
 
 
 def pubmedqa(data: Path, _draw: random.Random) -> Source:
-    """Research questions and the abstracts that answer them."""
+    """Reads research questions with the abstracts that answer them."""
     return _rows(list(read_lines(data / "pubmedqa" / "pqa_labeled.jsonl.gz")), "question", "context")
 
 
 def pubmedqa_answers(data: Path, _draw: random.Random) -> Source:
-    """The same questions and the abstracts' conclusions."""
+    """Reads the questions of pubmedqa with the conclusions of the abstracts."""
     return _rows(list(read_lines(data / "pubmedqa" / "pqa_labeled.jsonl.gz")), "question", "long_answer")
 
 
 def covid_faq(data: Path, _draw: random.Random) -> Source:
-    """Questions and answers of health agencies, English and Italian."""
+    """Reads questions and answers of health agencies, in English and Italian."""
     rows = [row for row in read_lines(data / "covid_faq" / "faq.jsonl.gz") if row["lang"] in ("en", "it")]
     return _rows(rows, "question", "answer")
 
 
 def nqg_test(data: Path, _draw: random.Random) -> Source:
-    """Questions of the English SQuAD's training articles and the sentences that answer them, lower-cased."""
+    """Reads lower-cased questions of the English SQuAD's training articles with the sentences that answer them."""
     return _rows(list(read_lines(data / "squad_pieces" / "nqg_test.jsonl.gz")), "question", "sentence")
 
 
 def scifact(data: Path, _draw: random.Random) -> Source:
-    """Claims and the abstracts that speak of them: half of the judged claims."""
+    """Reads the training half of the claims with the abstracts that support or refute them."""
     builder = _Builder()
     folder = data / "scifact"
-    places = {
-        str(row["_id"]): builder.place(headed(str(row["title"]), str(row["text"])))
+    rows = {
+        str(row["_id"]): builder.add_passage(with_title(str(row["title"]), str(row["text"])))
         for row in read_lines(folder / "corpus.jsonl.gz")
     }
-    judged = _judgments(folder, "train")
+    qrels = _qrels(folder, "train")
     for row in read_lines(folder / "queries.jsonl.gz"):
-        if str(row["_id"]) in judged and trains(str(row["_id"])):
-            builder.ask(str(row["text"]), {places[doc_id] for doc_id in judged[str(row["_id"])]})
+        if str(row["_id"]) in qrels and is_for_training(str(row["_id"])):
+            builder.add_question(str(row["text"]), {rows[doc_id] for doc_id in qrels[str(row["_id"])]})
     return builder.source()
 
 
 def squad_it(data: Path, _draw: random.Random) -> Source:
-    """Italian questions and paragraphs of four fifths of the articles."""
+    """Reads Italian questions with paragraphs, of the articles that are not held out."""
     builder = _Builder()
     folder = data / "squad_it"
-    places = {
-        str(row["_id"]): builder.place(headed(str(row["title"]), str(row["text"])))
+    rows = {
+        str(row["_id"]): builder.add_passage(with_title(str(row["title"]), str(row["text"])))
         for row in read_lines(folder / "corpus.jsonl.gz")
-        if not held_out(str(row["title"]))
+        if not is_held_out(str(row["title"]))
     }
-    judged = _judgments(folder, "dev")
+    qrels = _qrels(folder, "dev")
     for row in read_lines(folder / "queries.jsonl.gz"):
-        answers = [places[doc_id] for doc_id in judged.get(str(row["_id"]), ()) if doc_id in places]
-        if answers and not held_out(str(row["article"])):
-            builder.ask(str(row["text"]), set(answers))
+        answers = [rows[doc_id] for doc_id in qrels.get(str(row["_id"]), ()) if doc_id in rows]
+        if answers and not is_held_out(str(row["article"])):
+            builder.add_question(str(row["text"]), set(answers))
     return builder.source()
 
 
 def tldr_english(data: Path, draw: random.Random) -> Source:
-    """What a command does, and the English page on it."""
+    """Reads English descriptions of what a command does, with its English page."""
     pages = [page for page in read_lines(data / "tldr_pages" / "corpus.jsonl.gz") if page["lang"] == "en"]
     return _pages(draw.sample(pages, 3500), {}, draw)
 
 
 def tldr_italian(data: Path, draw: random.Random) -> Source:
-    """What a command does in Italian, and the Italian page on it."""
+    """Reads Italian descriptions of what a command does, with its Italian page."""
     pages = [page for page in read_lines(data / "tldr_pages" / "corpus.jsonl.gz") if page["lang"] == "it"]
     return _pages(pages, {}, draw)
 
 
 def tldr_across(data: Path, draw: random.Random) -> Source:
-    """What a command does in Italian, and the English page on it."""
+    """Reads Italian descriptions of what a command does, with its English page."""
     pages = list(read_lines(data / "tldr_pages" / "corpus.jsonl.gz"))
     italian = {str(page["_id"]).replace("pages.it/", "pages/"): page for page in pages if page["lang"] == "it"}
     return _pages([page for page in pages if page["_id"] in italian], italian, draw)
 
 
 def wiki_en(data: Path, draw: random.Random) -> Source:
-    """A paragraph's first sentence, and the rest of the paragraph; or an article's title with its first paragraph."""
+    """Reads paragraphs of Wikipedia: the first sentence is the query, the rest the passage, at times with the title."""
     builder = _Builder()
     with lzma.open(data / "wiki_en" / "docs.jsonl.xz", "rt", encoding="utf-8") as lines:
         for number, line in enumerate(lines):
@@ -159,7 +157,9 @@ def wiki_en(data: Path, draw: random.Random) -> Source:
                 continue
             first, _, rest = draw.choice(paragraphs).partition(". ")
             if 6 <= len(first.split()) <= 30 and len(rest.split()) >= 20:
-                builder.ask(first, {builder.place(headed(row["title"] if draw.random() < 0.3 else "", rest))})
+                builder.add_question(
+                    first, {builder.add_passage(with_title(row["title"] if draw.random() < 0.3 else "", rest))}
+                )
             if builder.count >= 9000:
                 break
     return builder.source()
@@ -179,57 +179,59 @@ SOURCES: dict[str, tuple[Callable[[Path, random.Random], Source], int]] = {
     "tldr_across": (tldr_across, 1200),
     "wiki_en": (wiki_en, 4000),
 }
-"""Each set's reader, and how many of its questions are taken at most, so that none dominates."""
+"""Reader of each set, and the maximum number of its questions, so that no set dominates."""
 
 
 class _Builder:
-    """Passages, each kept once, and the questions on them."""
+    """Builder of a Source with different passages."""
 
     def __init__(self) -> None:
-        self._places: dict[str, int] = {}
+        self._rows: dict[str, int] = {}
         self._questions: dict[str, set[int]] = {}
 
     @property
     def count(self) -> int:
-        return len(self._places)
+        return len(self._rows)
 
-    def place(self, passage: str) -> int:
-        return self._places.setdefault(passage, len(self._places))
+    def add_passage(self, passage: str) -> int:
+        return self._rows.setdefault(passage, len(self._rows))
 
-    def ask(self, question: str, answers: set[int]) -> None:
+    def add_question(self, question: str, answers: set[int]) -> None:
         if question.strip() and answers:
             self._questions.setdefault(question.strip(), set()).update(answers)
 
     def source(self) -> Source:
-        return Source(list(self._places), [(text, frozenset(places)) for text, places in self._questions.items()])
+        return Source(list(self._rows), [(text, frozenset(rows)) for text, rows in self._questions.items()])
 
 
 def _rows(rows: list[dict[str, object]], question: str, passage: str) -> Source:
     builder = _Builder()
     for row in rows:
-        # Templates put a blank before the question mark, which no one types.
-        asked = re.sub(r"\s+\?", "?", str(row[question]))
-        builder.ask(asked, {builder.place(str(row[passage]))})
+        # Templates have a space before the question mark, unlike typed questions.
+        text = re.sub(r"\s+\?", "?", str(row[question]))
+        builder.add_question(text, {builder.add_passage(str(row[passage]))})
     return builder.source()
 
 
-def _pages(pages: list[dict[str, object]], asked_of: dict[str, dict[str, object]], draw: random.Random) -> Source:
-    """Each page, without the example that is asked for: with it, the words alone would give the page away."""
+def _pages(pages: list[dict[str, object]], question_pages: dict[str, dict[str, object]], draw: random.Random) -> Source:
+    """Returns each page without the example that is the question: its words alone would identify the page."""
     builder = _Builder()
     for page in pages:
         examples = [str(example["text"]) for example in page["examples"]]  # type: ignore[attr-defined]
-        asking = asked_of.get(str(page["_id"]), page)
-        questions = [str(example["text"]) for example in asking["examples"]]  # type: ignore[attr-defined]
+        question_page = question_pages.get(str(page["_id"]), page)
+        questions = [str(example["text"]) for example in question_page["examples"]]  # type: ignore[attr-defined]
         if not questions:
             continue
         question = draw.choice(questions)
-        left = [text for text in examples if text != question]
-        builder.ask(question, {builder.place(headed(str(page["title"]), " ".join([str(page["text"]), *left])))})
+        others = [text for text in examples if text != question]
+        builder.add_question(
+            question, {builder.add_passage(with_title(str(page["title"]), " ".join([str(page["text"]), *others])))}
+        )
     return builder.source()
 
 
-def _judgments(folder: Path, split: str) -> dict[str, list[str]]:
-    """Relevant document ids by query id."""
+def _qrels(folder: Path, split: str) -> dict[str, list[str]]:
+    """Returns the ids of the relevant documents, by query id."""
     return {
         query.query_id: [doc_id for doc_id, grade in query.relevance.items() if grade > 0]
         for query in load_dataset(folder, split).queries
