@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.development_sets import SETS, develops
-from recipes.bm25 import WordIndex
-from recipes.sources import headed, held_out, read_lines
+from recipes.bm25 import BM25Index
+from recipes.sources import is_held_out, read_lines, with_title
 from rerank.core.calibration import UNCALIBRATED, Calibration, probabilities
 from rerank.core.document import Passage
 from rerank.core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion, reciprocal_rank_fusion
@@ -72,15 +72,15 @@ def collected(name: str, data: Path, model: RankingModel, encoder: Encoder, size
     queries = [query for query in load_dataset(data / name, SETS[name]).queries if develops(name, query, data)]
     queries = draw.sample(queries, min(sizes.queries, len(queries)))
     corpus = {
-        str(row["_id"]): headed(str(row.get("title") or ""), str(row["text"]))[:CHARACTERS]
+        str(row["_id"]): with_title(str(row.get("title") or ""), str(row["text"]))[:CHARACTERS]
         for row in read_lines(data / name / "corpus.jsonl.gz")
-        if name != "squad_it" or held_out(str(row["title"]))
+        if name != "squad_it" or is_held_out(str(row["title"]))
     }
     judged = {doc_id for query in queries for doc_id in query.relevance if doc_id in corpus}
     others = [doc_id for doc_id in corpus if doc_id not in judged]
     ids = sorted(judged) + draw.sample(others, max(0, min(len(others), sizes.documents - len(judged))))
     texts = [corpus[doc_id] for doc_id in ids]
-    vectors, words = encoder.encode_documents(texts), WordIndex(texts)
+    vectors, words = encoder.encode_documents(texts), BM25Index(texts)
     asked = [(query.text, query.relevance, False) for query in queries]
     asked += [(text, {}, True) for text in _strange(data / STRANGERS[name], name)]
     rows: list[object] = []

@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recipes.bm25 import WordIndex
-from recipes.sources import headed, held_out, read_lines, trains
+from recipes.bm25 import BM25Index
+from recipes.sources import is_for_training, is_held_out, read_lines, with_title
 from rerank.core.features import FirstStageFeatures, standardised
 from rerank.core.fusion import ScoreFusion, reciprocal_rank_fusion
 from rerank.core.judgments import JudgedQuery, load_dataset
@@ -79,16 +79,16 @@ def cached(name: str, data: Path, encoder: Encoder, sizes: argparse.Namespace) -
     queries = [query for query in load_dataset(data / name, SETS[name]).queries if develops(name, query, data)]
     queries = draw.sample(queries, min(sizes.queries, len(queries)))
     corpus = {
-        str(row["_id"]): headed(str(row.get("title") or ""), str(row["text"]))
+        str(row["_id"]): with_title(str(row.get("title") or ""), str(row["text"]))
         for row in read_lines(data / name / "corpus.jsonl.gz")
-        if name != "squad_it" or held_out(str(row["title"]))
+        if name != "squad_it" or is_held_out(str(row["title"]))
     }
     judged = {doc_id for query in queries for doc_id in query.relevance if doc_id in corpus}
     others = [doc_id for doc_id in corpus if doc_id not in judged]
     ids = sorted(judged) + draw.sample(others, min(len(others), max(0, sizes.documents - len(judged))))
     texts = [corpus[doc_id] for doc_id in ids]
     vectors = encoder.encode_documents(texts)
-    words = WordIndex(texts)
+    words = BM25Index(texts)
     asked = encoder.encode_queries([query.text for query in queries])
     return [
         _cached(query, ids, texts, (vectors @ vector, words.scores(query.text)), sizes.candidates)
@@ -150,7 +150,7 @@ def develops(name: str, query: JudgedQuery, data: Path) -> bool:
     """Whether *query* of the set *name* is one that no model was trained on, in another language neither."""
     match name:
         case "scifact":
-            return not trains(query.query_id)
+            return not is_for_training(query.query_id)
         case "squad_it":
             return query.query_id in _italian(data)
         case "xquad_en":
@@ -161,7 +161,7 @@ def develops(name: str, query: JudgedQuery, data: Path) -> bool:
 @cache
 def _italian(data: Path) -> frozenset[str]:
     rows = read_lines(data / "squad_it" / "queries.jsonl.gz")
-    return frozenset(str(row["_id"]) for row in rows if held_out(str(row["article"])))
+    return frozenset(str(row["_id"]) for row in rows if is_held_out(str(row["article"])))
 
 
 @cache

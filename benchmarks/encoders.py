@@ -2,7 +2,7 @@
 
     python -m benchmarks.encoders --data DIR [--queries 200] [--sets NAME ...] ENCODER BASELINE
 
-nDCG@10 and R@100 of both, and the first minus the second with 95% intervals. Passages are read whole, headed by their
+nDCG@10 and R@100 of both, and the first minus the second with 95% intervals. Passages start with their
 title, as far as the encoder reads; of scifact and squad_it only what training_sources holds out is asked, over the
 whole corpus.
 """
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.development_sets import SETS, develops
-from recipes.sources import headed, read_lines
+from recipes.sources import read_lines, with_title
 from rerank.core.evaluation import measure
 from rerank.core.intervals import paired_difference
 from rerank.core.judgments import Dataset, load_dataset
@@ -81,7 +81,7 @@ def main() -> None:
     for name in options.sets:
         dataset = asked(options.data, name, options.queries)
         corpus = {
-            str(line["_id"]): headed(str(line.get("title") or ""), str(line["text"]))
+            str(line["_id"]): with_title(str(line.get("title") or ""), str(line["text"]))
             for line in read_lines(options.data / FOLDERS[name][0] / "corpus.jsonl.gz")
         }
         print(row(name, dataset, [found(encoder, dataset, corpus) for encoder in encoders]), flush=True)

@@ -2,9 +2,9 @@
 
     python -m recipes.average_weights FOLDER OTHER OUTPUT [--share 0.5]
 
-OUTPUT is a copy of FOLDER with (1 - share) of its weights and *share* of OTHER's. Averaging a trained model with its base
-model keeps most of what was learned and restores some of what was forgotten (Wortsman et al.: Robust fine-tuning of
-zero-shot models, CVPR 2022).
+OUTPUT is a copy of FOLDER with (1 - share) of its weights and *share* of OTHER's. Averaging a trained model with its
+base model keeps most of what was learned and restores some of what was forgotten (Wortsman et al.: Robust fine-tuning
+of zero-shot models, CVPR 2022).
 """
 
 from __future__ import annotations

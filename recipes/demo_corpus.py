@@ -2,8 +2,8 @@
 
     python -m recipes.demo_corpus TLDR_CORPUS_JSONL_GZ cli/demo/corpus.jsonl.gz [--pages 540]
 
-The corpus has the pages that exist in Italian and English, in both languages, those with the most examples first, and the
-English pages of everyday commands that have no translation, because users try a search with what they know.
+The corpus has the pages that exist in Italian and English, in both languages, those with the most examples first, and
+the English pages of everyday commands that have no translation, because users try a search with what they know.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     rerank-cli ingest FOLDER --index fitting --encoder ENCODER --store STORE
     rerank-cli models calibrate MODEL --data FOLDER --index fitting --encoder ENCODER --store STORE
 
-The folder has passages of openly licensed sets in English and Italian, and the questions that are excluded from training
-(`sources.is_for_fitting`). It has none of the evaluation sets.
+The folder has passages of openly licensed sets in English and Italian, and the questions that are excluded from
+training (`sources.is_for_fitting`). It has none of the evaluation sets.
 """
 
 from __future__ import annotations

@@ -3,15 +3,15 @@
     python -m recipes.training_lists --data DIR --output FILE.jsonl.gz [--encoder NAME] [--negatives 9] [--seed 42]
         [--margin 0.95] [--teacher cosine]
 
-A line is {"set", "query", "positive", "negatives", "teacher": [values, positive first]}. Passages start with their title,
-as when served. `train pairs` uses some of the 9 negatives for training and all of them for evaluation. Negatives come from
-the set's own passages: the nearest by the encoder's cosine and the best by BM25, as in a hybrid search, but no duplicates
-of an answer, and none above --margin times the answer's cosine.
+A line is {"set", "query", "positive", "negatives", "teacher": [values, positive first]}. Passages start with their
+title, as when served. `train pairs` uses some of the 9 negatives for training and all of them for evaluation. Negatives
+come from the set's own passages: the nearest by the encoder's cosine and the best by BM25, as in a hybrid search, but
+no duplicates of an answer, and none above --margin times the answer's cosine.
 
-With a margin below 1, the cosine alone ranks every list correctly, and a reranker learns to repeat it. `--margin inf` keeps
-the lists as a search returns them, where vectors or words rank some passages above the answer. covid_faq always keeps
-the margin, because its agencies answer the same questions. The teacher's values are the encoder's cosines or, with
-`--teacher first-stage`, the sum of standardised cosine and BM25 score. `sources` documents what is held out.
+With a margin below 1, the cosine alone ranks every list correctly, and a reranker learns to repeat it. `--margin inf`
+keeps the lists as a search returns them, where vectors or words rank some passages above the answer. covid_faq always
+keeps the margin, because its agencies answer the same questions. The teacher's values are the encoder's cosines or,
+with `--teacher first-stage`, the sum of standardised cosine and BM25 score. `sources` documents what is held out.
 """
 
 from __future__ import annotations

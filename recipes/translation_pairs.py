@@ -3,8 +3,8 @@
     python -m recipes.translation_pairs --data DATA --output FILE.jsonl.gz [--passages 40000] [--seed 42]
 
 The file has the sentence pairs of parallel_en_it whose licence is CC BY, CC BY-SA or MIT, without the test files
-(ntrex_news, laser_tatoeba_test) and their sentences. It also has English paragraphs of wiki_en, longer than the sentences,
-whose vectors the training keeps.
+(ntrex_news, laser_tatoeba_test) and their sentences. It also has English paragraphs of wiki_en, longer than the
+sentences, whose vectors the training keeps.
 """
 
 from __future__ import annotations

@@ -94,9 +94,7 @@ class NegativeMiner:
                 if self.options.on_preparation:
                     self.options.on_preparation("queries mined", start + len(chunk), len(labelled))
 
-    def _retrieve(
-        self, retriever: Retriever, labelled: LabelledQuery, vector: NDArray[np.float32]
-    ) -> list[Candidate]:
+    def _retrieve(self, retriever: Retriever, labelled: LabelledQuery, vector: NDArray[np.float32]) -> list[Candidate]:
         options = RetrievalOptions(self.options.mode, self.options.depth)
         return retriever.candidates(self.index, labelled.query, vector, options)
 
