@@ -1,1 +1,1 @@
-"""Online: the Flask application, its resources, and the server that runs it."""
+"""HTTP service: the Flask application, its resources, and the server that runs it."""

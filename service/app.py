@@ -1,4 +1,4 @@
-"""The Flask application: every resource, over the components it is given."""
+"""The Flask application, with a blueprint per resource."""
 
 from __future__ import annotations
 
@@ -38,43 +38,46 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _MEGABYTE = 1 << 20
 _QUIET = frozenset({"probes.health", "probes.ready", "metrics.exposition", "static"})
-"""Asked all the time, and of no interest while they go well."""
+"""Endpoints that are polled; their successful requests are logged at debug level."""
 
 
 def create_app(components: Components) -> Flask:
-    """The application over *components*, which may still be loading; nothing is kept outside the two."""
+    """Returns the WSGI application of *components*, which may still be loading.
+
+    Closing *components* closes everything that the application opens.
+    """
     app = Flask(__name__)
     app.json = _Json(app)
     app.config["MAX_CONTENT_LENGTH"] = components.settings.max_body_mb * _MEGABYTE
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
-    measured = metrics.Metrics()
+    app_metrics = metrics.Metrics()
     breaker = Breaker() if is_server(components.settings.store) else None
     errors.register(app)
-    _watch(app, measured, components.model_load)
+    _observe_requests(app, app_metrics, components.model_load)
     auth.register(app, components.settings.api_keys)
     for blueprint in (
-        search.routes(components, measured),
+        search.routes(components, app_metrics),
         documents.routes(components),
-        dialects.routes(components, measured),
+        dialects.routes(components, app_metrics),
         predict.routes(components),
         indexes.routes(components),
         models.routes(components),
         probes.routes(components, breaker),
-        weaviate_probes.routes(components),
         info.routes(components),
-        metrics.routes(measured, components.model_load),
-        openapi.routes(openapi.describe()),
+        weaviate_probes.routes(components),
+        metrics.routes(app_metrics, components.model_load),
+        openapi.routes(app),
         page.routes(app),
     ):
         app.register_blueprint(blueprint)
     if breaker is not None:
-        mount(app, components, measured, breaker)
+        mount(app, components, app_metrics, breaker)
     return app
 
 
 class _Json(DefaultJSONProvider):
-    """UTF-8 as it is, keys in their order. A lone surrogate, which a message may quote, is escaped."""
+    """JSON in UTF-8 with keys in insertion order. Escapes lone surrogates, which an error message may quote."""
 
     ensure_ascii = False
     sort_keys = False
@@ -84,8 +87,8 @@ class _Json(DefaultJSONProvider):
         return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", super().dumps(obj, **kwargs))
 
 
-def _watch(app: Flask, measured: metrics.Metrics, load: Callable[[], ModelLoad]) -> None:
-    """Measure and log every answer: what was asked for, never the words."""
+def _observe_requests(app: Flask, app_metrics: metrics.Metrics, model_load: Callable[[], ModelLoad]) -> None:
+    """Measures and logs every response of *app*. The log never contains queries."""
 
     @app.before_request
     def start() -> None:
@@ -95,8 +98,8 @@ def _watch(app: Flask, measured: metrics.Metrics, load: Callable[[], ModelLoad])
     def finish(response: Response) -> Response:
         seconds = time.perf_counter() - g.started
         route = request.url_rule.rule if request.url_rule else "none"
-        measured.observe_request(route, request.method, response.status_code, seconds)
-        measured.observe_load(load())
+        app_metrics.observe_request(route, request.method, response.status_code, seconds)
+        app_metrics.observe_load(model_load())
         level = logging.DEBUG if request.endpoint in _QUIET and response.status_code < 400 else logging.INFO
         _log.log(
             level,

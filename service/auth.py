@@ -1,4 +1,4 @@
-"""Keys: who may ask."""
+"""Authentication by API key."""
 
 from __future__ import annotations
 
@@ -10,60 +10,62 @@ from flask import Flask, request
 
 from rerank.service.errors import HttpError
 
-OPEN_ENDPOINTS = frozenset({"probes.health", "weaviate.live", "page.page", "page.docs", "openapi.openapi", "static"})
-"""What anyone may see: that the process lives, and what is the same in every installation."""
+OPEN_ENDPOINTS = frozenset(
+    {"probes.health", "weaviate_probes.live", "page.page", "page.docs", "openapi.openapi", "static"}
+)
+"""Endpoints without authentication: liveness, and content that is the same in every installation."""
 
 
 class Keys:
-    """The keys that let requests in; with none, everyone is."""
+    """The valid API keys. Without keys, every request is allowed."""
 
     def __init__(self, keys: Sequence[str]) -> None:
-        self._known = [key.encode() for key in keys]
+        self._valid = [key.encode() for key in keys]
 
     def check(self, environ: Mapping[str, Any]) -> None:
-        """Raise HttpError 401 for a WSGI request that carries none of the keys."""
-        if not self._known:
+        """Raises HttpError 401 if the WSGI request carries no valid key."""
+        if not self._valid:
             return
-        sent = sent_key(environ)
-        if sent is None:
-            raise _refused("a key is needed: send it as X-API-Key, or as Authorization: Bearer")
-        if not self.knows(sent):
-            raise _refused("the key is not one that this service knows")
+        key = request_key(environ)
+        if key is None:
+            raise _unauthorized("an API key is required. Send it in X-API-Key, or as Authorization: Bearer")
+        if not self.is_valid(key):
+            raise _unauthorized("invalid API key")
 
-    def knows(self, sent: str) -> bool:
-        """Whether *sent* is one of the keys.
+    def is_valid(self, key: str) -> bool:
+        """Returns True if *key* is one of the valid keys.
 
-        WSGI reads the bytes of a header as Latin-1, whatever they are. Every key is compared, in constant time: how
-        long it takes tells nothing.
+        WSGI decodes header bytes as Latin-1. All keys are compared in constant time, so that the duration reveals
+        nothing about them.
         """
-        matches = [hmac.compare_digest(sent.encode("latin-1", "replace"), key) for key in self._known]
+        matches = [hmac.compare_digest(key.encode("latin-1", "replace"), valid) for valid in self._valid]
         return any(matches)
 
     def without(self, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """*headers* (names in lower case) without those that carry one of the keys: they are nobody else's."""
-        if not self._known:
+        """Returns *headers* (lower-case names) without those that carry a valid key, which must not be forwarded."""
+        if not self._valid:
             return list(headers)
         return [(name, value) for name, value in headers if not self._carries_key(name, value)]
 
     def _carries_key(self, name: str, value: str) -> bool:
         if name == "x-api-key":
-            return self.knows(value)
+            return self.is_valid(value)
         credentials = _bearer(value) if name == "authorization" else None
-        return credentials is not None and self.knows(credentials)
+        return credentials is not None and self.is_valid(credentials)
 
 
 def register(app: Flask, keys: Sequence[str]) -> None:
-    """Let only requests with one of *keys* in, except to OPEN_ENDPOINTS; with no keys, let everyone in."""
-    known = Keys(keys)
+    """Requires one of *keys* on every request of *app* except to OPEN_ENDPOINTS. No keys: allows all requests."""
+    valid_keys = Keys(keys)
 
     @app.before_request
     def check_key() -> None:
         if request.endpoint not in OPEN_ENDPOINTS:
-            known.check(request.environ)
+            valid_keys.check(request.environ)
 
 
-def sent_key(environ: Mapping[str, Any]) -> str | None:
-    """The key that a WSGI request carries, if any."""
+def request_key(environ: Mapping[str, Any]) -> str | None:
+    """Returns the API key of a WSGI request, if it has one."""
     key: str | None = environ.get("HTTP_X_API_KEY")
     return key if key is not None else _bearer(environ.get("HTTP_AUTHORIZATION", ""))
 
@@ -73,5 +75,5 @@ def _bearer(authorization: str) -> str | None:
     return credentials.strip() if scheme.lower() == "bearer" else None
 
 
-def _refused(message: str) -> HttpError:
+def _unauthorized(message: str) -> HttpError:
     return HttpError(401, message, headers={"WWW-Authenticate": 'Bearer realm="rerank"'})

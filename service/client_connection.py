@@ -1,4 +1,4 @@
-"""Whoever asked: is the connection still open?"""
+"""Detection of clients that disconnect before their response."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from flask import Request
 from rerank.core.protocols import Cancellation
 
 _SOCKET = "gunicorn.socket"
-"""WSGI itself has no word for a client that leaves; gunicorn hands its socket through."""
+"""WSGI cannot report a disconnected client; gunicorn exposes the socket in the environment."""
 
 
 @dataclass(frozen=True)
 class Client:
-    """The other end of a connection. One that closes its sending side has left: no HTTP client waits like that."""
+    """The connection of a client. A client that closes its sending side counts as disconnected, as in nginx."""
 
     connection: socket.socket
 
     def cancelled(self) -> bool:
-        """Whether the client has left. Looks without reading, so that a next request on the connection stays there."""
+        """Returns True once the client has disconnected. Peeks, so that a pipelined request stays in the buffer."""
         try:
             return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
         except BlockingIOError:
@@ -30,6 +30,6 @@ class Client:
 
 
 def client_connection(request: Request) -> Cancellation | None:
-    """Who sent *request*; None where the server does not say."""
+    """Returns the connection that sent *request*; None if the server does not expose it."""
     connection = request.environ.get(_SOCKET)
     return Client(connection) if type(connection) is socket.socket else None

@@ -1,9 +1,10 @@
-"""What the service is made of: one of the two places that read settings and build."""
+"""Components of the service: the store, the encoder and the rerankers that the settings name."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ CatalogEntry = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Components:
-    """Everything that a request needs. The three parts load beside the requests; nothing here changes otherwise."""
+    """Everything that a request needs. The loadable components load in the background; the rest is constant."""
 
     settings: Settings
     store: Loadable[Store]
@@ -38,25 +39,28 @@ class Components:
     rerankers: Loadable[RankingModels]
     catalog: Callable[[], Sequence[CatalogEntry]]
     pair_models: Loadable[PairModels]
-    """Nothing of it is loaded before it is asked for, so it has no say in whether the service is ready."""
+    """Loads its models on first use, so readiness does not depend on it."""
     retriever: Retriever = field(default_factory=Retriever)
+    """The threads that run both halves of hybrid retrieval."""
     model_load: Callable[[], ModelLoad] = ModelLoad
-    """What the models are doing, for the metrics."""
+    """Returns the current load of the models, for the metrics."""
+    resources: ExitStack = field(default_factory=ExitStack, compare=False)
+    """Resources to close on shutdown besides the store, such as the connection pool of the proxy."""
 
     def pipeline(self) -> SearchPipeline:
-        """The searching road. Raises StoreUnavailable or ModelUnavailable while store or encoder are not there.
+        """Returns the search pipeline. Raises StoreUnavailable or ModelUnavailable without a store or an encoder.
 
-        A reranker that is not there is no error: searches come back in first-stage order and say so.
+        A missing reranker is not an error: a search then returns first-stage order and reports the reason.
         """
         return SearchPipeline(self.store.get(), self.encoder.get(), LoadedRankingModels(self.rerankers), self.retriever)
 
     def load(self) -> None:
-        """Load what is not there yet: the store first, which is fast, then the models."""
-        for part in (self.store, self.encoder, self.rerankers, self.pair_models):
-            part.load()
+        """Loads every component that is not loaded: the store first, because it is fast, then the models."""
+        for component in (self.store, self.encoder, self.rerankers, self.pair_models):
+            component.load()
 
     def load_until_complete(self, stop: threading.Event) -> None:
-        """Load, and try again what failed, ever less often, until all is there or *stop* is set."""
+        """Loads, and retries with growing pauses, until nothing is missing or *stop* is set."""
         pause = FIRST_RETRY_SECONDS
         self.load()
         while self.missing() and not stop.wait(pause):
@@ -64,31 +68,36 @@ class Components:
             pause = min(2 * pause, LAST_RETRY_SECONDS)
 
     def missing(self) -> list[str]:
-        """What is not there yet, one clause each."""
-        parts = (self.store.missing, self.encoder.missing, self.rerankers.missing)
-        return [problem for problem in parts if problem is not None]
+        """Returns the reason for each component that is not loaded, one clause each."""
+        reasons = (self.store.missing, self.encoder.missing, self.rerankers.missing)
+        return [reason for reason in reasons if reason is not None]
 
     def close(self) -> None:
-        """Closes the retrieval threads and the store."""
-        self.retriever.close()
-        if self.store.missing is None:
-            self.store.get().close()
+        """Closes the resources, last opened first, then the retriever and the store. A second call does nothing."""
+        # The stack closes everything, in reverse order, even if one of them raises.
+        with ExitStack() as closing:
+            closing.callback(self.store.close)
+            closing.callback(self.retriever.close)
+            closing.callback(self.resources.close)
 
 
 @dataclass(frozen=True)
 class LoadedRankingModels:
-    """RankingModels over a part that may not be there yet."""
+    """RankingModels that may still be loading."""
 
-    part: Loadable[RankingModels]
+    models: Loadable[RankingModels]
 
     def get(self, name: str | None) -> RankingModel:
-        """As RankingModels.get. Raises ModelUnavailable until the part has been loaded."""
-        return self.part.get().get(name)
+        """Returns the model as RankingModels.get does. Raises ModelUnavailable until the models are loaded."""
+        return self.models.get().get(name)
 
 
 @dataclass(frozen=True)
 class _Loaders:
-    """How each part of the *settings* is loaded: nothing heavy is imported before. *shared* is one for all models."""
+    """Functions that load each component of *settings*. They import heavy packages when called.
+
+    *shared* holds the scheduler and the score cache of all models.
+    """
 
     settings: Settings
     computing: Computing
@@ -113,8 +122,8 @@ class _Loaders:
         from rerank.models.pair_models import LoadedPairModels
         from rerank.models.promotion import with_promoted
 
-        named = with_promoted(self.settings)
-        return LoadedPairModels(named.reranker, named.rerankers, ranking=ranking.get, computing=self.computing)
+        promoted = with_promoted(self.settings)
+        return LoadedPairModels(promoted.reranker, promoted.rerankers, ranking=ranking.get, computing=self.computing)
 
     def catalog(self) -> Sequence[CatalogEntry]:
         from rerank.models.catalog import served
@@ -124,21 +133,27 @@ class _Loaders:
 
 
 def build(settings: Settings) -> Components:
-    """The components that *settings* name, none of them loaded: call load(), or load_until_complete() in a thread."""
+    """Returns the components that *settings* name. Call load(), or load_until_complete() in a thread, to load them."""
     from rerank.models.computing import Computing
     from rerank.models.shared import Shared
 
     shared = Shared.within(max_waiting=settings.max_waiting, score_cache_mb=settings.score_cache_mb)
-    load = _Loaders(settings, Computing.of(settings), shared)
-    ranking = Loadable(f'the reranker "{settings.reranker}"', load.rerankers, unavailable=ModelUnavailable)
-    pairs = Loadable("the models for pairs", lambda: load.pair_models(ranking), unavailable=ModelUnavailable)
+    loaders = _Loaders(settings, Computing.of(settings), shared)
+    rerankers = Loadable(f'reranker "{settings.reranker}"', loaders.rerankers, unavailable=ModelUnavailable)
     return Components(
         settings=settings,
-        store=Loadable(f"the store {masked_location(settings.store)}", load.store, unavailable=StoreUnavailable),
-        encoder=Loadable(f'the encoder "{settings.encoder}"', load.encoder, unavailable=ModelUnavailable),
-        rerankers=ranking,
-        catalog=load.catalog,
+        store=Loadable(
+            f"store {masked_location(settings.store)}",
+            loaders.store,
+            unavailable=StoreUnavailable,
+            release=lambda store: store.close(),
+        ),
+        encoder=Loadable(f'encoder "{settings.encoder}"', loaders.encoder, unavailable=ModelUnavailable),
+        rerankers=rerankers,
+        catalog=loaders.catalog,
         retriever=Retriever(threads=settings.threads),
-        pair_models=pairs,
+        pair_models=Loadable(
+            "models for text pairs", lambda: loaders.pair_models(rerankers), unavailable=ModelUnavailable
+        ),
         model_load=shared.load,
     )

@@ -1,4 +1,4 @@
-"""Bodies by gzip, in both directions."""
+"""gzip compression of request and response bodies."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import zlib
 
 from werkzeug.http import parse_accept_header
 
-_WORTH_PACKING = 1024
+_MIN_BYTES = 1024
 _LEVEL = 3
-"""As OpenSearch has it (`http.compression_level`)."""
+"""OpenSearch's default (`http.compression_level`)."""
 
 
 class InvalidGzip(ValueError):
-    """A body that is no single, whole gzip member."""
+    """A body that is not one complete gzip member."""
 
 
 class DecompressedTooLarge(ValueError):
-    """A body that would be longer than is allowed."""
+    """A body that exceeds the size limit after decompression."""
 
 
 def decompress(raw: bytes, limit: int) -> bytes:
-    """What *raw* holds, at most *limit* bytes. Raises InvalidGzip and DecompressedTooLarge.
+    """Returns the content of *raw*, at most *limit* bytes. Raises InvalidGzip and DecompressedTooLarge.
 
-    Who sends several members, of which a server may read the first alone, is not read here in another way.
+    Rejects a body of several members: servers that read only the first one would see a different request.
     """
     stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
@@ -32,13 +32,15 @@ def decompress(raw: bytes, limit: int) -> bytes:
         raise InvalidGzip(str(exc)) from exc
     if len(data) > limit:
         raise DecompressedTooLarge(f"more than {limit} bytes")
-    if not stream.eof or stream.unused_data:
-        raise InvalidGzip("no single, whole member")
+    if not stream.eof:
+        raise InvalidGzip("the stream ends too early")
+    if stream.unused_data:
+        raise InvalidGzip("data follows the first member")
     return data
 
 
-def compress_if_accepted(data: bytes, accepted: str) -> tuple[bytes, tuple[tuple[str, str], ...]]:
-    """*data* by gzip, with the header that says so, where *accepted* (Accept-Encoding) allows it and it is worth it."""
-    if len(data) < _WORTH_PACKING or parse_accept_header(accepted).quality("gzip") <= 0:
+def compress_if_accepted(data: bytes, accept_encoding: str) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+    """Returns *data* and its headers, compressed if *accept_encoding* allows gzip and the data is not small."""
+    if len(data) < _MIN_BYTES or parse_accept_header(accept_encoding).quality("gzip") <= 0:
         return data, ()
     return gzip.compress(data, _LEVEL, mtime=0), (("content-encoding", "gzip"),)

@@ -1,23 +1,43 @@
-"""POST and DELETE /documents: small updates of an index that is there."""
+"""POST and DELETE /documents: small updates of an existing index."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Response, jsonify, request
 
 from rerank.core.document import Document
 from rerank.core.errors import IndexNotFound
 from rerank.core.indexing import Indexer
 from rerank.core.protocols import Index
+from rerank.service.api_blueprint import BODY_ERRORS, STORE_ERRORS, ApiBlueprint, Operation
 from rerank.service.components import Components
-from rerank.service.request_body import check_unicode, read_json_object, validate_body
+from rerank.service.request_body import read_json_object
 from rerank.service.request_models import AddBody, DeleteBody, DocumentBody
+from rerank.service.response_models import AddResponse, DeleteResponse
+from rerank.service.validation import check_unicode, validate_body
+
+ADD = Operation(
+    "POST",
+    "/documents",
+    "Add or replace documents",
+    body=AddBody,
+    response=AddResponse,
+    errors=(404, 409, 507, *BODY_ERRORS, *STORE_ERRORS),
+)
+DELETE = Operation(
+    "DELETE",
+    "/documents",
+    "Delete documents",
+    body=DeleteBody,
+    response=DeleteResponse,
+    errors=(404, *BODY_ERRORS, *STORE_ERRORS),
+)
 
 
-def routes(components: Components) -> Blueprint:
-    """Adding and deleting. What was written is found by the next search."""
-    blueprint = Blueprint("documents", __name__)
+def routes(components: Components) -> ApiBlueprint:
+    """Returns the routes that add and delete documents. The next search sees each change."""
+    blueprint = ApiBlueprint("documents")
 
-    @blueprint.post("/documents")
+    @blueprint.operation(ADD)
     def add() -> Response:
         body = validate_body(AddBody, read_json_object(request))
         index = _open(components, body.index)
@@ -35,7 +55,7 @@ def routes(components: Components) -> Blueprint:
             }
         )
 
-    @blueprint.delete("/documents")
+    @blueprint.operation(DELETE)
     def delete() -> Response:
         body = validate_body(DeleteBody, read_json_object(request))
         check_unicode(body.doc_ids, "doc_ids")
@@ -52,7 +72,7 @@ def _open(components: Components, name: str) -> Index:
     try:
         return components.store.get().open(name)
     except IndexNotFound as exc:
-        raise IndexNotFound(f"{exc.message}; an index is made with rerank-cli ingest CORPUS --index NAME") from exc
+        raise IndexNotFound(f"{exc.message}. Create an index with rerank-cli ingest CORPUS --index NAME") from exc
 
 
 def _document(body: DocumentBody) -> Document:

@@ -1,4 +1,4 @@
-"""Every error answer: one body, one place that knows which status an error has."""
+"""Error responses: the HTTP status of each error, and the body that all errors share."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ RETRY_AFTER_SECONDS = 1
 STATUS: dict[type[errors.RerankError], int] = {
     errors.RerankError: 500,
     errors.InvalidInput: 400,
-    # A setting is the server's own matter, never the caller's.
+    # Settings belong to the server: an invalid one is never the client's error.
     errors.SettingError: 500,
     errors.NotFound: 404,
-    # As nginx has it: nobody is there to read the answer, but the log and the metrics are.
+    # nginx's code for a closed connection. No client reads it, but the log and the metrics do.
     errors.RequestCancelled: 499,
     errors.IndexConflict: 409,
     errors.EncoderMismatch: 409,
@@ -36,7 +36,7 @@ STATUS: dict[type[errors.RerankError], int] = {
     errors.ModelOverloaded: 429,
     errors.TrainingFailed: 500,
 }
-"""The status of each error; one that is not named has that of its nearest parent."""
+"""HTTP status by error class; a class that is not listed has the status of its nearest base class."""
 
 _RETRIABLE = (429, 503)
 
@@ -50,7 +50,7 @@ _HTTP_ERROR_TYPES = {
 
 
 class HttpError(Exception):
-    """A refusal that HTTP itself has a status for, before any of our own errors could arise."""
+    """An error of HTTP itself, such as a missing key, raised before the request is processed."""
 
     def __init__(self, status: int, message: str, *, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
@@ -60,12 +60,12 @@ class HttpError(Exception):
 
 
 def status_of(error: errors.RerankError, statuses: Mapping[type[errors.RerankError], int] | None = None) -> int:
-    """The HTTP status of *error*; *statuses* come before our own."""
+    """Returns the HTTP status of *error*. *statuses* override STATUS."""
     return next(table[kind] for table in (statuses or {}, STATUS) for kind in type(error).__mro__ if kind in table)
 
 
 def error_body(message: str, error_type: str, *, field: str | None = None) -> dict[str, object]:
-    """The body of every error: three keys say the same, because different clients read different ones."""
+    """Returns the JSON body of an error. Three keys hold the same message, because clients read different ones."""
     body: dict[str, object] = {"error": message, "message": message, "detail": message, "error_type": error_type}
     if field is not None:
         body["field"] = field
@@ -74,7 +74,7 @@ def error_body(message: str, error_type: str, *, field: str | None = None) -> di
 
 @dataclass(frozen=True)
 class ErrorResponse:
-    """An error as it is answered."""
+    """The status, JSON body and headers of an error response."""
 
     status: int
     body: dict[str, object]
@@ -84,9 +84,9 @@ class ErrorResponse:
 def error_response(
     error: errors.RerankError | HttpError, statuses: Mapping[type[errors.RerankError], int] | None = None
 ) -> ErrorResponse:
-    """What *error* is answered with, in Flask and beside it, by *statuses* before our own.
+    """Returns the response for *error*, for Flask and for the proxy. *statuses* override STATUS.
 
-    What is the server's own matter is logged.
+    Logs errors of the server (status 500 and above).
     """
     if isinstance(error, HttpError):
         error_type = _HTTP_ERROR_TYPES.get(error.status, "Validation")
@@ -100,35 +100,30 @@ def error_response(
 
 
 def register(app: Flask) -> None:
-    """Answer every error of *app* with our body."""
-    app.register_error_handler(errors.RerankError, refusal)
-    app.register_error_handler(HttpError, _http_error)
-    app.register_error_handler(HTTPException, _werkzeug)
-    app.register_error_handler(Exception, _unexpected)
+    """Registers handlers that return every error of *app* in the shared body."""
+    app.register_error_handler(errors.RerankError, flask_error_response)
+    app.register_error_handler(HttpError, flask_error_response)
+    app.register_error_handler(HTTPException, _werkzeug_error)
+    app.register_error_handler(Exception, _unexpected_error)
 
 
-def refusal(error: errors.RerankError, statuses: Mapping[type[errors.RerankError], int] | None = None) -> Response:
-    """The answer to a request that ended in *error*, with the status that *statuses* have for it, or our own."""
-    return _answer(error_response(error, statuses))
-
-
-def _http_error(error: HttpError) -> Response:
-    return _answer(error_response(error))
-
-
-def _answer(refusal: ErrorResponse) -> Response:
-    response = jsonify(refusal.body)
-    response.status_code = refusal.status
-    response.headers.update(refusal.headers)
+def flask_error_response(
+    error: errors.RerankError | HttpError, statuses: Mapping[type[errors.RerankError], int] | None = None
+) -> Response:
+    """Returns the Flask response for *error*. *statuses* override STATUS."""
+    described = error_response(error, statuses)
+    response = jsonify(described.body)
+    response.status_code = described.status
+    response.headers.update(described.headers)
     return response
 
 
-def _werkzeug(error: HTTPException) -> Response:
+def _werkzeug_error(error: HTTPException) -> Response:
     status = error.code or 500
     original = error.get_response(request.environ)
     if status < 400:
         return Response(original.get_data(), status, original.headers.items())
-    response = jsonify(error_body(_sentence(status, error), _HTTP_ERROR_TYPES.get(status, "Validation")))
+    response = jsonify(error_body(_werkzeug_message(status, error), _HTTP_ERROR_TYPES.get(status, "Validation")))
     response.status_code = status
     for name in ("Allow", "Retry-After"):
         if name in original.headers:
@@ -136,20 +131,19 @@ def _werkzeug(error: HTTPException) -> Response:
     return response
 
 
-def _sentence(status: int, error: HTTPException) -> str:
+def _werkzeug_message(status: int, error: HTTPException) -> str:
     if status == 404:
-        return f"nothing is at {request.path}; GET /openapi.json lists what there is"
+        return f"no such path: {request.path}. GET /openapi.json lists all paths"
     if status == 405:
-        return f"{request.path} does not take {request.method}; GET /openapi.json lists what it takes"
+        return f"{request.path} does not support {request.method}. GET /openapi.json lists all methods"
     if status == 413:
         limit = (request.max_content_length or 0) >> 20
-        return f"the body is larger than {limit} MB; send less at once, or raise the setting max_body_mb"
+        return f"the request body must not exceed {limit} MB. Send a smaller body, or raise max_body_mb"
     return error.description or error.name
 
 
-def _unexpected(error: Exception) -> Response:
-    _log.error("%s %s failed", request.method, request.path, exc_info=error)
-    message = "the service failed unexpectedly; its log says where"
-    response = jsonify(error_body(message, errors.RerankError.error_type))
+def _unexpected_error(error: Exception) -> Response:
+    _log.error("unexpected error method=%s path=%s", request.method, request.path, exc_info=error)
+    response = jsonify(error_body("unexpected error. See the service log", errors.RerankError.error_type))
     response.status_code = 500
     return response

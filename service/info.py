@@ -1,22 +1,25 @@
-"""GET /info, in the shape of Hugging Face's text-embeddings-inference, which its clients ask first."""
+"""GET /info, in the format of text-embeddings-inference, whose clients request it before anything else."""
 
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-from flask import Blueprint, Response, jsonify
+from flask import Response, jsonify
 
+from rerank.service.api_blueprint import ApiBlueprint, Operation
 from rerank.service.components import Components
 from rerank.service.request_models import MAX_DOCUMENTS
 
-DISTRIBUTION = "rerank"
+DISTRIBUTION = "rerank-service"
 
 
-def routes(components: Components) -> Blueprint:
-    """What this server is."""
-    blueprint = Blueprint("info", __name__)
+def routes(components: Components) -> ApiBlueprint:
+    """Returns the route that describes this server."""
+    blueprint = ApiBlueprint("info")
 
-    @blueprint.get("/info")
+    @blueprint.operation(
+        Operation("GET", "/info", "Describe the server (text-embeddings-inference format)", errors=(503,))
+    )
     def info() -> Response:
         reranker = components.rerankers.get().get(None).reranker
         return jsonify(
@@ -43,7 +46,7 @@ def routes(components: Components) -> Blueprint:
 
 
 def service_version() -> str:
-    """The installed version; `0` when the code runs without being installed."""
+    """Returns the installed version, or `0` if the package is not installed."""
     try:
         return version(DISTRIBUTION)
     except PackageNotFoundError:

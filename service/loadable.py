@@ -1,4 +1,4 @@
-"""A part of the service that takes a while to load, and may fail to."""
+"""A component that takes time to load, and that may fail to load."""
 
 from __future__ import annotations
 
@@ -15,49 +15,76 @@ _log = logging.getLogger(__name__)
 
 
 class Loadable(Generic[T]):
-    """A value that is loaded beside the requests: none waits for it, each learns whether it is there.
+    """A component that a background thread loads while requests are served. No request waits for the load.
 
-    *name* is how messages call it; *unavailable* is the error that get() raises until it has been loaded.
+    *name* names the component in messages. *unavailable* is the error that get() raises while the component is not
+    loaded. *release* closes the loaded component on shutdown.
     """
 
-    def __init__(self, name: str, load: Callable[[], T], *, unavailable: type[RerankError]) -> None:
+    def __init__(
+        self,
+        name: str,
+        load: Callable[[], T],
+        *,
+        unavailable: type[RerankError],
+        release: Callable[[T], None] | None = None,
+    ) -> None:
         self.name = name
         self._load = load
         self._unavailable = unavailable
+        self._release = release
         self._lock = threading.Lock()
-        # Written under the lock, read without it: a list of none or one, so that any value can be held.
+        # A list of at most one value: None may be a valid value, and reads need no lock.
         self._loaded: list[T] = []
         self._problem = "is still loading"
+        self._closed = False
 
     @classmethod
     def of(cls, name: str, value: T, *, unavailable: type[RerankError] = RerankError) -> Self:
-        """A part that is there already."""
-        part = cls(name, lambda: value, unavailable=unavailable)
-        part.load()
-        return part
+        """Returns a component that is already loaded."""
+        component = cls(name, lambda: value, unavailable=unavailable)
+        component.load()
+        return component
 
     def get(self) -> T:
-        """The value. Raises the error given as *unavailable*, with what is the matter."""
-        if not self._loaded:
+        """Returns the component. Raises *unavailable*, with the reason, while it is not loaded."""
+        loaded = self._loaded
+        if not loaded:
             raise self._unavailable(f"{self.name} {self._problem}")
-        return self._loaded[0]
+        return loaded[0]
 
     def load(self) -> None:
-        """Load it unless it is there. A failure is logged and told by get(); it never leaves here."""
+        """Loads the component unless it is loaded or closed. Logs a failure instead of raising it."""
         with self._lock:
-            if self._loaded:
+            if self._loaded or self._closed:
                 return
             try:
-                self._loaded.append(self._load())
+                self._loaded = [self._load()]
             except RerankError as exc:
                 self._problem = f"could not be loaded: {exc.message}"
                 _log.error("%s %s", self.name, self._problem)
             except Exception:  # noqa: BLE001
-                # Whatever a library raises, the process stays: it can still say what is missing, and try again.
-                self._problem = "could not be loaded; the service's log says why"
+                # The process must survive any error of a library: it reports what is missing, and retries.
+                self._problem = "could not be loaded; see the service log"
                 _log.exception("%s could not be loaded", self.name)
+        if self._closed:
+            self.close()
+
+    def close(self) -> None:
+        """Releases the component if it is loaded, once. Does not wait for a load in progress."""
+        self._closed = True
+        if not self._lock.acquire(blocking=False):
+            return  # A load is in progress; load() calls close() when it ends.
+        try:
+            released, self._loaded = self._loaded, []
+            self._problem = "is closed"
+        finally:
+            self._lock.release()
+        for value in released:
+            if self._release is not None:
+                self._release(value)
 
     @property
     def missing(self) -> str | None:
-        """What is the matter, as one clause; None when the value is there."""
+        """Returns the reason why the component is not loaded, as one clause; None once it is loaded."""
         return None if self._loaded else f"{self.name} {self._problem}"

@@ -1,7 +1,7 @@
-"""GET /metrics, and what is counted for it.
+"""GET /metrics, in Prometheus' text format.
 
-With several workers each one counts in files that all of them read (prometheus_client's multiprocess mode, which the
-server switches on before anything is counted), so that every worker answers for the whole service.
+With several workers, prometheus_client's multiprocess mode stores the values of each worker in shared files, so that
+every worker reports the totals of the service. The server enables that mode before the first metric is created.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from flask import Blueprint, Response
+from flask import Response
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -23,143 +23,146 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from rerank.core.model_load import ModelLoad
 from rerank.core.search import RerankReport, SearchResult
+from rerank.service.api_blueprint import ApiBlueprint, Operation
 from rerank.service.multiprocess_metrics import is_multiprocess
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_MODELS = {
-    "batches": "Batches that models have read.",
+_MODEL_COUNTERS = {
+    "batches": "Batches processed by the models.",
     "tokens": "Tokens in these batches, without padding.",
-    "padding": "Tokens of padding in these batches.",
-    "refused": "Requests refused because too many were waiting.",
-    "cancelled": "Requests dropped because their client had left.",
-    "looked_up": "Scores and query vectors looked for in the cache.",
-    "cached": "Scores and query vectors found in the cache.",
+    "padding": "Padding tokens in these batches.",
+    "refused": "Requests refused because the queue was full.",
+    "cancelled": "Requests cancelled because their client disconnected.",
+    "looked_up": "Lookups of scores and query vectors in the cache.",
+    "cached": "Cache hits of scores and query vectors.",
 }
-"""The counts of ModelLoad."""
+"""Help texts of the counters, by field of ModelLoad."""
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 
 
-class _Answers:
-    """What was answered, and how fast."""
+class _RequestMetrics:
+    """HTTP responses: count and latency."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.counted = Counter(
+        self.responses = Counter(
             "rerank_http_requests",
-            "Answers by route, method and status.",
+            "HTTP requests by route, method and response status.",
             ("route", "method", "status"),
             registry=registry,
         )
         self.seconds = Histogram(
             "rerank_http_request_seconds",
-            "Time to answer, by route and method.",
+            "HTTP request latency in seconds, by route and method.",
             ("route", "method"),
             buckets=_SECONDS,
             registry=registry,
         )
 
 
-class _Searches:
-    """What searches and rerank calls came to."""
+class _RankingMetrics:
+    """Searches and rerank requests: stage latency and outcome."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.stages = Histogram(
-            "rerank_stage_seconds", "Time of each stage of a search.", ("stage",), buckets=_SECONDS, registry=registry
+            "rerank_stage_seconds",
+            "Duration of each stage of a search, in seconds.",
+            ("stage",),
+            buckets=_SECONDS,
+            registry=registry,
         )
         self.rankings = Counter(
             "rerank_rankings",
-            "Searches and rerank calls by whether the cross-encoder ordered them, and why not.",
+            "Searches and rerank requests, by whether reranking was applied and the reason if it was not.",
             ("applied", "reason"),
             registry=registry,
         )
-        self.scored = Counter("rerank_candidates_scored", "Texts that a cross-encoder scored.", registry=registry)
+        self.scored = Counter("rerank_candidates_scored", "Candidates scored by a cross-encoder.", registry=registry)
         self.estimated = Counter(
-            "rerank_candidates_estimated",
-            "Candidates ranked by an estimated logit instead of a score.",
-            registry=registry,
+            "rerank_candidates_estimated", "Candidates ranked by an estimated logit.", registry=registry
         )
 
 
-class _Models:
-    """What the models have done."""
+class _ModelMetrics:
+    """Work of the models: queue length and totals."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._waiting = Gauge(
             "rerank_waiting",
-            "Requests whose texts are scored or wait for it.",
+            "Rerank requests that are queued or in progress.",
             multiprocess_mode="livesum",
             registry=registry,
         )
         self._counters = {
-            name: Counter(f"rerank_model_{name}", text, registry=registry) for name, text in _MODELS.items()
+            name: Counter(f"rerank_model_{name}", text, registry=registry) for name, text in _MODEL_COUNTERS.items()
         }
-        self._observing = threading.Lock()
-        self._load = ModelLoad()
+        self._lock = threading.Lock()
+        self._previous = ModelLoad()
 
     def observe(self, load: ModelLoad) -> None:
-        """Count what came since the last call."""
-        with self._observing:
-            before, self._load = self._load, load
+        """Adds the increase of each total since the last call."""
+        with self._lock:
+            previous, self._previous = self._previous, load
             for name, counter in self._counters.items():
-                counter.inc(max(getattr(load, name) - getattr(before, name), 0))
+                counter.inc(max(getattr(load, name) - getattr(previous, name), 0))
             self._waiting.set(load.waiting)
 
 
 class Metrics:
-    """The measures of one application, in a registry of its own."""
+    """Metrics of one application, in their own registry."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._several_workers = is_multiprocess()
-        if not self._several_workers:
+        self._multiprocess = is_multiprocess()
+        if not self._multiprocess:
             ProcessCollector(registry=self._registry)
-        self._answers = _Answers(self._registry)
-        self._searches = _Searches(self._registry)
-        self._models = _Models(self._registry)
+        self._requests = _RequestMetrics(self._registry)
+        self._rankings = _RankingMetrics(self._registry)
+        self._models = _ModelMetrics(self._registry)
 
     @property
     def registry(self) -> CollectorRegistry:
-        """Where parts of the service add measures of their own."""
+        """Returns the registry, to which other parts of the service add metrics."""
         return self._registry
 
     def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count one answer; *route* is the rule that matched, so that there are only so many."""
+        """Counts one response. *route* is the matched rule, which bounds the number of labels."""
         method = method if method in _METHODS else "other"
-        self._answers.counted.labels(route, method, str(status)).inc()
-        self._answers.seconds.labels(route, method).observe(seconds)
+        self._requests.responses.labels(route, method, str(status)).inc()
+        self._requests.seconds.labels(route, method).observe(seconds)
 
     def observe_search(self, result: SearchResult) -> None:
-        """Count one search and its stages."""
+        """Counts one search and its stages."""
         for stage, milliseconds in result.took_ms.items():
-            self._searches.stages.labels(stage).observe(milliseconds / 1000)
+            self._rankings.stages.labels(stage).observe(milliseconds / 1000)
         self.observe_ranking(result.rerank)
 
     def observe_ranking(self, report: RerankReport) -> None:
-        """Count one ranking."""
+        """Counts one ranking."""
         reason = "none" if report.reason is None else str(report.reason)
-        self._searches.rankings.labels(str(report.applied).lower(), reason).inc()
-        self._searches.scored.inc(report.scored)
-        self._searches.estimated.inc(report.estimated)
+        self._rankings.rankings.labels(str(report.applied).lower(), reason).inc()
+        self._rankings.scored.inc(report.scored)
+        self._rankings.estimated.inc(report.estimated)
 
     def observe_load(self, load: ModelLoad) -> None:
-        """Count what the models have done since the last call."""
+        """Records the work of the models since the last call."""
         self._models.observe(load)
 
     def exposition(self) -> bytes:
-        """Everything counted so far, by all workers, in Prometheus' text format."""
-        if not self._several_workers:
+        """Returns all metrics of all workers in Prometheus' text format."""
+        if not self._multiprocess:
             return generate_latest(self._registry)
-        gathered = CollectorRegistry()
-        MultiProcessCollector(gathered)  # type: ignore[no-untyped-call]
-        return generate_latest(gathered)
+        collected = CollectorRegistry()
+        MultiProcessCollector(collected)  # type: ignore[no-untyped-call]
+        return generate_latest(collected)
 
 
-def routes(metrics: Metrics, load: Callable[[], ModelLoad]) -> Blueprint:
-    """The measures; *load* is asked with each of them, and after every answer by the application."""
-    blueprint = Blueprint("metrics", __name__)
+def routes(metrics: Metrics, model_load: Callable[[], ModelLoad]) -> ApiBlueprint:
+    """Returns the route of the metrics, which reads *model_load* on each request."""
+    blueprint = ApiBlueprint("metrics")
 
-    @blueprint.get("/metrics")
+    @blueprint.operation(Operation("GET", "/metrics", "Get the Prometheus metrics", content_type="text/plain"))
     def exposition() -> Response:
-        metrics.observe_load(load())
+        metrics.observe_load(model_load())
         return Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
 
     return blueprint

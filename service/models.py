@@ -1,33 +1,40 @@
-"""GET /models."""
+"""GET /models: the models that requests may name."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+from flask import Response, jsonify
 
+from rerank.service.api_blueprint import ApiBlueprint, Operation
 from rerank.service.components import CatalogEntry, Components
+from rerank.service.response_models import ModelsResponse
 
 
-def routes(components: Components) -> Blueprint:
-    """What can rank."""
-    blueprint = Blueprint("models", __name__)
+def routes(components: Components) -> ApiBlueprint:
+    """Returns the route that lists the models."""
+    blueprint = ApiBlueprint("models")
 
-    @blueprint.get("/models")
+    @blueprint.operation(Operation("GET", "/models", "List the models", response=ModelsResponse))
     def models() -> Response:
         entries = [dict(entry) for entry in components.catalog()]
         stats = _stats(components)
-        data = [_of_infinity(entry, stats, components.settings.runtime) for entry in entries]
+        data = [_infinity_entry(entry, stats, components.settings.runtime) for entry in entries]
         return jsonify({"models": entries, "object": "list", "data": data})
 
     return blueprint
 
 
-def _of_infinity(entry: CatalogEntry, stats: dict[str, object], backend: str) -> dict[str, object]:
-    """As infinity's clients read it."""
-    can = ["embed"] if entry.get("kind") == "encoder" else ["rerank"]
-    return {"id": entry.get("name"), "object": "model", "stats": stats, "backend": backend, "capabilities": can}
+def _infinity_entry(entry: CatalogEntry, stats: dict[str, object], backend: str) -> dict[str, object]:
+    capabilities = ["embed"] if entry.get("kind") == "encoder" else ["rerank"]
+    return {
+        "id": entry.get("name"),
+        "object": "model",
+        "stats": stats,
+        "backend": backend,
+        "capabilities": capabilities,
+    }
 
 
 def _stats(components: Components) -> dict[str, object]:
-    """How busy this worker is: all models share one queue, of requests."""
-    waiting, most = components.model_load().waiting, components.settings.max_waiting
-    return {"queue_fraction": waiting / most, "queue_absolute": waiting, "results_pending": waiting}
+    """Returns the state of this worker's queue, which all models share. Counts requests."""
+    waiting, limit = components.model_load().waiting, components.settings.max_waiting
+    return {"queue_fraction": waiting / limit, "queue_absolute": waiting, "results_pending": waiting}

@@ -1,6 +1,6 @@
-"""Where several workers count together: a folder that prometheus_client is told of by the environment.
+"""Shared metrics of several workers: a folder that prometheus_client reads from the environment.
 
-It reads the name once, when it is first imported, so this module must not import it.
+prometheus_client reads the variable once, when it is first imported. This module must therefore not import it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def is_multiprocess() -> bool:
-    """Whether this process counts together with others."""
+    """Returns True if this process shares its metrics with other workers."""
     return _VARIABLE in os.environ
 
 
 @contextmanager
 def multiprocess_metrics() -> Iterator[None]:
-    """Let this process's children count together.
+    """Makes the child processes of this process share their metrics.
 
-    Raises RuntimeError when prometheus_client was imported before: its counts would silently be lost.
+    Raises RuntimeError if prometheus_client is already imported: the values of the workers would silently be lost.
     """
     if "prometheus_client" in sys.modules:
-        raise RuntimeError("prometheus_client was imported before the workers' counts were shared")
+        raise RuntimeError("prometheus_client must not be imported before multiprocess_metrics()")
     with tempfile.TemporaryDirectory(prefix="rerank-metrics-") as folder:
         os.environ[_VARIABLE] = folder
         try:

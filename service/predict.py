@@ -1,47 +1,57 @@
-"""POST /predict: what a cross-encoder says of texts or pairs, in text-embeddings-inference's shape."""
+"""POST /predict: labels or scores of texts and text pairs, in the format of text-embeddings-inference."""
 
 from __future__ import annotations
 
 import time
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Response, jsonify, request
 
 from rerank.core.errors import InvalidRequest, RerankError
 from rerank.core.pairs import PairPredictions, TextPair
 from rerank.core.search import rounded
+from rerank.service.api_blueprint import BODY_ERRORS, ApiBlueprint, Operation
 from rerank.service.components import Components
 from rerank.service.dialects.tei import STATUSES
-from rerank.service.errors import refusal
-from rerank.service.request_body import check_unicode, read_json_object, validate_body
+from rerank.service.errors import flask_error_response
+from rerank.service.request_body import read_json_object
 from rerank.service.request_models import MAX_DOCUMENTS, PredictBody
+from rerank.service.response_models import PredictResponse
+from rerank.service.validation import check_unicode, validate_body
+
+PREDICT = Operation(
+    "POST",
+    "/predict",
+    "Classify texts or text pairs (text-embeddings-inference format)",
+    body=PredictBody,
+    response=PredictResponse,
+    errors=(404, *BODY_ERRORS, 422, 424, 429, 503),
+)
 
 
-def routes(components: Components) -> Blueprint:
-    """The prediction itself."""
-    blueprint = Blueprint("predict", __name__)
+def routes(components: Components) -> ApiBlueprint:
+    """Returns the route that predicts labels."""
+    blueprint = ApiBlueprint("predict")
 
-    @blueprint.post("/predict")
+    @blueprint.operation(PREDICT)
     def predict() -> Response:
         started = time.perf_counter()
-        sent = read_json_object(request)
+        body = read_json_object(request)
         try:
-            return answered(validate_body(PredictBody, sent), started)
+            return respond(validate_body(PredictBody, body), started)
         except RerankError as exc:
-            return refusal(exc, STATUSES)
+            return flask_error_response(exc, STATUSES)
 
-    def answered(body: PredictBody, started: float) -> Response:
-        pairs, batch = read_inputs(body.inputs)
+    def respond(body: PredictBody, started: float) -> Response:
+        pairs, is_batch = parse_inputs(body.inputs)
         predictions = components.pair_models.get().get(body.model).predict(pairs)
         if body.truncate is False:
-            _check_whole(predictions)
-        said = [
-            [
-                {"score": rounded(one.score), "label": one.label}
-                for one in predictions.ranked(i, raw=bool(body.raw_scores))
-            ]
+            _check_not_truncated(predictions)
+        raw = bool(body.raw_scores)
+        labels = [
+            [{"score": rounded(label.score), "label": label.label} for label in predictions.ranked(i, raw=raw)]
             for i in range(len(pairs))
         ]
-        response = jsonify(said if batch else said[0])
+        response = jsonify(labels if is_batch else labels[0])
         response.headers["x-compute-time"] = str(round((time.perf_counter() - started) * 1000))
         response.headers["x-compute-characters"] = str(sum(len(text) for pair in pairs for text in pair if text))
         return response
@@ -49,32 +59,34 @@ def routes(components: Components) -> Blueprint:
     return blueprint
 
 
-def read_inputs(inputs: object) -> tuple[list[TextPair], bool]:
-    """The texts or pairs, and whether they came as a list of them.
+def parse_inputs(inputs: object) -> tuple[list[TextPair], bool]:
+    """Returns the texts or pairs of *inputs*, and True if they are a batch.
 
-    A text or ["text"] is one text, ["text", "text"] a pair, and a list of lists of one or two texts a batch. Raises
-    InvalidRequest, naming the place.
+    "text" and ["text"] are one text, ["text", "text"] is one pair, and a list of lists of one or two texts is a batch.
+    Raises InvalidRequest, with the position of the error.
     """
     check_unicode(inputs, "inputs")
     if isinstance(inputs, list) and inputs and isinstance(inputs[0], list):
         if len(inputs) > MAX_DOCUMENTS:
-            raise InvalidRequest(f'"inputs" has at most {MAX_DOCUMENTS:,} members, not {len(inputs):,}', field="inputs")
-        return [_pair(one, f"inputs[{i}]") for i, one in enumerate(inputs)], True
+            raise InvalidRequest(
+                f'"inputs" must have at most {MAX_DOCUMENTS:,} items, got {len(inputs):,}', field="inputs"
+            )
+        return [_pair(texts, f"inputs[{i}]") for i, texts in enumerate(inputs)], True
     return [_pair([inputs] if isinstance(inputs, str) else inputs, "inputs")], False
 
 
-def _pair(texts: object, place: str) -> TextPair:
+def _pair(texts: object, path: str) -> TextPair:
     if not isinstance(texts, list) or len(texts) not in (1, 2) or not all(isinstance(text, str) for text in texts):
         raise InvalidRequest(
-            f'"{place}" is a text, a pair [text, text], or a list of lists of one or two texts', field=place
+            f'"{path}" must be a text, a pair [text, text], or a list of lists of one or two texts', field=path
         )
     return str(texts[0]), str(texts[1]) if len(texts) == 2 else None
 
 
-def _check_whole(predictions: PairPredictions) -> None:
-    cut = predictions.truncated.nonzero()[0]
-    if len(cut):
+def _check_not_truncated(predictions: PairPredictions) -> None:
+    truncated = predictions.truncated.nonzero()[0]
+    if len(truncated):
         raise InvalidRequest(
-            f"input {int(cut[0]) + 1} is longer than the model reads; send less of it, or truncate: true",
+            f"input {int(truncated[0]) + 1} exceeds the model's maximum length. Shorten it, or set truncate to true",
             field="inputs",
         )

@@ -1,30 +1,34 @@
-"""GET /health and /ready: does the process live, and can it serve?"""
+"""GET /health and GET /ready: liveness and readiness."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+from flask import Response, jsonify
 
 from rerank.core.errors import StoreError, StoreUnavailable
+from rerank.service.api_blueprint import ApiBlueprint, Operation
 from rerank.service.components import Components
 from rerank.service.errors import RETRY_AFTER_SECONDS, error_body
 from rerank.service.proxy.search.breaker import Breaker
+from rerank.service.response_models import HealthResponse, ReadyResponse
 
 
-def routes(components: Components, breaker: Breaker | None = None) -> Blueprint:
-    """The two questions that whoever runs the service asks. *breaker*: the proxy's, where there is one."""
-    blueprint = Blueprint("probes", __name__)
+def routes(components: Components, breaker: Breaker | None = None) -> ApiBlueprint:
+    """Returns the routes of both probes. *breaker*: the circuit breaker of the proxy, if there is one."""
+    blueprint = ApiBlueprint("probes")
 
-    @blueprint.get("/health")
+    @blueprint.operation(Operation("GET", "/health", "Check that the process is alive", response=HealthResponse))
     def health() -> Response:
         return jsonify({"status": "ok"})
 
-    @blueprint.get("/ready")
+    @blueprint.operation(
+        Operation("GET", "/ready", "Check that the service is ready", response=ReadyResponse, errors=(503,))
+    )
     def ready() -> Response:
         missing = _missing(components)
         if not missing:
-            return jsonify({"status": "ready", "missing": [], **_state(breaker)})
+            return jsonify({"status": "ready", "missing": [], **_breaker_state(breaker)})
         body = error_body(f"not ready: {'; '.join(missing)}", StoreUnavailable.error_type)
-        response = jsonify({**body, "status": "not ready", "missing": missing, **_state(breaker)})
+        response = jsonify({**body, "status": "not ready", "missing": missing, **_breaker_state(breaker)})
         response.status_code = 503
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response
@@ -32,8 +36,8 @@ def routes(components: Components, breaker: Breaker | None = None) -> Blueprint:
     return blueprint
 
 
-def _state(breaker: Breaker | None) -> dict[str, str]:
-    """Searches through the proxy go on with an open breaker, so it is told and is no reason not to be ready."""
+def _breaker_state(breaker: Breaker | None) -> dict[str, str]:
+    """Returns the breaker's state. It does not affect readiness: with an open breaker, the proxy still forwards."""
     return {} if breaker is None else {"breaker": str(breaker.state)}
 
 

@@ -1,6 +1,6 @@
-"""What requests may say, key by key: checked by these models, and described by them in /openapi.json.
+"""Request bodies, key by key: models that validate requests and describe them in /openapi.json.
 
-A key that may be left out may also be null, which means the same.
+An optional key may also be null, which means the same as leaving it out.
 """
 
 from __future__ import annotations
@@ -12,46 +12,64 @@ from pydantic import Field, FiniteFloat, WithJsonSchema
 from rerank.core.filters import parse_filter
 from rerank.core.search import SearchRequest
 from rerank.core.settings import MAX_RESULTS, Mode, Settings
-from rerank.service.request_body import check_unicode
 from rerank.service.strict_model import StrictModel
+from rerank.service.validation import check_unicode
 
 MAX_TIMEOUT_MS = 3_600_000
-"""An hour: longer than any client waits, and far from what a clock cannot add."""
+"""One hour. Clients do not wait longer, and a deadline this far away cannot overflow a clock."""
 
 MAX_DOCUMENTS = 1000
-"""Documents a request may carry, to be indexed or re-ranked."""
+"""Number of documents that one request may index or rerank."""
+
+IGNORED = "Accepted for compatibility and ignored."
 
 _TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2}
 _INPUTS = {"anyOf": [{"type": "string"}, _TEXTS, {"type": "array", "items": _TEXTS, "maxItems": MAX_DOCUMENTS}]}
 
 
-class SearchBody(StrictModel):
-    """POST /search."""
+class SearchOptions(StrictModel):
+    """Keys of both POST /search and GET /search."""
 
-    index: str = Field(min_length=1, description="The index to search.")
-    query: str = Field(description="The text to search for.")
-    k: int | None = Field(None, description="Hits that are returned.", json_schema_extra={"maximum": MAX_RESULTS})
+    index: str = Field(min_length=1, description="Index to search.")
+    k: int | None = Field(None, description="Number of hits to return.", json_schema_extra={"maximum": MAX_RESULTS})
     depth: int | None = Field(
-        None, description="Documents that are re-ranked.", json_schema_extra={"maximum": MAX_RESULTS}
+        None, description="Number of candidates to rerank.", json_schema_extra={"maximum": MAX_RESULTS}
     )
-    mode: Mode | None = Field(None, description="First stage: by vector, by text, or both fused by rank.")
-    filter: dict[str, Any] | None = Field(None, description="An OpenSearch filter clause over metadata.* fields.")
+    mode: Mode | None = Field(
+        None, description="First stage: vector, text, or hybrid (both, combined by reciprocal rank fusion)."
+    )
     min_score: FiniteFloat | None = Field(
-        None, description="Hits below it are dropped, in the units of score; 0 drops none."
+        None, description="Minimum score of a hit, on the scale of `score`; 0 returns all hits."
     )
-    rerank: bool | None = Field(None, description="False: first-stage order.")
-    model: str | None = Field(None, description="A reranker of GET /models, or default.")
-    explain: bool | None = Field(None, description="True: each hit says why it stands where it does.")
+    rerank: bool | None = Field(None, description="false: return first-stage order.")
+    model: str | None = Field(None, description="Reranker to use: a name from GET /models, or default.")
+    explain: bool | None = Field(None, description="true: explain the rank of each hit.")
     timeout_ms: int | None = Field(
-        None, ge=1, le=MAX_TIMEOUT_MS, description="Time for re-ranking; what it leaves out follows unscored."
+        None,
+        ge=1,
+        le=MAX_TIMEOUT_MS,
+        description="Time budget for reranking, in milliseconds; unscored candidates follow the scored ones.",
     )
-    offset: int | None = Field(None, alias="from", description="Hits to pass over, for paging.")
+    offset: int | None = Field(None, alias="from", description="Number of hits to skip, for paging.")
+
+
+class SearchParameters(SearchOptions):
+    """Query string of GET /search."""
+
+    q: str = Field(description="Query text.")
+
+
+class SearchBody(SearchOptions):
+    """Body of POST /search."""
+
+    query: str = Field(description="Query text.")
+    filter: dict[str, Any] | None = Field(None, description="OpenSearch filter clause over metadata.* fields.")
 
     def to_request(self, settings: Settings) -> SearchRequest:
-        """The search that this asks for, with the *settings* for what it leaves out.
+        """Returns the search request, with defaults from *settings*.
 
-        A depth below the setting's k lowers k with it. A k above the setting's depth needs a depth of its own: what
-        a search costs is never raised unasked. Raises InvalidRequest and InvalidFilter.
+        A depth below the default k lowers k as well. A k above the default depth requires an explicit depth, because
+        a request must not become more expensive than its client asked for. Raises InvalidRequest and InvalidFilter.
         """
         depth = settings.depth if self.depth is None else self.depth
         if self.filter is not None:
@@ -73,38 +91,38 @@ class SearchBody(StrictModel):
 
 
 class DocumentBody(StrictModel):
-    """A document to be indexed."""
+    """A document to index."""
 
-    doc_id: str = Field(description="Unique in the index; what is there under it is replaced.")
-    text: str = Field("", description="What is searched and read.")
-    title: str = Field("", description="Heads every passage of the text.")
+    doc_id: str = Field(description="Unique id in the index; replaces a document with the same id.")
+    text: str = Field("", description="Text to search and rerank.")
+    title: str = Field("", description="Title, prepended to every passage of the text.")
     metadata: dict[str, Any] = Field(
         default_factory=dict,
-        description="Strings, numbers, booleans, dates (ISO 8601), or lists of one of them, to filter by.",
+        description="Fields to filter by: strings, numbers, booleans, ISO 8601 dates, or lists of one of these types.",
     )
 
 
 class AddBody(StrictModel):
-    """POST /documents."""
+    """Body of POST /documents."""
 
-    index: str = Field(min_length=1, description="An index that rerank-cli ingest has made.")
-    documents: list[DocumentBody] = Field(max_length=MAX_DOCUMENTS, description="The documents to be indexed.")
+    index: str = Field(min_length=1, description="Index created by rerank-cli ingest.")
+    documents: list[DocumentBody] = Field(max_length=MAX_DOCUMENTS, description="Documents to index.")
 
 
 class DeleteBody(StrictModel):
-    """DELETE /documents."""
+    """Body of DELETE /documents."""
 
-    index: str = Field(min_length=1, description="The index to delete from.")
-    doc_ids: list[str] = Field(max_length=10 * MAX_DOCUMENTS, description="The documents to be deleted.")
+    index: str = Field(min_length=1, description="Index to delete from.")
+    doc_ids: list[str] = Field(max_length=10 * MAX_DOCUMENTS, description="Ids of the documents to delete.")
 
 
 class PredictBody(StrictModel):
-    """POST /predict, as the clients of text-embeddings-inference send it."""
+    """Body of POST /predict, in the format of text-embeddings-inference."""
 
     inputs: Annotated[Any, WithJsonSchema(_INPUTS)] = Field(
         description="A text, a pair [text, text], or a list of lists of one or two texts."
     )
-    model: str | None = Field(None, description="A model of GET /models, or default.")
-    raw_scores: bool | None = Field(None, description="True: the model's raw answers, not probabilities.")
-    truncate: bool | None = Field(None, description="False: an input longer than the model reads is an error.")
-    truncation_direction: str | None = Field(None, description="Taken and not used: ends are cut.")
+    model: str | None = Field(None, description="Model to use: a name from GET /models, or default.")
+    raw_scores: bool | None = Field(None, description="true: return logits instead of probabilities.")
+    truncate: bool | None = Field(None, description="false: reject an input that exceeds the model's maximum length.")
+    truncation_direction: str | None = Field(None, description="Ignored: inputs are truncated at the end.")

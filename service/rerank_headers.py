@@ -1,4 +1,4 @@
-"""What became of re-ranking, in headers: readable where the body belongs to another dialect."""
+"""Response headers that report the outcome of reranking where the body follows another API's format."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from rerank.core.search import RerankReport
 
 
 def rerank_headers(report: RerankReport, *, took_ms: float) -> dict[str, str]:
-    """The four headers of every ranked answer; the reason is empty when everything was scored.
+    """Returns the four headers of a ranked response. The reason is empty if all candidates were scored.
 
-    A model's name is percent-encoded where a header cannot hold it.
+    Percent-encodes characters of the model name that are not allowed in a header.
     """
     return {
         "x-rerank-applied": "true" if report.applied else "false",

@@ -1,4 +1,4 @@
-"""What answers carry, key by key: the descriptions in /openapi.json. Tests hold every answer against them."""
+"""Response bodies, key by key. /openapi.json publishes them; tests validate every response against them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rerank.service.strict_model import StrictModel
 
 
 class PassageSpan(StrictModel):
-    """The passage that a hit was found by: characters of its text."""
+    """The best passage of a hit, as character offsets into the hit's text."""
 
     text: str
     start: int
@@ -18,7 +18,7 @@ class PassageSpan(StrictModel):
 
 
 class FusionTerm(StrictModel):
-    """What one feature adds to a fused score."""
+    """The contribution of one feature to a fused score."""
 
     feature: str
     value: float
@@ -27,7 +27,7 @@ class FusionTerm(StrictModel):
 
 
 class FusedScore(StrictModel):
-    """The score that a hit stands by, its terms, and the log-odds whose sigmoid is the hit's score."""
+    """The fused score that orders the hits, its terms, and the log-odds whose sigmoid is the hit's score."""
 
     fused: float
     log_odds: float
@@ -35,7 +35,7 @@ class FusedScore(StrictModel):
 
 
 class HitExplanation(StrictModel):
-    """Explanation of a hit's rank. The fields of the cross-encoder are null for a hit that it did not score."""
+    """The reasons for a hit's rank. The fields of the cross-encoder are null for a hit that it did not score."""
 
     logit: float | None
     estimated_logit: float | None
@@ -47,7 +47,7 @@ class HitExplanation(StrictModel):
 
 
 class SearchHit(StrictModel):
-    """A document, in its final place and where the first stage had it."""
+    """A document with its final rank and its first-stage rank."""
 
     doc_id: str
     rank: int
@@ -62,7 +62,7 @@ class SearchHit(StrictModel):
 
 
 class RerankSummary(StrictModel):
-    """What re-ranking did."""
+    """The outcome of reranking."""
 
     applied: bool
     reason: Literal["disabled", "timeout", "overloaded", "model_unavailable", "error"] | None
@@ -77,7 +77,7 @@ class RerankSummary(StrictModel):
 
 
 class StageTimes(StrictModel):
-    """Milliseconds."""
+    """Duration of each stage, in milliseconds."""
 
     encode: float
     retrieve: float
@@ -86,7 +86,7 @@ class StageTimes(StrictModel):
 
 
 class SearchResponse(StrictModel):
-    """The answer to a search."""
+    """The result of a search."""
 
     query: str
     index: str
@@ -95,33 +95,33 @@ class SearchResponse(StrictModel):
     took_ms: StageTimes
 
 
-class Rejection(StrictModel):
-    """A document that was not written."""
+class RejectedDocument(StrictModel):
+    """A document that was not written, with the reason."""
 
     doc_id: str
     reason: str
 
 
 class AddResponse(StrictModel):
-    """What became of the documents; skipped: unchanged, duplicates: came again in the same request."""
+    """Counts of written documents. skipped: unchanged. duplicates: repeated within the request."""
 
     index: str
     indexed: int
     passages: int
     skipped: int
     duplicates: int
-    rejected: list[Rejection]
+    rejected: list[RejectedDocument]
 
 
 class DeleteResponse(StrictModel):
-    """How many of the documents were there."""
+    """Number of documents that existed and were deleted."""
 
     index: str
     deleted: int
 
 
 class EncoderSummary(StrictModel):
-    """The encoder that an index was built with."""
+    """The encoder that built an index."""
 
     name: str
     fingerprint: str
@@ -140,13 +140,13 @@ class IndexSummary(StrictModel):
 
 
 class IndexesResponse(StrictModel):
-    """What can be searched."""
+    """The indexes of the store."""
 
     indexes: list[IndexSummary]
 
 
 class ModelsResponse(StrictModel):
-    """The models, as `rerank-cli models list --json` prints them, and as infinity's clients read them."""
+    """The models, as `rerank-cli models list --json` prints them. data: the format of infinity's clients."""
 
     models: list[dict[str, Any]]
     object: Literal["list"]
@@ -154,13 +154,13 @@ class ModelsResponse(StrictModel):
 
 
 class HealthResponse(StrictModel):
-    """The process lives."""
+    """The process is alive."""
 
     status: Literal["ok"]
 
 
 class ReadyResponse(StrictModel):
-    """The service can serve."""
+    """The service is ready for requests. breaker: the state of the proxy's circuit breaker."""
 
     status: Literal["ready"]
     missing: list[str]
@@ -168,21 +168,21 @@ class ReadyResponse(StrictModel):
 
 
 class PredictedLabel(StrictModel):
-    """A label, and its probability or raw score."""
+    """A label with its probability or raw score."""
 
     score: float
     label: str
 
 
 class PredictResponse(RootModel[list[PredictedLabel] | list[list[PredictedLabel]]]):
-    """The labels of one input, or of each of several, best first."""
+    """The labels of one input, or of each input of a batch, best first."""
 
 
-class ErrorResponse(StrictModel):
-    """Every error: error, message and detail are the same sentence."""
+class ErrorBody(StrictModel):
+    """An error. error, message and detail hold the same sentence, because clients differ in the key that they read."""
 
     error: str
     message: str
     detail: str
     error_type: str
-    field: str | None = Field(None, description="The key of the request that is wrong, where it is one.")
+    field: str | None = Field(None, description="Key of the request that caused the error, if any.")

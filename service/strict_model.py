@@ -1,4 +1,4 @@
-"""What requests and answers are read and described by: no key beyond those named, no type made into another."""
+"""Base class of the models that validate requests and describe responses."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class StrictModel(BaseModel):
-    """A frozen value of JSON; a key that it does not name, or a value of another type, is an error."""
+    """A frozen JSON object that rejects unknown keys and never converts a value to another type."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)

@@ -1,1 +1,1 @@
-"""How other rerankers are asked and answer: one file a dialect, one handler for all, the dialect read from the body."""
+"""Rerank APIs of other products. Each module defines one dialect; one view serves them all and detects the dialect."""

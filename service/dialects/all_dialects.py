@@ -1,11 +1,16 @@
-"""Every dialect's body and answer, as /openapi.json describes a path that takes them all."""
+"""The bodies and responses of all dialects, as /openapi.json describes the rerank routes."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, RootModel
+from pydantic import RootModel
 
 from rerank.service.dialects.cohere import CohereBody, CohereResponse
-from rerank.service.dialects.elasticsearch import HuggingFaceBody, HuggingFaceResponse, InferenceBody, InferenceResponse
+from rerank.service.dialects.elasticsearch import (
+    HuggingFaceBody,
+    HuggingFaceResponse,
+    InferenceBody,
+    InferenceResponse,
+)
 from rerank.service.dialects.infinity import InfinityBody, InfinityResponse
 from rerank.service.dialects.mixedbread import MixedbreadBody, MixedbreadResponse
 from rerank.service.dialects.nim import NimBody, NimResponse
@@ -13,19 +18,6 @@ from rerank.service.dialects.opensearch import TextSimilarityBody, TextSimilarit
 from rerank.service.dialects.tei import TeiBody, TeiResponse
 from rerank.service.dialects.voyage import VoyageBody, VoyageResponse
 from rerank.service.dialects.weaviate import WeaviateBody, WeaviateResponse
-
-BODIES: tuple[type[BaseModel], ...] = (
-    CohereBody,
-    InfinityBody,
-    TeiBody,
-    NimBody,
-    WeaviateBody,
-    VoyageBody,
-    MixedbreadBody,
-    InferenceBody,
-    HuggingFaceBody,
-    TextSimilarityBody,
-)
 
 
 class AnyRerankBody(
@@ -59,4 +51,4 @@ class AnyRerankResponse(
         | TextSimilarityResponse
     ]
 ):
-    """The answer, in the dialect of the request."""
+    """A rerank response, in the dialect of the request."""

@@ -1,7 +1,7 @@
-"""Cohere's dialect (v1, v2), which Jina, vLLM and OpenSearch's connector speak too: `documents`.
+"""The dialect of Cohere (v1 and v2), which Jina, vLLM and OpenSearch's Cohere connector share: `documents`.
 
-What differs between them does not collide: Jina reads `model` and `usage`, Cohere `id` and `meta`, vLLM's own keys
-(`use_activation`, `truncate_prompt_tokens`) bring the documents back as it does.
+Their differences do not conflict. Jina's clients use `model` and `usage` of the response; Cohere's use `id` and `meta`.
+vLLM's own keys (`use_activation`, `truncate_prompt_tokens`) also return the documents, as vLLM does.
 """
 
 from __future__ import annotations
@@ -15,48 +15,50 @@ from pydantic import Field, WithJsonSchema
 
 from rerank.core.errors import InvalidRequest
 from rerank.core.long_texts import BEST_WINDOW, LengthLimits, LongTextPolicy
-from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
+from rerank.service.dialects.dialect import QUERY, RETURN_TEXTS, Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.request_models import MAX_DOCUMENTS
+from rerank.service.request_models import IGNORED, MAX_DOCUMENTS
 from rerank.service.strict_model import StrictModel
 
-DOCUMENTS_A_SEARCH_UNIT = 100
-"""How Cohere counts: one unit is a query with up to a hundred documents."""
+DOCUMENTS_PER_SEARCH_UNIT = 100
+"""Cohere bills a query with up to 100 documents as one search unit."""
 
-_FIRST_VERSION = "/v1/"
+_V1_PREFIX = "/v1/"
 
 Documents = Annotated[
     list[Annotated[Any, WithJsonSchema({"type": ["string", "object"]})]],
-    Field(min_length=1, max_length=MAX_DOCUMENTS, description='Texts, or objects with a key "text".'),
+    Field(min_length=1, max_length=MAX_DOCUMENTS, description='Texts to rerank, or objects with a "text" key.'),
 ]
 
 
 class CohereBody(DialectBody):
-    """As Cohere's, Jina's, vLLM's and OpenSearch's clients send it."""
+    """A request of Cohere's, Jina's, vLLM's or OpenSearch's client."""
 
-    query: str = Field(description="The text to compare the documents with.")
+    query: str = Field(description=QUERY)
     documents: Documents
     top_n: int | None = Field(
-        None, ge=0, description="Results that are returned; all when it is left out, or 0 as vLLM has it."
+        None, ge=0, description="Number of results to return; default: all. 0 also returns all, as in vLLM."
     )
-    return_documents: bool | None = Field(None, description="True: each result carries its document's text.")
+    return_documents: bool | None = Field(None, description=RETURN_TEXTS)
     rank_fields: list[str] | None = Field(
-        None, min_length=1, description="The keys of document objects that are read; text when it is left out."
+        None, min_length=1, description="Keys of document objects to rerank by; default: text."
     )
-    max_tokens_per_doc: int | None = Field(None, ge=1, description="Tokens that are read of a document; 4,096.")
+    max_tokens_per_doc: int | None = Field(
+        None, ge=1, description="Maximum number of tokens of a document; default: 4,096."
+    )
     max_chunks_per_doc: int | None = Field(
-        None, ge=1, description="Windows that are read of a document longer than the model reads at once; 10."
+        None, ge=1, description="Maximum number of windows of a document that exceeds the model's length; default: 10."
     )
     truncate_prompt_tokens: int | None = Field(
-        None, ge=-1, description="Read only so many tokens, at most one window, of each document (vLLM); -1: a window."
+        None, ge=-1, description="vLLM: score only this many tokens of a document, at most one window; -1: one window."
     )
-    use_activation: bool | None = Field(None, description="False: scores are the model's raw answers (vLLM).")
-    priority: int | None = Field(None, description="Taken and not used.")
-    user: str | None = Field(None, description="Taken and not used.")
-    request_id: str | None = Field(None, description="Taken and not used.")
+    use_activation: bool | None = Field(None, description="vLLM: false returns logits instead of probabilities.")
+    priority: int | None = Field(None, description=IGNORED)
+    user: str | None = Field(None, description=IGNORED)
+    request_id: str | None = Field(None, description=IGNORED)
 
-    def call(self, endpoint: Endpoint) -> RerankCall:
-        """What this asks for."""
+    def to_call(self, endpoint: Endpoint) -> RerankCall:
+        """Returns the call."""
         texts = document_texts(self.documents, self.rank_fields)
         check_texts(self.query, texts, key="documents")
         return RerankCall(
@@ -65,13 +67,13 @@ class CohereBody(DialectBody):
             model=endpoint.model or self.model,
             top_n=self.top_n or None,
             raw_scores=self.use_activation is False,
-            return_texts=bool(self.return_documents or self._from_vllm),
+            return_texts=bool(self.return_documents or self._is_vllm),
             limits=self._limits(),
             timeout_ms=self.timeout_ms,
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:
-        """What the clients of the whole family read; nothing else is in a result."""
+    def to_response(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:
+        """Returns an object that all these clients accept. Strict clients reject results with any other key."""
         results: list[dict[str, object]] = []
         for result in ranking.results[: call.top_n]:
             document = {"document": {"text": call.texts[result.index]}} if call.return_texts else {}
@@ -83,11 +85,11 @@ class CohereBody(DialectBody):
             "model": ranking.report.model,
             "results": results,
             "usage": usage(ranking),
-            "meta": _meta(call, ranking, version="1" if endpoint.rule.startswith(_FIRST_VERSION) else "2"),
+            "meta": _meta(call, ranking, version="1" if endpoint.rule.startswith(_V1_PREFIX) else "2"),
         }
 
     @property
-    def _from_vllm(self) -> bool:
+    def _is_vllm(self) -> bool:
         return self.truncate_prompt_tokens is not None or self.use_activation is not None
 
     def _limits(self) -> LengthLimits:
@@ -100,13 +102,13 @@ class CohereBody(DialectBody):
 
 
 class DocumentText(StrictModel):
-    """A document's text."""
+    """The text of a document."""
 
     text: str
 
 
 class CohereResult(StrictModel):
-    """A document of the request, by its place there."""
+    """A document, by its position in the request."""
 
     index: int
     relevance_score: float
@@ -114,7 +116,7 @@ class CohereResult(StrictModel):
 
 
 class CohereResponse(StrictModel):
-    """The documents in the cross-encoder's order."""
+    """The documents, best first."""
 
     id: str
     object: Literal["list"]
@@ -131,45 +133,44 @@ COHERE = Dialect(CohereBody, CohereResponse)
 def document_texts(
     documents: Sequence[object], rank_fields: Sequence[str] | None = None, *, key: str = "documents"
 ) -> list[str]:
-    """The text of each document: itself, or the *rank_fields* (`text`) of an object, one a line.
+    """Returns the text of each document: a string itself, or the *rank_fields* (`text`) of an object, one per line.
 
-    Raises InvalidRequest for a document that is neither, for an object that has none of the fields, and for a field
-    that is not a string.
+    Raises InvalidRequest for another type, an object with none of the fields, and a field that is not a string.
     """
     fields = rank_fields or ("text",)
     return [_text(document, fields, f"{key}[{i}]") for i, document in enumerate(documents)]
 
 
 def usage(ranking: TextRanking) -> dict[str, int]:
-    """Tokens, as OpenAI's clients read them."""
+    """Returns the token counts in OpenAI's format."""
     return {"prompt_tokens": ranking.tokens, "total_tokens": ranking.tokens}
 
 
 def _meta(call: RerankCall, ranking: TextRanking, *, version: str) -> dict[str, object]:
     meta: dict[str, object] = {
         "api_version": {"version": version, "is_experimental": False},
-        "billed_units": {"search_units": -(-len(call.texts) // DOCUMENTS_A_SEARCH_UNIT)},
+        "billed_units": {"search_units": -(-len(call.texts) // DOCUMENTS_PER_SEARCH_UNIT)},
         "tokens": {"input_tokens": ranking.tokens},
     }
-    warnings = [f"document {place} was not read to its end" for place in ranking.truncated]
+    warnings = [f"document {index} was truncated" for index in ranking.truncated]
     if ranking.report.query_truncated:
-        warnings.insert(0, "the query is longer than the model reads: its end was cut")
+        warnings.insert(0, "the query was truncated: it exceeds the model's maximum length")
     return {**meta, "warnings": warnings} if warnings else meta
 
 
-def _text(document: object, fields: Sequence[str], where: str) -> str:
+def _text(document: object, fields: Sequence[str], path: str) -> str:
     if isinstance(document, str):
         return document
     if not isinstance(document, Mapping):
-        raise InvalidRequest(f'"{where}" is a string, or an object with the key "text"', field=where)
+        raise InvalidRequest(f'"{path}" must be a string or an object with a "text" key', field=path)
     parts = []
     for field in fields:
         value = document.get(field)
         if value is None:
             continue
         if not isinstance(value, str):
-            raise InvalidRequest(f'"{where}.{field}" is a string', field=f"{where}.{field}")
+            raise InvalidRequest(f'"{path}.{field}" must be a string', field=f"{path}.{field}")
         parts.append(value)
     if not parts:
-        raise InvalidRequest(f'"{where}" has no text: expected the key {" or ".join(fields)}', field=where)
+        raise InvalidRequest(f'"{path}" has no text: it must have the key {" or ".join(fields)}', field=path)
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""Which dialect a body is in: its keys say so, whatever the path; the path only decides where they do not."""
+"""Detection of the dialect of a request. The keys of the body decide; the path decides only if they do not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rerank.service.dialects.tei import TEI
 from rerank.service.dialects.weaviate import WEAVIATE
 
 ROOT_PATH = "/"
-"""Text-embeddings-inference's; in front of an OpenSearch it is the server's."""
+"""A path of text-embeddings-inference. With an OpenSearch store, the proxy forwards it."""
 HUGGING_FACE_PATH = "/es/rerank"
 INFERENCE_PATH = "/_inference/rerank/<path:model>"
 NIM_PATH = "/v1/ranking"
@@ -30,7 +30,7 @@ _BY_PATH = {
 
 
 def detect_dialect(body: Mapping[str, object], rule: str) -> Dialect:
-    """The dialect of a *body* that was sent to the path *rule*."""
+    """Returns the dialect of a *body* that was sent to the route *rule*."""
     if "texts" in body:
         return TEI
     if "passages" in body:
@@ -38,20 +38,20 @@ def detect_dialect(body: Mapping[str, object], rule: str) -> Dialect:
     if "query_text" in body or "text_docs" in body:
         return TEXT_SIMILARITY
     if "input" in body:
-        return mixedbread.MIXEDBREAD if _of_mixedbread(body, rule) else INFERENCE
+        return mixedbread.MIXEDBREAD if _is_mixedbread(body, rule) else INFERENCE
     if "documents" in body:
-        return _of_documents(body, rule)
+        return _dialect_with_documents(body, rule)
     return _BY_PATH.get(rule, COHERE)
 
 
-def _of_mixedbread(body: Mapping[str, object], rule: str) -> bool:
-    return rule != INFERENCE_PATH and not mixedbread.OWN_KEYS.isdisjoint(body)
+def _is_mixedbread(body: Mapping[str, object], rule: str) -> bool:
+    return rule != INFERENCE_PATH and not mixedbread.DISTINCTIVE_KEYS.isdisjoint(body)
 
 
-def _of_documents(body: Mapping[str, object], rule: str) -> Dialect:
+def _dialect_with_documents(body: Mapping[str, object], rule: str) -> Dialect:
     if "property" in body:
         return WEAVIATE
-    if not voyage.OWN_KEYS.isdisjoint(body):
+    if not voyage.DISTINCTIVE_KEYS.isdisjoint(body):
         return voyage.VOYAGE
     if "raw_scores" in body:
         return INFINITY

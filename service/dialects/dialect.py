@@ -1,4 +1,4 @@
-"""What is asked for, whatever the dialect, and what a dialect is."""
+"""The interface of a dialect, and the rerank call that every dialect is translated to."""
 
 from __future__ import annotations
 
@@ -12,17 +12,23 @@ from rerank.core.errors import RerankError
 from rerank.core.long_texts import BEST_WINDOW, LengthLimits
 from rerank.core.search import check_query
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.request_body import check_unicode
 from rerank.service.request_models import MAX_TIMEOUT_MS
 from rerank.service.strict_model import StrictModel
+from rerank.service.validation import check_unicode
+
+TOP_N = "Number of results to return; default: all."
+QUERY = "Query text."
+TEXTS = "Texts to rerank."
+RETURN_TEXTS = "true: include the text in each result."
+RAW_SCORES = "true: return logits instead of probabilities."
 
 
 @dataclass(frozen=True)
 class RerankCall:
-    """Texts to be ordered by a query.
+    """A request to rerank texts for a query.
 
-    model None: the default one. top_n None: all texts are answered. raw_scores: logits instead of probabilities.
-    return_texts: each result carries its text. timeout_ms None: no limit.
+    model: None for the default. top_n: None for all results. raw_scores: logits instead of probabilities.
+    return_texts: include the text in each result. timeout_ms: None for no limit.
     """
 
     query: str
@@ -34,10 +40,14 @@ class RerankCall:
     limits: LengthLimits = BEST_WINDOW
     timeout_ms: int | None = None
 
+    def returned_text(self, index: int, key: str) -> dict[str, object]:
+        """Returns text *index* under *key*, or nothing if the client did not request the texts."""
+        return {key: self.texts[index]} if self.return_texts else {}
+
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a call was sent, as far as dialects read it: the rule that matched, the model in it, the query string."""
+    """The matched route of a request, the model name in its path, and its query string."""
 
     rule: str
     model: str | None = None
@@ -45,54 +55,62 @@ class Endpoint:
 
 
 class DialectBody(StrictModel):
-    """A request's body in some dialect; every one may also name a model and a time limit, as our own requests do."""
+    """Base class of request bodies. Every dialect also accepts a model and a time budget."""
 
-    model: str | None = Field(None, description="A reranker of GET /models, or default.")
+    model: str | None = Field(None, description="Reranker to use: a name from GET /models, or default.")
     timeout_ms: int | None = Field(
-        None, ge=1, le=MAX_TIMEOUT_MS, description="Time for scoring; what it leaves out follows in its own order."
+        None,
+        ge=1,
+        le=MAX_TIMEOUT_MS,
+        description="Time budget in milliseconds; unscored texts follow the scored ones, in request order.",
     )
 
     @field_validator("model")
     @classmethod
-    def _blank_is_the_default(cls, model: str | None) -> str | None:
-        """Clients that are told no model send an empty name."""
+    def _empty_model_is_default(cls, model: str | None) -> str | None:
+        """Returns None for an empty name, which clients without a configured model send."""
         return model or None
 
-    def call(self, endpoint: Endpoint) -> RerankCall:
-        """What this asks for. Raises InvalidRequest for what no model can read."""
+    def to_call(self, endpoint: Endpoint) -> RerankCall:
+        """Returns the call. Raises InvalidRequest for texts that no model accepts."""
         raise NotImplementedError
 
-    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:
-        """The ranking as this dialect's clients read it: JSON."""
+    def to_response(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:
+        """Returns *ranking* as the JSON that clients of this dialect expect."""
         raise NotImplementedError
 
 
-class Headers(Protocol):
-    """Further headers of an answer."""
+class HeadersOf(Protocol):
+    """Function that returns additional response headers of a dialect."""
 
     def __call__(self, call: RerankCall, ranking: TextRanking, *, took_ms: float) -> Mapping[str, str]:
-        """Names and values."""
+        """Returns the headers by name."""
 
 
 def no_headers(call: RerankCall, ranking: TextRanking, *, took_ms: float) -> Mapping[str, str]:  # noqa: ARG001
-    """None but those that every answer has."""
+    """Returns no additional headers."""
     return {}
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How one family of clients asks and is answered.
+    """The request and response format of one family of clients.
 
-    statuses: where its errors have another HTTP status than ours. headers: what its answers carry beside the body.
+    statuses: HTTP statuses of errors that differ from errors.STATUS. headers: additional response headers.
     """
 
     body: type[DialectBody]
-    answer: type[BaseModel]
+    response: type[BaseModel]
     statuses: Mapping[type[RerankError], int] = field(default_factory=dict)
-    headers: Headers = no_headers
+    headers: HeadersOf = no_headers
 
 
 def check_texts(query: str, texts: Sequence[str], *, key: str) -> None:
-    """Raise InvalidRequest for a blank query, and for strings that are not valid Unicode; *key* names the texts."""
+    """Raises InvalidRequest for a blank query and for invalid Unicode. *key*: the key of the texts in the body."""
     check_query(query)
     check_unicode(list(texts), key)
+
+
+def as_list(value: object) -> object:
+    """Returns a single string as a list of one, and any other value unchanged."""
+    return [value] if isinstance(value, str) else value

@@ -1,7 +1,7 @@
-"""Elasticsearch's two dialects: its own inference API (`input`), and what its `hugging_face` service sends.
+"""The two dialects of Elasticsearch: its inference API (`input`), and the requests of its `hugging_face` service.
 
-Its parser of the second throws at any key that it does not know: a result has `index`, `score` or `relevance_score`
-(by version), and `text`, and nothing else.
+The parser of the `hugging_face` service rejects unknown keys. A result has `index`, `score` and `relevance_score`
+(the name depends on the version), and `text`.
 """
 
 from __future__ import annotations
@@ -13,63 +13,70 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, RootModel
 
 from rerank.core.errors import InvalidRequest
-from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
+from rerank.service.dialects.dialect import (
+    QUERY,
+    RETURN_TEXTS,
+    TEXTS,
+    TOP_N,
+    Dialect,
+    DialectBody,
+    Endpoint,
+    RerankCall,
+    as_list,
+    check_texts,
+)
 from rerank.service.dialects.ranking import TextRanking
 from rerank.service.request_models import MAX_DOCUMENTS, MAX_TIMEOUT_MS
 from rerank.service.strict_model import StrictModel
 
-PRODUCT = {"X-Elastic-Product": "Elasticsearch"}
-"""Elasticsearch's clients refuse an answer without it."""
+PRODUCT_HEADER = {"X-Elastic-Product": "Elasticsearch"}
+"""Elasticsearch's clients reject a response without this header."""
 
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
-_TIME = re.compile(r"([0-9]{1,9})(ms|s|m|h)")
-
-
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+_DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h)")
 
 
 class TaskSettings(StrictModel):
-    """What a request of the inference API may set, there instead of beside the texts."""
+    """Settings that a request of the inference API may send here or at the top level."""
 
-    top_n: int | None = Field(None, ge=1, description="As beside the texts.")
-    return_documents: bool | None = Field(None, description="As beside the texts.")
+    top_n: int | None = Field(None, ge=1, description=TOP_N)
+    return_documents: bool | None = Field(None, description=RETURN_TEXTS)
 
 
 class InferenceBody(DialectBody):
-    """As Elasticsearch's clients send it to _inference/rerank."""
+    """A request of Elasticsearch's client to _inference/rerank."""
 
-    query: str = Field(description="The text to compare the inputs with.")
-    input: Annotated[list[str], BeforeValidator(_listed)] = Field(
-        min_length=1, max_length=MAX_DOCUMENTS, description="The texts to be ordered, or one."
+    query: str = Field(description=QUERY)
+    input: Annotated[list[str], BeforeValidator(as_list)] = Field(
+        min_length=1, max_length=MAX_DOCUMENTS, description="Texts to rerank, or one text."
     )
-    top_n: int | None = Field(None, ge=1, description="Results that are returned; all when it is left out.")
-    return_documents: bool | None = Field(None, description="True: each result carries its text.")
-    task_settings: TaskSettings | None = Field(None, description="The same, as task settings.")
+    top_n: int | None = Field(None, ge=1, description=TOP_N)
+    return_documents: bool | None = Field(None, description=RETURN_TEXTS)
+    task_settings: TaskSettings | None = Field(None, description="top_n and return_documents; top-level keys win.")
 
-    def call(self, endpoint: Endpoint) -> RerankCall:
-        """What this asks for; the address may carry a `timeout`, such as 30s."""
+    def to_call(self, endpoint: Endpoint) -> RerankCall:
+        """Returns the call. The query string may have a `timeout`, such as 30s."""
         check_texts(self.query, self.input, key="input")
-        said = self.task_settings or TaskSettings()
-        wanted = said.return_documents if self.return_documents is None else self.return_documents
+        settings = self.task_settings or TaskSettings()
+        return_texts = settings.return_documents if self.return_documents is None else self.return_documents
         timeout = endpoint.args.get("timeout")
         return RerankCall(
             query=self.query,
             texts=self.input,
             model=endpoint.model or self.model,
-            top_n=self.top_n or said.top_n,
-            return_texts=bool(wanted),
+            top_n=self.top_n or settings.top_n,
+            return_texts=bool(return_texts),
             timeout_ms=self.timeout_ms if timeout is None else milliseconds(timeout),
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
-        """The best first."""
+    def to_response(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
+        """Returns an object with the results, best first."""
         return {
             "rerank": [
                 {
                     "index": result.index,
                     "relevance_score": result.score,
-                    **({"text": call.texts[result.index]} if call.return_texts else {}),
+                    **call.returned_text(result.index, "text"),
                 }
                 for result in ranking.results[: call.top_n]
             ]
@@ -77,15 +84,15 @@ class InferenceBody(DialectBody):
 
 
 class HuggingFaceBody(DialectBody):
-    """As Elasticsearch's hugging_face service sends it."""
+    """A request of Elasticsearch's hugging_face service."""
 
-    query: str = Field(description="The text to compare the documents with.")
-    documents: list[str] = Field(min_length=1, max_length=MAX_DOCUMENTS, description="The texts to be ordered.")
-    top_n: int | None = Field(None, ge=1, description="Results that are returned; all when it is left out.")
-    return_documents: bool | None = Field(None, description="True: each result carries its text.")
+    query: str = Field(description=QUERY)
+    documents: list[str] = Field(min_length=1, max_length=MAX_DOCUMENTS, description=TEXTS)
+    top_n: int | None = Field(None, ge=1, description=TOP_N)
+    return_documents: bool | None = Field(None, description=RETURN_TEXTS)
 
-    def call(self, endpoint: Endpoint) -> RerankCall:
-        """What this asks for."""
+    def to_call(self, endpoint: Endpoint) -> RerankCall:
+        """Returns the call."""
         check_texts(self.query, self.documents, key="documents")
         return RerankCall(
             query=self.query,
@@ -96,21 +103,21 @@ class HuggingFaceBody(DialectBody):
             timeout_ms=self.timeout_ms,
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
-        """An array, best first."""
+    def to_response(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
+        """Returns a list of results, best first."""
         return [
             {
                 "index": result.index,
                 "score": result.score,
                 "relevance_score": result.score,
-                **({"text": call.texts[result.index]} if call.return_texts else {}),
+                **call.returned_text(result.index, "text"),
             }
             for result in ranking.results[: call.top_n]
         ]
 
 
 class InferenceResult(StrictModel):
-    """A text of the request, by its place there."""
+    """A text, by its position in the request."""
 
     index: int
     relevance_score: float
@@ -118,13 +125,13 @@ class InferenceResult(StrictModel):
 
 
 class InferenceResponse(StrictModel):
-    """The texts in the cross-encoder's order."""
+    """The texts, best first."""
 
     rerank: list[InferenceResult]
 
 
 class HuggingFaceResult(StrictModel):
-    """A document of the request, by its place there."""
+    """A document, by its position in the request."""
 
     index: int
     score: float
@@ -133,20 +140,20 @@ class HuggingFaceResult(StrictModel):
 
 
 class HuggingFaceResponse(RootModel[list[HuggingFaceResult]]):
-    """The documents in the cross-encoder's order."""
+    """The documents, best first."""
 
 
 def product_header(call: RerankCall, ranking: TextRanking, *, took_ms: float) -> Mapping[str, str]:  # noqa: ARG001
-    """What Elasticsearch's clients know an answer of Elasticsearch's by."""
-    return PRODUCT
+    """Returns the header by which Elasticsearch's clients recognize the server."""
+    return PRODUCT_HEADER
 
 
-def milliseconds(time: str) -> int:
-    """A time in Elasticsearch's units (500ms, 30s, 2m). Raises InvalidRequest for what is none, or no time at all."""
-    found = _TIME.fullmatch(time.strip())
-    value = int(found[1]) * _UNITS[found[2]] if found else 0
+def milliseconds(duration: str) -> int:
+    """Returns *duration* (500ms, 30s, 2m) in milliseconds. Raises InvalidRequest outside 1 ms to 1 h."""
+    match = _DURATION.fullmatch(duration.strip())
+    value = int(match[1]) * _UNITS[match[2]] if match else 0
     if not 1 <= value <= MAX_TIMEOUT_MS:
-        raise InvalidRequest('"timeout" is a time from 1ms to 1h, such as 30s', field="timeout")
+        raise InvalidRequest('"timeout" must be a duration from 1ms to 1h, such as 30s', field="timeout")
     return value
 
 

@@ -1,6 +1,6 @@
-"""The dialect of infinity: Cohere's, told apart by the key `raw_scores`, which its client always sends.
+"""The dialect of infinity: Cohere's, recognized by the key `raw_scores`, which infinity's client always sends.
 
-Its results carry their documents as bare strings, where Jina's and Cohere's are objects.
+Results contain documents as plain strings, not as objects as in Cohere's and Jina's responses.
 """
 
 from __future__ import annotations
@@ -12,26 +12,37 @@ from typing import Literal
 from pydantic import Field
 
 from rerank.service.dialects.cohere import usage
-from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
+from rerank.service.dialects.dialect import (
+    QUERY,
+    RAW_SCORES,
+    RETURN_TEXTS,
+    TEXTS,
+    TOP_N,
+    Dialect,
+    DialectBody,
+    Endpoint,
+    RerankCall,
+    check_texts,
+)
 from rerank.service.dialects.ranking import TextRanking
 from rerank.service.request_models import MAX_DOCUMENTS
 from rerank.service.strict_model import StrictModel
 
 _UNSPECIFIED = "default/not-specified"
-"""What infinity's client calls the model when it is told none."""
+"""The model name that infinity's client sends if none is configured."""
 
 
 class InfinityBody(DialectBody):
-    """As infinity's client sends it."""
+    """A request of infinity's client."""
 
-    query: str = Field(description="The text to compare the documents with.")
-    documents: list[str] = Field(min_length=1, max_length=MAX_DOCUMENTS, description="The texts to be ordered.")
-    top_n: int | None = Field(None, ge=1, description="Results that are returned; all when it is left out.")
-    return_documents: bool | None = Field(None, description="True: each result carries its document.")
-    raw_scores: bool | None = Field(None, description="True: scores are the model's raw answers.")
+    query: str = Field(description=QUERY)
+    documents: list[str] = Field(min_length=1, max_length=MAX_DOCUMENTS, description=TEXTS)
+    top_n: int | None = Field(None, ge=1, description=TOP_N)
+    return_documents: bool | None = Field(None, description=RETURN_TEXTS)
+    raw_scores: bool | None = Field(None, description=RAW_SCORES)
 
-    def call(self, endpoint: Endpoint) -> RerankCall:
-        """What this asks for."""
+    def to_call(self, endpoint: Endpoint) -> RerankCall:
+        """Returns the call."""
         check_texts(self.query, self.documents, key="documents")
         return RerankCall(
             query=self.query,
@@ -43,8 +54,8 @@ class InfinityBody(DialectBody):
             timeout_ms=self.timeout_ms,
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
-        """The best first."""
+    def to_response(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
+        """Returns an object with the results, best first."""
         return {
             "object": "rerank",
             "id": f"infinity-{uuid.uuid4()}",
@@ -54,7 +65,7 @@ class InfinityBody(DialectBody):
                 {
                     "relevance_score": result.score,
                     "index": result.index,
-                    **({"document": call.texts[result.index]} if call.return_texts else {}),
+                    **call.returned_text(result.index, "document"),
                 }
                 for result in ranking.results[: call.top_n]
             ],
@@ -63,7 +74,7 @@ class InfinityBody(DialectBody):
 
 
 class InfinityResult(StrictModel):
-    """A document of the request, by its place there."""
+    """A document, by its position in the request."""
 
     relevance_score: float
     index: int
@@ -71,7 +82,7 @@ class InfinityResult(StrictModel):
 
 
 class InfinityResponse(StrictModel):
-    """The documents in the cross-encoder's order."""
+    """The documents, best first."""
 
     object: Literal["rerank"]
     id: str

@@ -7,31 +7,31 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema
 
 from rerank.service.dialects.cohere import document_texts, usage
-from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
+from rerank.service.dialects.dialect import QUERY, TOP_N, Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.request_models import MAX_DOCUMENTS
+from rerank.service.request_models import IGNORED, MAX_DOCUMENTS
 from rerank.service.strict_model import StrictModel
 
-OWN_KEYS = frozenset({"model", "top_k", "return_input", "rank_fields"})
-"""What tells it from Elasticsearch's inference API, which has none of them."""
+DISTINCTIVE_KEYS = frozenset({"model", "top_k", "return_input", "rank_fields"})
+"""Keys that Elasticsearch's inference API, which also sends `input`, does not have."""
 
 
 class MixedbreadBody(DialectBody):
-    """As mixedbread's clients send it."""
+    """A request of mixedbread's clients."""
 
-    query: str = Field(description="The text to compare the inputs with.")
+    query: str = Field(description=QUERY)
     input: list[Annotated[Any, WithJsonSchema({"type": ["string", "object"]})]] = Field(
-        min_length=1, max_length=MAX_DOCUMENTS, description='Texts, or objects with a key "text".'
+        min_length=1, max_length=MAX_DOCUMENTS, description='Texts to rerank, or objects with a "text" key.'
     )
-    top_k: int | None = Field(None, ge=1, description="Results that are returned; all when it is left out.")
-    return_input: bool | None = Field(None, description="True: each result carries its input.")
+    top_k: int | None = Field(None, ge=1, description=TOP_N)
+    return_input: bool | None = Field(None, description="true: include the input in each result.")
     rank_fields: list[str] | None = Field(
-        None, min_length=1, description="The keys of objects that are read; text when it is left out."
+        None, min_length=1, description="Keys of objects to rerank by; default: text."
     )
-    rewrite_query: bool | None = Field(None, description="Taken and not used.")
+    rewrite_query: bool | None = Field(None, description=IGNORED)
 
-    def call(self, endpoint: Endpoint) -> RerankCall:
-        """What this asks for."""
+    def to_call(self, endpoint: Endpoint) -> RerankCall:
+        """Returns the call."""
         texts = document_texts(self.input, self.rank_fields, key="input")
         check_texts(self.query, texts, key="input")
         return RerankCall(
@@ -43,8 +43,8 @@ class MixedbreadBody(DialectBody):
             timeout_ms=self.timeout_ms,
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
-        """The best first."""
+    def to_response(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
+        """Returns an object with the results, best first."""
         return {
             "object": "list",
             "model": ranking.report.model,
@@ -64,7 +64,7 @@ class MixedbreadBody(DialectBody):
 
 
 class MixedbreadResult(StrictModel):
-    """An input of the request, by its place there."""
+    """An input, by its position in the request."""
 
     object: Literal["rank_result"]
     index: int
@@ -73,7 +73,7 @@ class MixedbreadResult(StrictModel):
 
 
 class MixedbreadResponse(StrictModel):
-    """The inputs in the cross-encoder's order."""
+    """The inputs, best first."""
 
     object: Literal["list"]
     model: str

@@ -1,4 +1,4 @@
-"""The dialect of NVIDIA's NIM: `passages`, and a query that is an object; answered by raw scores."""
+"""The dialect of NVIDIA NIM: `passages`, and a query that is an object. Results have logits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from rerank.core.long_texts import LengthLimits, LongTextPolicy
 from rerank.service.dialects.cohere import usage
-from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
+from rerank.service.dialects.dialect import QUERY, TEXTS, Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
 from rerank.service.request_models import MAX_DOCUMENTS
 from rerank.service.strict_model import StrictModel
@@ -17,20 +17,21 @@ from rerank.service.strict_model import StrictModel
 class NimText(StrictModel):
     """A query or a passage."""
 
-    text: str = Field(description="The text.")
+    text: str = Field(description="Text.")
 
 
 class NimBody(DialectBody):
-    """As the clients of NVIDIA's NIM send it."""
+    """A request of the clients of NVIDIA NIM."""
 
-    query: NimText = Field(description="The text to compare the passages with.")
-    passages: list[NimText] = Field(min_length=1, max_length=MAX_DOCUMENTS, description="The texts to be ordered.")
+    query: NimText = Field(description=QUERY)
+    passages: list[NimText] = Field(min_length=1, max_length=MAX_DOCUMENTS, description=TEXTS)
     truncate: Literal["NONE", "END", "START"] | None = Field(
-        None, description="NONE: a passage longer than the model reads is an error; else the end at which it is cut."
+        None,
+        description="End at which to truncate a passage that exceeds the model's length; NONE rejects it.",
     )
 
-    def call(self, endpoint: Endpoint) -> RerankCall:
-        """What this asks for."""
+    def to_call(self, endpoint: Endpoint) -> RerankCall:
+        """Returns the call."""
         texts = [passage.text for passage in self.passages]
         check_texts(self.query.text, texts, key="passages")
         policy = {"NONE": LongTextPolicy.REFUSE, "START": LongTextPolicy.CUT_START}.get(
@@ -45,8 +46,8 @@ class NimBody(DialectBody):
             timeout_ms=self.timeout_ms,
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
-        """The best first."""
+    def to_response(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
+        """Returns an object with the passages, best first."""
         return {
             "rankings": [{"index": result.index, "logit": result.score} for result in ranking.results],
             "usage": usage(ranking),
@@ -54,14 +55,14 @@ class NimBody(DialectBody):
 
 
 class NimRanking(StrictModel):
-    """A passage of the request, by its place there."""
+    """A passage, by its position in the request."""
 
     index: int
     logit: float
 
 
 class NimResponse(StrictModel):
-    """The passages in the cross-encoder's order."""
+    """The passages, best first."""
 
     rankings: list[NimRanking]
     usage: dict[str, int]

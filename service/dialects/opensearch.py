@@ -1,4 +1,4 @@
-"""What OpenSearch's ml-commons answers to a text_similarity prediction: `query_text`, `text_docs`."""
+"""The text_similarity predictions of OpenSearch's ml-commons: `query_text` and `text_docs`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Literal
 
 from pydantic import Field
 
-from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
+from rerank.service.dialects.dialect import QUERY, Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
 from rerank.service.request_models import MAX_DOCUMENTS
 from rerank.service.strict_model import StrictModel
 
 
 class TextSimilarityBody(DialectBody):
-    """As it is sent to _plugins/_ml/_predict/text_similarity."""
+    """A request to _plugins/_ml/_predict/text_similarity."""
 
-    query_text: str = Field(description="The text to compare the documents with.")
-    text_docs: list[str] = Field(min_length=1, max_length=MAX_DOCUMENTS, description="The texts to be scored.")
+    query_text: str = Field(description=QUERY)
+    text_docs: list[str] = Field(min_length=1, max_length=MAX_DOCUMENTS, description="Texts to score.")
 
-    def call(self, endpoint: Endpoint) -> RerankCall:
-        """What this asks for."""
+    def to_call(self, endpoint: Endpoint) -> RerankCall:
+        """Returns the call."""
         check_texts(self.query_text, self.text_docs, key="text_docs")
         return RerankCall(
             query=self.query_text,
@@ -28,8 +28,8 @@ class TextSimilarityBody(DialectBody):
             timeout_ms=self.timeout_ms,
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
-        """One tensor a document, as they came."""
+    def to_response(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
+        """Returns one tensor per text, in request order."""
         tensors = [
             {"name": "similarity", "data_type": "FLOAT32", "shape": [1], "data": [result.score]}
             for result in ranking.in_request_order()
@@ -38,7 +38,7 @@ class TextSimilarityBody(DialectBody):
 
 
 class Tensor(StrictModel):
-    """A document's score."""
+    """The score of a text."""
 
     name: Literal["similarity"]
     data_type: Literal["FLOAT32"]
@@ -47,7 +47,7 @@ class Tensor(StrictModel):
 
 
 class Inference(StrictModel):
-    """The documents' scores, in the request's order."""
+    """The scores of all texts, in request order."""
 
     output: list[Tensor]
     status_code: int

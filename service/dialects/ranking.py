@@ -1,6 +1,6 @@
-"""Texts in the order that the cross-encoder alone gives them.
+"""Ranking of texts by the cross-encoder alone.
 
-There is no first stage here, so there is nothing to fall back to: a model that fails is an error.
+A rerank call has no first stage whose order could replace a failed model, so a model failure is an error.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rerank.service.dialects.score_rounding import round_descending
 
 @dataclass(frozen=True)
 class RankedText:
-    """A text in its final place: where it stood in the request, and its score as it is written."""
+    """A text: its position in the request, and its rounded score."""
 
     index: int
     score: float
@@ -31,9 +31,10 @@ class RankedText:
 
 @dataclass(frozen=True)
 class TextRanking:
-    """All texts, best first. truncated: the places of those of which a part was not read.
+    """All texts, best first.
 
-    inference_ms: for scoring; waited_ms: before it, behind other requests.
+    truncated: positions of the texts that were scored in part. inference_ms: time for scoring. waited_ms: time in the
+    queue.
     """
 
     results: tuple[RankedText, ...]
@@ -44,7 +45,7 @@ class TextRanking:
     report: RerankReport
 
     def in_request_order(self) -> list[RankedText]:
-        """The same results, as their texts stood in the request."""
+        """Returns the results in the order of the texts in the request."""
         return sorted(self.results, key=lambda result: result.index)
 
 
@@ -57,21 +58,21 @@ def rank_texts(
     raw_scores: bool = False,
     stop: StopCondition = NEVER,
 ) -> TextRanking:
-    """*texts* by falling logit, equal ones in the order they came; what the time left out follows in its own order.
+    """Returns *texts* by descending logit; ties, and unscored texts at the end, keep their request order.
 
-    Scores are probabilities, or with *raw_scores* the logits themselves; unequal ones are still unequal when written.
-    Raises ModelError when the model fails, ModelOverloaded when too much work is waiting, RequestCancelled once nobody
-    waits any more, and InvalidRequest for a text that *limits* refuse.
+    Scores are probabilities, or logits if *raw_scores*; unequal scores stay unequal after rounding. Raises ModelError
+    if the model fails, ModelOverloaded if the queue is full, RequestCancelled if the client disconnects, and
+    InvalidRequest for a text that *limits* refuse.
     """
     started = time.monotonic()
     scores = score_texts(model.reranker, query, texts, limits=limits, stop=stop)
-    read = np.flatnonzero(scores.scored)
-    best_first = read[np.argsort(-scores.logits[read], kind="stable")]
+    scored = np.flatnonzero(scores.scored)
+    best_first = scored[np.argsort(-scores.logits[scored], kind="stable")]
     logits = scores.logits[best_first].astype(np.float64)
-    rest = np.flatnonzero(~scores.scored)
-    written = _raw(logits, len(rest)) if raw_scores else _probabilities(model.logit_calibration, logits, len(rest))
+    unscored = np.flatnonzero(~scores.scored)
+    rounded = _logits(logits, len(unscored)) if raw_scores else _scores(model.logit_calibration, logits, len(unscored))
     return TextRanking(
-        results=tuple(map(RankedText, [*best_first.tolist(), *rest.tolist()], written)),
+        results=tuple(map(RankedText, [*best_first.tolist(), *unscored.tolist()], rounded)),
         truncated=tuple(np.flatnonzero(scores.truncated).tolist()),
         tokens=int(scores.tokens.sum()),
         inference_ms=max((time.monotonic() - started) * 1000 - scores.waited_ms, 0.0),
@@ -80,18 +81,18 @@ def rank_texts(
     )
 
 
-def _probabilities(calibration: Calibration, logits: NDArray[np.float64], unscored: int) -> list[float]:
-    """As they are written: of the falling *logits*, then of texts without one, below every scored one and falling."""
+def _scores(calibration: Calibration, logits: NDArray[np.float64], unscored: int) -> list[float]:
+    """Returns rounded probabilities: of the descending *logits*, then of *unscored* texts, below every scored one."""
     if not len(logits):
         return [0.0] * unscored
-    # Nothing is said to be known of the texts as a whole: a text's score must not depend on what else was sent.
+    # No query features: the score of a text must not depend on the other texts of the request.
     scored = probabilities(calibration.log_odds(logits, {}))
-    places = np.arange(1, unscored + 1)
-    rest = scored[-1] * (1 - places / (unscored + 1))
-    return round_descending(np.concatenate([scored, rest]), [*logits, *(logits[-1] - places)], floor=0.0)
+    positions = np.arange(1, unscored + 1)
+    rest = scored[-1] * (1 - positions / (unscored + 1))
+    return round_descending(np.concatenate([scored, rest]), [*logits, *(logits[-1] - positions)], floor=0.0)
 
 
-def _raw(logits: NDArray[np.float64], unscored: int) -> list[float]:
+def _logits(logits: NDArray[np.float64], unscored: int) -> list[float]:
     if not len(logits):
         return [0.0] * unscored
     rest = logits[-1] - np.arange(1, unscored + 1)

@@ -1,4 +1,4 @@
-"""The paths that rerank clients send to, and the one handler behind them."""
+"""The routes of rerank clients. One view serves all dialects."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Response, jsonify, request
 
 from rerank.core.errors import RerankError
 from rerank.core.stop_condition import StopCondition
+from rerank.service.api_blueprint import BODY_ERRORS, ApiBlueprint, Operation
 from rerank.service.client_connection import client_connection
 from rerank.service.components import Components
+from rerank.service.dialects.all_dialects import AnyRerankBody, AnyRerankResponse
 from rerank.service.dialects.detection import (
     HUGGING_FACE_PATH,
     INFERENCE_PATH,
@@ -22,11 +24,12 @@ from rerank.service.dialects.detection import (
 )
 from rerank.service.dialects.dialect import Dialect, Endpoint
 from rerank.service.dialects.ranking import TextRanking, rank_texts
-from rerank.service.dialects.vllm_score import ScoreBody, score_pairs
-from rerank.service.errors import refusal
+from rerank.service.dialects.vllm_score import ScoreBody, ScoreResponse, score_pairs
+from rerank.service.errors import flask_error_response
 from rerank.service.metrics import Metrics
-from rerank.service.request_body import read_json_object, validate_body
+from rerank.service.request_body import read_json_object
 from rerank.service.rerank_headers import rerank_headers
+from rerank.service.validation import validate_body
 
 RERANK_PATHS = (
     "/rerank",
@@ -41,52 +44,72 @@ RERANK_PATHS = (
     INFERENCE_PATH,
     TEXT_SIMILARITY_PATH,
 )
-SCORE_PATH = "/score"
+
+_MODEL_ERRORS = (404, *BODY_ERRORS, 429, 503)
+RERANK = tuple(
+    Operation(
+        "POST",
+        path,
+        "Rerank texts; the keys of the body select the dialect",
+        body=AnyRerankBody,
+        response=AnyRerankResponse,
+        errors=(*_MODEL_ERRORS, 422, 424),
+    )
+    for path in RERANK_PATHS
+)
+SCORE = Operation(
+    "POST", "/score", "Score text pairs (vLLM format)", body=ScoreBody, response=ScoreResponse, errors=_MODEL_ERRORS
+)
 
 
-def routes(components: Components, metrics: Metrics) -> Blueprint:
-    """Ranking texts in every dialect, and scoring pairs."""
-    blueprint = Blueprint("rerank", __name__)
-    handlers = _Handlers(components, metrics)
-    rerank, score = handlers.rerank, handlers.score
-    for path in RERANK_PATHS:
-        blueprint.add_url_rule(path, view_func=rerank, methods=["POST"])
-    blueprint.add_url_rule(SCORE_PATH, view_func=score, methods=["POST"])
+def routes(components: Components, metrics: Metrics) -> ApiBlueprint:
+    """Returns the routes that rerank texts in every dialect and score text pairs."""
+    blueprint = ApiBlueprint("rerank")
+    views = _Views(components, metrics)
+
+    @blueprint.operation(*RERANK)
+    def rerank(model: str | None = None) -> Response:
+        return views.rerank(model)
+
+    @blueprint.operation(SCORE)
+    def score() -> Response:
+        return views.score()
+
     return blueprint
 
 
 @dataclass(frozen=True)
-class _Handlers:
-    """From a request to its answer."""
+class _Views:
+    """Views of the rerank routes."""
 
     components: Components
     metrics: Metrics
 
-    def rerank(self, model: str | None = None) -> Response:
+    def rerank(self, model: str | None) -> Response:
         started = time.perf_counter()
-        sent = read_json_object(request)
+        body = read_json_object(request)
         endpoint = Endpoint(_rule(), model, request.args.to_dict())
-        dialect = detect_dialect(sent, endpoint.rule)
+        dialect = detect_dialect(body, endpoint.rule)
         try:
-            return self._ranked(dialect, sent, endpoint, started)
+            return self._rerank(dialect, body, endpoint, started)
         except RerankError as exc:
-            return refusal(exc, dialect.statuses)
+            return flask_error_response(exc, dialect.statuses)
 
     def score(self) -> Response:
         started = time.perf_counter()
         body = validate_body(ScoreBody, read_json_object(request))
         body.check()
         model = self.components.rerankers.get().get(body.model)
-        answer, rankings = score_pairs(model, body, cancellation=client_connection(request))
+        scores, rankings = score_pairs(model, body, cancellation=client_connection(request))
         for ranking in rankings:
             self.metrics.observe_ranking(ranking.report)
-        response = jsonify(answer)
+        response = jsonify(scores)
         response.headers.update(_headers(rankings, (time.perf_counter() - started) * 1000))
         return response
 
-    def _ranked(self, dialect: Dialect, sent: dict[str, object], endpoint: Endpoint, started: float) -> Response:
-        body = validate_body(dialect.body, sent)
-        call = body.call(endpoint)
+    def _rerank(self, dialect: Dialect, raw_body: dict[str, object], endpoint: Endpoint, started: float) -> Response:
+        body = validate_body(dialect.body, raw_body)
+        call = body.to_call(endpoint)
         ranking = rank_texts(
             self.components.rerankers.get().get(call.model),
             call.query,
@@ -96,7 +119,7 @@ class _Handlers:
             stop=StopCondition.of(call.timeout_ms, client_connection(request)),
         )
         self.metrics.observe_ranking(ranking.report)
-        response = jsonify(body.answer(call, ranking, endpoint))
+        response = jsonify(body.to_response(call, ranking, endpoint))
         took_ms = (time.perf_counter() - started) * 1000
         response.headers.update(_headers([ranking], took_ms))
         response.headers.update(dialect.headers(call, ranking, took_ms=took_ms))
@@ -108,13 +131,13 @@ def _rule() -> str:
 
 
 def _headers(rankings: Sequence[TextRanking], took_ms: float) -> dict[str, str]:
-    """Of the ranking, or of the first of several that was not made in full."""
+    """Returns the headers of the first incomplete ranking, or else of the first ranking."""
     ranking = next((ranking for ranking in rankings if ranking.report.reason is not None), rankings[0])
     return rerank_headers(ranking.report, took_ms=took_ms) | truncation_header(ranking)
 
 
 def truncation_header(ranking: TextRanking) -> dict[str, str]:
-    """What was not read to its end: `query`, and the places of texts; no header where everything was."""
-    cut = ["query"] if ranking.report.query_truncated else []
-    cut += [str(place) for place in ranking.truncated]
-    return {"x-rerank-truncated": ",".join(cut)} if cut else {}
+    """Returns the header that lists what was truncated: `query` and positions of texts. Empty if nothing was."""
+    truncated = ["query"] if ranking.report.query_truncated else []
+    truncated += [str(index) for index in ranking.truncated]
+    return {"x-rerank-truncated": ",".join(truncated)} if truncated else {}

@@ -1,7 +1,7 @@
-"""The dialect of Hugging Face's text-embeddings-inference: `texts`, answered by an array.
+"""The dialect of Hugging Face's text-embeddings-inference (TEI): `texts`, with a list as response.
 
-Its own errors and headers go with it. A result's score is there twice: OpenSearch's `default.rerank` reads such an
-array too, and calls it relevance_score.
+It has its own error statuses and headers. Each result has its score twice, because OpenSearch's `default.rerank`
+post-processing accepts the same list but expects the key relevance_score.
 """
 
 from __future__ import annotations
@@ -13,7 +13,17 @@ from pydantic import Field, RootModel
 
 from rerank.core.errors import EmptyRequest, InvalidInput, ModelError, ModelOverloaded, ModelUnavailable
 from rerank.core.long_texts import LengthLimits, LongTextPolicy
-from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
+from rerank.service.dialects.dialect import (
+    QUERY,
+    RAW_SCORES,
+    RETURN_TEXTS,
+    TEXTS,
+    Dialect,
+    DialectBody,
+    Endpoint,
+    RerankCall,
+    check_texts,
+)
 from rerank.service.dialects.ranking import TextRanking
 from rerank.service.request_models import MAX_DOCUMENTS
 from rerank.service.strict_model import StrictModel
@@ -28,23 +38,23 @@ STATUSES = {
 
 
 class TeiBody(DialectBody):
-    """As the clients of text-embeddings-inference send it."""
+    """A request of the clients of text-embeddings-inference."""
 
-    query: str = Field(description="The text to compare the texts with.")
-    texts: list[str] = Field(max_length=MAX_DOCUMENTS, description="The texts to be ordered.")
+    query: str = Field(description=QUERY)
+    texts: list[str] = Field(max_length=MAX_DOCUMENTS, description=TEXTS)
     truncate: bool | None = Field(
-        None, description="False: a text longer than the model reads is an error; else it is cut."
+        None, description="false: reject a text that exceeds the model's length. Default: truncate."
     )
     truncation_direction: Literal["right", "left", "Right", "Left"] | None = Field(
-        None, description="The end at which a text is cut."
+        None, description="End at which to truncate. Default: right."
     )
-    raw_scores: bool | None = Field(None, description="True: scores are the model's raw answers.")
-    return_text: bool | None = Field(None, description="True: each result carries its text.")
+    raw_scores: bool | None = Field(None, description=RAW_SCORES)
+    return_text: bool | None = Field(None, description=RETURN_TEXTS)
 
-    def call(self, endpoint: Endpoint) -> RerankCall:
-        """What this asks for. Raises EmptyRequest when there are no texts."""
+    def to_call(self, endpoint: Endpoint) -> RerankCall:
+        """Returns the call. Raises EmptyRequest if there are no texts."""
         if not self.texts:
-            raise EmptyRequest('"texts" is empty; send the texts to be ordered', field="texts")
+            raise EmptyRequest('"texts" must not be empty', field="texts")
         check_texts(self.query, self.texts, key="texts")
         return RerankCall(
             query=self.query,
@@ -56,14 +66,14 @@ class TeiBody(DialectBody):
             timeout_ms=self.timeout_ms,
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
-        """An array, best first."""
+    def to_response(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
+        """Returns a list of results, best first."""
         return [
             {
                 "index": result.index,
                 "score": result.score,
                 "relevance_score": result.score,
-                **({"text": call.texts[result.index]} if call.return_texts else {}),
+                **call.returned_text(result.index, "text"),
             }
             for result in ranking.results
         ]
@@ -77,7 +87,7 @@ class TeiBody(DialectBody):
 
 
 class TeiResult(StrictModel):
-    """A text of the request, by its place there."""
+    """A text, by its position in the request."""
 
     index: int
     score: float
@@ -86,13 +96,13 @@ class TeiResult(StrictModel):
 
 
 class TeiResponse(RootModel[list[TeiResult]]):
-    """The texts in the cross-encoder's order."""
+    """The texts, best first."""
 
 
 def compute_headers(call: RerankCall, ranking: TextRanking, *, took_ms: float) -> Mapping[str, str]:
-    """What text-embeddings-inference tells of an answer's costs; times in whole milliseconds.
+    """Returns TEI's headers about the cost of a request, with times in whole milliseconds.
 
-    Texts are tokenised within the time of inference: that is not told apart.
+    The inference time includes tokenization, which is not measured separately.
     """
     return {
         "x-compute-type": "cpu",

@@ -1,4 +1,4 @@
-"""vLLM's POST /score: pairs of texts, answered in the order they came; nothing is ranked."""
+"""vLLM's POST /score: scores of text pairs, in request order."""
 
 from __future__ import annotations
 
@@ -15,40 +15,35 @@ from rerank.core.protocols import Cancellation
 from rerank.core.ranking import RankingModel
 from rerank.core.search import check_query
 from rerank.core.stop_condition import StopCondition
+from rerank.service.dialects.dialect import as_list
 from rerank.service.dialects.ranking import TextRanking, rank_texts
-from rerank.service.request_body import check_unicode
-from rerank.service.request_models import MAX_DOCUMENTS, MAX_TIMEOUT_MS
+from rerank.service.request_models import IGNORED, MAX_DOCUMENTS, MAX_TIMEOUT_MS
 from rerank.service.strict_model import StrictModel
+from rerank.service.validation import check_unicode
 
-
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-Texts = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1, max_length=MAX_DOCUMENTS)]
+Texts = Annotated[list[str], BeforeValidator(as_list), Field(min_length=1, max_length=MAX_DOCUMENTS)]
 
 
 class ScoreBody(StrictModel):
-    """As vLLM's clients send it: one text with each of several, or as many with as many."""
+    """A request of vLLM's clients: one text paired with each of several, or two lists of equal length."""
 
-    text_1: Texts = Field(description="The queries: one for all, or one a text.")
-    text_2: Texts = Field(description="The texts to be scored.")
-    model: str | None = Field(None, description="A reranker of GET /models, or default.")
+    text_1: Texts = Field(description="Query texts: one for all texts, or one per text.")
+    text_2: Texts = Field(description="Texts to score.")
+    model: str | None = Field(None, description="Reranker to use: a name from GET /models, or default.")
     truncate_prompt_tokens: int | None = Field(
-        None, ge=-1, description="Read only so many tokens, at most one window, of each text; -1: a window."
+        None, ge=-1, description="Score only this many tokens of each text, at most one window; -1: one window."
     )
-    use_activation: bool | None = Field(None, description="False: scores are the model's raw answers.")
-    timeout_ms: int | None = Field(None, ge=1, le=MAX_TIMEOUT_MS, description="Time for scoring.")
-    priority: int | None = Field(None, description="Taken and not used.")
-    user: str | None = Field(None, description="Taken and not used.")
-    request_id: str | None = Field(None, description="Taken and not used.")
+    use_activation: bool | None = Field(None, description="false: return logits instead of probabilities.")
+    timeout_ms: int | None = Field(None, ge=1, le=MAX_TIMEOUT_MS, description="Time budget in milliseconds.")
+    priority: int | None = Field(None, description=IGNORED)
+    user: str | None = Field(None, description=IGNORED)
+    request_id: str | None = Field(None, description=IGNORED)
 
     def check(self) -> None:
-        """Raise InvalidRequest for texts that do not make pairs, and for what no model can read."""
+        """Raises InvalidRequest for lists that do not form pairs, a blank query and invalid Unicode."""
         if len(self.text_1) not in (1, len(self.text_2)):
             raise InvalidRequest(
-                f'"text_1" has {len(self.text_1):,} texts and "text_2" {len(self.text_2):,}: '
-                "send one of the first for all of the second, or as many",
+                f'"text_1" must have one item or as many as "text_2" ({len(self.text_2):,}), got {len(self.text_1):,}',
                 field="text_1",
             )
         for query in self.text_1:
@@ -56,14 +51,14 @@ class ScoreBody(StrictModel):
         check_unicode(self.text_2, "text_2")
 
     def limits(self) -> LengthLimits:
-        """How much of a text is read."""
+        """Returns the limits for long texts."""
         if self.truncate_prompt_tokens is None:
             return BEST_WINDOW
         return LengthLimits(LongTextPolicy.CUT_END, max_tokens=max(self.truncate_prompt_tokens, 0) or None)
 
 
 class PairScore(StrictModel):
-    """A pair of the request, by its place there."""
+    """A pair, by its position in the request."""
 
     index: int
     object: Literal["score"]
@@ -71,7 +66,7 @@ class PairScore(StrictModel):
 
 
 class ScoreResponse(StrictModel):
-    """The pairs in the request's order."""
+    """The scores, in request order."""
 
     id: str
     object: Literal["list"]
@@ -84,32 +79,32 @@ class ScoreResponse(StrictModel):
 def score_pairs(
     model: RankingModel, body: ScoreBody, *, cancellation: Cancellation | None = None
 ) -> tuple[dict[str, object], Sequence[TextRanking]]:
-    """The answer, and the ranking for each different query behind it."""
+    """Returns the response, and the ranking of each distinct query."""
     stop = StopCondition.of(body.timeout_ms, cancellation)
-    places: dict[str, list[int]] = {}
+    positions_by_query: dict[str, list[int]] = {}
     queries = body.text_1 * len(body.text_2) if len(body.text_1) == 1 else body.text_1
-    for place, query in enumerate(queries):
-        places.setdefault(query, []).append(place)
+    for position, query in enumerate(queries):
+        positions_by_query.setdefault(query, []).append(position)
     scores = [0.0] * len(queries)
     rankings = []
-    for query, own in places.items():
+    for query, positions in positions_by_query.items():
         ranking = rank_texts(
             model,
             query,
-            [body.text_2[place] for place in own],
+            [body.text_2[position] for position in positions],
             limits=body.limits(),
             raw_scores=body.use_activation is False,
             stop=stop,
         )
         rankings.append(ranking)
         for result in ranking.results:
-            scores[own[result.index]] = result.score
+            scores[positions[result.index]] = result.score
     tokens = sum(ranking.tokens for ranking in rankings)
     return {
         "id": f"score-{uuid.uuid4()}",
         "object": "list",
         "created": int(time.time()),
         "model": model.reranker.name,
-        "data": [{"index": place, "object": "score", "score": score} for place, score in enumerate(scores)],
+        "data": [{"index": index, "object": "score", "score": score} for index, score in enumerate(scores)],
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }, rankings

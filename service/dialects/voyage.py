@@ -7,26 +7,36 @@ from typing import Literal
 from pydantic import Field
 
 from rerank.core.long_texts import BEST_WINDOW, LengthLimits, LongTextPolicy
-from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
+from rerank.service.dialects.dialect import (
+    QUERY,
+    RETURN_TEXTS,
+    TEXTS,
+    TOP_N,
+    Dialect,
+    DialectBody,
+    Endpoint,
+    RerankCall,
+    check_texts,
+)
 from rerank.service.dialects.ranking import TextRanking
 from rerank.service.request_models import MAX_DOCUMENTS
 from rerank.service.strict_model import StrictModel
 
-OWN_KEYS = frozenset({"top_k", "truncation"})
-"""What tells it from Cohere's."""
+DISTINCTIVE_KEYS = frozenset({"top_k", "truncation"})
+"""Keys that Cohere's dialect does not have."""
 
 
 class VoyageBody(DialectBody):
-    """As Voyage AI's client sends it."""
+    """A request of Voyage AI's client."""
 
-    query: str = Field(description="The text to compare the documents with.")
-    documents: list[str] = Field(min_length=1, max_length=MAX_DOCUMENTS, description="The texts to be ordered.")
-    top_k: int | None = Field(None, ge=1, description="Results that are returned; all when it is left out.")
-    return_documents: bool | None = Field(None, description="True: each result carries its document.")
-    truncation: bool | None = Field(None, description="False: a document longer than the model reads is an error.")
+    query: str = Field(description=QUERY)
+    documents: list[str] = Field(min_length=1, max_length=MAX_DOCUMENTS, description=TEXTS)
+    top_k: int | None = Field(None, ge=1, description=TOP_N)
+    return_documents: bool | None = Field(None, description=RETURN_TEXTS)
+    truncation: bool | None = Field(None, description="false: reject a document that exceeds the model's length.")
 
-    def call(self, endpoint: Endpoint) -> RerankCall:
-        """What this asks for."""
+    def to_call(self, endpoint: Endpoint) -> RerankCall:
+        """Returns the call."""
         check_texts(self.query, self.documents, key="documents")
         return RerankCall(
             query=self.query,
@@ -38,15 +48,15 @@ class VoyageBody(DialectBody):
             timeout_ms=self.timeout_ms,
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
-        """The best first."""
+    def to_response(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
+        """Returns an object with the results, best first."""
         return {
             "object": "list",
             "data": [
                 {
                     "index": result.index,
                     "relevance_score": result.score,
-                    **({"document": call.texts[result.index]} if call.return_texts else {}),
+                    **call.returned_text(result.index, "document"),
                 }
                 for result in ranking.results[: call.top_n]
             ],
@@ -56,7 +66,7 @@ class VoyageBody(DialectBody):
 
 
 class VoyageResult(StrictModel):
-    """A document of the request, by its place there."""
+    """A document, by its position in the request."""
 
     index: int
     relevance_score: float
@@ -64,7 +74,7 @@ class VoyageResult(StrictModel):
 
 
 class VoyageResponse(StrictModel):
-    """The documents in the cross-encoder's order."""
+    """The documents, best first."""
 
     object: Literal["list"]
     data: list[VoyageResult]

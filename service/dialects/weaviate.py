@@ -1,31 +1,31 @@
-"""The dialect of Weaviate's reranker module: `documents` with `property`, answered in the request's own order."""
+"""The dialect of Weaviate's reranker module: `documents` with `property`. The response keeps the request order."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from rerank.service.dialects.dialect import Dialect, DialectBody, Endpoint, RerankCall, check_texts
+from rerank.service.dialects.dialect import QUERY, Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
 from rerank.service.request_models import MAX_DOCUMENTS
 from rerank.service.strict_model import StrictModel
 
 
 class WeaviateBody(DialectBody):
-    """As Weaviate sends it."""
+    """A request of Weaviate."""
 
-    query: str = Field(description="The text to compare the documents with.")
-    documents: list[str] = Field(max_length=MAX_DOCUMENTS, description="The texts to be scored; none is no error.")
-    property: str | None = Field(description="The property that the documents are; sent back as it is.")
+    query: str = Field(description=QUERY)
+    documents: list[str] = Field(max_length=MAX_DOCUMENTS, description="Texts to score; may be empty.")
+    property: str | None = Field(description="Weaviate property of the documents; returned unchanged.")
 
-    def call(self, endpoint: Endpoint) -> RerankCall:
-        """What this asks for."""
+    def to_call(self, endpoint: Endpoint) -> RerankCall:
+        """Returns the call."""
         check_texts(self.query, self.documents, key="documents")
         return RerankCall(
             query=self.query, texts=self.documents, model=endpoint.model or self.model, timeout_ms=self.timeout_ms
         )
 
-    def answer(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
-        """The documents as they came, each with its score."""
+    def to_response(self, call: RerankCall, ranking: TextRanking, endpoint: Endpoint) -> object:  # noqa: ARG002
+        """Returns an object with each document and its score, in request order."""
         return {
             "query": self.query,
             "property": self.property or "",
@@ -36,14 +36,14 @@ class WeaviateBody(DialectBody):
 
 
 class WeaviateScore(StrictModel):
-    """A document of the request."""
+    """A document and its score."""
 
     document: str
     score: float
 
 
 class WeaviateResponse(StrictModel):
-    """The documents in the request's order."""
+    """The documents, in request order."""
 
     query: str
     property: str

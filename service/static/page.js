@@ -14,14 +14,14 @@ const TEXTS = ITALIAN
       encode: "codifica", retrieve: "ricerca", rank: "riordino",
     }
   : {
-      docs: "Interface", query: "What are you looking for?", search: "Search", index: "Index", mode: "First stage",
-      usual: "as set", hybrid: "both", vector: "by vector", text: "by text", k: "Hits", rerank: "re-rank", key: "Key",
-      none: "Nothing found.", searching: "Searching…", noIndex: "There is no index yet: make one with rerank-cli ingest.",
-      was: "was", same: "as before", notReranked: "not re-ranked", reranked: "re-ranked", of: "of", hits: "hits",
-      dropped: "dropped", score: "score", retrieval: "first stage", more: "show all", less: "show less",
-      disabled: "not asked for", timeout: "out of time", overloaded: "too many requests",
-      model_unavailable: "no model available", error: "the model failed",
-      encode: "encode", retrieve: "retrieve", rank: "re-rank",
+      docs: "API reference", query: "Search for…", search: "Search", index: "Index", mode: "First stage",
+      usual: "default", hybrid: "hybrid", vector: "vector", text: "text", k: "Hits", rerank: "rerank", key: "API key",
+      none: "No hits.", searching: "Searching…", noIndex: "No index yet. Create one with rerank-cli ingest.",
+      was: "was", same: "unchanged", notReranked: "not reranked", reranked: "reranked", of: "of",
+      hits: "hits", dropped: "below the minimum score", score: "score", retrieval: "first stage", more: "show more",
+      less: "show less", disabled: "disabled", timeout: "timeout", overloaded: "overloaded",
+      model_unavailable: "model unavailable", error: "model error",
+      encode: "encode", retrieve: "retrieve", rank: "rerank",
     };
 const CONTEXT_CHARS = 160;
 

@@ -17,7 +17,7 @@ from rerank.index.opensearch.wiring_up import wire_up
 from tests.cli.runner import CommandLine
 from tests.clients.keyed_process import KEY
 from tests.ml_commons import DEFAULT_TRUSTED, PRIVATE, TRUSTED, MlCommons, Refused, read, serving, similarities
-from tests.service.service_process import running
+from tests.service.service_process import run_service
 
 REQUEST_BODY = (
     '{ "documents": ${parameters.documents}, "query": "${parameters.query}", "model": "${parameters.model}", '
@@ -29,7 +29,7 @@ REQUEST_BODY = (
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service that asks for a key."""
     folder = tmp_path_factory.mktemp("service")
-    with running(folder, module="tests.clients.keyed_process"):
+    with run_service(folder, module="tests.clients.keyed_process"):
         yield (folder / "address").read_text()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rerank.core.settings import Settings
 from rerank.service.server import serve
-from tests.service.controlled_process import announce
+from tests.service.controlled_process import write_address
 from tests.service.fake_service import components
 
 KEY = "secret"
@@ -17,7 +17,7 @@ if __name__ == "__main__":
     sys.exit(
         serve(
             Settings(port=0, api_keys=(KEY,)),
-            on_ready=lambda url: announce(place, url),
+            on_ready=lambda url: write_address(place, url),
             components=lambda settings: components(settings=settings),
         )
     )

@@ -14,7 +14,7 @@ import pytest
 
 from tests.clients.environments import REQUIREMENTS, ROOT, CannotBeInstalled, python_of
 from tests.clients.keyed_process import KEY
-from tests.service.service_process import running
+from tests.service.service_process import run_service
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(1200)]
 
@@ -28,7 +28,7 @@ _SECONDS = 300
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service that asks for a key."""
     folder = tmp_path_factory.mktemp("service")
-    with running(folder, module="tests.clients.keyed_process"):
+    with run_service(folder, module="tests.clients.keyed_process"):
         yield (folder / "address").read_text()
 
 

@@ -1,6 +1,6 @@
 """A service in a child process, controlled by files: `python -m tests.service.controlled_process FOLDER [WORKERS]`.
 
-The encoder loads once FOLDER/load is there. A search for "slow" makes FOLDER/reading, and ends once FOLDER/go is there.
+The encoder loads once FOLDER/load exists. A search for "slow" creates FOLDER/scoring and waits for FOLDER/go.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from rerank.core.settings import Settings
 from rerank.service.components import Components
 from rerank.service.server import serve
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
-from tests.service.fake_service import late, store_with
+from tests.service.fake_service import loading_components, store_with
 
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 def wait_for(file: Path) -> None:
-    """Until *file* is there."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    """Waits until *file* exists."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not file.exists():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{file} did not come")
+            raise TimeoutError(f"{file} was not created within {TIMEOUT_SECONDS:g} s")
         time.sleep(0.01)
 
 
-class SlowQueries(FakeReranker):
-    """Reads the documents of a query "slow" when it is told to."""
+class BlockingReranker(FakeReranker):
+    """A reranker that blocks on the query "slow" until a file exists."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(before_each=lambda _: self._wait())
@@ -37,33 +37,36 @@ class SlowQueries(FakeReranker):
 
     def _wait(self) -> None:
         if self.calls[-1][0] == "slow":
-            (self._folder / "reading").touch()
+            (self._folder / "scoring").touch()
             wait_for(self._folder / "go")
 
 
-def led_by(folder: Path, settings: Settings) -> Components:
-    """Components that wait for files in *folder*."""
+def controlled_components(folder: Path, settings: Settings) -> Components:
+    """Returns components that wait for files in *folder*."""
 
     def encoder() -> FakeEncoder:
         wait_for(folder / "load")
         return FakeEncoder()
 
-    return late(store_with, encoder, lambda: FakeModels(RankingModel(SlowQueries(folder))), settings=settings)
+    def rerankers() -> FakeModels:
+        return FakeModels(RankingModel(BlockingReranker(folder)))
+
+    return loading_components(store_with, encoder, rerankers, settings=settings)
 
 
-def announce(folder: Path, url: str) -> None:
-    """Make FOLDER/address, whole from its first moment."""
+def write_address(folder: Path, url: str) -> None:
+    """Writes *url* to FOLDER/address atomically."""
     (folder / "address.part").write_text(url)
     (folder / "address.part").rename(folder / "address")
 
 
 if __name__ == "__main__":
-    place = Path(sys.argv[1])
+    control_folder = Path(sys.argv[1])
     sys.exit(
         serve(
             Settings(port=0, threads=4, timeout_ms=60_000, max_body_mb=1),
             workers=int(sys.argv[2]) if len(sys.argv) > 2 else 1,
-            on_ready=lambda url: announce(place, url),
-            components=lambda settings: led_by(place, settings),
+            on_ready=lambda url: write_address(control_folder, url),
+            components=lambda settings: controlled_components(control_folder, settings),
         )
     )

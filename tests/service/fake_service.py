@@ -1,4 +1,4 @@
-"""A service over small real parts, for tests to ask."""
+"""A service with fake models and a store in memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CATALOG: CatalogEntry = {"name": "fake-reranker", "kind": "reranker"}
 
 
 def store_with(documents: Sequence[Document] = DOCUMENTS, *, encoder: FakeEncoder | None = None) -> InMemoryStore:
-    """A store in memory with one index, *documents*."""
+    """Returns a store in memory with one index of *documents*."""
     encoder = encoder or FakeEncoder()
     store = InMemoryStore()
     index = store.create(INDEX, IndexSpec(encoder.identity))
@@ -46,45 +46,45 @@ def components(
     models: RankingModels | None = None,
     pair_models: PairModels | None = None,
 ) -> Components:
-    """Everything loaded; small models and three documents unless told otherwise."""
+    """Returns loaded components; by default, fake models and a store with three documents."""
     ranking = models or FakeModels(RankingModel(FakeReranker()), RankingModel(FakeReranker(name="other")))
     return Components(
         settings=settings or Settings(),
-        store=Loadable.of("the store", store or store_with()),
-        encoder=Loadable.of("the encoder", encoder or FakeEncoder()),
-        rerankers=Loadable.of("the reranker", ranking),
+        store=Loadable.of("store", store or store_with()),
+        encoder=Loadable.of("encoder", encoder or FakeEncoder()),
+        rerankers=Loadable.of("reranker", ranking),
         catalog=lambda: [CATALOG],
-        pair_models=Loadable.of("the models for pairs", pair_models or FakePairModels(FakePairModel())),
+        pair_models=Loadable.of("models for text pairs", pair_models or FakePairModels(FakePairModel())),
     )
 
 
-def late(
+def loading_components(
     store: Callable[[], Store],
     encoder: Callable[[], Encoder],
     rerankers: Callable[[], RankingModels],
     *,
     settings: Settings | None = None,
 ) -> Components:
-    """Components that are loaded by what is given here, as service.components.build makes them."""
+    """Returns components that are not loaded yet, with the given loaders."""
     return Components(
         settings=settings or Settings(),
-        store=Loadable("the store", store, unavailable=StoreUnavailable),
-        encoder=Loadable("the encoder", encoder, unavailable=ModelUnavailable),
-        rerankers=Loadable("the reranker", rerankers, unavailable=ModelUnavailable),
+        store=Loadable("store", store, unavailable=StoreUnavailable, release=lambda opened: opened.close()),
+        encoder=Loadable("encoder", encoder, unavailable=ModelUnavailable),
+        rerankers=Loadable("reranker", rerankers, unavailable=ModelUnavailable),
         catalog=list,
-        pair_models=Loadable.of("the models for pairs", FakePairModels(FakePairModel())),
+        pair_models=Loadable.of("models for text pairs", FakePairModels(FakePairModel())),
     )
 
 
 def client(of: Components | None = None) -> FlaskClient:
-    """A client of the service over *of*."""
-    # Here, and not above: a process that serves with several workers must not have counted anything before.
+    """Returns a test client of the service with the components *of*."""
+    # A process with several workers must not import prometheus_client before it serves, so this import is late.
     from rerank.service.app import create_app
 
     return create_app(of or components()).test_client()
 
 
 def error(message: str, error_type: str = "Validation", *, field: str | None = None) -> dict[str, object]:
-    """The whole body of an error."""
+    """Returns the expected body of an error."""
     body: dict[str, object] = {"error": message, "message": message, "detail": message, "error_type": error_type}
     return body if field is None else {**body, "field": field}

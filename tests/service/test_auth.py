@@ -9,8 +9,8 @@ KEYS = ("first-key", "chiave-è")
 QUERY = {"index": INDEX, "query": "tea"}
 
 
-def test_without_keys_everyone_may_ask() -> None:
-    """No keys set: open."""
+def test_service_without_keys_accepts_every_request() -> None:
+    """Without configured keys, no key is required."""
     assert client().post("/search", json=QUERY).status_code == 200
 
 
@@ -23,45 +23,45 @@ def test_without_keys_everyone_may_ask() -> None:
         {"X-API-Key": "first-key", "Authorization": "Basic dXNlcjpwYXNz"},
     ],
 )
-def test_a_known_key_opens(headers: dict[str, str]) -> None:
-    """A key comes as X-API-Key, or as Authorization: Bearer."""
-    asked = client(components(settings=Settings(api_keys=KEYS)))
-    assert asked.post("/search", json=QUERY, headers=headers).status_code == 200
+def test_valid_key_is_accepted(headers: dict[str, str]) -> None:
+    """A key is sent as X-API-Key or as Authorization: Bearer."""
+    service = client(components(settings=Settings(api_keys=KEYS)))
+    assert service.post("/search", json=QUERY, headers=headers).status_code == 200
 
 
-def test_a_key_may_have_any_letters() -> None:
-    """A key that is not ASCII comes as the bytes that clients send for it."""
-    asked = client(components(settings=Settings(api_keys=KEYS)))
+def test_non_ascii_key_is_accepted() -> None:
+    """A key that is not ASCII arrives as its UTF-8 bytes."""
+    service = client(components(settings=Settings(api_keys=KEYS)))
     sent = KEYS[1].encode().decode("latin-1")
-    assert asked.post("/search", json=QUERY, headers={"X-API-Key": sent}).status_code == 200
+    assert service.post("/search", json=QUERY, headers={"X-API-Key": sent}).status_code == 200
 
 
 @pytest.mark.parametrize(
     ("headers", "message"),
     [
-        ({}, "a key is needed: send it as X-API-Key, or as Authorization: Bearer"),
+        ({}, "an API key is required. Send it in X-API-Key, or as Authorization: Bearer"),
         (
             {"Authorization": "Basic dXNlcjpwYXNz"},
-            "a key is needed: send it as X-API-Key, or as Authorization: Bearer",
+            "an API key is required. Send it in X-API-Key, or as Authorization: Bearer",
         ),
-        ({"X-API-Key": "first-ke"}, "the key is not one that this service knows"),
-        ({"X-API-Key": ""}, "the key is not one that this service knows"),
-        ({"Authorization": "Bearer "}, "the key is not one that this service knows"),
-        ({"X-API-Key": "wrong", "Authorization": "Bearer first-key"}, "the key is not one that this service knows"),
+        ({"X-API-Key": "first-ke"}, "invalid API key"),
+        ({"X-API-Key": ""}, "invalid API key"),
+        ({"Authorization": "Bearer "}, "invalid API key"),
+        ({"X-API-Key": "wrong", "Authorization": "Bearer first-key"}, "invalid API key"),
     ],
 )
-def test_everything_else_stays_out(headers: dict[str, str], message: str) -> None:
-    """401 in the one body, naming the scheme; the body is not read before."""
-    asked = client(components(settings=Settings(api_keys=KEYS)))
-    answer = asked.post("/search", data=b"not json", headers=headers)
-    assert (answer.status_code, answer.get_json()) == (401, error(message, "Unauthorized"))
-    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="rerank"'
+def test_missing_or_invalid_key_returns_401(headers: dict[str, str], message: str) -> None:
+    """The response names the scheme, and the body of the request is not parsed."""
+    service = client(components(settings=Settings(api_keys=KEYS)))
+    response = service.post("/search", data=b"not json", headers=headers)
+    assert (response.status_code, response.get_json()) == (401, error(message, "Unauthorized"))
+    assert response.headers["WWW-Authenticate"] == 'Bearer realm="rerank"'
 
 
-def test_only_what_is_no_secret_is_open() -> None:
-    """Open: that the process lives, the pages, and the description. Everything else, unknown paths too, is not."""
-    asked = client(components(settings=Settings(api_keys=KEYS)))
+def test_only_public_endpoints_need_no_key() -> None:
+    """Liveness, the pages and the OpenAPI document are public. All other paths, also unknown ones, need a key."""
+    service = client(components(settings=Settings(api_keys=KEYS)))
     paths = ("/health", "/", "/docs", "/openapi.json", "/static/page.js", "/static/page.css")
-    assert {path: asked.get(path, buffered=True).status_code for path in paths} == dict.fromkeys(paths, 200)
-    closed = ("/ready", "/metrics", "/indexes", "/models", "/info", "/search", "/nope")
-    assert {path: asked.get(path).status_code for path in closed} == dict.fromkeys(closed, 401)
+    assert {path: service.get(path, buffered=True).status_code for path in paths} == dict.fromkeys(paths, 200)
+    protected = ("/ready", "/metrics", "/indexes", "/models", "/info", "/search", "/nope")
+    assert {path: service.get(path).status_code for path in protected} == dict.fromkeys(protected, 401)

@@ -47,33 +47,33 @@ def _tree(kind: type[RerankError]) -> Iterator[type[RerankError]]:
         yield from _tree(child)
 
 
-def _ours() -> list[type[RerankError]]:
+def _error_classes() -> list[type[RerankError]]:
     return [kind for kind in dict.fromkeys(_tree(RerankError)) if kind.__module__ == errors.__name__]
 
 
 def test_every_error_has_a_status() -> None:
-    """The whole tree of errors is mapped, each to the status that the interface gives it."""
-    assert {kind.__name__: status_of(kind("x")) for kind in _ours()} == EXPECTED
+    """Every error class maps to the status that the interface documents."""
+    assert {kind.__name__: status_of(kind("x")) for kind in _error_classes()} == EXPECTED
 
 
-@pytest.mark.parametrize("kind", _ours(), ids=lambda kind: kind.__name__)
-def test_every_error_has_the_one_body(kind: type[RerankError]) -> None:
-    """error, message and detail are the same sentence, whatever went wrong."""
+@pytest.mark.parametrize("kind", _error_classes(), ids=lambda kind: kind.__name__)
+def test_every_error_has_the_shared_body(kind: type[RerankError]) -> None:
+    """error, message and detail hold the same sentence for every error."""
     app = Flask("failing")
     register(app)
 
     @app.get("/")
     def fail() -> str:
-        raise kind("what, where, and the way out")
+        raise kind("the store is full. Delete an index")
 
-    answer = app.test_client().get("/")
-    assert answer.status_code == EXPECTED[kind.__name__]
-    assert answer.get_json() == error("what, where, and the way out", kind.error_type)
-    assert ("Retry-After" in answer.headers) == (answer.status_code in (429, 503))
+    response = app.test_client().get("/")
+    assert response.status_code == EXPECTED[kind.__name__]
+    assert response.get_json() == error("the store is full. Delete an index", kind.error_type)
+    assert ("Retry-After" in response.headers) == (response.status_code in (429, 503))
 
 
-def test_what_nobody_foresaw_is_told_to_the_log_only(caplog: pytest.LogCaptureFixture) -> None:
-    """An unexpected exception shows no internals to the client; the log has its traceback."""
+def test_unexpected_error_is_logged_without_details_for_the_client(caplog: pytest.LogCaptureFixture) -> None:
+    """The response has no internals; the log has the traceback."""
     app = Flask("failing")
     register(app)
 
@@ -81,35 +81,35 @@ def test_what_nobody_foresaw_is_told_to_the_log_only(caplog: pytest.LogCaptureFi
     def fail() -> str:
         raise ZeroDivisionError("secret internals")
 
-    answer = app.test_client().get("/")
-    assert (answer.status_code, answer.get_json()) == (
+    response = app.test_client().get("/")
+    assert (response.status_code, response.get_json()) == (
         500,
-        error("the service failed unexpectedly; its log says where", "Internal"),
+        error("unexpected error. See the service log", "Internal"),
     )
     assert "ZeroDivisionError: secret internals" in caplog.text
 
 
-def test_a_refusal_keeps_its_headers() -> None:
-    """HTTP's own refusals have the one body, and the headers that go with their status."""
+def test_http_error_keeps_its_headers() -> None:
+    """An HttpError has the shared body and the headers that belong to its status."""
     app = Flask("failing")
     register(app)
 
     @app.get("/")
     def fail() -> str:
-        raise HttpError(401, "a key is needed", headers={"WWW-Authenticate": "Bearer"})
+        raise HttpError(401, "a key is required", headers={"WWW-Authenticate": "Bearer"})
 
-    answer = app.test_client().get("/")
-    assert (answer.status_code, answer.get_json()) == (401, error("a key is needed", "Unauthorized"))
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    response = app.test_client().get("/")
+    assert (response.status_code, response.get_json()) == (401, error("a key is required", "Unauthorized"))
+    assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("path", ["/nope", "/search/", "/docs/_search", "/a//b", "/%00"])
-def test_an_unknown_path_is_ours_too(path: str) -> None:
-    """404 in the one body, and where to look."""
-    answer = client().get(path)
-    assert answer.status_code == 404
-    assert answer.get_json()["error_type"] == "NotFound"
-    assert answer.get_json()["message"].endswith("GET /openapi.json lists what there is")
+def test_unknown_path_returns_404_in_the_shared_body(path: str) -> None:
+    """The message points to the list of paths."""
+    response = client().get(path)
+    assert response.status_code == 404
+    assert response.get_json()["error_type"] == "NotFound"
+    assert response.get_json()["message"].endswith("GET /openapi.json lists all paths")
 
 
 @pytest.mark.parametrize(
@@ -122,10 +122,10 @@ def test_an_unknown_path_is_ours_too(path: str) -> None:
         ("POST", "/health", {"GET", "HEAD"}),
     ],
 )
-def test_another_verb_is_refused_with_those_there_are(method: str, path: str, allowed: set[str]) -> None:
-    """405 in the one body; Allow names the verbs. OPTIONS is no exception: other origins are not let in."""
-    answer = client().open(path, method=method)
-    message = f"{path} does not take {method}; GET /openapi.json lists what it takes"
-    assert (answer.status_code, answer.get_json()) == (405, error(message, "MethodNotAllowed"))
-    assert set(answer.headers["Allow"].split(", ")) == allowed
-    assert not [name for name in answer.headers.keys() if name.lower().startswith("access-control")]  # noqa: SIM118
+def test_unsupported_method_returns_405_with_the_allowed_methods(method: str, path: str, allowed: set[str]) -> None:
+    """OPTIONS is no exception: the service allows no cross-origin requests."""
+    response = client().open(path, method=method)
+    message = f"{path} does not support {method}. GET /openapi.json lists all methods"
+    assert (response.status_code, response.get_json()) == (405, error(message, "MethodNotAllowed"))
+    assert set(response.headers["Allow"].split(", ")) == allowed
+    assert not [name for name in response.headers.keys() if name.lower().startswith("access-control")]  # noqa: SIM118

@@ -8,21 +8,21 @@ from rerank.core.errors import ModelInvalid, ModelUnavailable
 from rerank.service.loadable import Loadable
 
 
-def test_a_part_is_missing_until_it_is_loaded() -> None:
-    """get() never waits and never loads: it says what is the matter."""
-    part = Loadable("the encoder", lambda: 7, unavailable=ModelUnavailable)
-    before: object = part.missing
-    assert before == "the encoder is still loading"
-    with pytest.raises(ModelUnavailable, match=r"^the encoder is still loading$"):
-        part.get()
-    part.load()
-    assert part.get() == 7
-    missing: object = part.missing
+def test_component_is_missing_until_loaded() -> None:
+    """get() neither waits nor loads: it raises an error with the reason."""
+    component = Loadable("encoder", lambda: 7, unavailable=ModelUnavailable)
+    before: object = component.missing
+    assert before == "encoder is still loading"
+    with pytest.raises(ModelUnavailable, match=r"^encoder is still loading$"):
+        component.get()
+    component.load()
+    assert component.get() == 7
+    missing: object = component.missing
     assert missing is None
 
 
-def test_a_failure_is_told_and_may_be_mended() -> None:
-    """A part that could not be loaded says why; the next attempt may succeed."""
+def test_failed_load_reports_the_reason_and_can_be_retried() -> None:
+    """A component that could not be loaded reports why; the next attempt may succeed."""
     attempts: list[int] = []
 
     def load() -> str:
@@ -31,33 +31,65 @@ def test_a_failure_is_told_and_may_be_mended() -> None:
             raise ModelInvalid("models/x: no weights")
         return "loaded"
 
-    part = Loadable("the reranker", load, unavailable=ModelUnavailable)
-    part.load()
-    with pytest.raises(ModelUnavailable, match=r"^the reranker could not be loaded: models/x: no weights$"):
-        part.get()
-    part.load()
-    assert part.get() == "loaded"
+    component = Loadable("reranker", load, unavailable=ModelUnavailable)
+    component.load()
+    with pytest.raises(ModelUnavailable, match=r"^reranker could not be loaded: models/x: no weights$"):
+        component.get()
+    component.load()
+    assert component.get() == "loaded"
 
 
-def test_whatever_a_library_raises_stays_here(caplog: pytest.LogCaptureFixture) -> None:
-    """The process must live to say what is missing; the log has the traceback, the message no internals."""
+def test_unexpected_error_is_logged_and_not_raised(caplog: pytest.LogCaptureFixture) -> None:
+    """The process survives to report what is missing. The log has the traceback; the message has no internals."""
 
     def load() -> str:
         raise ZeroDivisionError("internals")
 
-    part = Loadable("the store", load, unavailable=ModelUnavailable)
-    part.load()
-    assert part.missing == "the store could not be loaded; the service's log says why"
+    component = Loadable("store", load, unavailable=ModelUnavailable)
+    component.load()
+    assert component.missing == "store could not be loaded; see the service log"
     assert "ZeroDivisionError: internals" in caplog.text
 
 
-def test_many_threads_load_once() -> None:
-    """However many ask for it, one load is made."""
+def test_concurrent_loads_load_once() -> None:
+    """Many threads that load at the same time cause one load."""
     loads: list[int] = []
-    part = Loadable("the store", lambda: loads.append(1) or len(loads), unavailable=ModelUnavailable)  # type: ignore[func-returns-value]
-    threads = [threading.Thread(target=part.load) for _ in range(8)]
+    component = Loadable("store", lambda: loads.append(1) or len(loads), unavailable=ModelUnavailable)  # type: ignore[func-returns-value]
+    threads = [threading.Thread(target=component.load) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (loads, part.get()) == ([1], 1)
+    assert (loads, component.get()) == ([1], 1)
+
+
+def test_close_releases_once_and_prevents_further_loads() -> None:
+    """A closed component stays closed, even when a background thread tries to load it again."""
+    released: list[int] = []
+    component = Loadable("store", lambda: 7, unavailable=ModelUnavailable, release=released.append)
+    component.load()
+    component.close()
+    component.close()
+    component.load()
+    assert (released, component.missing) == ([7], "store is closed")
+
+
+def test_close_during_load_releases_when_the_load_ends() -> None:
+    """Shutdown neither waits for a load in progress nor leaves its result open."""
+    released: list[int] = []
+    loading, proceed = threading.Event(), threading.Event()
+
+    def load() -> int:
+        loading.set()
+        proceed.wait(30)
+        return 7
+
+    component = Loadable("store", load, unavailable=ModelUnavailable, release=released.append)
+    thread = threading.Thread(target=component.load)
+    thread.start()
+    assert loading.wait(30)
+    component.close()
+    assert released == []
+    proceed.set()
+    thread.join()
+    assert (released, component.missing) == ([7], "store is closed")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -10,52 +9,70 @@ from jsonschema import Draft202012Validator
 from rerank.core.model_load import ModelLoad
 from rerank.core.settings import Settings
 from rerank.service.app import create_app
-from rerank.service.openapi import ROUTES, describe
+from rerank.service.openapi import openapi_path
 from tests.service.fake_service import CATALOG, INDEX, TEA, client, components
 
 
-def _described() -> dict[str, Any]:
-    answer: dict[str, Any] = client().get("/openapi.json").get_json()
-    return answer
+def _document() -> dict[str, Any]:
+    document: dict[str, Any] = client().get("/openapi.json").get_json()
+    return document
 
 
-def test_every_route_is_described_and_nothing_else() -> None:
-    """The description and the application name the same methods and paths."""
+def test_document_describes_exactly_the_routes_of_the_application() -> None:
+    """The document and the application have the same methods and paths."""
     app = create_app(components())
-    served = {
-        (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+    routes = {
+        (method.lower(), openapi_path(rule.rule))
         for rule in app.url_map.iter_rules()
         if rule.endpoint != "static"
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    assert {(route.method, route.path) for route in ROUTES} == served
-    paths = _described()["paths"]
-    assert {(method, path) for path, methods in paths.items() for method in methods} == served
+    paths = _document()["paths"]
+    assert {(method, path) for path, methods in paths.items() for method in methods} == routes
 
 
-def test_every_reference_leads_somewhere() -> None:
-    """No schema is named that is not there."""
+def test_every_schema_is_valid_and_referenced() -> None:
+    """The document has no dangling reference and no unused schema."""
 
     def references(value: object) -> list[str]:
         if isinstance(value, dict):
             own = [value["$ref"]] if "$ref" in value else []
-            return own + [found for member in value.values() for found in references(member)]
+            return own + [reference for member in value.values() for reference in references(member)]
         if isinstance(value, list):
-            return [found for member in value for found in references(member)]
+            return [reference for member in value for reference in references(member)]
         return []
 
-    described = _described()
-    named = {reference.removeprefix("#/components/schemas/") for reference in references(described)}
-    assert named == set(described["components"]["schemas"])
-    for schema in described["components"]["schemas"].values():
+    document = _document()
+    names = {reference.removeprefix("#/components/schemas/") for reference in references(document)}
+    assert names == set(document["components"]["schemas"])
+    for schema in document["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
 
 
+def test_query_string_of_a_search_is_described() -> None:
+    """GET /search has the options of POST /search as parameters, except the filter; q and index are required."""
+    operations = _document()["paths"]["/search"]
+    parameters = operations["get"]["parameters"]
+    assert "requestBody" not in operations["get"]
+    assert {parameter["name"] for parameter in parameters if parameter["required"]} == {"q", "index"}
+    names = {"q", "index", "k", "depth", "mode", "min_score", "rerank", "model", "explain", "timeout_ms", "from"}
+    assert {parameter["name"] for parameter in parameters} == names
+
+
+def test_content_of_each_success_is_described() -> None:
+    """Text responses have their content type, and a 204 has no content."""
+    paths = _document()["paths"]
+    assert paths["/metrics"]["get"]["responses"]["200"]["content"] == {"text/plain": {}}
+    assert paths["/docs"]["get"]["responses"]["200"]["content"] == {"text/html": {}}
+    assert "content" not in paths["/.well-known/live"]["get"]["responses"]["204"]
+    assert set(paths["/health"]["get"]["responses"]) == {"200", "401"}
+
+
 def _schema(method: str, path: str, status: int) -> dict[str, Any]:
-    described = describe()
-    operation: Any = described["paths"]
-    content = operation[path][method]["responses"][str(status)]["content"]["application/json"]["schema"]
-    return {**content, "components": described["components"]}
+    document = _document()
+    operation = document["paths"][path][method]
+    content = operation["responses"][str(status)]["content"]["application/json"]["schema"]
+    return {**content, "components": document["components"]}
 
 
 @pytest.mark.parametrize(
@@ -78,24 +95,24 @@ def _schema(method: str, path: str, status: int) -> dict[str, Any]:
         ("get", "/ready", None, 200),
     ],
 )
-def test_answers_are_as_described(method: str, path: str, body: object, status: int) -> None:
-    """Every answer fits the schema that the description gives for its status."""
-    answer = client().open(path, method=method.upper(), json=body)
-    assert answer.status_code == status
-    Draft202012Validator(_schema(method, path, status)).validate(answer.get_json())
+def test_response_matches_its_schema(method: str, path: str, body: object, status: int) -> None:
+    """Every response is valid against the schema that the document gives for its status."""
+    response = client().open(path, method=method.upper(), json=body)
+    assert response.status_code == status
+    Draft202012Validator(_schema(method, path, status)).validate(response.get_json())
 
 
 def test_indexes_and_models_are_listed() -> None:
-    """Counts and encoder of each index; each model as the command line prints it."""
-    asked = client()
-    (index,) = asked.get("/indexes").get_json()["indexes"]
+    """An index is listed with its counts and its encoder; a model as the command line prints it."""
+    service = client()
+    (index,) = service.get("/indexes").get_json()["indexes"]
     assert {key: index[key] for key in ("name", "documents", "passages")} == {
         "name": "docs",
         "documents": 3,
         "passages": 3,
     }
     assert set(index["encoder"]) == {"name", "fingerprint", "dim"}
-    assert asked.get("/models").get_json() == {
+    assert service.get("/models").get_json() == {
         "models": [CATALOG],
         "object": "list",
         "data": [
@@ -110,15 +127,15 @@ def test_indexes_and_models_are_listed() -> None:
     }
 
 
-def test_infinitys_clients_read_how_busy_the_models_are() -> None:
-    """Requests that hold a place, and their share of max_waiting."""
+def test_models_report_the_queue_to_infinity_clients() -> None:
+    """The stats are the number of waiting requests and its fraction of max_waiting."""
     busy = replace(components(settings=Settings(max_waiting=8)), model_load=lambda: ModelLoad(waiting=6))
     (model,) = client(busy).get("/models").get_json()["data"]
     assert model["stats"] == {"queue_fraction": 0.75, "queue_absolute": 6, "results_pending": 6}
 
 
-def test_info_has_text_embeddings_inferences_shape() -> None:
-    """Its clients read the model's kind, its window and the largest batch."""
+def test_info_has_the_format_of_text_embeddings_inference() -> None:
+    """TEI's clients need the model type, its maximum length and the maximum batch size."""
     info = client().get("/info").get_json()
     assert {key: info[key] for key in ("model_id", "max_input_length", "max_client_batch_size", "auto_truncate")} == {
         "model_id": "fake-reranker",
@@ -127,3 +144,4 @@ def test_info_has_text_embeddings_inferences_shape() -> None:
         "auto_truncate": True,
     }
     assert info["model_type"] == {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}}
+    assert info["version"] != "0"

@@ -11,11 +11,11 @@ from rerank.service.response_models import PredictResponse
 from tests.fakes import FakePairModel, FakePairModels
 from tests.service.fake_service import client, components, error
 
-SURE = exp(4) / (exp(4) + exp(2))
+TOP_PROBABILITY = exp(4) / (exp(4) + exp(2))
 
 
-class Failing(FakePairModel):
-    """Fails as it is told."""
+class FailingPairModel(FakePairModel):
+    """A model that raises a given error."""
 
     def __init__(self, problem: RerankError) -> None:
         super().__init__()
@@ -25,42 +25,42 @@ class Failing(FakePairModel):
         raise self._problem
 
 
-def test_a_pair_is_answered_with_its_labels_best_first() -> None:
-    """As text-embeddings-inference answers one input: an array of label and score."""
-    answer = client().post("/predict", json={"inputs": ["green tea", "tea is green"]})
-    assert answer.status_code == 200
-    assert answer.get_json() == [
-        {"label": "same", "score": pytest.approx(SURE, abs=1e-6)},
-        {"label": "other", "score": pytest.approx(1 - SURE, abs=1e-6)},
+def test_pair_returns_its_labels_best_first() -> None:
+    """One input returns a list of labels and scores, as in text-embeddings-inference."""
+    response = client().post("/predict", json={"inputs": ["green tea", "tea is green"]})
+    assert response.status_code == 200
+    assert response.get_json() == [
+        {"label": "same", "score": pytest.approx(TOP_PROBABILITY, abs=1e-6)},
+        {"label": "other", "score": pytest.approx(1 - TOP_PROBABILITY, abs=1e-6)},
     ]
-    PredictResponse.model_validate(answer.get_json())
+    PredictResponse.model_validate(response.get_json())
 
 
-def test_several_inputs_are_answered_in_their_order() -> None:
-    """A list of lists of one or two texts, mixed; each answer is sorted by itself."""
+def test_batch_keeps_the_order_of_its_inputs() -> None:
+    """A batch may mix texts and pairs; the labels of each input are sorted separately."""
     inputs = [["green tea", "coffee"], ["green tea"], ["green tea", "green tea"]]
-    answer = client().post("/predict", json={"inputs": inputs}).get_json()
-    assert [[one["label"] for one in each] for each in answer] == [
+    response = client().post("/predict", json={"inputs": inputs}).get_json()
+    assert [[entry["label"] for entry in labels] for labels in response] == [
         ["other", "same"],
         ["other", "same"],
         ["same", "other"],
     ]
-    PredictResponse.model_validate(answer)
+    PredictResponse.model_validate(response)
 
 
-def test_one_text_may_come_alone_or_in_a_list() -> None:
-    """Both are one input, and so is the answer."""
-    asked = client()
-    alone, listed = (asked.post("/predict", json={"inputs": inputs}).get_json() for inputs in ("tea", ["tea"]))
+def test_single_text_may_be_a_string_or_a_list() -> None:
+    """Both forms are one input and return one list of labels."""
+    service = client()
+    alone, listed = (service.post("/predict", json={"inputs": inputs}).get_json() for inputs in ("tea", ["tea"]))
     assert alone == listed
-    assert [one["label"] for one in alone] == ["other", "same"]
+    assert [entry["label"] for entry in alone] == ["other", "same"]
 
 
-def test_raw_scores_are_the_models_own() -> None:
-    """No softmax, the same order."""
+def test_raw_scores_are_logits() -> None:
+    """Logits replace the probabilities; the order is the same."""
     body = {"inputs": ["tea", "tea"], "raw_scores": True, "truncate": True, "model": "fake-labels"}
-    answer = client().post("/predict", json=body).get_json()
-    assert answer == [{"label": "same", "score": 4.0}, {"label": "other", "score": 2.0}]
+    response = client().post("/predict", json=body).get_json()
+    assert response == [{"label": "same", "score": 4.0}, {"label": "other", "score": 2.0}]
 
 
 @pytest.mark.parametrize(
@@ -79,35 +79,35 @@ def test_raw_scores_are_the_models_own() -> None:
         (["a", "\ud800"], "inputs[1]"),
     ],
 )
-def test_what_is_no_input_is_a_422(inputs: object, field: str) -> None:
-    """Its status there, our body here, and the place named."""
-    answer = client().post("/predict", json={"inputs": inputs})
-    assert (answer.status_code, answer.get_json()["field"]) == (422, field)
-    assert answer.get_json()["error_type"] == "Validation"
+def test_invalid_input_returns_422(inputs: object, field: str) -> None:
+    """The status is that of text-embeddings-inference, and `field` has the position."""
+    response = client().post("/predict", json={"inputs": inputs})
+    assert (response.status_code, response.get_json()["field"]) == (422, field)
+    assert response.get_json()["error_type"] == "Validation"
 
 
-def test_an_unknown_key_and_a_missing_one_are_a_422() -> None:
-    """As everywhere, a typing error is told."""
+def test_unknown_or_missing_key_returns_422() -> None:
+    """The response names the key."""
     for body, field in (({"inputs": "a", "raw_score": True}, "raw_score"), ({}, "inputs")):
-        answer = client().post("/predict", json=body)
-        assert (answer.status_code, answer.get_json()["field"]) == (422, field)
+        response = client().post("/predict", json=body)
+        assert (response.status_code, response.get_json()["field"]) == (422, field)
 
 
-def test_an_unknown_model_is_a_404() -> None:
-    """With the names there are."""
-    answer = client().post("/predict", json={"inputs": "a", "model": "other"})
-    assert answer.status_code == 404
-    assert answer.get_json() == error('no model "other" is configured; there are: fake-labels', "NotFound")
+def test_unknown_model_returns_404() -> None:
+    """The message lists the configured models."""
+    response = client().post("/predict", json={"inputs": "a", "model": "other"})
+    assert response.status_code == 404
+    assert response.get_json() == error('no model "other" is configured; there are: fake-labels', "NotFound")
 
 
-def test_an_input_that_is_too_long_is_cut_unless_that_is_forbidden() -> None:
-    """truncate: false makes it an error."""
+def test_long_input_is_truncated_unless_truncate_is_false() -> None:
+    """With truncate false, a long input is an error."""
     long = ["tea " * 20, "tea"]
     assert client().post("/predict", json={"inputs": long}).status_code == 200
-    answer = client().post("/predict", json={"inputs": [["tea", "tea"], long], "truncate": False})
-    assert answer.status_code == 422
-    assert answer.get_json()["message"] == (
-        "input 2 is longer than the model reads; send less of it, or truncate: true"
+    response = client().post("/predict", json={"inputs": [["tea", "tea"], long], "truncate": False})
+    assert response.status_code == 422
+    assert response.get_json()["message"] == (
+        "input 2 exceeds the model's maximum length. Shorten it, or set truncate to true"
     )
 
 
@@ -115,9 +115,9 @@ def test_an_input_that_is_too_long_is_cut_unless_that_is_forbidden() -> None:
     ("problem", "status"),
     [(ModelError("broken"), 424), (ModelOverloaded("busy"), 429), (InvalidRequest("reads pairs", field="inputs"), 422)],
 )
-def test_a_model_that_fails_has_their_status(problem: RerankError, status: int) -> None:
-    """424 for a failing backend, 429 when there is too much to do."""
-    asked = client(components(pair_models=FakePairModels(Failing(problem))))
-    answer = asked.post("/predict", json={"inputs": ["a", "b"]})
-    assert (answer.status_code, answer.get_json()["message"]) == (status, problem.message)
-    assert ("Retry-After" in answer.headers) == (status == 429)
+def test_model_failure_has_the_status_of_text_embeddings_inference(problem: RerankError, status: int) -> None:
+    """A failed model is 424, and a full queue is 429."""
+    service = client(components(pair_models=FakePairModels(FailingPairModel(problem))))
+    response = service.post("/predict", json={"inputs": ["a", "b"]})
+    assert (response.status_code, response.get_json()["message"]) == (status, problem.message)
+    assert ("Retry-After" in response.headers) == (status == 429)

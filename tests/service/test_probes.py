@@ -10,108 +10,128 @@ from rerank.service.components import Components
 from rerank.service.response_models import HealthResponse, ReadyResponse
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
 from tests.memory_store import InMemoryStore
-from tests.service.fake_service import client, components, error, late, store_with
+from tests.service.fake_service import client, components, error, loading_components, store_with
 
 
 def _models() -> FakeModels:
     return FakeModels(RankingModel(FakeReranker()))
 
 
-def test_a_complete_service_is_ready_even_without_an_index() -> None:
-    """200 when the models are loaded and the store answers; an index may come later."""
-    asked = client(components(store=InMemoryStore()))
-    health, ready = asked.get("/health"), asked.get("/ready")
+def test_loaded_service_without_an_index_is_ready() -> None:
+    """/ready is 200 when the models are loaded and the store responds; an index may be created later."""
+    service = client(components(store=InMemoryStore()))
+    health, ready = service.get("/health"), service.get("/ready")
     assert (health.status_code, health.get_json()) == (200, {"status": "ok"})
     assert (ready.status_code, ready.get_json()) == (200, {"status": "ready", "missing": []})
     HealthResponse.model_validate(health.get_json())
     ReadyResponse.model_validate(ready.get_json())
 
 
-def test_what_is_missing_is_named_while_the_process_lives() -> None:
-    """503 lists every part that is not there, in the one error body; /health is 200 all the while."""
+def test_missing_components_are_listed_while_the_process_is_alive() -> None:
+    """/ready is 503 and lists every component that is not loaded; /health is 200."""
 
     def broken() -> FakeModels:
         raise ModelInvalid("models/x: no weights")
 
-    parts = late(store_with, FakeEncoder, broken)
-    asked = client(parts)
-    parts.store.load()
-    parts.rerankers.load()
-    missing = ["the encoder is still loading", "the reranker could not be loaded: models/x: no weights"]
-    answer = asked.get("/ready")
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    loading = loading_components(store_with, FakeEncoder, broken)
+    service = client(loading)
+    loading.store.load()
+    loading.rerankers.load()
+    missing = ["encoder is still loading", "reranker could not be loaded: models/x: no weights"]
+    response = service.get("/ready")
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
     expected = error(f"not ready: {'; '.join(missing)}", "Unhealthy")
-    assert answer.get_json() == {**expected, "status": "not ready", "missing": missing}
-    assert asked.get("/health").status_code == 200
+    assert response.get_json() == {**expected, "status": "not ready", "missing": missing}
+    assert service.get("/health").status_code == 200
 
 
-def test_a_store_that_cannot_be_reached_is_named_and_comes_back_by_itself() -> None:
-    """The store is asked each time, so that its return needs no restart."""
+def test_unreachable_store_is_listed_until_it_recovers() -> None:
+    """/ready pings the store on each request, so that a recovered store needs no restart of the service."""
 
-    class Flapping(InMemoryStore):
+    class UnreachableStore(InMemoryStore):
         down = True
 
         def ping(self) -> None:
             if self.down:
-                raise StoreUnavailable("cannot reach http://search:9200; is it running?")
+                raise StoreUnavailable("cannot connect to http://search:9200")
 
-    store = Flapping()
-    asked = client(components(store=store))
-    answer = asked.get("/ready")
-    assert (answer.status_code, answer.get_json()["missing"]) == (
-        503,
-        ["cannot reach http://search:9200; is it running?"],
-    )
+    store = UnreachableStore()
+    service = client(components(store=store))
+    response = service.get("/ready")
+    assert (response.status_code, response.get_json()["missing"]) == (503, ["cannot connect to http://search:9200"])
     store.down = False
-    assert asked.get("/ready").status_code == 200
+    assert service.get("/ready").status_code == 200
 
 
-def _fails_once(parts: list[str]) -> Components:
-    """Components whose store cannot be opened at first."""
+def _fails_once(attempts: list[str]) -> Components:
+    """Returns components whose store cannot be opened at the first attempt."""
 
     def store() -> InMemoryStore:
-        parts.append("store")
-        if len(parts) == 1:
-            raise StoreUnavailable("rerank-data cannot be read")
+        attempts.append("store")
+        if len(attempts) == 1:
+            raise StoreUnavailable("cannot open rerank-data")
         return store_with()
 
-    return late(store, FakeEncoder, _models)
+    return loading_components(store, FakeEncoder, _models)
 
 
-def test_what_failed_is_tried_again_until_it_is_there() -> None:
-    """Loading goes on beside the requests until nothing is missing."""
+def test_failed_load_is_retried_until_nothing_is_missing() -> None:
+    """Loading continues in the background until every component is loaded."""
     attempts: list[str] = []
-    parts = _fails_once(attempts)
-    parts.load()
-    assert parts.missing() == ["the store could not be loaded: rerank-data cannot be read"]
-    parts.load_until_complete(threading.Event())
-    assert (attempts, parts.missing()) == (["store", "store"], [])
+    loading = _fails_once(attempts)
+    loading.load()
+    assert loading.missing() == ["store could not be loaded: cannot open rerank-data"]
+    loading.load_until_complete(threading.Event())
+    assert (attempts, loading.missing()) == (["store", "store"], [])
 
 
-def test_loading_ends_when_the_service_does() -> None:
-    """A part that never loads does not keep the process."""
+def test_stop_ends_the_retries() -> None:
+    """A component that never loads does not keep the process alive."""
 
     def never() -> InMemoryStore:
-        raise StoreUnavailable("gone")
+        raise StoreUnavailable("unreachable")
 
-    parts = late(never, FakeEncoder, _models)
+    loading = loading_components(never, FakeEncoder, _models)
     stop = threading.Event()
     stop.set()
-    parts.load_until_complete(stop)
-    assert parts.missing() == ["the store could not be loaded: gone"]
+    loading.load_until_complete(stop)
+    assert loading.missing() == ["store could not be loaded: unreachable"]
 
 
 @pytest.mark.parametrize("loaded", [True, False])
-def test_closing_releases_the_store_if_it_was_opened(loaded: bool) -> None:
-    """Nothing is opened only to be closed."""
+def test_close_closes_resources_and_an_opened_store_once(loaded: bool) -> None:
+    """Resources close in reverse order of their opening, then the store, unless it was never opened."""
     closed: list[str] = []
 
-    class Closing(InMemoryStore):
+    class ClosingStore(InMemoryStore):
         def close(self) -> None:
             closed.append("store")
 
-    parts = late(Closing, FakeEncoder, _models)
+    loading = loading_components(ClosingStore, FakeEncoder, _models)
+    loading.resources.callback(closed.append, "pool")
+    loading.resources.callback(closed.append, "thread")
     if loaded:
-        parts.load()
-    parts.close()
-    assert closed == (["store"] if loaded else [])
+        loading.load()
+    loading.close()
+    loading.close()
+    assert closed == (["thread", "pool", "store"] if loaded else ["thread", "pool"])
+    assert loading.store.missing == "store is closed"
+
+
+def test_failing_resource_does_not_prevent_closing_the_store() -> None:
+    """The store closes even if another resource raises on close."""
+    closed: list[str] = []
+
+    class ClosingStore(InMemoryStore):
+        def close(self) -> None:
+            closed.append("store")
+
+    def fail() -> None:
+        raise OSError("already closed")
+
+    loading = loading_components(ClosingStore, FakeEncoder, _models)
+    loading.resources.callback(fail)
+    loading.load()
+    with pytest.raises(OSError, match="already closed"):
+        loading.close()
+    assert closed == ["store"]

@@ -18,56 +18,60 @@ JSON = "application/json"
 @pytest.mark.parametrize(
     ("body", "message", "field"),
     [
-        (b"", "the body is not JSON: Expecting value at line 1, column 1", None),
-        (b"{", "the body is not JSON: Expecting property name enclosed in double quotes at line 1, column 2", None),
-        (b"[]", "the body is a JSON object, not a list", None),
-        (b"null", "the body is a JSON object, not null", None),
-        (b'"x"', 'the body is a JSON object, not "x"', None),
-        (b'{"k": NaN}', "the body is not JSON: NaN is no JSON number", None),
-        (b'{"k": -Infinity}', "the body is not JSON: -Infinity is no JSON number", None),
-        (b'{"min_score": 1e999}', "the body holds a number that no double can: 1e999", None),
-        (b'{"k": ' + b"9" * 5000 + b"}", "the body holds a number of thousands of digits", None),
-        (b'{"query": "caf\xe9"}', "the body is not UTF-8: byte 14 cannot be read", None),
-        (b'{"k": 1, "k": 2}', 'the key "k" is there twice in one object', "k"),
+        (b"", "the request body is not valid JSON: Expecting value at line 1, column 1", None),
         (
-            b'{"filter": ' + b'{"bool":{"must":[' * 40 + b"]}}" * 40 + b"}",
-            "the body is nested more than 100 levels deep",
+            b"{",
+            "the request body is not valid JSON: Expecting property name enclosed in double quotes at line 1, column 2",
             None,
         ),
-        (b"[" * 100_000, "the body is nested more than 100 levels deep", None),
-        (b'{"a":' * 100_000, "the body is nested more than 100 levels deep", None),
-        (b'{"\\ud800": 1}', "a lone surrogate in the body: it is not valid Unicode", None),
+        (b"[]", "the request body must be a JSON object, got a list", None),
+        (b"null", "the request body must be a JSON object, got null", None),
+        (b'"x"', 'the request body must be a JSON object, got "x"', None),
+        (b'{"k": NaN}', "the request body is not valid JSON: NaN is not a JSON number", None),
+        (b'{"k": -Infinity}', "the request body is not valid JSON: -Infinity is not a JSON number", None),
+        (b'{"min_score": 1e999}', "the request body contains a number out of range: 1e999", None),
+        (b'{"k": ' + b"9" * 5000 + b"}", "the request body contains an integer with too many digits", None),
+        (b'{"query": "caf\xe9"}', "the request body must be UTF-8, got an invalid byte at position 14", None),
+        (b'{"k": 1, "k": 2}', 'duplicate key "k" in one object', "k"),
+        (
+            b'{"filter": ' + b'{"bool":{"must":[' * 40 + b"]}}" * 40 + b"}",
+            "the request body must not be nested more than 100 levels deep",
+            None,
+        ),
+        (b"[" * 100_000, "the request body must not be nested more than 100 levels deep", None),
+        (b'{"a":' * 100_000, "the request body must not be nested more than 100 levels deep", None),
+        (b'{"\\ud800": 1}', "the request body is not valid Unicode: a lone surrogate", None),
     ],
 )
-def test_a_body_that_cannot_be_read_is_refused(body: bytes, message: str, field: str | None) -> None:
-    """400 for everything that is no JSON object in UTF-8, with what is wrong and where."""
-    answer = client().post("/search", data=body, content_type=JSON)
-    assert (answer.status_code, answer.get_json()) == (400, error(message, field=field))
+def test_body_that_is_not_a_json_object_returns_400(body: bytes, message: str, field: str | None) -> None:
+    """The message names the error and its position."""
+    response = client().post("/search", data=body, content_type=JSON)
+    assert (response.status_code, response.get_json()) == (400, error(message, field=field))
 
 
-def test_nesting_up_to_the_limit_is_read() -> None:
-    """The limit is far beyond what a filter needs, and exact."""
+def test_nesting_up_to_the_limit_is_accepted() -> None:
+    """The limit is exact."""
     levels = MAX_NESTING - 2
     body = b'{"filter": {"term": ' + b"[" * levels + b"]" * levels + b"}}"
     too_deep = client().post("/search", data=body.replace(b"[]", b"[[]]"), content_type=JSON).get_json()
-    assert too_deep["message"] == "the body is nested more than 100 levels deep"
+    assert too_deep["message"] == "the request body must not be nested more than 100 levels deep"
     read = client().post("/search", data=body, content_type=JSON).get_json()
-    assert read["message"] == '"index" is missing'
+    assert read["message"] == '"index" is required'
 
 
 @pytest.mark.parametrize(
     "content_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/x-ndjson"]
 )
-def test_a_body_is_json_by_its_content_type(content_type: str | None) -> None:
-    """415 for anything else, naming the header."""
-    answer = client().post("/search", data=b"{}", content_type=content_type)
-    message = "the body is JSON: send it with the header Content-Type: application/json"
-    assert (answer.status_code, answer.get_json()) == (415, error(message, "UnsupportedMediaType"))
+def test_other_content_type_returns_415(content_type: str | None) -> None:
+    """The message names the header to set."""
+    response = client().post("/search", data=b"{}", content_type=content_type)
+    message = "the request body must be JSON. Set the header Content-Type: application/json"
+    assert (response.status_code, response.get_json()) == (415, error(message, "UnsupportedMediaType"))
 
 
 @pytest.mark.parametrize("content_type", [JSON, "application/json; charset=utf-8", "application/vnd.x+json"])
-def test_every_name_of_json_is_understood(content_type: str) -> None:
-    """A charset or a vendor's prefix makes it no other format; nor does a byte order mark."""
+def test_variants_of_the_json_content_type_are_accepted(content_type: str) -> None:
+    """A charset, a vendor prefix and a byte order mark are valid."""
     body = b'\xef\xbb\xbf{"index": "docs", "query": "green tea"}'
     assert client().post("/search", data=body, content_type=content_type).status_code == 200
 
@@ -75,8 +79,8 @@ def test_every_name_of_json_is_understood(content_type: str) -> None:
 GZIP = {"Content-Encoding": "gzip"}
 
 
-def test_a_body_by_gzip_is_read() -> None:
-    """As Elasticsearch's and OpenSearch's clients send it when they are told to compress."""
+def test_gzip_body_is_accepted() -> None:
+    """Elasticsearch's and OpenSearch's clients send gzip if compression is enabled."""
     body = gzip.compress(json.dumps({"index": INDEX, "query": "tea"}).encode())
     assert client().post("/search", data=body, content_type=JSON, headers=GZIP).status_code == 200
 
@@ -84,39 +88,39 @@ def test_a_body_by_gzip_is_read() -> None:
 @pytest.mark.parametrize(
     "body",
     [b"x", b"", gzip.compress(b"{}")[:-1], gzip.compress(b"{") + gzip.compress(b"}")],
-    ids=["other", "empty", "cut", "two"],
+    ids=["not_gzip", "empty", "truncated", "two_members"],
 )
-def test_what_is_no_whole_gzip_is_refused(body: bytes) -> None:
-    """Several members are not read either: not everyone reads the same in them."""
-    answer = client().post("/search", data=body, content_type=JSON, headers=GZIP)
-    assert answer.status_code == 400
-    assert answer.get_json()["message"].startswith("the body is said to be gzip and is none")
+def test_invalid_gzip_returns_400(body: bytes) -> None:
+    """Several members are invalid too, because servers differ in how many they read."""
+    response = client().post("/search", data=body, content_type=JSON, headers=GZIP)
+    assert response.status_code == 400
+    assert response.get_json()["message"].startswith("the request body must be one complete gzip member: ")
 
 
-def test_another_compression_is_refused() -> None:
-    """What would be read as garbage is refused by name."""
-    answer = client().post("/search", data=b"x", content_type=JSON, headers={"Content-Encoding": "br"})
-    message = "the body is compressed in a way that is not read here; send it as it is, or by gzip"
-    assert (answer.status_code, answer.get_json()) == (415, error(message, "UnsupportedMediaType"))
+def test_other_compression_returns_415() -> None:
+    """The message lists the supported encodings."""
+    response = client().post("/search", data=b"x", content_type=JSON, headers={"Content-Encoding": "br"})
+    message = 'Content-Encoding must be gzip or identity, got "br"'
+    assert (response.status_code, response.get_json()) == (415, error(message, "UnsupportedMediaType"))
 
 
-def test_a_small_body_that_unpacks_above_the_limit_is_refused() -> None:
-    """The limit holds for what is read; at the limit it is read."""
-    asked = client(components(settings=Settings(max_body_mb=1)))
+def test_body_above_the_limit_after_decompression_returns_413() -> None:
+    """The size limit applies to the decompressed body."""
+    service = client(components(settings=Settings(max_body_mb=1)))
     body = json.dumps({"index": INDEX, "query": "tea"}).encode()
     for size, status in ((1 << 20, 200), ((1 << 20) + 1, 413), (1 << 26, 413)):
         sent = gzip.compress(body.ljust(size))
-        assert asked.post("/search", data=sent, content_type=JSON, headers=GZIP).status_code == status
+        assert service.post("/search", data=sent, content_type=JSON, headers=GZIP).status_code == status
 
 
-def test_a_body_above_the_limit_is_refused() -> None:
-    """413 names the setting; a body at the limit is read."""
-    asked = client(components(settings=Settings(max_body_mb=1)))
+def test_body_above_the_limit_returns_413() -> None:
+    """The message names the setting; a body at the limit is accepted."""
+    service = client(components(settings=Settings(max_body_mb=1)))
     body = json.dumps({"index": INDEX, "query": "tea"}).encode()
-    at_limit = asked.post("/search", data=body.ljust(1 << 20), content_type=JSON)
+    at_limit = service.post("/search", data=body.ljust(1 << 20), content_type=JSON)
     assert at_limit.status_code == 200
-    above = asked.post("/search", data=body.ljust((1 << 20) + 1), content_type=JSON)
-    message = "the body is larger than 1 MB; send less at once, or raise the setting max_body_mb"
+    above = service.post("/search", data=body.ljust((1 << 20) + 1), content_type=JSON)
+    message = "the request body must not exceed 1 MB. Send a smaller body, or raise max_body_mb"
     assert (above.status_code, above.get_json()) == (413, error(message, "PayloadTooLarge"))
 
 
@@ -126,7 +130,7 @@ _SCALARS = (
     | st.integers()
     | st.integers(-3, 12_000)
     | st.floats()
-    | st.text(alphabet=st.characters(codec=None), max_size=8)  # every character, lone surrogates too
+    | st.text(alphabet=st.characters(codec=None), max_size=8)  # includes lone surrogates
     | st.sampled_from([INDEX, "green tea", "tea", "vector", "default", "metadata.lang", "metadata.year", "en", "2020"])
 )
 _KEYS = st.sampled_from(
@@ -201,19 +205,19 @@ _BODIES = (
     body=_BODIES,
     route=st.sampled_from([("POST", "/search"), ("POST", "/documents"), ("DELETE", "/documents"), ("POST", "/rerank")]),
 )
-def test_no_body_breaks_the_service(body: Any, route: tuple[str, str]) -> None:
-    """Whatever JSON says, the answer is an answer or a refusal with the one body: never a failure of ours."""
+def test_no_json_causes_a_server_error(body: Any, route: tuple[str, str]) -> None:
+    """Every JSON value gets a result or an error in the shared body."""
     method, path = route
-    answer = client().open(path, method=method, data=json.dumps(body), content_type=JSON)
-    assert answer.status_code in (200, 400, 404), answer.get_data(as_text=True)
-    if answer.status_code != 200:
-        problem = answer.get_json()
+    response = client().open(path, method=method, data=json.dumps(body), content_type=JSON)
+    assert response.status_code in (200, 400, 404), response.get_data(as_text=True)
+    if response.status_code != 200:
+        problem = response.get_json()
         assert problem == error(problem["message"], problem["error_type"], field=problem.get("field"))
         assert problem["message"]
 
 
 @settings(max_examples=50, deadline=None)
 @given(body=st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
-def test_no_bytes_break_the_service(body: bytes) -> None:
-    """Bytes that are no JSON object are a 400."""
+def test_random_bytes_return_400(body: bytes) -> None:
+    """Bytes that are not a JSON object never cause a server error."""
     assert client().post("/search", data=body, content_type=JSON).status_code == 400

@@ -1,4 +1,4 @@
-"""A reranker whose answers are known beforehand."""
+"""Rerankers with given logits or a short window, and services that use them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.service.fake_service import components
 
 
 class FixedReranker(FakeReranker):
-    """Answers the logits it was given; those from *scored* on are left out, as by a deadline."""
+    """A reranker that returns given logits. Leaves texts from position *scored* on unscored, as after a timeout."""
 
     def __init__(self, logits: Sequence[float], *, scored: int | None = None, name: str = "fixed") -> None:
         super().__init__(name=name)
@@ -35,12 +35,12 @@ class FixedReranker(FakeReranker):
         return RerankScores(logits, scored, tokens, np.zeros(len(texts), dtype=np.bool_))
 
 
-def fixed(logits: Sequence[float], *, scored: int | None = None) -> Components:
-    """A service over such a reranker, which is also called "other"."""
+def fixed_components(logits: Sequence[float], *, scored: int | None = None) -> Components:
+    """Returns components whose rerankers, "fake-reranker" and "other", return *logits*."""
     rerankers = [FixedReranker(logits, scored=scored, name=name) for name in ("fake-reranker", "other")]
     return components(models=FakeModels(*map(RankingModel, rerankers)))
 
 
-def short_sighted(max_tokens: int = 24) -> Components:
-    """A service over a reranker that reads few tokens."""
+def short_window_components(max_tokens: int = 24) -> Components:
+    """Returns components whose reranker has a window of *max_tokens*."""
     return components(models=FakeModels(RankingModel(FakeReranker(max_tokens=max_tokens))))

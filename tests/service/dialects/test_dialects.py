@@ -1,4 +1,4 @@
-"""The smaller dialects, whole answers; and which of them a body is in."""
+"""Complete responses of the smaller dialects, detection of the dialect, and rules for all dialects."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from rerank.service.dialects.routes import RERANK_PATHS
 from rerank.service.dialects.tei import TEI
 from rerank.service.dialects.voyage import VOYAGE
 from rerank.service.dialects.weaviate import WEAVIATE
-from tests.service.dialects.fixed_reranker import fixed, short_sighted
+from tests.service.dialects.fixed_reranker import fixed_components, short_window_components
 from tests.service.fake_service import client, components, error
 
 TEXTS = ["coffee", "green tea", "tea"]
@@ -47,7 +47,7 @@ EVERY_DIALECT: list[tuple[str, dict[str, Any]]] = [
     (SIMILARITY, {"query_text": "green tea", "text_docs": TEXTS}),
     ("/score", {"text_1": "green tea", "text_2": TEXTS}),
 ]
-"""One request in each, for what holds in all of them."""
+"""One request per dialect, for rules that hold in all of them."""
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ EVERY_DIALECT: list[tuple[str, dict[str, Any]]] = [
         ({"query_text": "", "text_docs": []}, TEXT_SIMILARITY),
     ],
 )
-def test_the_body_says_which_dialect_it_is_in(body: dict[str, object], dialect: object) -> None:
-    """By its keys, on every path that takes them all."""
+def test_dialect_is_detected_by_the_keys_of_the_body(body: dict[str, object], dialect: object) -> None:
+    """Detection is the same on every path that accepts all dialects."""
     assert detect_dialect(body, "/rerank") is dialect
     assert detect_dialect(body, "/v1/rerank") is dialect
 
@@ -85,25 +85,25 @@ def test_the_body_says_which_dialect_it_is_in(body: dict[str, object], dialect: 
         (TEXT_SIMILARITY_PATH, TEXT_SIMILARITY),
     ],
 )
-def test_the_path_decides_where_the_body_does_not(rule: str, dialect: object) -> None:
-    """A body without a telling key is refused in the words of the path's own dialect."""
+def test_path_selects_the_dialect_of_an_ambiguous_body(rule: str, dialect: object) -> None:
+    """A body without distinctive keys is validated in the path's own dialect."""
     assert detect_dialect({}, rule) is dialect
 
 
-def test_elasticsearchs_array_needs_its_own_path() -> None:
-    """The same body is an object elsewhere; with texts, as newer ones send, it is TEI's array everywhere."""
+def test_hugging_face_list_requires_its_own_path() -> None:
+    """On other paths the same body returns an object; with texts, it is TEI's dialect on every path."""
     assert detect_dialect({"documents": []}, HUGGING_FACE_PATH) is HUGGING_FACE
     assert detect_dialect({"texts": []}, HUGGING_FACE_PATH) is TEI
     assert detect_dialect({"input": [], "model": "m"}, INFERENCE_PATH) is INFERENCE
 
 
-def test_infinity_has_bare_documents() -> None:
-    """The key raw_scores, which its client always sends, tells it from Cohere."""
+def test_infinity_returns_documents_as_strings() -> None:
+    """The key raw_scores, which its client always sends, distinguishes infinity from Cohere."""
     body = {**DOCUMENTS, "raw_scores": True, "return_documents": True, "top_n": 2, "model": "default/not-specified"}
-    answer = client().post("/rerank", json=body).get_json()
-    assert re.fullmatch(r"infinity-[0-9a-f-]{36}", answer.pop("id"))
-    assert isinstance(answer.pop("created"), int)
-    assert answer == {
+    response = client().post("/rerank", json=body).get_json()
+    assert re.fullmatch(r"infinity-[0-9a-f-]{36}", response.pop("id"))
+    assert isinstance(response.pop("created"), int)
+    assert response == {
         "object": "rerank",
         "model": "fake-reranker",
         "results": [
@@ -114,7 +114,7 @@ def test_infinity_has_bare_documents() -> None:
     }
 
 
-def test_nim_ranks_passages_by_logit() -> None:
+def test_nim_returns_logits() -> None:
     """Query and passages are objects; the raw score is called logit."""
     assert client().post("/v1/ranking", json=EVERY_DIALECT[3][1]).get_json() == {
         "rankings": [{"index": 1, "logit": 4.0}, {"index": 2, "logit": 0.0}, {"index": 0, "logit": -4.0}],
@@ -122,22 +122,22 @@ def test_nim_ranks_passages_by_logit() -> None:
     }
 
 
-def test_nim_cuts_passages_unless_it_may_not() -> None:
-    """truncate END is what happens when nothing is said; NONE makes a long passage an error."""
+def test_nim_truncates_passages_unless_truncate_is_none() -> None:
+    """END is the default; NONE rejects a long passage."""
     body = {"query": {"text": "green tea"}, "passages": [{"text": "rain " * 30 + "green tea"}, {"text": "tea"}]}
-    asked = client(short_sighted())
+    service = client(short_window_components())
 
     def order(truncate: str | None) -> list[int]:
-        answer = asked.post("/v1/ranking", json={**body, "truncate": truncate}).get_json()
-        return [ranking["index"] for ranking in answer["rankings"]]
+        response = service.post("/v1/ranking", json={**body, "truncate": truncate}).get_json()
+        return [ranking["index"] for ranking in response["rankings"]]
 
     assert [order(None), order("END"), order("START")] == [[1, 0], [1, 0], [0, 1]]
-    assert asked.post("/v1/ranking", json={**body, "truncate": "NONE"}).status_code == 400
+    assert service.post("/v1/ranking", json={**body, "truncate": "NONE"}).status_code == 400
 
 
 @pytest.mark.parametrize("name", ["", "text"])
-def test_weaviate_gets_its_documents_back_in_its_own_order(name: str) -> None:
-    """The key property, empty or not, tells it; the answer has each document beside its score."""
+def test_weaviate_returns_documents_in_request_order(name: str) -> None:
+    """The key property, empty or not, selects this dialect; each document has its score beside it."""
     assert client().post("/rerank", json={**DOCUMENTS, "property": name}).get_json() == {
         "query": "green tea",
         "property": name,
@@ -150,22 +150,22 @@ def test_weaviate_gets_its_documents_back_in_its_own_order(name: str) -> None:
 
 
 def test_weaviate_may_send_no_documents() -> None:
-    """There is nothing to score, and nothing wrong."""
-    answer = client().post("/rerank", json={**DOCUMENTS, "documents": [], "property": ""})
-    assert (answer.status_code, answer.get_json()) == (200, {"query": "green tea", "property": "", "scores": []})
+    """An empty list is not an error."""
+    response = client().post("/rerank", json={**DOCUMENTS, "documents": [], "property": ""})
+    assert (response.status_code, response.get_json()) == (200, {"query": "green tea", "property": "", "scores": []})
 
 
 def test_weaviates_probes_have_no_body() -> None:
-    """204, and a description that is an object."""
-    asked = client()
-    probes = [asked.get(f"/.well-known/{name}") for name in ("live", "ready")]
+    """The probes return 204; the description is an object."""
+    service = client()
+    probes = [service.get(f"/.well-known/{name}") for name in ("live", "ready")]
     assert [(probe.status_code, probe.data) for probe in probes] == [(204, b"")] * 2
-    meta = asked.get("/meta").get_json()
+    meta = service.get("/meta").get_json()
     assert (meta["model"], meta["max_tokens"]) == ("fake-reranker", 256)
 
 
-def test_voyage_has_data() -> None:
-    """top_k cuts; documents are bare."""
+def test_voyage_returns_data() -> None:
+    """top_k limits the results; documents are strings."""
     body = {**DOCUMENTS, "top_k": 1, "return_documents": True, "truncation": True, "model": "default"}
     assert client().post("/v1/rerank", json=body).get_json() == {
         "object": "list",
@@ -174,11 +174,11 @@ def test_voyage_has_data() -> None:
         "usage": {"total_tokens": 10},
     }
     long = {"query": "green tea", "documents": ["rain " * 30], "truncation": False}
-    assert client(short_sighted()).post("/v1/rerank", json=long).status_code == 400
+    assert client(short_window_components()).post("/v1/rerank", json=long).status_code == 400
 
 
-def test_mixedbread_has_data_and_its_inputs() -> None:
-    """Inputs may be objects, and come back as they were."""
+def test_mixedbread_returns_data_and_inputs() -> None:
+    """Inputs may be objects, and are returned unchanged."""
     inputs = [{"title": "green"}, {"title": "green", "text": "tea"}]
     body = {"query": "green tea", "input": inputs, "rank_fields": ["title", "text"], "top_k": 1, "return_input": True}
     assert client().post("/v1/reranking", json=body).get_json() == {
@@ -198,35 +198,35 @@ def test_mixedbread_has_data_and_its_inputs() -> None:
         {"input": TEXTS, "task_settings": {"top_n": 2, "return_documents": True}},
     ],
 )
-def test_elasticsearchs_inference_api_is_spoken(body: dict[str, object]) -> None:
-    """The model is in the address, the time in its units; its clients know the answer by a header."""
-    answer = client().post("/_inference/rerank/other?timeout=30s", json={"query": "green tea", **body})
-    assert answer.get_json() == {
+def test_elasticsearch_inference_api_is_supported(body: dict[str, object]) -> None:
+    """The model is in the path, the timeout has a unit, and the clients require a header."""
+    response = client().post("/_inference/rerank/other?timeout=30s", json={"query": "green tea", **body})
+    assert response.get_json() == {
         "rerank": [
             {"index": 1, "relevance_score": 0.98201379, "text": "green tea"},
             {"index": 2, "relevance_score": 0.5, "text": "tea"},
         ]
     }
-    assert answer.headers["X-Elastic-Product"] == "Elasticsearch"
-    assert answer.headers["x-rerank-model"] == "other"
+    assert response.headers["X-Elastic-Product"] == "Elasticsearch"
+    assert response.headers["x-rerank-model"] == "other"
 
 
-def test_elasticsearchs_inference_api_takes_one_text() -> None:
-    """A bare string is a list of one."""
-    answer = client().post("/_inference/rerank/default", json={"query": "green tea", "input": "tea"})
-    assert answer.get_json() == {"rerank": [{"index": 0, "relevance_score": 0.5}]}
+def test_elasticsearch_inference_api_accepts_one_text() -> None:
+    """A string is a list of one."""
+    response = client().post("/_inference/rerank/default", json={"query": "green tea", "input": "tea"})
+    assert response.get_json() == {"rerank": [{"index": 0, "relevance_score": 0.5}]}
 
 
 @pytest.mark.parametrize("timeout", ["", "30", "s", "-1s", "0s", "999999h", "1d", "1 s"])
-def test_a_timeout_that_is_none_is_refused(timeout: str) -> None:
-    """Named in field."""
-    answer = client().post(f"/_inference/rerank/other?timeout={timeout}", json={"query": "a", "input": ["a"]})
-    message = '"timeout" is a time from 1ms to 1h, such as 30s'
-    assert (answer.status_code, answer.get_json()) == (400, error(message, field="timeout"))
+def test_invalid_timeout_returns_400(timeout: str) -> None:
+    """The response has the parameter in `field`."""
+    response = client().post(f"/_inference/rerank/other?timeout={timeout}", json={"query": "a", "input": ["a"]})
+    message = '"timeout" must be a duration from 1ms to 1h, such as 30s'
+    assert (response.status_code, response.get_json()) == (400, error(message, field="timeout"))
 
 
-def test_elasticsearchs_hugging_face_service_reads_the_array() -> None:
-    """Only index, score, relevance_score and text: its parser throws at any other key."""
+def test_hugging_face_service_gets_a_list() -> None:
+    """Results have only index, score, relevance_score and text, because its parser rejects other keys."""
     body = {**DOCUMENTS, "top_n": 1, "return_documents": True}
     assert client().post("/es/rerank", json=body).get_json() == [
         {"index": 1, "score": 0.98201379, "relevance_score": 0.98201379, "text": "green tea"}
@@ -236,17 +236,17 @@ def test_elasticsearchs_hugging_face_service_reads_the_array() -> None:
     ] * 3
 
 
-def test_opensearchs_text_similarity_is_spoken() -> None:
-    """One tensor a document, in the request's order."""
-    answer = client().post(SIMILARITY, json={"query_text": "green tea", "text_docs": ["tea", "green tea"]})
+def test_opensearch_text_similarity_is_supported() -> None:
+    """The response has one tensor per document, in request order."""
+    response = client().post(SIMILARITY, json={"query_text": "green tea", "text_docs": ["tea", "green tea"]})
 
     def tensor(score: float) -> dict[str, object]:
         return {"name": "similarity", "data_type": "FLOAT32", "shape": [1], "data": [score]}
 
-    assert answer.get_json() == {
+    assert response.get_json() == {
         "inference_results": [{"output": [tensor(0.5), tensor(0.98201379)], "status_code": 200}]
     }
-    assert answer.headers["x-rerank-model"] == "other"
+    assert response.headers["x-rerank-model"] == "other"
 
 
 @pytest.mark.parametrize(
@@ -258,13 +258,13 @@ def test_opensearchs_text_similarity_is_spoken() -> None:
         (["tea", "rain", "tea"], ["tea", "tea", "rain"], [0.98201379, 0.01798621, 0.01798621]),
     ],
 )
-def test_vllms_score_takes_pairs(text_1: object, text_2: object, scores: list[float]) -> None:
-    """One with one, one with several, as many with as many; in the request's order."""
-    answer = client().post("/score", json={"model": "default", "text_1": text_1, "text_2": text_2}).get_json()
-    assert answer.pop("id").startswith("score-")
-    assert isinstance(answer.pop("created"), int)
-    assert answer.pop("usage")["total_tokens"] > 0
-    assert answer == {
+def test_vllm_score_accepts_pairs(text_1: object, text_2: object, scores: list[float]) -> None:
+    """One query with one or several texts, or lists of equal length; scores are in request order."""
+    response = client().post("/score", json={"model": "default", "text_1": text_1, "text_2": text_2}).get_json()
+    assert response.pop("id").startswith("score-")
+    assert isinstance(response.pop("created"), int)
+    assert response.pop("usage")["total_tokens"] > 0
+    assert response == {
         "object": "list",
         "model": "fake-reranker",
         "data": [{"index": i, "object": "score", "score": score} for i, score in enumerate(scores)],
@@ -276,18 +276,16 @@ def test_vllms_score_takes_pairs(text_1: object, text_2: object, scores: list[fl
     [
         ({"text_1": ["a", "b"], "text_2": ["c"]}, None, "text_1"),
         ({"text_1": "", "text_2": ["c"]}, '"text_1" is blank; send the text to search for', "text_1"),
-        ({"text_1": "a", "text_2": []}, '"text_2" is empty', "text_2"),
-        ({"text_1": "a"}, '"text_2" is missing', "text_2"),
-        ({"text_1": "a", "text_2": [1]}, '"text_2[0]" is a string, not 1', "text_2[0]"),
+        ({"text_1": "a", "text_2": []}, '"text_2" must not be empty', "text_2"),
+        ({"text_1": "a"}, '"text_2" is required', "text_2"),
+        ({"text_1": "a", "text_2": [1]}, '"text_2[0]" must be a string, got 1', "text_2[0]"),
     ],
 )
-def test_texts_that_make_no_pairs_are_refused(body: dict[str, object], message: str | None, field: str) -> None:
-    """Named in field."""
-    message = message or (
-        '"text_1" has 2 texts and "text_2" 1: send one of the first for all of the second, or as many'
-    )
-    answer = client().post("/score", json=body)
-    assert (answer.status_code, answer.get_json()) == (400, error(message, field=field))
+def test_texts_that_form_no_pairs_return_400(body: dict[str, object], message: str | None, field: str) -> None:
+    """The response has the key in `field`."""
+    message = message or ('"text_1" must have one item or as many as "text_2" (1), got 2')
+    response = client().post("/score", json=body)
+    assert (response.status_code, response.get_json()) == (400, error(message, field=field))
 
 
 def _numbers(value: object) -> Iterator[float]:
@@ -304,40 +302,40 @@ def _numbers(value: object) -> Iterator[float]:
 
 
 @pytest.mark.parametrize(("path", "body"), EVERY_DIALECT)
-def test_saturated_scores_are_still_told_apart(path: str, body: dict[str, Any]) -> None:
-    """Where a sigmoid says 1.0 of two answers, the one that the model likes better has the higher number."""
-    answer = client(fixed([30.0, 40.0, 20.0])).post(path, json=body)
-    assert answer.status_code == 200
-    found = [*_numbers(answer.get_json())]
+def test_saturated_scores_stay_distinct(path: str, body: dict[str, Any]) -> None:
+    """Where the sigmoid is 1.0 for two logits, the higher logit has the higher score."""
+    response = client(fixed_components([30.0, 40.0, 20.0])).post(path, json=body)
+    assert response.status_code == 200
+    found = [*_numbers(response.get_json())]
     if path == SIMILARITY:
-        found = [tensor["data"][0] for tensor in answer.get_json()["inference_results"][0]["output"]]
+        found = [tensor["data"][0] for tensor in response.get_json()["inference_results"][0]["output"]]
     assert len(set(found)) == 3
 
 
 @pytest.mark.parametrize(("path", "body"), EVERY_DIALECT)
 def test_identical_texts_have_one_score(path: str, body: dict[str, Any]) -> None:
-    """Whatever else is in the request."""
+    """The score of a text does not depend on the other texts."""
     twice = json.loads(json.dumps(body).replace('"coffee"', '"tea"'))
-    answer = client().post(path, json=twice)
-    found = [*_numbers(answer.get_json())]
+    response = client().post(path, json=twice)
+    found = [*_numbers(response.get_json())]
     if path == SIMILARITY:
-        found = [tensor["data"][0] for tensor in answer.get_json()["inference_results"][0]["output"]]
+        found = [tensor["data"][0] for tensor in response.get_json()["inference_results"][0]["output"]]
     assert len(set(found)) == 2
 
 
 @pytest.mark.parametrize(("path", "body"), EVERY_DIALECT)
-def test_errors_have_one_body_in_every_dialect(path: str, body: dict[str, Any]) -> None:
-    """error, message, detail and error_type, whichever a client reads; an unknown key is named, with the nearest."""
-    answer = client().post(path, json={**body, "bogus": 1})
-    said = answer.get_json()
-    assert answer.status_code in (400, 422)
-    assert said == error(said["message"], field="bogus")
-    assert said["message"].startswith('unknown key "bogus"; the nearest is "')
+def test_errors_have_the_shared_body_in_every_dialect(path: str, body: dict[str, Any]) -> None:
+    """error, message, detail and error_type are present, and an unknown key is named."""
+    response = client().post(path, json={**body, "bogus": 1})
+    problem = response.get_json()
+    assert response.status_code in (400, 422)
+    assert problem == error(problem["message"], field="bogus")
+    assert problem["message"].startswith('unknown key "bogus". ')
 
 
 @pytest.mark.parametrize(("path", "body"), EVERY_DIALECT)
-def test_a_model_may_be_named_in_every_dialect(path: str, body: dict[str, Any]) -> None:
-    """In the body, or in the address where it has a place there; unknown ones are a 404."""
+def test_model_may_be_named_in_every_dialect(path: str, body: dict[str, Any]) -> None:
+    """The name is in the body, or in the path where the path has a place for it. Unknown names are a 404."""
     address = path.removesuffix("other")
     named = path.endswith("other")
     known = client().post(path, json=body if named else {**body, "model": "other"})
@@ -348,16 +346,16 @@ def test_a_model_may_be_named_in_every_dialect(path: str, body: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("path", RERANK_PATHS)
-def test_every_path_takes_every_dialect(path: str) -> None:
-    """Clients build addresses in their own ways; the body decides."""
+def test_every_path_accepts_every_dialect(path: str) -> None:
+    """Clients build URLs in different ways; the body decides."""
     address = path.replace("<path:model>", "default")
     statuses = [client().post(address, json=body).status_code for where, body in EVERY_DIALECT if where != "/score"]
     assert statuses == [200] * (len(EVERY_DIALECT) - 1)
 
 
 @pytest.mark.parametrize(("path", "body"), EVERY_DIALECT)
-def test_a_thousand_documents_are_one_call(path: str, body: dict[str, Any]) -> None:
-    """Each of them has a score of its own; one more is refused by name, without asking the model."""
+def test_maximum_number_of_documents_is_accepted(path: str, body: dict[str, Any]) -> None:
+    """Each document has a score; one more document is an error that states the limit."""
     assert len(_scores(path, client().post(path, json=_with_texts(body, 1000)).get_json())) == 1000
     refused = client().post(path, json=_with_texts(body, 1001))
     assert refused.status_code in (400, 413, 422)
@@ -366,27 +364,27 @@ def test_a_thousand_documents_are_one_call(path: str, body: dict[str, Any]) -> N
 
 @pytest.mark.parametrize(("path", "body"), EVERY_DIALECT)
 @pytest.mark.parametrize("text", ["\0", "green\0tea", " \t", "🍵" * 300, "a" * 100_000])
-def test_odd_texts_have_a_score_like_any_other(path: str, body: dict[str, Any], text: str) -> None:
-    """NUL, blanks, characters beyond the first plane, and a text far longer than the model reads."""
-    asked = json.loads(json.dumps(body).replace('"coffee"', json.dumps(text)))
-    answer = client().post(path, json=asked)
-    assert answer.status_code == 200
-    assert len(_scores(path, answer.get_json())) == 3
+def test_unusual_texts_have_scores(path: str, body: dict[str, Any], text: str) -> None:
+    """NUL, whitespace, characters outside the Basic Multilingual Plane, and a text above the maximum length."""
+    changed = json.loads(json.dumps(body).replace('"coffee"', json.dumps(text)))
+    response = client().post(path, json=changed)
+    assert response.status_code == 200
+    assert len(_scores(path, response.get_json())) == 3
 
 
 @pytest.mark.parametrize(("path", "body"), EVERY_DIALECT)
-def test_a_lone_surrogate_is_refused_and_named(path: str, body: dict[str, Any]) -> None:
-    """It is no Unicode, and could not be written back."""
+def test_lone_surrogate_returns_an_error_with_its_key(path: str, body: dict[str, Any]) -> None:
+    """A lone surrogate is not valid Unicode and could not be returned."""
     sent = json.dumps(body).replace('"coffee"', '"\\ud800"')
-    answer = client().post(path, data=sent, content_type="application/json")
-    assert answer.status_code in (400, 422)
-    assert answer.get_json()["message"].endswith("is not valid Unicode: a lone surrogate")
-    assert answer.get_json()["field"]
+    response = client().post(path, data=sent, content_type="application/json")
+    assert response.status_code in (400, 422)
+    assert response.get_json()["message"].endswith("is not valid Unicode: a lone surrogate")
+    assert response.get_json()["field"]
 
 
 @pytest.mark.parametrize(("path", "body"), EVERY_DIALECT)
-def test_other_types_and_large_bodies_are_refused_in_every_dialect(path: str, body: dict[str, Any]) -> None:
-    """415 for what is no JSON by its header, 413 above max_body_mb, both with the one body of errors."""
+def test_content_type_and_size_are_checked_in_every_dialect(path: str, body: dict[str, Any]) -> None:
+    """Another content type is 415, and a body above max_body_mb is 413, in the shared body."""
     sent = json.dumps(body)
     typed = client().post(path, data=sent, content_type="text/plain")
     assert (typed.status_code, typed.get_json()["error_type"]) == (415, "UnsupportedMediaType")
@@ -395,11 +393,11 @@ def test_other_types_and_large_bodies_are_refused_in_every_dialect(path: str, bo
     assert (large.status_code, large.get_json()["error_type"]) == (413, "PayloadTooLarge")
 
 
-def test_open_webuis_request_is_answered() -> None:
-    """It may name no model, sends `top_n` as the number of documents, and reads index and relevance_score of each."""
-    asked = {"model": "", "query": "green tea", "documents": TEXTS, "top_n": len(TEXTS)}
-    answer = client().post("/v1/rerank", json=asked, headers={"Authorization": "Bearer key"}).get_json()
-    assert [(one["index"], one["relevance_score"]) for one in answer["results"]] == [
+def test_open_webui_request_is_supported() -> None:
+    """It may name no model, and sends the number of documents as top_n."""
+    body = {"model": "", "query": "green tea", "documents": TEXTS, "top_n": len(TEXTS)}
+    response = client().post("/v1/rerank", json=body, headers={"Authorization": "Bearer key"}).get_json()
+    assert [(one["index"], one["relevance_score"]) for one in response["results"]] == [
         (1, 0.98201379),
         (2, 0.5),
         (0, 0.01798621),
@@ -407,21 +405,23 @@ def test_open_webuis_request_is_answered() -> None:
 
 
 def _with_texts(body: dict[str, Any], count: int, *, text: str = "tea") -> dict[str, Any]:
-    """*body* with so many texts in place of its own, in the form that its dialect has for them."""
+    """Returns *body* with *count* texts, in the form of its dialect."""
     key = next(name for name, value in body.items() if isinstance(value, list))
     texts = [f"{text} {i}" for i in range(count)]
     whole = {"top_k": count} if "top_k" in body else {}
-    return {**body, **whole, key: [{"text": one} for one in texts] if key == "passages" else texts}
+    return {**body, **whole, key: [{"text": item} for item in texts] if key == "passages" else texts}
 
 
-def _scores(path: str, answer: Any) -> list[float]:
+def _scores(path: str, response: Any) -> list[float]:
     if path == SIMILARITY:
-        return [tensor["data"][0] for tensor in answer["inference_results"][0]["output"]]
-    found = [value for one in _results(answer) for value in _numbers(one)]
-    return found[:: 2 if len(found) > len(_results(answer)) else 1]
+        return [tensor["data"][0] for tensor in response["inference_results"][0]["output"]]
+    found = [value for one in _results(response) for value in _numbers(one)]
+    return found[:: 2 if len(found) > len(_results(response)) else 1]
 
 
-def _results(answer: Any) -> list[Any]:
-    if isinstance(answer, list):
-        return answer
-    return next(value for name, value in answer.items() if name in ("results", "rankings", "scores", "data", "rerank"))
+def _results(response: Any) -> list[Any]:
+    if isinstance(response, list):
+        return response
+    return next(
+        value for name, value in response.items() if name in ("results", "rankings", "scores", "data", "rerank")
+    )

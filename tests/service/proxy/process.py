@@ -19,8 +19,8 @@ from rerank.index.opening import open_store
 from rerank.service.components import Components
 from rerank.service.server import serve
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
-from tests.service.controlled_process import announce
-from tests.service.fake_service import late
+from tests.service.controlled_process import write_address
+from tests.service.fake_service import loading_components
 
 
 class Led(FakeReranker):
@@ -47,7 +47,7 @@ def led_by(folder: Path, settings: Settings) -> Components:
             raise ModelInvalid("models/x: no weights")
         return FakeModels(RankingModel(Led(folder, "fake-reranker")), RankingModel(Led(folder, "other")))
 
-    return late(lambda: open_store(settings.store), lambda: FakeEncoder(dim=8), models, settings=settings)
+    return loading_components(lambda: open_store(settings.store), lambda: FakeEncoder(dim=8), models, settings=settings)
 
 
 if __name__ == "__main__":
@@ -55,7 +55,7 @@ if __name__ == "__main__":
     sys.exit(
         serve(
             Settings(port=0, **json.loads(sys.argv[2])),
-            on_ready=lambda url: announce(place, url),
+            on_ready=lambda url: write_address(place, url),
             components=lambda settings: led_by(place, settings),
         )
     )

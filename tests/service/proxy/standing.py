@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.service.controlled_process import PATIENCE_SECONDS, wait_for
+from tests.service.controlled_process import TIMEOUT_SECONDS, wait_for
 from tests.service.proxy.scripted import until
 
 
@@ -41,7 +41,7 @@ def ask(
     if body is not None and not isinstance(body, bytes):
         body = json.dumps(body).encode()
         sent.setdefault("Content-Type", "application/json")
-    with closing(http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=PATIENCE_SECONDS)) as connection:
+    with closing(http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=TIMEOUT_SECONDS)) as connection:
         connection.putrequest(method, target, skip_host="Host" in sent, skip_accept_encoding=True)
         for name, value in sent.items():
             connection.putheader(name, value)
@@ -71,7 +71,7 @@ class Standing:
     def connect(self) -> socket.socket:
         """A bare connection to it."""
         parts = urlsplit(self.url)
-        return socket.create_connection((str(parts.hostname), parts.port or 0), timeout=PATIENCE_SECONDS)
+        return socket.create_connection((str(parts.hostname), parts.port or 0), timeout=TIMEOUT_SECONDS)
 
     def send(self, request: bytes) -> bytes:
         """Everything that comes back for *request*, until the service closes."""
@@ -94,7 +94,7 @@ def standing_before(server: str, folder: Path, **settings: object) -> Iterator[S
         finally:
             process.terminate()
             try:
-                process.wait(PATIENCE_SECONDS)
+                process.wait(TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
