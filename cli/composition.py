@@ -20,7 +20,7 @@ def opened_store(settings: Settings) -> Iterator[Store]:
     """The store that *settings* name, closed at the end."""
     from rerank.index.opening import open_store
 
-    store = open_store(settings.store)
+    store = open_store(settings.store, threads=settings.threads)
     try:
         yield store
     finally:

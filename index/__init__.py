@@ -1,1 +1,1 @@
-"""Where documents live: one protocol, two homes."""
+"""Stores: embedded (LanceDB in a folder) and OpenSearch, behind one interface."""

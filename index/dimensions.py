@@ -1,4 +1,4 @@
-"""The length of vectors: an index holds vectors of one length, and compares no others."""
+"""Vector length checks: all vectors of an index have the same length."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from rerank.core.errors import EncoderMismatch
 from rerank.core.protocols import Index
 
 
-def check_documents(index: Index, documents: Sequence[EncodedDocument]) -> None:
-    """Raise EncoderMismatch unless each passage of *documents* has a vector of the length that *index* holds."""
-    dim = index.spec.encoder.dim
+def check_document_vectors(index: Index, documents: Sequence[EncodedDocument]) -> None:
+    """Raises EncoderMismatch unless every passage of *documents* has a vector of the index's length."""
     for entry in documents:
-        if entry.vectors.shape != (len(entry.passages), dim):
-            raise EncoderMismatch(
-                f'index "{index.name}" holds vectors of {dim} numbers, but document "{entry.document.doc_id}" '
-                f"comes with {entry.vectors.shape[-1]}: use the encoder that the index was built with"
-            )
+        if entry.vectors.shape != (len(entry.passages), index.spec.encoder.dim):
+            raise _mismatch(index, entry.vectors.shape[-1], f'document "{entry.document.doc_id}"')
 
 
-def check_query(index: Index, vector: NDArray[np.float32]) -> None:
-    """Raise EncoderMismatch unless *vector* (dim,) is as long as those that *index* holds."""
-    dim = index.spec.encoder.dim
-    if len(vector) != dim:
-        raise EncoderMismatch(
-            f'index "{index.name}" holds vectors of {dim} numbers, not of {len(vector)}: use the encoder that the '
-            f"index was built with"
-        )
+def check_query_vector(index: Index, vector: NDArray[np.float32]) -> None:
+    """Raises EncoderMismatch unless *vector* (dim,) has the index's length."""
+    if len(vector) != index.spec.encoder.dim:
+        raise _mismatch(index, len(vector), "the query")
+
+
+def _mismatch(index: Index, length: int, source: str) -> EncoderMismatch:
+    return EncoderMismatch(
+        f'Vectors of index "{index.name}" must have length {index.spec.encoder.dim}, got {length} for {source}. '
+        f'Use the encoder that built the index, "{index.spec.encoder.name}".'
+    )

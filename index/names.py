@@ -1,37 +1,46 @@
-"""The names that an index may have: OpenSearch's rule, on both stores."""
+"""Index names: OpenSearch's rule, enforced by both stores."""
 
 from __future__ import annotations
 
-from rerank.core.errors import InvalidIndexName
+from collections.abc import Iterable
+
+from rerank.core.errors import IndexNotFound, InvalidIndexName
 
 MAX_BYTES = 230
-"""OpenSearch allows 255; the rest is for what a store adds to tell the generations of an index apart."""
+"""OpenSearch allows 255; a store appends a suffix to name a generation."""
 
 _FORBIDDEN = frozenset('\\/*?"<>| ,#:')
 
 
 def check_index_name(name: str) -> None:
-    """Raise InvalidIndexName, saying what is wrong, when *name* is outside OpenSearch's rule."""
-    reason = _fault(name)
+    """Raises InvalidIndexName, with the reason, if *name* breaks OpenSearch's rule."""
+    reason = _problem(name)
     if reason is not None:
         raise InvalidIndexName(
-            f"{name!r} cannot name an index: {reason}; "
-            f"a name is in lower case, without blanks or any of {''.join(sorted(_FORBIDDEN - {' '}))}, "
-            f"and does not start with _, - or +"
+            f"{name!r} is not a valid index name: {reason}. A name must be lower case, without spaces or any of "
+            f"{''.join(sorted(_FORBIDDEN - {' '}))}, and must not start with _, - or +."
         )
 
 
-def _fault(name: str) -> str | None:
+def index_not_found(name: str, existing: Iterable[str], location: str) -> IndexNotFound:
+    """Returns the error for the missing index *name*; it lists the *existing* ones."""
+    return IndexNotFound(
+        f'No index "{name}" in {location} (existing: {", ".join(sorted(existing)) or "none"}). '
+        f"Create it with rerank-cli ingest CORPUS --index {name}."
+    )
+
+
+def _problem(name: str) -> str | None:
     if not name:
         return "it is empty"
     if name in (".", ".."):
-        return "it names a folder"
+        return "it is a folder name"
     if name[0] in "_-+":
         return f"it starts with {name[0]}"
     if name != name.lower():
         return "it has upper-case letters"
     forbidden = next((sign for sign in name if sign in _FORBIDDEN or not sign.isprintable()), None)
     if forbidden is not None:
-        return f"it has {forbidden!r} in it"
+        return f"it contains {forbidden!r}"
     size = len(name.encode())
-    return f"it is {size} bytes long and at most {MAX_BYTES} fit" if size > MAX_BYTES else None
+    return f"it is {size} bytes long, at most {MAX_BYTES} are allowed" if size > MAX_BYTES else None

@@ -1,4 +1,4 @@
-"""From the setting `store` to a store. A store's libraries are imported only when it is the one."""
+"""Opening of the store that the setting `store` names. Only the libraries of that store are imported."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from urllib.parse import urlsplit
 
 from rerank.core.protocols import Store
 
+STORE_REQUESTS_PER_SEARCH = 2
+"""A hybrid search sends its vector query and its text query at the same time."""
 
-def open_store(location: str) -> Store:
-    """The embedded store in the folder *location*, or the OpenSearch at *location*, `http(s)://…`.
 
-    A folder is made when it is missing. Raises StoreUnavailable for a folder that cannot be used, and SettingError
-    for an address that cannot be one.
+def open_store(location: str, *, threads: int = 16) -> Store:
+    """Returns the OpenSearch store at *location*, `http(s)://…`, or the embedded store in the folder *location*.
+
+    A missing folder is created. threads: searches that run at the same time. Raises StoreUnavailable for an unusable
+    folder, and SettingError for an invalid address.
     """
     if urlsplit(location).scheme in ("http", "https"):
         from rerank.index.opensearch import OpenSearchStore
 
-        return OpenSearchStore(location)
+        return OpenSearchStore(location, connections=STORE_REQUESTS_PER_SEARCH * threads)
     from rerank.index.embedded import EmbeddedStore
 
     return EmbeddedStore(Path(location))

@@ -1,15 +1,15 @@
-"""The words of a query, on both stores: what a text search looks for, and never a query language."""
+"""Words of a query for text search. Neither store interprets the query text as a query language."""
 
 from __future__ import annotations
 
 import re
 
 MAX_WORDS = 1_000
-"""Words of a query that are looked for: OpenSearch takes 1,024 clauses by default, and a word can become two."""
+"""OpenSearch accepts 1,024 clauses by default, and the analyzer can split a word in two."""
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
 def query_words(text: str) -> list[str]:
-    """The distinct words of *text*, first ones first, at most MAX_WORDS; punctuation is nothing to look for."""
+    """Returns the first MAX_WORDS distinct words of *text*, in order, without punctuation."""
     return list(dict.fromkeys(_WORD.findall(text)))[:MAX_WORDS]

@@ -15,6 +15,7 @@ from rerank.core.pipeline import SearchPipeline
 from rerank.core.protocols import Encoder, Store
 from rerank.core.ranking import RankingModel, RankingModels
 from rerank.core.retrieval import Retriever
+from rerank.core.retry import RetryPolicy, retry
 from rerank.core.settings import Settings, masked_location
 from rerank.service.loadable import Loadable
 
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from rerank.models.computing import Computing
     from rerank.models.shared import Shared
 
-FIRST_RETRY_SECONDS = 1.0
-LAST_RETRY_SECONDS = 60.0
+LOADING_RETRIES = RetryPolicy(first=1.0, longest=60.0)
 
 CatalogEntry = Mapping[str, object]
 """A model as `rerank-cli models list --json` prints it."""
@@ -61,11 +61,12 @@ class Components:
 
     def load_until_complete(self, stop: threading.Event) -> None:
         """Loads, and retries with growing pauses, until nothing is missing or *stop* is set."""
-        pause = FIRST_RETRY_SECONDS
-        self.load()
-        while self.missing() and not stop.wait(pause):
+
+        def load() -> list[str]:
             self.load()
-            pause = min(2 * pause, LAST_RETRY_SECONDS)
+            return self.missing()
+
+        retry(load, LOADING_RETRIES, until=lambda missing: not missing, cancelled=stop)
 
     def missing(self) -> list[str]:
         """Returns the reason for each component that is not loaded, one clause each."""
@@ -106,7 +107,7 @@ class _Loaders:
     def store(self) -> Store:
         from rerank.index.opening import open_store
 
-        return open_store(self.settings.store)
+        return open_store(self.settings.store, threads=self.settings.threads)
 
     def encoder(self) -> Encoder:
         from rerank.models.loading import load_encoder

@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Response, jsonify, request
 
 from rerank.core.document import Document
-from rerank.core.errors import IndexNotFound
 from rerank.core.indexing import Indexer
 from rerank.core.protocols import Index
 from rerank.service.api_blueprint import BODY_ERRORS, STORE_ERRORS, ApiBlueprint, Operation
@@ -69,10 +68,7 @@ def routes(components: Components) -> ApiBlueprint:
 
 
 def _open(components: Components, name: str) -> Index:
-    try:
-        return components.store.get().open(name)
-    except IndexNotFound as exc:
-        raise IndexNotFound(f"{exc.message}. Create an index with rerank-cli ingest CORPUS --index NAME") from exc
+    return components.store.get().open(name)
 
 
 def _document(body: DocumentBody) -> Document:

@@ -1,4 +1,4 @@
-"""A store in memory: exact search, plain BM25, and no surprises. It passes the suite that the real stores pass."""
+"""In-memory store for tests: exact vector search and plain BM25. It passes the same contract as the real stores."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from numpy.typing import NDArray
 
 from rerank.core.bound_filter import bind
 from rerank.core.document import Document, EncodedDocument, Passage, RejectedDocument
-from rerank.core.errors import EncoderMismatch, IndexConflict, IndexNotFound, MetadataError
+from rerank.core.errors import IndexConflict, IndexNotFound, MetadataError
 from rerank.core.filters import Filter
 from rerank.core.metadata import MetadataSchema
 from rerank.core.protocols import Index, IndexInfo, IndexSpec, PassageMatch
-from rerank.index.names import check_index_name
+from rerank.index.dimensions import check_document_vectors, check_query_vector
+from rerank.index.names import check_index_name, index_not_found
 from tests.fakes import words
-from tests.reference_filter import lets_through
+from tests.reference_filter import passes
 
 _K1, _B = 1.2, 0.75
 
 
 class InMemoryStore:
-    """A Store that forgets everything at the end of the process."""
+    """Store without persistence."""
 
     def __init__(self) -> None:
         self._lock = RLock()
@@ -48,19 +49,18 @@ class InMemoryStore:
     def open(self, name: str) -> Index:
         check_index_name(name)
         with self._lock:
-            found = self._live.get(self._aliases.get(name, name))
-            if found is None:
-                there = ", ".join(sorted(self._live)) or "none"
-                raise IndexNotFound(f'there is no index "{name}"; indexes there are: {there}')
-            return found
+            index = self._live.get(self._aliases.get(name, name))
+            if index is None:
+                raise index_not_found(name, self._live, self.location)
+            return index
 
     def create(self, name: str, spec: IndexSpec) -> Index:
         check_index_name(name)
         with self._lock:
             if name in self._aliases:
-                raise IndexConflict(f'"{name}" is an alias of "{self._aliases[name]}": build that one')
+                raise IndexConflict(f'"{name}" is an alias of index "{self._aliases[name]}".')
             self._drop(self._unfinished.pop(name, None))
-            index = InMemoryIndex(name, spec, self._lock, lambda of: of is not self._live.get(name))
+            index = InMemoryIndex(name, spec, self._lock, lambda index: index is not self._live.get(name))
             self._unfinished[name] = index
             return index
 
@@ -75,7 +75,7 @@ class InMemoryStore:
             if index is self._live.get(index.name):
                 return
             if index is not self._unfinished.get(index.name):
-                raise IndexConflict(f'"{index.name}" was built anew by another run meanwhile')
+                raise IndexConflict(f'Another ingest run restarted index "{index.name}"; this run was discarded.')
             self._drop(self._live.get(index.name))
             self._live[index.name] = self._unfinished.pop(index.name)
 
@@ -96,7 +96,7 @@ class InMemoryStore:
         check_index_name(target)
         with self._lock:
             if name in self._live or name in self._unfinished:
-                raise IndexConflict(f'"{name}" is an index: choose another name for the alias')
+                raise IndexConflict(f'"{name}" is an index. Choose another name for the alias.')
             self._aliases[name] = self.open(target).name
 
     def aliases(self) -> Mapping[str, str]:
@@ -113,7 +113,7 @@ class InMemoryStore:
 
 @dataclass
 class InMemoryIndex:
-    """One generation of an index of an InMemoryStore."""
+    """Generation of an index of an InMemoryStore."""
 
     name: str
     spec: IndexSpec
@@ -126,11 +126,11 @@ class InMemoryIndex:
 
     def info(self) -> IndexInfo:
         with self._lock:
-            held = self._held()
-            passages = sum(len(encoded.passages) for encoded in held.values())
+            documents = self._stored()
+            passages = sum(len(encoded.passages) for encoded in documents.values())
             return IndexInfo(
                 name=self.name,
-                documents=len(held),
+                documents=len(documents),
                 passages=passages,
                 encoder=self.spec.encoder,
                 created=self._created,
@@ -139,56 +139,56 @@ class InMemoryIndex:
             )
 
     def upsert(self, documents: Sequence[EncodedDocument]) -> list[RejectedDocument]:
-        for encoded in documents:
-            self._check_length(encoded.vectors.shape[1])
+        check_document_vectors(self, documents)
         rejected: list[RejectedDocument] = []
         with self._lock:
-            held = self._held()
+            stored = self._stored()
             for encoded in documents:
                 try:
                     self._schema = self._schema.extended(encoded.document.metadata)
                 except MetadataError as exc:
                     rejected.append(RejectedDocument(encoded.document.doc_id, exc.message))
                 else:
-                    held[encoded.document.doc_id] = encoded
+                    stored[encoded.document.doc_id] = encoded
         return rejected
 
     def delete(self, doc_ids: Sequence[str]) -> int:
         with self._lock:
-            held = self._held()
-            return sum(held.pop(doc_id, None) is not None for doc_id in doc_ids)
+            stored = self._stored()
+            return sum(stored.pop(doc_id, None) is not None for doc_id in doc_ids)
 
     def content_hashes(self, doc_ids: Sequence[str]) -> dict[str, str]:
         with self._lock:
-            held = self._held()
-            return {doc_id: held[doc_id].content_hash for doc_id in doc_ids if doc_id in held}
+            stored = self._stored()
+            return {doc_id: stored[doc_id].content_hash for doc_id in doc_ids if doc_id in stored}
 
     def fetch(self, doc_ids: Sequence[str]) -> dict[str, Document]:
         with self._lock:
-            held = self._held()
-            return {doc_id: held[doc_id].document for doc_id in doc_ids if doc_id in held}
+            stored = self._stored()
+            return {doc_id: stored[doc_id].document for doc_id in doc_ids if doc_id in stored}
 
     def knn(
         self, vector: NDArray[np.float32], *, k: int, filter: Filter | None = None, exact: bool = False
     ) -> list[PassageMatch]:
-        self._check_length(len(vector))
-        found: list[PassageMatch] = []
-        for encoded in self._passing(filter) if np.any(vector) else []:
+        check_query_vector(self, vector)
+        matches: list[PassageMatch] = []
+        for encoded in self._filtered(filter) if np.any(vector) else []:
             norms = np.linalg.norm(encoded.vectors, axis=1) * np.linalg.norm(vector)
             cosines = np.clip(encoded.vectors @ vector / norms, -1, 1)
-            found.append(_best(encoded.passages, cosines.tolist()))
-        return _first(found, k)
+            matches.append(_best_passage(encoded.passages, cosines.tolist()))
+        return _best_matches(matches, k)
 
     def match(self, text: str, *, k: int, filter: Filter | None = None) -> list[PassageMatch]:
         with self._lock:
-            passages = [passage for encoded in self._held().values() for passage in encoded.passages]
+            passages = [passage for encoded in self._stored().values() for passage in encoded.passages]
         scores = _bm25(words(text), {passage.passage_id: words(passage.headed_text) for passage in passages})
-        found: list[PassageMatch] = []
-        for encoded in self._passing(filter):
-            best = _best(encoded.passages, [scores.get(passage.passage_id, 0.0) for passage in encoded.passages])
+        matches: list[PassageMatch] = []
+        for encoded in self._filtered(filter):
+            passage_scores = [scores.get(passage.passage_id, 0.0) for passage in encoded.passages]
+            best = _best_passage(encoded.passages, passage_scores)
             if best.score > 0:
-                found.append(best)
-        return _first(found, k)
+                matches.append(best)
+        return _best_matches(matches, k)
 
     def refresh(self) -> None:
         return
@@ -196,46 +196,39 @@ class InMemoryIndex:
     def optimize(self) -> None:
         return
 
-    def _held(self) -> dict[str, EncodedDocument]:
+    def _stored(self) -> dict[str, EncodedDocument]:
         if self.dropped:
-            raise IndexNotFound(f'index "{self.name}" was deleted or built anew: open it again')
+            raise IndexNotFound(f'Index "{self.name}" was deleted or rebuilt. Open it again.')
         return self._documents
 
-    def _passing(self, clause: Filter | None) -> list[EncodedDocument]:
+    def _filtered(self, clause: Filter | None) -> list[EncodedDocument]:
         with self._lock:
             bound = None if clause is None else bind(clause, self._schema)
             return [
                 encoded
-                for encoded in self._held().values()
-                if bound is None or lets_through(bound, encoded.document.metadata)
+                for encoded in self._stored().values()
+                if bound is None or passes(bound, encoded.document.metadata)
             ]
 
-    def _check_length(self, length: int) -> None:
-        if length != self.spec.encoder.dim:
-            raise EncoderMismatch(
-                f'index "{self.name}" holds vectors of {self.spec.encoder.dim} numbers, not of {length}: '
-                f'use the encoder that it was built with, "{self.spec.encoder.name}"'
-            )
 
-
-def _best(passages: Sequence[Passage], scores: Sequence[float]) -> PassageMatch:
+def _best_passage(passages: Sequence[Passage], scores: Sequence[float]) -> PassageMatch:
     score, passage = max(zip(scores, passages, strict=True), key=lambda pair: (pair[0], -pair[1].ordinal))
     return PassageMatch(passage, score)
 
 
-def _first(found: Sequence[PassageMatch], k: int) -> list[PassageMatch]:
-    return sorted(found, key=lambda match: (-match.score, match.passage.doc_id))[:k]
+def _best_matches(matches: Sequence[PassageMatch], k: int) -> list[PassageMatch]:
+    return sorted(matches, key=lambda match: (-match.score, match.passage.doc_id))[:k]
 
 
 def _bm25(query: Sequence[str], texts: Mapping[str, Sequence[str]]) -> dict[str, float]:
-    """The BM25 score of each text that holds a word of *query*."""
-    average = sum(len(held) for held in texts.values()) / max(len(texts), 1)
-    counts = {key: Counter(held) for key, held in texts.items()}
+    """Returns the BM25 score of each text that contains a word of *query*."""
+    average = sum(len(text) for text in texts.values()) / max(len(texts), 1)
+    counts = {key: Counter(text) for key, text in texts.items()}
     scores: dict[str, float] = {}
     for word in dict.fromkeys(query):
-        holding = [key for key, count in counts.items() if word in count]
-        idf = math.log(1 + (len(texts) - len(holding) + 0.5) / (len(holding) + 0.5))
-        for key in holding:
+        matching = [key for key, count in counts.items() if word in count]
+        idf = math.log(1 + (len(texts) - len(matching) + 0.5) / (len(matching) + 0.5))
+        for key in matching:
             count = counts[key][word]
             length = _K1 * (1 - _B + _B * len(texts[key]) / average)
             scores[key] = scores.get(key, 0.0) + idf * count * (_K1 + 1) / (count + length)

@@ -1,7 +1,7 @@
-"""A real OpenSearch for the tests that need one.
+"""Real OpenSearch server for tests.
 
-It is found by, in this order: `OPENSEARCH_URL` (a server that runs), `OPENSEARCH_HOME` (a folder with
-`bin/opensearch`), `../shared/opensearch`. A folder is started once a session, on free ports with data of its own.
+Its source is, in this order: `OPENSEARCH_URL` (a running server), `OPENSEARCH_HOME` (a folder with `bin/opensearch`),
+`../shared/opensearch`. A server from a folder starts once per session, on free ports and with its own data.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ import pytest
 
 FIXTURE = "opensearch_url"
 START_SECONDS = 120.0
-_BESIDE = Path(__file__).resolve().parents[2] / "shared" / "opensearch"
+_DEFAULT_HOME = Path(__file__).resolve().parents[2] / "shared" / "opensearch"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that needs the server, directly or through another fixture."""
+    """Marks every test that uses the server, directly or through another fixture."""
     for item in items:
         if FIXTURE in getattr(item, "fixturenames", ()):
             item.add_marker("opensearch")
@@ -34,16 +34,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def opensearch_url() -> Iterator[str]:
-    """The address of an OpenSearch with the k-NN plugin."""
+    """Returns the address of an OpenSearch with the k-NN plugin."""
     url = os.environ.get("OPENSEARCH_URL")
     if url:
         yield url.rstrip("/")
         return
-    home = Path(os.environ.get("OPENSEARCH_HOME", _BESIDE))
+    home = Path(os.environ.get("OPENSEARCH_HOME", _DEFAULT_HOME))
     if not (home / "bin" / "opensearch").is_file():
         pytest.skip(
-            f"no OpenSearch: set OPENSEARCH_URL to a running one, or OPENSEARCH_HOME to a folder with bin/opensearch "
-            f"({home} has none)"
+            f"no OpenSearch: {home} has no bin/opensearch. Set OPENSEARCH_URL to a running server, or OPENSEARCH_HOME "
+            "to an installation."
         )
     server = OpenSearchProcess(home)
     try:
@@ -54,23 +54,23 @@ def opensearch_url() -> Iterator[str]:
 
 
 class OpenSearchProcess:
-    """A server of one's own, with its data in a temporary folder."""
+    """OpenSearch process with its data in a temporary folder."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
         self._run = Path(tempfile.mkdtemp(prefix="opensearch-test-"))
-        # The server may go on as another user, who must be able to pass through.
+        # The server can run as another user, who needs access to the folder.
         self._run.chmod(0o755)
         self._port, self._transport = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Address of the server."""
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Starts the server and waits until it is ready."""
         with (self._run / "output").open("wb") as output:
             self._process = subprocess.Popen(
                 [
@@ -85,18 +85,18 @@ class OpenSearchProcess:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        gives_up_at = time.monotonic() + START_SECONDS
-        while time.monotonic() < gives_up_at:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 break
-            if _answers(self.url):
+            if _is_ready(self.url):
                 return
             time.sleep(0.25)
-        said = (self._run / "output").read_text(errors="replace")[-2000:]
-        pytest.fail(f"OpenSearch in {self._home} did not start: {said}")
+        output_text = (self._run / "output").read_text(errors="replace")[-2000:]
+        pytest.fail(f"OpenSearch in {self._home} did not start: {output_text}")
 
     def stop(self) -> None:
-        """Stop it, and leave nothing behind."""
+        """Stops the server and deletes its data."""
         if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGTERM)
             try:
@@ -108,15 +108,15 @@ class OpenSearchProcess:
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
+    """Returns a port that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _answers(url: str) -> bool:
+def _is_ready(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/_cluster/health?wait_for_status=yellow&timeout=1s", timeout=3) as answer:
-            return bool(answer.status == 200)
+        with urllib.request.urlopen(f"{url}/_cluster/health?wait_for_status=yellow&timeout=1s", timeout=3) as response:
+            return bool(response.status == 200)
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False

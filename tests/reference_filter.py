@@ -1,4 +1,4 @@
-"""What a filter means, said as plainly as Python can: the stores are compared with it."""
+"""Reference implementation of filters in plain Python, for comparison with the stores."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def lets_through(clause: BoundFilter, metadata: Metadata) -> bool:
-    """Whether a document with *metadata* passes *clause*."""
+def passes(clause: BoundFilter, metadata: Metadata) -> bool:
+    """Returns True if a document with *metadata* passes *clause*."""
     match clause:
         case MatchNone():
             return False
@@ -47,15 +47,15 @@ def lets_through(clause: BoundFilter, metadata: Metadata) -> bool:
             )
         case BoundBool():
             return (
-                all(lets_through(part, metadata) for part in clause.must)
-                and sum(lets_through(part, metadata) for part in clause.should) >= clause.minimum_should
-                and not any(lets_through(part, metadata) for part in clause.must_not)
+                all(passes(part, metadata) for part in clause.must)
+                and sum(passes(part, metadata) for part in clause.should) >= clause.minimum_should
+                and not any(passes(part, metadata) for part in clause.must_not)
             )
     assert_never(clause)
 
 
 def _values(metadata: Metadata, name: str, kind: FieldType) -> list[Scalar]:
-    """What filters compare: the members of the field in the field's type, without strings that are too long."""
+    """Returns the values that filters compare: in the type of the field, without strings that are too long."""
     if name not in metadata:
         return []
     members = values_of(metadata[name])

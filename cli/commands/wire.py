@@ -16,7 +16,7 @@ from rerank.core.errors import SettingError
 from rerank.core.settings import Settings, masked_location
 
 if TYPE_CHECKING:
-    from rerank.index.opensearch.wiring import Wiring
+    from rerank.index.opensearch.integration import RerankIntegration
 
 HIDDEN_KEY = "YOUR_KEY"
 """Stands for an API key in what is printed."""
@@ -47,7 +47,7 @@ def command(
     settings: Settings,
 ) -> None:
     """What OpenSearch must be told so that its own rerank processor calls this service."""
-    from rerank.index.opensearch.wiring import Wiring, elasticsearch_requests
+    from rerank.index.opensearch.integration import RerankIntegration, elasticsearch_requests
 
     if applied and elasticsearch:
         raise Misused("--elasticsearch is only printed; leave --apply out")
@@ -55,7 +55,7 @@ def command(
         raise Misused("--apply needs an OpenSearch: --store http(s)://[user:password@]host:port")
     key = settings.api_keys[0] if settings.api_keys else None
     try:
-        wiring = Wiring(
+        integration = RerankIntegration(
             url=service_url or f"http://{settings.host}:{settings.port}",
             model=model,
             key=key if applied or key is None else HIDDEN_KEY,
@@ -66,9 +66,9 @@ def command(
     except SettingError as exc:
         raise Misused(exc.message) from exc
     if applied:
-        _apply(settings, wiring, as_json=as_json)
+        _apply(settings, integration, as_json=as_json)
         return
-    requests = elasticsearch_requests(wiring) if elasticsearch else [*wiring.requests(), wiring.search()]
+    requests = elasticsearch_requests(integration) if elasticsearch else [*integration.requests(), integration.search()]
     if as_json:
         print_json([{"method": r.method, "path": r.path, "body": r.body} for r in requests])
     else:
@@ -77,19 +77,19 @@ def command(
         )
 
 
-def _apply(settings: Settings, wiring: Wiring, *, as_json: bool) -> None:
-    from rerank.index.opensearch.wiring_up import wire_up
+def _apply(settings: Settings, integration: RerankIntegration, *, as_json: bool) -> None:
+    from rerank.index.opensearch.integration_installer import install_integration
 
-    wired = wire_up(settings.store, wiring)
-    stranger, answering = wired.trial
+    installed = install_integration(settings.store, integration)
+    unrelated, relevant = installed.trial_scores
     if as_json:
-        made = {"connector_id": wired.connector_id, "model_id": wired.model_id, "pipeline": wired.pipeline}
-        print_json({**made, "trial": [stranger, answering]})
+        made = {"connector_id": installed.connector_id, "model_id": installed.model_id, "pipeline": installed.pipeline}
+        print_json({**made, "trial": [unrelated, relevant]})
         return
-    click.echo(f"connector {wired.connector_id}, model {wired.model_id}, search pipeline {wired.pipeline}")
+    click.echo(f"connector {installed.connector_id}, model {installed.model_id}, search pipeline {installed.pipeline}")
     tell(
-        f"{masked_location(settings.store)} calls {wiring.url}: in a trial the answer scored {answering:.3f}, "
-        f"a stranger {stranger:.3f}; search with ?search_pipeline={wired.pipeline}"
+        f"{masked_location(settings.store)} calls {integration.url}: in a trial the relevant text scored "
+        f"{relevant:.3f}, an unrelated one {unrelated:.3f}; search with ?search_pipeline={installed.pipeline}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Indexes in a folder of this machine: no server."""
+"""Store in a local folder (LanceDB); needs no server."""
 
 from rerank.index.embedded.store import EmbeddedStore
 

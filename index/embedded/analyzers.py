@@ -1,4 +1,4 @@
-"""The text analysers of the settings, as LanceDB has them."""
+"""LanceDB full-text configurations of the text analyzers that the setting `analyzer` can name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in the folder: a small JSON file, replaced as a whole, written under a lock, read without one."""
+"""Catalog of the folder: a small JSON file that is replaced in one step. Writers lock it; readers do not."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from rerank.core.protocols import EncoderIdentity, IndexSpec
 
 FILE = "catalog.json"
 LOCK = "catalog.lock"
-LAYOUT = 2
-"""Of this file and of the tables that it leads to."""
-WAIT_SECONDS = 60.0
+LAYOUT_VERSION = 2
+"""Version of the format of this file and of the tables."""
+LOCK_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Generation:
-    """One table. `widths`: the most values that a document has in each metadata field.
+    """Description of one table.
 
-    passages: the most that a document has. retired: when (Unix seconds) another generation took its place.
+    widths: the largest number of values in each metadata field. passages: the largest number of passages in a document.
+    retired: Unix time in seconds at which another generation replaced it.
     """
 
     name: str
@@ -41,13 +42,13 @@ class Generation:
 
     @property
     def schema(self) -> MetadataSchema:
-        """The type of every metadata field."""
+        """Types of the metadata fields."""
         return MetadataSchema(self.types)
 
 
 @dataclass(frozen=True)
 class Contents:
-    """Everything in the catalog: generations by table, tables by index name, index names by alias."""
+    """Contents of the catalog: generations by table name, table names by index name, index names by alias."""
 
     generations: Mapping[str, Generation] = field(default_factory=dict)
     live: Mapping[str, str] = field(default_factory=dict)
@@ -55,11 +56,11 @@ class Contents:
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def with_generation(self, table: str, generation: Generation) -> Contents:
-        """With *generation* as what is known of *table*."""
+        """Returns a copy with *generation* as the description of *table*."""
         return replace(self, generations={**self.generations, table: generation})
 
     def without_table(self, table: str) -> Contents:
-        """Without any trace of *table*."""
+        """Returns a copy without *table*."""
         return replace(
             self,
             generations={key: value for key, value in self.generations.items() if key != table},
@@ -69,46 +70,46 @@ class Contents:
 
 
 class Catalog:
-    """The catalog of one folder. Safe for threads and processes."""
+    """Catalog of one folder. Safe for threads and processes."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / FILE
         self._lock_file = folder / LOCK
-        self._read: tuple[tuple[int, int, int], Contents] | None = None
+        self._cached: tuple[tuple[int, int, int], Contents] | None = None
 
     def contents(self) -> Contents:
-        """What the catalog says now; the file is read again only when it was replaced."""
+        """Returns the current contents; the file is parsed only after it was replaced."""
         try:
             stat = self._file.stat()
         except FileNotFoundError:
             return Contents()
         stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-        known = self._read
-        if known is not None and known[0] == stamp:
-            return known[1]
+        cached = self._cached
+        if cached is not None and cached[0] == stamp:
+            return cached[1]
         try:
             value = json.loads(self._file.read_text(encoding="utf-8"))
-            if value["layout"] != LAYOUT:
+            if value["layout"] != LAYOUT_VERSION:
                 raise StoreError(
-                    f"{self._file}: was written by another version of this product (layout {value['layout']}, not "
-                    f"{LAYOUT}); ingest your corpora into a new folder"
+                    f"{self._file} must have layout {LAYOUT_VERSION}, got {value['layout']}. Another version of "
+                    "the service wrote it. Ingest the corpora into a new folder."
                 )
             contents = _from_json(value)
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            raise StoreError(f"{self._file}: not a catalog of this product; set the store to another folder") from exc
-        self._read = (stamp, contents)
+            raise StoreError(f"{self._file} is not a valid catalog. Set store to another folder.") from exc
+        self._cached = (stamp, contents)
         return contents
 
     @contextmanager
     def changing(self) -> Iterator[Change]:
-        """The contents to be changed, alone; set `after` on it, and it is written at the end."""
-        with FileLock(self._lock_file, timeout=WAIT_SECONDS):
+        """Locks the catalog and yields a change; its `after` is written at the end of the block."""
+        with FileLock(self._lock_file, timeout=LOCK_SECONDS):
             change = Change(self.contents())
             yield change
             if change.after is not change.before:
                 self._write(change.after)
-        for step in change.afterwards:
-            step()
+        for clean_up in change.clean_ups:
+            clean_up()
 
     def _write(self, contents: Contents) -> None:
         temporary = self._file.with_name(f"{FILE}.{os.getpid()}.{time.monotonic_ns()}")
@@ -119,25 +120,25 @@ class Catalog:
                 os.fsync(stream.fileno())
             temporary.replace(self._file)
         finally:
-            # On a full disk a half-written one would take what room there is left.
+            # On a full disk a partial file would keep the remaining space occupied.
             temporary.unlink(missing_ok=True)
 
 
 class Change:
-    """The contents before, what they shall be after, and what is to be done once they are written.
+    """Contents before and after a change, and clean-ups that run once the new contents are written and unlocked.
 
-    Files go afterwards, when others may change the catalog again: a process that is killed in between leaves files
-    that nobody knows, never a catalog that leads to files that are gone.
+    Files are deleted in a clean-up: a process that is killed before leaves unused files, never a catalog that refers to
+    missing files.
     """
 
     def __init__(self, before: Contents) -> None:
         self.before = before
         self.after = before
-        self.afterwards: list[Callable[[], None]] = []
+        self.clean_ups: list[Callable[[], None]] = []
 
 
 def _to_json(contents: Contents) -> dict[str, Any]:
-    return {"layout": LAYOUT, **asdict(contents)}
+    return {"layout": LAYOUT_VERSION, **asdict(contents)}
 
 
 def _from_json(value: dict[str, Any]) -> Contents:

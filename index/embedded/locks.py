@@ -1,4 +1,4 @@
-"""Whose turn it is to write to a table: one writer at a time, of all threads and processes."""
+"""Lock of a table: one writer at a time, across threads and processes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-WRITE_WAIT_SECONDS = 600.0
+WRITE_LOCK_SECONDS = 600.0
+"""Timeout of a writer that waits for another one."""
 
 
 def write_lock(folder: Path, table: str) -> FileLock:
-    """The lock that a writer of *table* holds, and whoever removes it."""
-    return FileLock(folder / f"{table}.lock", timeout=WRITE_WAIT_SECONDS)
+    """Returns the lock that is held while *table* is written or dropped."""
+    return FileLock(folder / f"{table}.lock", timeout=WRITE_LOCK_SECONDS)

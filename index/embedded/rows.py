@@ -1,4 +1,4 @@
-"""How documents lie in a table: one row a passage, the whole document in the first of its rows."""
+"""Conversion between documents and table rows: one row for each passage; the first one also holds the document."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rerank.core.bound_filter import millis_of_date
 from rerank.core.document import Document, EncodedDocument, Passage, Scalar
 from rerank.core.metadata import MAX_KEYWORD_CHARS, FieldType, values_of
 from rerank.core.protocols import PassageMatch
-from rerank.index.embedded.predicate import column_of
+from rerank.index.embedded.sql_filter import column_of
 
 PASSAGE_COLUMNS = ["row_id", "headed", "title_chars", "start"]
-"""As few as there can be: each one is a read of its own for each candidate."""
+"""As few columns as possible: LanceDB reads each column of each candidate separately."""
 DOCUMENT_COLUMNS = ["headed", "title_chars", "document_text", "metadata_json"]
 
 _TYPES = {
@@ -29,9 +29,9 @@ _TYPES = {
 
 
 def table_schema(dim: int) -> pa.Schema:
-    """The columns of a new table.
+    """Returns the schema of a new table for vectors of length *dim*.
 
-    `row_id` is ordinal, #, doc_id. `headed` is title, blank, text; what is searched and what is shown lie in it.
+    `row_id` is `<ordinal>#<doc_id>`. `headed` is the title, a space and the passage; it is searched and returned.
     """
     return pa.schema(
         [
@@ -50,12 +50,12 @@ def table_schema(dim: int) -> pa.Schema:
 
 
 def metadata_column(name: str, kind: FieldType) -> pa.Field:
-    """The column of a metadata field: a list, for a field may have several values."""
+    """Returns the column of a metadata field: a list, because a field can have several values."""
     return pa.field(column_of(name), pa.list_(_TYPES[kind]))
 
 
 def rows_of(documents: Sequence[EncodedDocument], types: Mapping[str, FieldType], schema: pa.Schema) -> pa.Table:
-    """The rows of *documents* in the columns of *schema*."""
+    """Returns the rows of *documents* with the columns of *schema*."""
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
     vectors = []
     for entry in documents:
@@ -78,39 +78,39 @@ def rows_of(documents: Sequence[EncodedDocument], types: Mapping[str, FieldType]
 
 
 def matches_of(rows: pa.Table, scores: Sequence[float]) -> list[PassageMatch]:
-    """The passages of *rows*, which hold PASSAGE_COLUMNS, each with its score."""
-    found = rows.select(PASSAGE_COLUMNS).to_pylist()
-    return [PassageMatch(_passage_of(row), score) for row, score in zip(found, scores, strict=True)]
+    """Returns the passages in *rows*, which have PASSAGE_COLUMNS, with their *scores*."""
+    passages = map(_passage_of, rows.select(PASSAGE_COLUMNS).to_pylist())
+    return [PassageMatch(passage, score) for passage, score in zip(passages, scores, strict=True)]
 
 
 def document_of(row: Mapping[str, Any]) -> Document:
-    """The document whose first row this is."""
-    title, text = _parts(row)
-    whole = text if row["document_text"] is None else row["document_text"]
-    return Document(doc_id_of(row), whole, title, json.loads(row["metadata_json"]))
+    """Returns the document in *row*, its first row."""
+    title, passage = _split_title(row)
+    text = passage if row["document_text"] is None else row["document_text"]
+    return Document(doc_id_of(row), text, title, json.loads(row["metadata_json"]))
 
 
 def first_row_id(doc_id: str) -> str:
-    """The `row_id` of a document's first row."""
+    """Returns the `row_id` of a document's first row."""
     return _row_id(0, doc_id)
 
 
 def doc_id_of(row: Mapping[str, Any]) -> str:
-    """The document that a row belongs to."""
+    """Returns the id of the document of *row*."""
     return str(row["row_id"].partition("#")[2])
 
 
 def cosines(column: Any, vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32 (rows,), in [-1, 1], of *vector* (dim,), which is not all zero, and each row of a column `vector`."""
+    """Returns the cosines, float32 (rows,) in [-1, 1], of the nonzero *vector* (dim,) and each row of *column*."""
     rows = column.combine_chunks().flatten().to_numpy().reshape(-1, len(vector))
     lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(vector)
-    # A row of zeros has no direction: its cosine is 0, not nan.
-    found: NDArray[np.float32] = np.clip(rows @ vector / np.maximum(lengths, np.finfo(np.float32).tiny), -1, 1)
-    return found
+    # The cosine of a zero vector is 0, not NaN.
+    result: NDArray[np.float32] = np.clip(rows @ vector / np.maximum(lengths, np.finfo(np.float32).tiny), -1, 1)
+    return result
 
 
 def _passage_of(row: Mapping[str, Any]) -> Passage:
-    title, text = _parts(row)
+    title, text = _split_title(row)
     ordinal, _, doc_id = row["row_id"].partition("#")
     return Passage(doc_id, int(ordinal), title, text, row["start"], row["start"] + len(text))
 
@@ -122,7 +122,7 @@ def _row_id(ordinal: int, doc_id: str) -> str:
 def _row(entry: EncodedDocument, passage: Passage) -> dict[str, Any]:
     document = entry.document
     first = passage is entry.passages[0]
-    whole = len(entry.passages) == 1 and passage.text == document.text
+    single = len(entry.passages) == 1 and passage.text == document.text
     return {
         "row_id": _row_id(passage.ordinal, document.doc_id),
         "doc_id": document.doc_id,
@@ -130,27 +130,26 @@ def _row(entry: EncodedDocument, passage: Passage) -> dict[str, Any]:
         "headed": f"{document.title} {passage.text}",
         "title_chars": len(document.title),
         "start": passage.start,
-        "document_text": document.text if first and not whole else None,
+        "document_text": document.text if first and not single else None,
         "metadata_json": json.dumps(dict(document.metadata)) if first else None,
         "content_hash": entry.content_hash if first else None,
     }
 
 
-def _parts(row: Mapping[str, Any]) -> tuple[str, str]:
+def _split_title(row: Mapping[str, Any]) -> tuple[str, str]:
     headed, length = row["headed"], row["title_chars"]
     return headed[:length], headed[length + 1 :]
 
 
 def _values(value: Any, kind: FieldType) -> list[Scalar] | None:
-    stored = [_stored(member, kind) for member in values_of(value) if not _too_long(member)]
-    return stored or None
+    return [_column_value(member, kind) for member in values_of(value) if not _too_long(member)] or None
 
 
 def _too_long(value: Scalar) -> bool:
     return isinstance(value, str) and len(value) > MAX_KEYWORD_CHARS
 
 
-def _stored(value: Scalar, kind: FieldType) -> Scalar:
+def _column_value(value: Scalar, kind: FieldType) -> Scalar:
     if kind is FieldType.NUMBER:
         return float(value)
     return millis_of_date(str(value)) if kind is FieldType.DATE else value

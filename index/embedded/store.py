@@ -1,7 +1,7 @@
-"""The indexes of this product in one folder.
+"""Store in one folder.
 
-The catalog leads from a name to its live generation, a LanceDB table. A rebuild makes another table and swaps it in.
-The one before stays for a minute, for searches that have begun, and goes with the next change of the store.
+The catalog maps an index name to its live generation, which is a LanceDB table. A rebuild writes another table and
+swaps it in. The replaced table stays for a minute for searches in progress; the next change of the store deletes it.
 """
 
 from __future__ import annotations
@@ -17,91 +17,92 @@ from typing import Any
 
 import lancedb
 
-from rerank.core.errors import IndexConflict, IndexNotFound, StoreUnavailable
+from rerank.core.errors import IndexConflict, StoreUnavailable
 from rerank.core.protocols import Index, IndexInfo, IndexSpec
 from rerank.index.embedded.analyzers import ANALYZERS
-from rerank.index.embedded.catalog import Catalog, Change, Contents, Generation
-from rerank.index.embedded.faults import translated
+from rerank.index.embedded.catalog import Catalog, Change, Generation
+from rerank.index.embedded.error_translation import translated_errors
 from rerank.index.embedded.index import APPROXIMATE_FROM, EmbeddedIndex
 from rerank.index.embedded.locks import write_lock
 from rerank.index.embedded.rows import table_schema
-from rerank.index.names import check_index_name
+from rerank.index.names import check_index_name, index_not_found
 
-FRESH = timedelta(seconds=1)
-"""How long a table's version is trusted: other processes' writes are seen within two seconds."""
+READ_CONSISTENCY = timedelta(seconds=1)
+"""Interval of the checks for a new table version. Writes of other processes must be visible within two seconds."""
 RETIRED_SECONDS = 60.0
+"""Time for which a replaced table is kept."""
 
 
 class EmbeddedStore:
-    """A Store in *folder*, which is made when it is missing. Raises StoreUnavailable when it cannot be used.
+    """Store in *folder*, which is created if missing. Raises StoreUnavailable if it is unusable.
 
-    Indexes of *approximate_from* passages and more are searched approximately.
+    approximate_from: number of passages from which an index has a vector graph.
     """
 
     def __init__(self, folder: Path, *, approximate_from: int = APPROXIMATE_FROM) -> None:
-        self._folder = folder
+        self._folder = folder = folder.resolve()
         self._approximate_from = approximate_from
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise StoreUnavailable(
-                f"{folder}: cannot be used as a store ({exc.strerror}); set the store to a folder to write to"
+                f"{folder} is not usable as a store: {exc.strerror}. Set store to a writable folder."
             ) from exc
         self._catalog = Catalog(folder)
-        with translated(folder, "opening the store"):
-            self._tables: Any = lancedb.connect(folder, read_consistency_interval=FRESH)
-        self._opened: dict[str, EmbeddedIndex] = {}
-        self._opening = threading.Lock()
+        with translated_errors(folder, "opening the store"):
+            self._tables: Any = lancedb.connect(folder, read_consistency_interval=READ_CONSISTENCY)
+        self._open_indexes: dict[str, EmbeddedIndex] = {}
+        self._open_lock = threading.Lock()
 
     @property
     def location(self) -> str:
-        """The folder."""
+        """Absolute path of the folder."""
         return str(self._folder)
 
     def ping(self) -> None:
-        """Raise StoreUnavailable when the folder is gone."""
+        """Raises StoreUnavailable if the folder is missing."""
         if not self._folder.is_dir():
-            raise StoreUnavailable(
-                f"{self._folder}: the store's folder is gone; put it back, or start again without it"
-            )
+            raise StoreUnavailable(f"The store folder {self._folder} was deleted. Restore it, or restart the service.")
         self._catalog.contents()
 
     def indexes(self) -> list[IndexInfo]:
-        """The indexes, by name."""
+        """Returns the indexes, sorted by name."""
         return [self._index(table).info() for _, table in sorted(self._catalog.contents().live.items())]
 
     def open(self, name: str) -> Index:
-        """The live generation of *name*; a look at the catalog's date, unless it was replaced."""
+        """Returns the live generation of *name*. The catalog file is parsed only after a change."""
         check_index_name(name)
         contents = self._catalog.contents()
         table = contents.live.get(contents.aliases.get(name, name))
         if table is None:
-            raise _not_found(name, contents, self._folder)
+            raise index_not_found(name, contents.live, self.location)
         return self._index(table)
 
     def create(self, name: str, spec: IndexSpec) -> Index:
-        """Start a new generation; the unfinished one of *name* goes."""
+        """Creates a new generation; deletes the unfinished one of *name*."""
         check_index_name(name)
         now = datetime.now(UTC)
         table = f"g{now:%Y%m%d%H%M%S%f}{secrets.token_hex(2)}"
-        with translated(self._folder, f'the making of index "{name}"'), self._catalog.changing() as change:
+        with translated_errors(self._folder, f'creating index "{name}"'), self._catalog.changing() as change:
             if name in change.before.aliases:
                 target = change.before.aliases[name]
-                raise IndexConflict(f'"{name}" is an alias of the index "{target}"; choose another name, or remove it')
-            old = change.before.building.get(name)
-            if old is not None:
-                self._drop(change, old)
+                raise IndexConflict(
+                    f'"{name}" is an alias of index "{target}". Choose another name or delete the alias.'
+                )
+            unfinished = change.before.building.get(name)
+            if unfinished is not None:
+                self._drop(change, unfinished)
             self._drop_retired(change)
-            made = self._tables.create_table(table, schema=table_schema(spec.encoder.dim))
-            # Rows that no text index knows are read by the rules of the one there is: without one, "Zebra" is no zebra.
-            made.create_index("headed", config=ANALYZERS[spec.analyzer])
+            created = self._tables.create_table(table, schema=table_schema(spec.encoder.dim))
+            # LanceDB analyzes unindexed rows like the text index. Without an index, "Zebra" does not match "zebra".
+            created.create_index("headed", config=ANALYZERS[spec.analyzer])
             generation = Generation(name, spec, now.isoformat(timespec="microseconds"))
             after = change.after.with_generation(table, generation)
             change.after = replace(after, building={**after.building, name: table})
         return self._index(table)
 
     def unfinished(self, name: str) -> tuple[Index, IndexSpec] | None:
-        """The generation of *name* that was created and never published."""
+        """Returns the generation of *name* that was created and not published yet."""
         check_index_name(name)
         table = self._catalog.contents().building.get(name)
         if table is None:
@@ -110,37 +111,38 @@ class EmbeddedStore:
         return index, index.spec
 
     def publish(self, index: Index) -> None:
-        """One replacement of the catalog."""
+        """Makes *index* the live generation by one replacement of the catalog."""
         if not isinstance(index, EmbeddedIndex):
-            raise TypeError("an index is published by the store that made it")
-        with translated(self._folder, f'the publishing of index "{index.name}"'), self._catalog.changing() as change:
+            raise TypeError("index must be from this store")
+        with translated_errors(self._folder, f'publishing index "{index.name}"'), self._catalog.changing() as change:
             before = change.before
-            old = before.live.get(index.name)
-            if old == index.table_name:
+            replaced = before.live.get(index.name)
+            if replaced == index.table_name:
                 return
             if before.building.get(index.name) != index.table_name:
-                # Its table may be there still, for the readers of a generation that was replaced.
+                # The table itself can still exist, for readers of a replaced generation.
                 raise IndexConflict(
-                    f'index "{index.name}" was begun anew by another run; this one has nothing to publish'
+                    f'Another ingest run restarted index "{index.name}"; this run was discarded. Run the command again.'
                 )
             building = {name: table for name, table in before.building.items() if table != index.table_name}
             after = replace(before, live={**before.live, index.name: index.table_name}, building=building)
-            if old is not None:
-                after = after.with_generation(old, replace(after.generations[old], retired=time.time()))
+            if replaced is not None:
+                retired = replace(after.generations[replaced], retired=time.time())
+                after = after.with_generation(replaced, retired)
             change.after = after
             self._drop_retired(change)
 
     def delete(self, name: str) -> None:
-        """Remove the index, all its generations and aliases; of an alias, only the alias."""
+        """Deletes the index with all generations and aliases; if *name* is an alias, deletes only the alias."""
         check_index_name(name)
-        with translated(self._folder, f'the removal of index "{name}"'), self._catalog.changing() as change:
+        with translated_errors(self._folder, f'deleting index "{name}"'), self._catalog.changing() as change:
             before = change.before
             if name in before.aliases:
-                kept = {alias: target for alias, target in before.aliases.items() if alias != name}
-                change.after = replace(before, aliases=kept)
+                others = {alias: target for alias, target in before.aliases.items() if alias != name}
+                change.after = replace(before, aliases=others)
                 return
             if name not in before.live and name not in before.building:
-                raise _not_found(name, before, self._folder)
+                raise index_not_found(name, before.live, self.location)
             for table, generation in before.generations.items():
                 if generation.name == name:
                     self._drop(change, table)
@@ -148,54 +150,52 @@ class EmbeddedStore:
             change.after = replace(change.after, aliases=aliases)
 
     def alias(self, name: str, target: str) -> None:
-        """Let *name* lead to the index *target* as well."""
+        """Makes *name* an alias of the index *target*."""
         check_index_name(name)
-        with translated(self._folder, f'the alias "{name}"'), self._catalog.changing() as change:
+        with translated_errors(self._folder, f'setting alias "{name}"'), self._catalog.changing() as change:
             before = change.before
-            found = before.aliases.get(target, target)
-            if found not in before.live:
-                raise _not_found(target, before, self._folder)
+            index_name = before.aliases.get(target, target)
+            if index_name not in before.live:
+                raise index_not_found(target, before.live, self.location)
             if name in before.live or name in before.building:
-                raise IndexConflict(f'"{name}" is an index; choose another name for the alias')
-            change.after = replace(before, aliases={**before.aliases, name: found})
+                raise IndexConflict(f'"{name}" is an index. Choose another name for the alias.')
+            change.after = replace(before, aliases={**before.aliases, name: index_name})
 
     def aliases(self) -> Mapping[str, str]:
-        """Every alias and the index that it leads to."""
+        """Returns the index name of each alias."""
         return dict(sorted(self._catalog.contents().aliases.items()))
 
     def close(self) -> None:
-        """Forget the open tables."""
-        self._opened.clear()
+        """Releases the open tables."""
+        self._open_indexes.clear()
 
     def _index(self, table: str) -> EmbeddedIndex:
-        index = self._opened.get(table)
+        index = self._open_indexes.get(table)
         if index is not None:
             return index
-        with self._opening, translated(self._folder, "opening an index"):
-            if table not in self._opened:
-                opened = self._tables.open_table(table)
-                self._opened[table] = EmbeddedIndex(
-                    self._folder, self._catalog, table, opened, approximate_from=self._approximate_from
+        with self._open_lock, translated_errors(self._folder, "opening an index"):
+            if table not in self._open_indexes:
+                self._open_indexes[table] = EmbeddedIndex(
+                    self._folder,
+                    self._catalog,
+                    table,
+                    self._tables.open_table(table),
+                    approximate_from=self._approximate_from,
                 )
-            return self._opened[table]
+            return self._open_indexes[table]
 
     def _drop(self, change: Change, table: str) -> None:
         change.after = change.after.without_table(table)
-        change.afterwards.append(lambda: self._remove(table))
+        change.clean_ups.append(lambda: self._drop_table(table))
 
-    def _remove(self, table: str) -> None:
+    def _drop_table(self, table: str) -> None:
         with write_lock(self._folder, table) as lock:
             self._tables.drop_table(table, ignore_missing=True)
             Path(lock.lock_file).unlink(missing_ok=True)
-        self._opened.pop(table, None)
+        self._open_indexes.pop(table, None)
 
     def _drop_retired(self, change: Change) -> None:
-        until = time.time() - RETIRED_SECONDS
+        expiry = time.time() - RETIRED_SECONDS
         for table, generation in change.after.generations.items():
-            if generation.retired is not None and generation.retired < until:
+            if generation.retired is not None and generation.retired < expiry:
                 self._drop(change, table)
-
-
-def _not_found(name: str, contents: Contents, folder: Path) -> IndexNotFound:
-    known = ", ".join(sorted(contents.live)) or "none yet; make one with rerank-cli ingest"
-    return IndexNotFound(f'no index "{name}" in {folder}; there are: {known}')

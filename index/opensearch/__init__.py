@@ -1,4 +1,4 @@
-"""Indexes in an OpenSearch: for more documents than one machine serves, or where one runs already."""
+"""Store in an OpenSearch cluster: for a cluster that runs already, or for more documents than one machine can hold."""
 
 from rerank.index.opensearch.store import OpenSearchStore
 

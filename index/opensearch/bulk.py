@@ -1,25 +1,23 @@
-"""Many writes in few requests, with patience for a server that is busy."""
+"""Bulk writes: split into requests by opensearch-py, retried while the server is busy."""
 
 from __future__ import annotations
 
-import json
 import logging
-import random
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opensearchpy.exceptions import TransportError
+from opensearchpy.helpers import streaming_bulk
 
-from rerank.core.errors import StoreFull, StoreUnavailable
-from rerank.index.opensearch.server import Server, is_full
+from rerank.core.errors import StoreUnavailable
+from rerank.core.retry import RetryPolicy, retry
+from rerank.index.opensearch.client import OpenSearchClient, is_disk_full, reason_of
 
 MAX_BYTES = 8 * 1024 * 1024
-"""Of one request; the server refuses more than 100 MB by default and works best far below."""
+"""Bytes of one request. The server refuses more than 100 MB by default and is fastest far below that."""
 MAX_ACTIONS = 500
-PATIENCE_SECONDS = 120.0
-"""How long one batch is offered again to a server that answers 429, before the run gives up."""
+BUSY_RETRIES = RetryPolicy(first=0.2, longest=10.0, seconds=120.0, jitter=True)
+"""Retries of actions that the server rejects with 429."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,15 +30,10 @@ class Action:
     doc_id: str
     source: Mapping[str, Any] | None = None
 
-    def lines(self) -> str:
-        """As the bulk API reads it."""
-        head = json.dumps({self.operation: {"_id": self.doc_id}})
-        return f"{head}\n{json.dumps(self.source)}\n" if self.source is not None else f"{head}\n"
-
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the server said of one action: `result` is created, updated, deleted, not_found or refused."""
+    """The server's answer to one action: `result` is created, updated, deleted, not_found or refused."""
 
     doc_id: str
     result: str
@@ -48,88 +41,76 @@ class Outcome:
 
 
 class BulkWriter:
-    """Writes actions to what the alias *index* leads to; where there is no such alias, nothing is made.
+    """Writer to the index behind the alias *index*. A write to a missing alias fails and creates no index."""
 
-    What the server is too busy for is offered again, with growing pauses.
-    """
-
-    def __init__(self, server: Server, index: str, *, patience: float = PATIENCE_SECONDS, pause: float = 0.2) -> None:
-        self._server = server
+    def __init__(self, client: OpenSearchClient, index: str, *, retries: RetryPolicy = BUSY_RETRIES) -> None:
+        self._client = client
         self._index = index
-        self._patience = patience
-        self._pause = pause
+        self._retries = retries
 
     def write(self, actions: Sequence[Action]) -> list[Outcome]:
-        """Write all *actions*, each of a different document; the outcomes come in no particular order.
+        """Writes all *actions*, which must be of distinct documents; returns the outcomes in any order.
 
-        Raises StoreFull when no space is left, StoreUnavailable when the server stays busy.
+        Raises StoreFull when the disk is full, and StoreUnavailable when the server stays busy.
         """
         outcomes: list[Outcome] = []
-        for batch in _batches(actions):
-            outcomes.extend(self._batch(batch))
+        pending = {action.doc_id: action for action in actions}
+
+        def send() -> int:
+            for outcome in self._send(list(pending.values())):
+                outcomes.append(outcome)
+                del pending[outcome.doc_id]
+            return len(pending)
+
+        def log_wait(_error: BaseException | None, seconds: float) -> None:
+            _log.info("server busy index=%s pending=%d retry_seconds=%.1f", self._index, len(pending), seconds)
+
+        if retry(send, self._retries, until=lambda left: left == 0, before_wait=log_wait):
+            raise StoreUnavailable(
+                f"OpenSearch at {self._client.address} was too busy to write {len(pending)} documents within "
+                f"{self._retries.seconds:g} s. Check the load of the cluster."
+            )
         return outcomes
 
-    def _batch(self, batch: Sequence[Action]) -> list[Outcome]:
-        outcomes: list[Outcome] = []
-        waiting = {action.doc_id: action for action in batch}
-        gives_up_at = time.monotonic() + self._patience
-        pause = self._pause
-        while True:
-            for outcome in self._request(list(waiting.values())):
-                outcomes.append(outcome)
-                del waiting[outcome.doc_id]
-            if not waiting:
-                return outcomes
-            if time.monotonic() + pause > gives_up_at:
-                raise StoreUnavailable(
-                    f"OpenSearch at {self._server.address} was too busy to take {len(waiting)} documents in "
-                    f"{self._patience:.0f} seconds; run the same command again to go on"
-                )
-            _log.info("%d documents wait for a busy server", len(waiting))
-            # Jitter keeps several writers from coming back at the same moment.
-            time.sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(pause * 2, 10.0)
-
-    def _request(self, actions: Sequence[Action]) -> list[Outcome]:
-        """One request; actions that the server is too busy for have no outcome."""
-        body = "".join(action.lines() for action in actions)
-        with self._server.asking(f'a bulk write to "{self._index}"') as client:
-            try:
-                answer = client.bulk(body=body, index=self._index, params={"require_alias": "true"})
-            except TransportError as exc:
-                if exc.status_code == 429 and not is_full(str(exc.info)):
-                    return []
-                raise
-            items = [(operation, item) for entry in answer["items"] for operation, item in entry.items()]
-            return [
-                _outcome(self._server, operation, action.doc_id, item)
-                for action, (operation, item) in zip(actions, items, strict=True)
-                if item["status"] != 429 or is_full(str(item.get("error")))
-            ]
+    def _send(self, actions: Sequence[Action]) -> Iterator[Outcome]:
+        """Sends each action once; yields no outcome for actions that the server is too busy for."""
+        with self._client.request(f'writing to index "{self._index}"') as api:
+            answers = streaming_bulk(
+                api,
+                map(_as_bulk_action, actions),
+                chunk_size=MAX_ACTIONS,
+                max_chunk_bytes=MAX_BYTES,
+                raise_on_error=False,
+                raise_on_exception=False,
+                index=self._index,
+                params={"require_alias": "true"},
+            )
+            for _ok, answer in answers:
+                ((operation, item),) = answer.items()
+                error = item.get("exception")
+                reason = reason_of(error.info) if error else _reason(item)
+                if is_disk_full(f"{reason} {item.get('error')}"):
+                    raise self._client.disk_full(reason) from error
+                if item["status"] == 429:
+                    continue
+                if error:
+                    raise error
+                if reason:
+                    yield Outcome(item["_id"], "refused", f"OpenSearch refused to {operation} the document: {reason}")
+                else:
+                    yield Outcome(item["_id"], item["result"])
 
 
-def _outcome(server: Server, operation: str, doc_id: str, item: Mapping[str, Any]) -> Outcome:
+def _as_bulk_action(action: Action) -> dict[str, Any]:
+    head = {"_op_type": action.operation, "_id": action.doc_id}
+    return head if action.source is None else {**head, "_source": action.source}
+
+
+def _reason(item: Mapping[str, Any]) -> str:
+    """Returns the server's reason for a failed action; empty for a successful one."""
     error = item.get("error")
     if error is None:
-        return Outcome(doc_id, item["result"])
-    reason = f"{error.get('reason', error.get('type'))}"
+        return ""
     caused_by = error.get("caused_by")
-    if isinstance(caused_by, Mapping):
-        reason = f"{reason}: {caused_by.get('reason')}"
-    if is_full(f"{reason} {error.get('type')}"):
-        raise StoreFull(f"OpenSearch at {server.address} has no space left ({reason}); free disk space on its nodes")
-    return Outcome(doc_id, "refused", f"OpenSearch refused to {operation} it: {reason}")
-
-
-def _batches(actions: Sequence[Action]) -> Iterator[list[Action]]:
-    batch: list[Action] = []
-    size = 0
-    for action in actions:
-        length = len(action.lines())
-        if batch and (size + length > MAX_BYTES or len(batch) >= MAX_ACTIONS):
-            yield batch
-            batch, size = [], 0
-        batch.append(action)
-        size += length
-    if batch:
-        yield batch
+    reason = f"{error.get('reason') or error.get('type')}"
+    return f"{reason}: {caused_by.get('reason')}" if isinstance(caused_by, Mapping) else reason

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rerank.core.errors import SettingError, StoreError
-from rerank.index.opensearch.wiring import Request, Wiring, elasticsearch_requests
-from rerank.index.opensearch.wiring_up import wire_up
+from rerank.index.opensearch.integration import ApiRequest, RerankIntegration, elasticsearch_requests
+from rerank.index.opensearch.integration_installer import install_integration
 from tests.cli.runner import CommandLine
 from tests.clients.keyed_process import KEY
 from tests.ml_commons import DEFAULT_TRUSTED, PRIVATE, TRUSTED, MlCommons, Refused, read, serving, similarities
@@ -42,10 +42,10 @@ def plugin() -> Iterator[tuple[MlCommons, str]]:
 
 def test_opensearch_is_told_what_its_plugin_takes() -> None:
     """Cluster settings, connector, model and pipeline, key by key."""
-    wiring = Wiring("http://rerank:8080", model="m", key="k")
+    integration = RerankIntegration("http://rerank:8080", model="m", key="k")
     connector = {
         "name": "rerank",
-        "description": "Re-ranks with a cross-encoder",
+        "description": "Reranks with a cross-encoder",
         "version": "1",
         "protocol": "http",
         "credential": {"key": "k"},
@@ -76,26 +76,26 @@ def test_opensearch_is_told_what_its_plugin_takes() -> None:
             {"truncate_hits": {}},
         ],
     }
-    assert wiring.requests() == [
-        Request(
+    assert integration.requests() == [
+        ApiRequest(
             "PUT",
             "/_cluster/settings",
             {"persistent": {TRUSTED: ["^http://rerank:8080/.*$"], PRIVATE: True}},
         ),
-        Request("POST", "/_plugins/_ml/connectors/_create", connector),
-        Request(
+        ApiRequest("POST", "/_plugins/_ml/connectors/_create", connector),
+        ApiRequest(
             "POST",
             "/_plugins/_ml/models/_register?deploy=true",
             {"name": "rerank", "function_name": "remote", "connector_id": "CONNECTOR_ID"},
         ),
-        Request("PUT", "/_search/pipeline/rerank", pipeline),
+        ApiRequest("PUT", "/_search/pipeline/rerank", pipeline),
     ]
 
 
 def test_elasticsearch_is_told_by_its_custom_service() -> None:
     """An inference endpoint of the service custom, and a retriever that names it."""
-    endpoint, search = elasticsearch_requests(Wiring("http://rerank:8080", model="m", key="k"))
-    assert endpoint == Request(
+    endpoint, search = elasticsearch_requests(RerankIntegration("http://rerank:8080", model="m", key="k"))
+    assert endpoint == ApiRequest(
         "PUT",
         "/_inference/rerank/rerank",
         {
@@ -121,27 +121,27 @@ def test_elasticsearch_is_told_by_its_custom_service() -> None:
 def test_the_plugin_calls_the_service_and_reads_its_answer(address: str, plugin: tuple[MlCommons, str]) -> None:
     """Endpoints that were trusted stay so; the trial's scores are the service's; the pipeline leads to the model."""
     told, url = plugin
-    wired = wire_up(url, Wiring(address, key=KEY))
-    assert wired.trial == (0.01798621, 0.98201379)
+    installed = install_integration(url, RerankIntegration(address, key=KEY))
+    assert installed.trial_scores == (0.01798621, 0.98201379)
     escaped = address.replace(".", "\\.")
     assert told.settings == {TRUSTED: [*DEFAULT_TRUSTED, f"^{escaped}/.*$"], PRIVATE: True}
     rerank = told.pipelines["rerank"]["response_processors"][0]["rerank"]
-    assert rerank["ml_opensearch"] == {"model_id": wired.model_id}
+    assert rerank["ml_opensearch"] == {"model_id": installed.model_id}
     texts = ["rain falls on stone", "green tea is brewed from leaves"]
     assert [json.loads(sent) for sent in told.sent] == [
         {"documents": texts, "query": "green tea", "model": "default", "top_n": 2}
     ]
 
 
-def test_wiring_again_replaces_what_was_wired(address: str, plugin: tuple[MlCommons, str]) -> None:
+def test_wiring_again_replaces_what_was_installed(address: str, plugin: tuple[MlCommons, str]) -> None:
     """One connector and one model of a name are left; others are not touched."""
     told, url = plugin
-    wire_up(url, Wiring(address, key=KEY, name="another"))
-    wire_up(url, Wiring(address, key=KEY))
-    wired = wire_up(url, Wiring(address, key=KEY))
+    install_integration(url, RerankIntegration(address, key=KEY, name="another"))
+    install_integration(url, RerankIntegration(address, key=KEY))
+    installed = install_integration(url, RerankIntegration(address, key=KEY))
     names = [sorted(made["name"] for made in told.made[kind].values()) for kind in ("connectors", "models")]
     assert names == [["another", "rerank"]] * 2
-    assert wired.model_id in told.made["models"]
+    assert installed.model_id in told.made["models"]
     assert len(told.settings[TRUSTED]) == len(DEFAULT_TRUSTED) + 1
 
 
@@ -156,7 +156,7 @@ def test_whatever_the_texts_hold_the_plugin_reads_a_score_for_each(
     """Quotes, line ends, NUL, any script: every text has a Double, in its place."""
     told, url = plugin
     if not told.pipelines:
-        wire_up(url, Wiring(address, key=KEY))
+        install_integration(url, RerankIntegration(address, key=KEY))
     model = next(iter(told.made["models"]))
     answer: Any = told.predict({"query_text": query, "text_docs": texts}, model)
     scores = [tensor["data"][0] for tensor in answer["inference_results"][0]["output"]]
@@ -167,12 +167,12 @@ def test_whatever_the_texts_hold_the_plugin_reads_a_score_for_each(
 def test_the_plugins_other_function_reads_the_array(address: str, plugin: tuple[MlCommons, str]) -> None:
     """default.rerank reads a bare array with relevance_score: TEI's, where both names of a score are."""
     told, url = plugin
-    wired = wire_up(url, Wiring(address, key=KEY))
-    action = told.made["connectors"][wired.connector_id]["actions"][0]
+    installed = install_integration(url, RerankIntegration(address, key=KEY))
+    action = told.made["connectors"][installed.connector_id]["actions"][0]
     action["url"] = f"{address}/rerank"
     action["request_body"] = '{ "texts": ${parameters.documents}, "query": "${parameters.query}" }'
     action["post_process_function"] = "connector.post_process.default.rerank"
-    answer: Any = told.predict({"query_text": "green tea", "text_docs": ["tea", "green tea"]}, wired.model_id)
+    answer: Any = told.predict({"query_text": "green tea", "text_docs": ["tea", "green tea"]}, installed.model_id)
     assert [tensor["data"][0] for tensor in answer["inference_results"][0]["output"]] == [0.5, 0.98201379]
 
 
@@ -200,24 +200,24 @@ def test_a_service_that_cannot_be_called_is_told(
 ) -> None:
     """A wrong key or address ends in one line with the way out, and no pipeline leads to it."""
     told, server = plugin
-    with pytest.raises(StoreError, match=r"OpenSearch cannot call this service through them \(.*see that it runs"):
-        wire_up(server, Wiring(url or address, key=key))
+    with pytest.raises(StoreError, match=r"cannot call this service \(.*Check that the service is running"):
+        install_integration(server, RerankIntegration(url or address, key=key))
     assert told.pipelines == {}
 
 
 def test_a_server_without_the_plugin_says_so(opensearch_url: str) -> None:
     """The way out is the proxy."""
     with pytest.raises(StoreError) as refused:
-        wire_up(opensearch_url, Wiring("http://rerank:8080"))
+        install_integration(opensearch_url, RerankIntegration("http://rerank:8080"))
     assert refused.value.message.startswith(f"OpenSearch at {opensearch_url} has no ml-commons plugin (")
-    assert refused.value.message.endswith("or let searches come through this service instead (docs/proxy.md)")
+    assert refused.value.message.endswith("or send searches through this service as a proxy (docs/proxy.md).")
 
 
 @pytest.mark.parametrize("url", ["rerank:8080", "ftp://rerank", "http://", "http://user:password@rerank"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     """Before anything is told to a server."""
     with pytest.raises(SettingError):
-        Wiring(url)
+        RerankIntegration(url)
 
 
 def test_the_command_prints_lines_for_a_shell(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_the_command_wires_a_server(tmp_path: Path, address: str, plugin: tuple[
     [
         (("--apply",), 2, "--apply needs an OpenSearch"),
         (("--apply", "--elasticsearch"), 2, "--elasticsearch is only printed"),
-        (("--service-url", "x"), 2, "x is not an address http(s)://host:port"),
+        (("--service-url", "x"), 2, "must be http(s)://host:port, got x"),
         (("--apply", "--store", "http://127.0.0.1:{free}"), 1, "cannot be reached"),
     ],
 )

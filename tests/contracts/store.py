@@ -19,7 +19,7 @@ from rerank.core.filters import Filter, parse_filter
 from rerank.core.metadata import MetadataSchema
 from rerank.core.protocols import Index, IndexInfo, IndexSpec, Store
 from tests.fakes import FakeEncoder
-from tests.reference_filter import lets_through
+from tests.reference_filter import passes
 
 ENCODER = FakeEncoder(dim=32)
 SEEN_WITHIN_SECONDS = 2.0
@@ -486,7 +486,7 @@ def expected(clause: Filter) -> set[str]:
     schema = MetadataSchema()
     for metadata in METADATA.values():
         schema = schema.extended(metadata)
-    return {doc_id for doc_id, metadata in METADATA.items() if lets_through(bind(clause, schema), metadata)}
+    return {doc_id for doc_id, metadata in METADATA.items() if passes(bind(clause, schema), metadata)}
 
 
 def eventually(holds: Callable[[], bool]) -> None:

@@ -1,4 +1,4 @@
-"""The embedded store: the contract, and what is its own."""
+"""Tests of the embedded store."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ from rerank.index.embedded import EmbeddedStore
 from rerank.index.opening import open_store
 from tests.contracts.store import StoreContract
 
+SPEC = IndexSpec(EncoderIdentity("e", "f", 2))
+
+
+def entry(doc_id: str) -> EncodedDocument:
+    """Returns a document with one passage and a vector of length 2."""
+    passage = Passage(doc_id, 0, "", "text", 0, 4)
+    return EncodedDocument(Document(doc_id, "text"), (passage,), np.array([[1, 0]], dtype=np.float32), "hash")
+
 
 class TestEmbeddedStore(StoreContract):
     """Passes the contract."""
@@ -27,49 +35,54 @@ class TestEmbeddedStore(StoreContract):
         return lambda: EmbeddedStore(tmp_path / "store")
 
 
-def test_a_folder_is_made_where_there_is_none(tmp_path: Path) -> None:
-    """The setting `store` names a folder; it need not be there."""
+def test_missing_folder_is_created(tmp_path: Path) -> None:
+    """The setting `store` can name a folder that does not exist yet."""
     store = open_store(str(tmp_path / "a" / "b"))
     assert store.indexes() == []
     assert (tmp_path / "a" / "b").is_dir()
 
 
-def test_a_file_is_no_store(tmp_path: Path) -> None:
-    """A store that cannot be one is told at once, with the way out."""
+def test_relative_folder_is_resolved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store reports its absolute path, and keeps it when the working directory changes."""
+    monkeypatch.chdir(tmp_path)
+    assert open_store("store").location == str(tmp_path / "store")
+
+
+def test_file_as_store_is_refused(tmp_path: Path) -> None:
+    """The error says how to fix the setting."""
     (tmp_path / "file").write_text("x")
-    with pytest.raises(StoreUnavailable, match="set the store to a folder"):
+    with pytest.raises(StoreUnavailable, match=r"file is not usable as a store: .* Set store to a writable folder\."):
         open_store(str(tmp_path / "file"))
 
 
-def test_a_damaged_catalog_is_told(tmp_path: Path) -> None:
-    """A catalog that is not ours raises StoreError that names the file."""
+def test_invalid_catalog_is_reported(tmp_path: Path) -> None:
+    """A catalog of another program raises StoreError with the name of the file."""
     store = EmbeddedStore(tmp_path)
     (tmp_path / "catalog.json").write_text(json.dumps({"something": "else"}))
-    with pytest.raises(StoreError, match=r"catalog\.json"):
+    with pytest.raises(StoreError, match=r"catalog\.json is not a valid catalog"):
         store.indexes()
 
 
-def test_a_folder_of_another_layout_is_told(tmp_path: Path) -> None:
-    """What another version of the product wrote is not misread: the message says so, and the way out."""
-    EmbeddedStore(tmp_path).create("docs", IndexSpec(EncoderIdentity("e", "f", 2)))
+def test_catalog_of_another_layout_is_refused(tmp_path: Path) -> None:
+    """Data of an incompatible version is not read; the error says how to continue."""
+    EmbeddedStore(tmp_path).create("docs", SPEC)
     file = tmp_path / "catalog.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "layout": 1}))
-    with pytest.raises(StoreError, match=r"another version of this product.*ingest your corpora into a new folder"):
+    with pytest.raises(StoreError, match=r"must have layout 2, got 1\..*Ingest the corpora into a new folder"):
         EmbeddedStore(tmp_path).indexes()
 
 
-def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
-    """A ping fails when the folder has been taken away."""
+def test_ping_without_the_folder_fails(tmp_path: Path) -> None:
+    """A ping raises StoreUnavailable after the folder was deleted."""
     store = EmbeddedStore(tmp_path / "store")
     store.ping()
     (tmp_path / "store").rmdir()
-    with pytest.raises(StoreUnavailable, match="gone"):
+    with pytest.raises(StoreUnavailable, match="was deleted"):
         store.ping()
 
 
-def test_an_approximate_index_finds_what_the_exact_search_does(tmp_path: Path) -> None:
-    """From ten thousand passages on a graph is searched: nearly all of the exact answers are found, also of documents
-    that were written after it was built."""
+def test_approximate_search_matches_exact_search(tmp_path: Path) -> None:
+    """With a vector graph, at least 98% of the exact results are found, also of documents written after the build."""
     dim, count = 24, 11_000
     random = np.random.default_rng(7)
     vectors = random.standard_normal((count, dim), dtype=np.float32)
@@ -84,50 +97,43 @@ def test_an_approximate_index_finds_what_the_exact_search_does(tmp_path: Path) -
     index.upsert([document(i) for i in range(count - 100)])
     index.optimize()
     index.upsert([document(i) for i in range(count - 100, count)])
-    found = []
+    overlaps = []
     for query in vectors[-20:]:
         exact = [match.passage.doc_id for match in index.knn(query, k=100, exact=True)]
-        near = [match.passage.doc_id for match in index.knn(query, k=100)]
-        assert near[0] == exact[0]
-        found.append(len(set(exact) & set(near)) / 100)
-    assert np.mean(found) >= 0.98
+        approximate = [match.passage.doc_id for match in index.knn(query, k=100)]
+        assert approximate[0] == exact[0]
+        overlaps.append(len(set(exact) & set(approximate)) / 100)
+    assert np.mean(overlaps) >= 0.98
 
 
-def test_a_generation_that_was_replaced_takes_no_more_writes(tmp_path: Path) -> None:
-    """Readers may finish with it; a write to it would be lost without a word."""
+def test_replaced_generation_refuses_writes(tmp_path: Path) -> None:
+    """Readers can finish on a replaced generation, but a write to it would be lost."""
     store = EmbeddedStore(tmp_path)
-    spec = IndexSpec(EncoderIdentity("e", "f", 2))
-    entry = EncodedDocument(
-        Document("a", "text"), (Passage("a", 0, "", "text", 0, 4),), np.array([[1, 0]], dtype=np.float32), "hash"
-    )
-    old = store.create("docs", spec)
-    old.upsert([entry])
-    store.publish(old)
-    store.publish(store.create("docs", spec))
-    assert old.fetch(["a"]) == {"a": Document("a", "text")}
-    for write in (lambda: old.upsert([entry]), lambda: old.delete(["a"]), old.optimize):
-        with pytest.raises(IndexNotFound, match="built anew by another run"):
+    replaced = store.create("docs", SPEC)
+    replaced.upsert([entry("a")])
+    store.publish(replaced)
+    store.publish(store.create("docs", SPEC))
+    assert replaced.fetch(["a"]) == {"a": Document("a", "text")}
+    for write in (lambda: replaced.upsert([entry("a")]), lambda: replaced.delete(["a"]), replaced.optimize):
+        with pytest.raises(IndexNotFound, match="was rebuilt by another run"):
             write()
 
 
-def test_a_generation_whose_files_went_is_gone_to_readers_too(tmp_path: Path) -> None:
-    """A run that looks at what is written, while another one begins anew, is told that, and can begin anew itself."""
-    store, spec = EmbeddedStore(tmp_path), IndexSpec(EncoderIdentity("e", "f", 2))
-    old = store.create("docs", spec)
-    old.upsert(
-        [EncodedDocument(Document("a", "t"), (Passage("a", 0, "", "t", 0, 1),), np.array([[1, 0]], np.float32), "h")]
-    )
-    # Nothing of it is in this reader's memory yet.
+def test_deleted_generation_raises_index_not_found(tmp_path: Path) -> None:
+    """A run that reads a generation which another run has deleted gets IndexNotFound, so that it can restart."""
+    store = EmbeddedStore(tmp_path)
+    store.create("docs", SPEC).upsert([entry("a")])
+    # A second store has nothing of the table in memory.
     unfinished = EmbeddedStore(tmp_path).unfinished("docs")
     assert unfinished is not None
-    store.create("docs", spec)
-    with pytest.raises(IndexNotFound, match="is gone; open the index again"):
+    store.create("docs", SPEC)
+    with pytest.raises(IndexNotFound, match="was deleted or rebuilt"):
         unfinished[0].content_hashes(["a"])
 
 
-def test_a_search_writes_nothing_to_the_terminal(tmp_path: Path) -> None:
-    """LanceDB's own warnings go to stderr past Python's logs: a search leaves it empty."""
-    search = (
+def test_search_prints_nothing(tmp_path: Path) -> None:
+    """LanceDB writes its warnings directly to stderr; a search causes none."""
+    script = (
         "import sys, numpy as np\n"
         "from pathlib import Path\n"
         "from rerank.core.protocols import IndexSpec\n"
@@ -138,5 +144,5 @@ def test_a_search_writes_nothing_to_the_terminal(tmp_path: Path) -> None:
         "index.optimize()\n"
         "print(len(index.knn(ENCODER.encode_queries(['zebra'])[0], k=1)), len(index.match('zebra', k=1)))\n"
     )
-    ran = subprocess.run([sys.executable, "-c", search, str(tmp_path)], capture_output=True, text=True, check=True)
+    ran = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
     assert (ran.stdout, ran.stderr) == ("1 1\n", "")

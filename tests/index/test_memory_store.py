@@ -1,4 +1,4 @@
-"""The store of the tests keeps the same promises as the real ones."""
+"""Tests of the in-memory store that other tests use."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""The OpenSearch store: the contract on a real server, and what is its own."""
+"""Tests of the OpenSearch store: the contract on a real server, errors on a scripted one."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -22,11 +23,12 @@ from rerank.core.errors import (
     StoreUnavailable,
 )
 from rerank.core.protocols import IndexSpec, Store
+from rerank.core.retry import RetryPolicy
 from rerank.index.opening import open_store
 from rerank.index.opensearch import OpenSearchStore
-from rerank.index.opensearch.bulk import Action, BulkWriter
-from rerank.index.opensearch.layout import index_body
-from rerank.index.opensearch.server import Server
+from rerank.index.opensearch.bulk import MAX_ACTIONS, Action, BulkWriter
+from rerank.index.opensearch.client import OpenSearchClient
+from rerank.index.opensearch.mapping import index_body
 from tests.contracts.store import ENCODER, StoreContract, encoded
 from tests.opensearch_server import free_port
 
@@ -38,14 +40,14 @@ class TestOpenSearchStore(StoreContract):
     def connect(self, opensearch_url: str) -> Callable[[], Store]:
         return lambda: OpenSearchStore(opensearch_url)
 
-    def test_an_index_of_someone_else_is_left_alone(self, store: Store, name: str, opensearch_url: str) -> None:
-        """An index that this product did not make is neither opened, listed, replaced nor deleted."""
+    def test_unrelated_index_is_left_alone(self, store: Store, name: str, opensearch_url: str) -> None:
+        """An index that this service did not create is neither opened, listed, replaced nor deleted."""
         client = OpenSearch(opensearch_url)
         client.indices.create(index=name)
         try:
             with pytest.raises(IndexNotFound):
                 store.open(name)
-            with pytest.raises(IndexConflict, match="did not make"):
+            with pytest.raises(IndexConflict, match="did not create"):
                 store.create(name, IndexSpec(ENCODER.identity))
             with pytest.raises(IndexNotFound):
                 store.delete(name)
@@ -54,8 +56,8 @@ class TestOpenSearchStore(StoreContract):
             client.indices.delete(index=name)
             client.close()
 
-    def test_one_document_that_the_server_refuses_is_rejected_alone(self, store: Store, name: str) -> None:
-        """What OpenSearch refuses comes back with its reason; the rest of the batch is written."""
+    def test_document_that_the_server_refuses_is_rejected_alone(self, store: Store, name: str) -> None:
+        """A refused document is returned with the reason; the rest of the batch is written."""
         index = store.create(name, IndexSpec(ENCODER.identity))
         rejected = index.upsert([encoded("x" * 600, "text"), encoded("fine", "text")])
         assert [entry.doc_id for entry in rejected] == ["x" * 600]
@@ -63,8 +65,8 @@ class TestOpenSearchStore(StoreContract):
         assert set(index.content_hashes(["fine"])) == {"fine"}
 
 
-def test_the_engine_and_the_analyser_are_in_the_mapping() -> None:
-    """A new index takes engine and analyser from the settings."""
+def test_mapping_contains_engine_and_analyzer() -> None:
+    """A new index uses the engine and the analyzer of its spec."""
     body = index_body("n", IndexSpec(ENCODER.identity, analyzer="italian", engine="faiss"), created="now")
     properties = body["mappings"]["properties"]
     vector = properties["passages"]["properties"]["vector"]
@@ -73,28 +75,32 @@ def test_the_engine_and_the_analyser_are_in_the_mapping() -> None:
     assert properties["headed"]["analyzer"] == properties["passages"]["properties"]["text"]["analyzer"] == "italian"
 
 
-def test_an_address_that_is_none_is_told() -> None:
-    """The store's address is checked before anything is asked."""
+def test_invalid_address_is_refused() -> None:
+    """The address is checked without a connection."""
     for location in ("http://", "http://host:99999"):
         with pytest.raises(SettingError):
             open_store(location)
 
 
-def test_a_server_that_is_not_there_is_told_without_its_password() -> None:
-    """A store that cannot be reached says where, and never shows a password."""
+def test_unreachable_server_is_reported_without_password() -> None:
+    """The error names the address but not the password."""
     store = OpenSearchStore(f"http://user:secret@127.0.0.1:{free_port()}")
     with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1") as raised:
         store.ping()
     assert "secret" not in f"{raised.value} {store.location} {store!r}"
 
 
-class _Stub(ThreadingHTTPServer):
-    """Answers every request with the next of `answers`, and with the last one from then on."""
+class _ScriptedServer(ThreadingHTTPServer):
+    """Server that sends the next of `responses` to each request, and then repeats the last one.
+
+    together: requests that must arrive before one is answered.
+    """
 
     daemon_threads = True
 
-    def __init__(self, answers: list[tuple[int, str, str]]) -> None:
-        self.answers = answers
+    def __init__(self, responses: list[tuple[int, str, str]], together: int) -> None:
+        self.responses = responses
+        self.together = threading.Barrier(together)
         self.requests: list[str] = []
         super().__init__(("127.0.0.1", 0), _Handler)
 
@@ -104,13 +110,15 @@ class _Stub(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Stub
+    server: _ScriptedServer
+    protocol_version = "HTTP/1.1"
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        self.server.together.wait(10)
         self.server.requests.append(body)
-        answers = self.server.answers
-        status, kind, text = answers.pop(0) if len(answers) > 1 else answers[0]
+        responses = self.server.responses
+        status, kind, text = responses.pop(0) if len(responses) > 1 else responses[0]
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(text.encode())))
@@ -118,19 +126,19 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(text.encode())
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _answer  # noqa: N815
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _respond  # noqa: N815
 
     def log_message(self, *_: object) -> None:
         return
 
 
 @pytest.fixture
-def stub() -> Iterator[Callable[..., _Stub]]:
-    """Starts a server that gives the answers it is told."""
-    started: list[_Stub] = []
+def scripted() -> Iterator[Callable[..., _ScriptedServer]]:
+    """Starts a server that sends the given responses."""
+    started: list[_ScriptedServer] = []
 
-    def start(*answers: tuple[int, str, str]) -> _Stub:
-        server = _Stub(list(answers))
+    def start(*responses: tuple[int, str, str], together: int = 1) -> _ScriptedServer:
+        server = _ScriptedServer(list(responses), together)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         started.append(server)
         return server
@@ -139,6 +147,21 @@ def stub() -> Iterator[Callable[..., _Stub]]:
     for server in started:
         server.shutdown()
         server.server_close()
+
+
+def test_connection_pool_holds_the_requests_of_all_threads(
+    scripted: Callable[..., _ScriptedServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two requests of each thread at the same time fit: urllib3 logs no "Connection pool is full"."""
+    threads = 6
+    server = scripted((200, "application/json", '{"version": {}}'), together=2 * threads)
+    store = open_store(server.url, threads=threads)
+    with ThreadPoolExecutor(2 * threads) as requests:
+        for _ in range(2):
+            list(requests.map(lambda _: store.ping(), range(2 * threads)))
+    assert len(server.requests) == 4 * threads
+    assert caplog.text == ""
+    store.close()
 
 
 def _error(reason: str) -> str:
@@ -167,11 +190,11 @@ def _error(reason: str) -> str:
         (504, "text/html", "<html>gateway</html>", StoreTimeout),
     ],
 )
-def test_every_kind_of_bad_answer_is_one_of_our_errors(
-    stub: Callable[..., _Stub], status: int, kind: str, text: str, error: type[Exception]
+def test_bad_response_is_translated(
+    scripted: Callable[..., _ScriptedServer], status: int, kind: str, text: str, error: type[Exception]
 ) -> None:
-    """Whatever the server answers, callers meet our errors, with the cause kept and the address in the message."""
-    server = stub((status, kind, text))
+    """Every bad response becomes a StoreError or IndexNotFound with the address and the cause."""
+    server = scripted((status, kind, text))
     with pytest.raises(error) as raised:
         OpenSearchStore(server.url).indexes()
     assert type(raised.value) is error
@@ -179,18 +202,19 @@ def test_every_kind_of_bad_answer_is_one_of_our_errors(
     assert "127.0.0.1" in str(raised.value)
 
 
-def test_a_server_that_does_not_answer_in_time_is_told(stub: Callable[..., _Stub]) -> None:
-    """Slowness is StoreTimeout, not a hang."""
-    server = stub((200, "application/json", "{}"))
+def test_slow_server_raises_store_timeout(scripted: Callable[..., _ScriptedServer]) -> None:
+    """A request without a response in time does not hang."""
+    server = scripted((200, "application/json", "{}"))
     server.shutdown()
-    with pytest.raises(StoreTimeout, match="too long"), Server(server.url, timeout=0.2).asking("a look") as client:
-        client.info()
+    client = OpenSearchClient(server.url, timeout=0.2)
+    with pytest.raises(StoreTimeout, match="timed out while testing"), client.request("testing") as api:
+        api.info()
 
 
-def _bulk_answer(*statuses: int) -> tuple[int, str, str]:
+def _bulk_response(*statuses: int, first: int = 0) -> tuple[int, str, str]:
     items: list[dict[str, Any]] = []
     for i, status in enumerate(statuses):
-        item: dict[str, Any] = {"_id": str(i), "status": status}
+        item: dict[str, Any] = {"_id": str(first + i), "status": status}
         if status >= 400:
             item["error"] = {"type": "rejected", "reason": f"reason {status}"}
         else:
@@ -199,26 +223,39 @@ def _bulk_answer(*statuses: int) -> tuple[int, str, str]:
     return 200, "application/json", json.dumps({"took": 1, "errors": True, "items": items})
 
 
-def test_what_a_busy_server_puts_off_is_offered_again(stub: Callable[..., _Stub]) -> None:
-    """A 429 for the whole request or for single documents is waited out; other refusals are final."""
-    server = stub((429, "application/json", _error("busy")), _bulk_answer(201, 429, 400), _bulk_answer(200))
-    writer = BulkWriter(Server(server.url), "i", pause=0.01)
+def test_busy_server_gets_the_rejected_documents_again(scripted: Callable[..., _ScriptedServer]) -> None:
+    """A 429 of the request or of single documents is retried; other refusals are final."""
+    server = scripted(
+        (429, "application/json", _error("busy")), _bulk_response(201, 429, 400), _bulk_response(200, first=1)
+    )
+    writer = BulkWriter(OpenSearchClient(server.url), "i", retries=RetryPolicy(first=0.01, longest=0.01))
     outcomes = writer.write([Action("index", str(i), {"n": i}) for i in range(3)])
     assert {(out.doc_id, out.result) for out in outcomes} == {("0", "created"), ("1", "created"), ("2", "refused")}
     assert [request.count("\n") // 2 for request in server.requests] == [3, 3, 1]
 
 
-def test_a_server_that_stays_busy_ends_the_run(stub: Callable[..., _Stub]) -> None:
-    """Patience ends, with the way to go on."""
-    server = stub((429, "application/json", _error("busy")))
-    writer = BulkWriter(Server(server.url), "i", patience=0.05, pause=0.01)
-    with pytest.raises(StoreUnavailable, match="same command"):
+def test_large_writes_are_split(scripted: Callable[..., _ScriptedServer]) -> None:
+    """A bulk request has at most MAX_ACTIONS actions."""
+    server = scripted(_bulk_response(*[201] * MAX_ACTIONS), _bulk_response(201, first=MAX_ACTIONS))
+    outcomes = BulkWriter(OpenSearchClient(server.url), "i").write(
+        [Action("index", str(i), {"n": i}) for i in range(MAX_ACTIONS + 1)]
+    )
+    assert len(outcomes) == MAX_ACTIONS + 1
+    assert [request.count("\n") // 2 for request in server.requests] == [MAX_ACTIONS, 1]
+
+
+def test_server_that_stays_busy_raises_store_unavailable(scripted: Callable[..., _ScriptedServer]) -> None:
+    """The retries end after the time limit."""
+    server = scripted((429, "application/json", _error("busy")))
+    writer = BulkWriter(OpenSearchClient(server.url), "i", retries=RetryPolicy(first=0.01, longest=0.01, seconds=0.05))
+    with pytest.raises(StoreUnavailable, match="too busy to write 1 documents"):
         writer.write([Action("index", "1", {})])
 
 
-def test_a_full_disk_ends_the_run_at_once(stub: Callable[..., _Stub]) -> None:
-    """Lack of space is not waited out, also when the server calls it a 429."""
+def test_full_disk_is_not_retried(scripted: Callable[..., _ScriptedServer]) -> None:
+    """A retry does not free disk space, also if the server reports it as a 429."""
     full = _error("disk usage exceeded flood-stage watermark, index has read-only-allow-delete block")
-    writer = BulkWriter(Server(stub((429, "application/json", full)).url), "i")
-    with pytest.raises(StoreFull, match="free disk space"):
-        writer.write([Action("index", "1", {})])
+    server = scripted((429, "application/json", full))
+    with pytest.raises(StoreFull, match="Free disk space"):
+        BulkWriter(OpenSearchClient(server.url), "i").write([Action("index", "1", {})])
+    assert len(server.requests) == 1

@@ -245,7 +245,7 @@ def test_an_index_that_is_deleted_in_mid_run_is_an_error(store: HookedStore, enc
     counts(store, encoder, corpus)
     store.before = at_upload(1, lambda: store.delete(NAME))
     changed = write_corpus(Path(corpus), numbered(1000, text="changed"))
-    with pytest.raises(IndexNotFound, match="was deleted or built anew"):
+    with pytest.raises(IndexNotFound, match="was deleted or rebuilt"):
         counts(store, encoder, changed)
     assert store.indexes() == []
 

@@ -83,9 +83,7 @@ def test_unknown_index_returns_404(method: str) -> None:
     )
     service = client()
     response = service.open("/documents", method=method, json=body)
-    message = (
-        'there is no index "nope"; indexes there are: docs. Create an index with rerank-cli ingest CORPUS --index NAME'
-    )
+    message = 'No index "nope" in memory (existing: docs). Create it with rerank-cli ingest CORPUS --index nope.'
     assert (response.status_code, response.get_json()) == (404, error(message, "NotFound"))
     assert [index["name"] for index in service.get("/indexes").get_json()["indexes"]] == ["docs"]
 

@@ -267,7 +267,7 @@ def test_search_before_loading_returns_503() -> None:
 def test_unknown_index_returns_404_with_the_existing_ones() -> None:
     """The message lists the existing indexes."""
     response = client().post("/search", json={**QUERY, "index": "nope"})
-    message = 'there is no index "nope"; indexes there are: docs'
+    message = 'No index "nope" in memory (existing: docs). Create it with rerank-cli ingest CORPUS --index nope.'
     assert (response.status_code, response.get_json()) == (404, error(message, "NotFound"))
 
 

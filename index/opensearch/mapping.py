@@ -1,9 +1,9 @@
-"""How an index lies in OpenSearch: its settings, its mapping, and a document's source.
+"""Index settings, mapping, and conversion between documents and OpenSearch sources.
 
-One OpenSearch document a document, its passages nested in it, so that one write replaces them all and a search
-counts documents. Metadata fields are keyed by a hash of their name, which is free text ("a.b", "a b"), with the
-name and type in the property's own `meta`: two writers that add fields at once cannot overwrite each other, and
-the server refuses the second of two types.
+Each document is one OpenSearch document with nested passages: one write replaces all passages, and a search counts
+documents. The property of a metadata field is a hash of the field's name, which can be any text ("a.b", "a b"). The
+name and type are in the property's `meta`. Two writers can therefore add fields at the same time, and the server
+refuses a second type for the same field.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from rerank.core.metadata import MAX_KEYWORD_CHARS, FieldType, MetadataSchema, v
 from rerank.core.protocols import EncoderIdentity, IndexSpec
 
 META = "rerank"
-LAYOUT = 1
-HEADED = "headed"
+LAYOUT_VERSION = 1
+TITLE_AND_TEXT = "headed"
 VECTOR = "passages.vector"
 PASSAGE_TEXT = "passages.text"
 
@@ -30,16 +30,16 @@ _TYPES: Mapping[FieldType, Mapping[str, object]] = {
     FieldType.BOOLEAN: {"type": "boolean"},
     FieldType.DATE: {"type": "long"},
 }
-_UNSEARCHED: Mapping[str, object] = {"type": "keyword", "index": False, "doc_values": False}
+_STORED_ONLY: Mapping[str, object] = {"type": "keyword", "index": False, "doc_values": False}
 
 
 def write_alias(generation: str) -> str:
-    """The alias by which *generation* is written until it is published."""
+    """Returns the alias that writes use until *generation* is published."""
     return f"{generation}-write"
 
 
 def index_body(name: str, spec: IndexSpec, *, created: str) -> dict[str, Any]:
-    """The body that makes an empty generation of *name*. It is refreshed only when asked, until it is published."""
+    """Returns the body that creates an empty generation of *name*. Publishing turns automatic refreshes on."""
     return {
         "settings": {
             "index": {
@@ -55,12 +55,12 @@ def index_body(name: str, spec: IndexSpec, *, created: str) -> dict[str, Any]:
             "_meta": {META: _meta(name, spec, created)},
             "properties": {
                 "doc_id": {"type": "keyword"},
-                "title": {"type": "text", "index": False, "copy_to": HEADED},
-                "text": {"type": "text", "index": False, "copy_to": HEADED},
-                "long_text": {"type": "text", "index": False, "copy_to": HEADED},
-                HEADED: {"type": "text", "analyzer": spec.analyzer},
-                "content_hash": _UNSEARCHED,
-                "metadata_json": _UNSEARCHED,
+                "title": {"type": "text", "index": False, "copy_to": TITLE_AND_TEXT},
+                "text": {"type": "text", "index": False, "copy_to": TITLE_AND_TEXT},
+                "long_text": {"type": "text", "index": False, "copy_to": TITLE_AND_TEXT},
+                TITLE_AND_TEXT: {"type": "text", "analyzer": spec.analyzer},
+                "content_hash": _STORED_ONLY,
+                "metadata_json": _STORED_ONLY,
                 "metadata": {"type": "object", "dynamic": False, "properties": {}},
                 "passages": {"type": "nested", "dynamic": False, "properties": _passage_properties(spec)},
             },
@@ -89,7 +89,7 @@ def _passage_properties(spec: IndexSpec) -> dict[str, Any]:
 def _meta(name: str, spec: IndexSpec, created: str) -> dict[str, Any]:
     encoder = spec.encoder
     return {
-        "layout": LAYOUT,
+        "layout": LAYOUT_VERSION,
         "name": name,
         "created": created,
         "encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint, "dim": encoder.dim},
@@ -100,7 +100,7 @@ def _meta(name: str, spec: IndexSpec, created: str) -> dict[str, Any]:
 
 
 def spec_of(meta: Mapping[str, Any]) -> IndexSpec:
-    """The spec that *meta*, the mapping's own note, was written from."""
+    """Returns the spec in *meta*, which is the `_meta` entry of a mapping."""
     encoder = meta["encoder"]
     return IndexSpec(
         EncoderIdentity(encoder["name"], encoder["fingerprint"], encoder["dim"]),
@@ -111,18 +111,18 @@ def spec_of(meta: Mapping[str, Any]) -> IndexSpec:
 
 
 def schema_of(mapping: Mapping[str, Any]) -> MetadataSchema:
-    """The type of every metadata field in *mapping*."""
+    """Returns the types of the metadata fields in *mapping*."""
     properties = mapping["properties"]["metadata"].get("properties", {})
     return MetadataSchema({entry["meta"]["name"]: FieldType(entry["meta"]["type"]) for entry in properties.values()})
 
 
 def field_key(name: str) -> str:
-    """The property that holds the metadata field *name*."""
+    """Returns the property name of the metadata field *name*."""
     return "f" + hashlib.blake2b(name.encode(), digest_size=10).hexdigest()
 
 
 def field_properties(fields: Mapping[str, FieldType]) -> dict[str, Any]:
-    """The mapping's part for *fields*."""
+    """Returns the part of the mapping that defines *fields*."""
     properties = {
         field_key(name): {**_TYPES[kind], "meta": {"name": name, "type": str(kind)}} for name, kind in fields.items()
     }
@@ -130,27 +130,27 @@ def field_properties(fields: Mapping[str, FieldType]) -> dict[str, Any]:
 
 
 def source_of(entry: EncodedDocument, schema: MetadataSchema) -> dict[str, Any]:
-    """The OpenSearch document of *entry*.
+    """Returns the OpenSearch source of *entry*.
 
-    A document of one passage has its text once, as `text`. A longer one has it as `long_text`, which searches do not
-    fetch, and its passages carry theirs.
+    The text of a document with one passage is stored once, in `text`. The text of a longer document is in `long_text`,
+    which searches do not fetch, and each passage stores its own text.
     """
-    document, several = entry.document, len(entry.passages) > 1
-    whole = len(entry.passages) == 1 and entry.passages[0].text == document.text
+    document = entry.document
+    single = len(entry.passages) == 1 and entry.passages[0].text == document.text
     passages = []
     for passage, vector in zip(entry.passages, entry.vectors, strict=True):
-        piece: dict[str, Any] = {"start": passage.start, "end": passage.end, "vector": vector.tolist()}
-        if several or not whole:
-            piece["text"] = passage.text
-        passages.append(piece)
+        nested: dict[str, Any] = {"start": passage.start, "end": passage.end, "vector": vector.tolist()}
+        if not single:
+            nested["text"] = passage.text
+        passages.append(nested)
     return {
         "doc_id": document.doc_id,
         "title": document.title,
-        "text" if whole else "long_text": document.text,
+        "text" if single else "long_text": document.text,
         "content_hash": entry.content_hash,
         "metadata_json": json.dumps(dict(document.metadata)),
         "metadata": {
-            field_key(name): [_stored(member, schema.types[name]) for member in values_of(value)]
+            field_key(name): [_stored_value(member, schema.types[name]) for member in values_of(value)]
             for name, value in document.metadata.items()
         },
         "passages": passages,
@@ -158,21 +158,21 @@ def source_of(entry: EncodedDocument, schema: MetadataSchema) -> dict[str, Any]:
 
 
 def document_of(source: Mapping[str, Any]) -> Document:
-    """The document that *source* was written from."""
+    """Returns the document in *source*."""
     metadata: Metadata = json.loads(source["metadata_json"])
     return Document(source["doc_id"], text_of(source), source["title"], metadata)
 
 
 def text_of(source: Mapping[str, Any]) -> str:
-    """The whole text of a document."""
+    """Returns the full text of the document in *source*."""
     return str(source["long_text"] if "long_text" in source else source["text"])
 
 
-def passage_of(source: Mapping[str, Any], piece: Mapping[str, Any], ordinal: int) -> Passage:
-    """The passage that *piece*, of the document of *source*, was written from."""
-    text = piece["text"] if "text" in piece else source["text"]
-    return Passage(source["doc_id"], ordinal, source["title"], text, piece["start"], piece["end"])
+def passage_of(source: Mapping[str, Any], nested: Mapping[str, Any], ordinal: int) -> Passage:
+    """Returns the passage in *nested*, an entry of `passages` in *source*."""
+    text = nested["text"] if "text" in nested else source["text"]
+    return Passage(source["doc_id"], ordinal, source["title"], text, nested["start"], nested["end"])
 
 
-def _stored(value: Scalar, kind: FieldType) -> Scalar:
+def _stored_value(value: Scalar, kind: FieldType) -> Scalar:
     return millis_of_date(str(value)) if kind is FieldType.DATE else value

@@ -1,4 +1,4 @@
-"""A filter as the SQL that LanceDB filters rows with, before it searches."""
+"""Translation of filters to the SQL with which LanceDB selects rows before a search."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from rerank.core.bound_filter import BoundBool, BoundExists, BoundFilter, BoundP
 from rerank.core.document import Scalar
 from rerank.core.metadata import FieldType
 
-_SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
 def column_of(name: str) -> str:
-    """The column of the metadata field *name*, which is free text."""
+    """Returns the column name of the metadata field *name*, which can be any text."""
     return "f" + hashlib.blake2b(name.encode(), digest_size=10).hexdigest()
 
 
-def predicate(bound: BoundFilter, widths: Mapping[str, int]) -> str:
-    """*bound* as a condition that is true or false, never null.
+def sql_condition(bound: BoundFilter, max_values: Mapping[str, int]) -> str:
+    """Returns *bound* as an SQL condition that is true or false, never null.
 
-    *widths*: the most values of each field; a range must hold for one of them, so each place is asked on its own.
+    max_values: the largest number of values in each field. A range or prefix is tested on each list element, because
+    one value alone must fulfil it.
     """
     match bound:
         case MatchNone():
@@ -30,50 +31,52 @@ def predicate(bound: BoundFilter, widths: Mapping[str, int]) -> str:
             values = ", ".join(_literal(value, bound.type) for value in bound.values)
             return f"coalesce(array_has_any({column_of(bound.field)}, [{values}]), false)" if values else "false"
         case BoundRange():
-            return _some_place(bound.field, widths, [(_SIGNS[sign], value) for sign, value in bound.bounds], bound.type)
+            bounds = [(_OPERATORS[name], value) for name, value in bound.bounds]
+            return _any_element(bound.field, max_values, bounds, bound.type)
         case BoundExists():
             return f"coalesce(array_length({column_of(bound.field)}) > 0, false)"
         case BoundPrefix():
             column, prefix = column_of(bound.field), quoted(bound.value)
-            places = [f"starts_with({column}[{i}], {prefix})" for i in range(1, widths.get(bound.field, 1) + 1)]
-            return f"coalesce({' OR '.join(f'coalesce({place}, false)' for place in places)}, false)"
+            count = max_values.get(bound.field, 1)
+            tests = [f"coalesce(starts_with({column}[{i}], {prefix}), false)" for i in range(1, count + 1)]
+            return f"({' OR '.join(tests)})"
         case BoundBool():
-            return _bool(bound, widths)
+            return _bool(bound, max_values)
     assert_never(bound)
 
 
 def quoted(text: str) -> str:
-    """*text* as an SQL string."""
+    """Returns *text* as an SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def one_of(column: str, values: Sequence[str]) -> str:
-    """*column*, a plain string, is one of *values*."""
+    """Returns the condition that the string *column* equals one of *values*."""
     return f"{column} IN ({', '.join(map(quoted, values))})"
 
 
-def _some_place(
-    name: str, widths: Mapping[str, int], bounds: Sequence[tuple[str, str | float]], kind: FieldType
+def _any_element(
+    name: str, max_values: Mapping[str, int], bounds: Sequence[tuple[str, str | float]], kind: FieldType
 ) -> str:
     column = column_of(name)
     if not bounds:
         return f"coalesce(array_length({column}) > 0, false)"
-    places = []
-    for i in range(1, widths.get(name, 1) + 1):
-        held = " AND ".join(f"{column}[{i}] {sign} {_literal(value, kind)}" for sign, value in bounds)
-        places.append(f"coalesce({held}, false)")
-    return f"({' OR '.join(places)})"
+    tests = []
+    for i in range(1, max_values.get(name, 1) + 1):
+        test = " AND ".join(f"{column}[{i}] {operator} {_literal(value, kind)}" for operator, value in bounds)
+        tests.append(f"coalesce({test}, false)")
+    return f"({' OR '.join(tests)})"
 
 
-def _bool(bound: BoundBool, widths: Mapping[str, int]) -> str:
-    parts = [predicate(part, widths) for part in bound.must]
-    parts += [f"NOT {_grouped(predicate(part, widths))}" for part in bound.must_not]
-    should = [_grouped(predicate(part, widths)) for part in bound.should]
+def _bool(bound: BoundBool, max_values: Mapping[str, int]) -> str:
+    parts = [sql_condition(part, max_values) for part in bound.must]
+    parts += [f"NOT {_grouped(sql_condition(part, max_values))}" for part in bound.must_not]
+    should = [_grouped(sql_condition(part, max_values)) for part in bound.should]
     if bound.minimum_should == 1:
         parts.append(" OR ".join(should) if should else "false")
     elif bound.minimum_should > 1:
-        counted = " + ".join(f"CAST({part} AS INT)" for part in should) or "0"
-        parts.append(f"({counted}) >= {bound.minimum_should}")
+        count = " + ".join(f"CAST({part} AS INT)" for part in should) or "0"
+        parts.append(f"({count}) >= {bound.minimum_should}")
     return " AND ".join(map(_grouped, parts)) if parts else "true"
 
 
