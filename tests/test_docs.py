@@ -19,7 +19,7 @@ from rerank.core.settings import PREFIX, Settings
 from tests.models import tiny
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("recipes/*.md")])
 USER_PAGES = [page for page in PAGES if page.parent.name == "docs" or page.name == "README.md"]
 GUIDES = [
     "first-steps",

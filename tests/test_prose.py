@@ -22,6 +22,7 @@ PAGES = sorted(
         *ROOT.glob("*.md"),
         *ROOT.glob("docs/*.md"),
         *ROOT.glob("benchmarks/*.md"),
+        *ROOT.glob("recipes/*.md"),
         *ROOT.glob("models/*/*/*.md"),
     ]
     if page.name != "README.it.md"

@@ -89,7 +89,7 @@ class JointReranker(nn.Module):
     def from_encoder(cls, folder: Path | str, apart_layers: int | None = None) -> Self:
         """A new model from a BERT-like bi-encoder's folder. Raises ModelInvalid where it is none.
 
-        *apart_layers*: None for half of them; of six, 3 ranked better than 4 in a trial (benchmarks/models.md).
+        *apart_layers*: None for half of them; of six, 3 ranked better than 4 in a trial (benchmarks/history.md).
         """
         path = Path(folder)
         try:
