@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 from benchmarks.interleaved import seconds
 from tests.fakes import FakeReranker
 from tests.opensearch_server import OpenSearchProcess, free_port
-from tests.service.proxy.standing import Standing, standing_before, until_loaded
+from tests.service.proxy.proxied_service import ProxiedService, start_proxy, wait_until_loaded
 
 DOCUMENTS = 100_000
 CONNECTIONS = 16
@@ -69,7 +69,7 @@ class Client:
         parts = urlsplit(url)
         self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port)
 
-    def ask(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> bytes:
+    def send(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> bytes:
         """The answer's body."""
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         self._connection.request(method, path, data, headers or JSON)
@@ -85,7 +85,7 @@ def fill(url: str) -> None:
     drawn = random.Random(1)
     client = Client(url)
     settings = {"number_of_shards": 1, "number_of_replicas": 0}
-    client.ask("PUT", "/things", {"settings": settings, "mappings": {"properties": {"text": {"type": "text"}}}})
+    client.send("PUT", "/things", {"settings": settings, "mappings": {"properties": {"text": {"type": "text"}}}})
     for start in range(0, DOCUMENTS, 5000):
         lines = []
         for i in range(start, start + 5000):
@@ -93,11 +93,11 @@ def fill(url: str) -> None:
                 json.dumps({"index": {"_id": str(i)}}),
                 json.dumps({"text": " ".join(drawn.choices(VOCABULARY, k=40))}),
             ]
-        client.ask(
+        client.send(
             "POST", "/things/_bulk", ("\n".join(lines) + "\n").encode(), {"Content-Type": "application/x-ndjson"}
         )
-    client.ask("POST", "/things/_forcemerge?max_num_segments=1")
-    client.ask("POST", "/things/_refresh")
+    client.send("POST", "/things/_forcemerge?max_num_segments=1")
+    client.send("POST", "/things/_refresh")
 
 
 @dataclass(frozen=True)
@@ -177,8 +177,8 @@ def latency(server: str, service: str, *, rounds: int) -> None:
     body = {"query": {"match": {"text": "w7 w13"}}}
     direct, through = Client(server), Client(service)
     alone, passed = in_turns(
-        lambda: direct.ask("POST", "/things/_search", body),
-        lambda: through.ask("POST", "/things/_search", body),
+        lambda: direct.send("POST", "/things/_search", body),
+        lambda: through.send("POST", "/things/_search", body),
         rounds=rounds,
     )
     print(f"median ms, one connection: server {alone:.2f}, service {passed:.2f}, added {passed - alone:.2f}")
@@ -190,13 +190,13 @@ def reranking(server: str, service: str, *, rounds: int) -> None:
     direct, through = Client(server), Client(service)
     widened = {**query, "size": 100, "fields": ["text"]}
     asked = {**query, "ext": {"rerank": {"window": 100, "fields": ["text"]}}}
-    hits = json.loads(direct.ask("POST", "/things/_search", widened))["hits"]["hits"]
+    hits = json.loads(direct.send("POST", "/things/_search", widened))["hits"]["hits"]
     texts = [hit["fields"]["text"][0] for hit in hits]
     reranker = FakeReranker()
     model = statistics.median(seconds(lambda: reranker.score("w7 w13", texts)) for _ in range(rounds)) * 1000
     alone, ranked = in_turns(
-        lambda: direct.ask("POST", "/things/_search", widened),
-        lambda: through.ask("POST", "/things/_search", asked),
+        lambda: direct.send("POST", "/things/_search", widened),
+        lambda: through.send("POST", "/things/_search", asked),
         rounds=rounds,
     )
     print(
@@ -205,7 +205,7 @@ def reranking(server: str, service: str, *, rounds: int) -> None:
     )
 
 
-def memory(service: Standing, *, megabytes: int = 90) -> None:
+def memory(service: ProxiedService, *, megabytes: int = 90) -> None:
     """The worker's peak while a bulk body passes, above what it had before."""
     children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
     worker = Path(f"/proc/{children[0]}")
@@ -213,7 +213,7 @@ def memory(service: Standing, *, megabytes: int = 90) -> None:
     body = (line * (megabytes * 1_000_000 // len(line))).encode()
     before = _kilobytes(worker, "VmRSS")
     (worker / "clear_refs").write_text("5")
-    Client(service.url).ask("POST", "/large/_bulk", body, {"Content-Type": "application/x-ndjson"})
+    Client(service.url).send("POST", "/large/_bulk", body, {"Content-Type": "application/x-ndjson"})
     added = (_kilobytes(worker, "VmHWM") - before) / 1024
     print(f"a bulk body of {len(body) / 1e6:.0f} MB: {added:.1f} MB more at the peak")
 
@@ -236,8 +236,8 @@ def main() -> None:
         try:
             server.start()
             fill(server.url)
-            with nginx_before(server.url, folder) as nginx, standing_before(server.url, folder) as service:
-                until_loaded(service)
+            with nginx_before(server.url, folder) as nginx, start_proxy(server.url, folder) as service:
+                wait_until_loaded(service)
                 started = time.perf_counter()
                 ways = Way(server.url), nginx, Way(service.url, service.process.pid)
                 throughput(*ways, folder / "search.lua", rounds=options.rounds)

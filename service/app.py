@@ -29,9 +29,10 @@ from rerank.service import (
 )
 from rerank.service.components import Components
 from rerank.service.dialects import routes as dialects
-from rerank.service.proxy.address import is_server
-from rerank.service.proxy.mount import mount
-from rerank.service.proxy.search.breaker import Breaker
+from rerank.service.proxy.address import is_server_url
+from rerank.service.proxy.install import install_proxy
+from rerank.service.proxy.middleware import Proxy
+from rerank.service.proxy.search.circuit_breaker import CircuitBreaker
 
 _log = logging.getLogger(__name__)
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -52,7 +53,7 @@ def create_app(components: Components) -> Flask:
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     app_metrics = metrics.Metrics()
-    breaker = Breaker() if is_server(components.settings.store) else None
+    breaker = CircuitBreaker() if is_server_url(components.settings.store) else None
     errors.register(app)
     _observe_requests(app, app_metrics, components.model_load)
     auth.register(app, components.settings.api_keys)
@@ -72,8 +73,14 @@ def create_app(components: Components) -> Flask:
     ):
         app.register_blueprint(blueprint)
     if breaker is not None:
-        mount(app, components, app_metrics, breaker)
+        install_proxy(app, components, app_metrics, breaker)
     return app
+
+
+def close_app(app: Flask) -> None:
+    """Closes the connections and threads of an application from create_app, but not its components."""
+    if isinstance(app.wsgi_app, Proxy):
+        app.wsgi_app.close()
 
 
 class _Json(DefaultJSONProvider):

@@ -8,11 +8,11 @@ from rerank.core.errors import StoreError, StoreUnavailable
 from rerank.service.api_blueprint import ApiBlueprint, Operation
 from rerank.service.components import Components
 from rerank.service.errors import RETRY_AFTER_SECONDS, error_body
-from rerank.service.proxy.search.breaker import Breaker
+from rerank.service.proxy.search.circuit_breaker import CircuitBreaker
 from rerank.service.response_models import HealthResponse, ReadyResponse
 
 
-def routes(components: Components, breaker: Breaker | None = None) -> ApiBlueprint:
+def routes(components: Components, breaker: CircuitBreaker | None = None) -> ApiBlueprint:
     """Returns the routes of both probes. *breaker*: the circuit breaker of the proxy, if there is one."""
     blueprint = ApiBlueprint("probes")
 
@@ -36,7 +36,7 @@ def routes(components: Components, breaker: Breaker | None = None) -> ApiBluepri
     return blueprint
 
 
-def _breaker_state(breaker: Breaker | None) -> dict[str, str]:
+def _breaker_state(breaker: CircuitBreaker | None) -> dict[str, str]:
     """Returns the breaker's state. It does not affect readiness: with an open breaker, the proxy still forwards."""
     return {} if breaker is None else {"breaker": str(breaker.state)}
 

@@ -1,7 +1,7 @@
-"""Serving: gunicorn with threads, in this process and its workers.
+"""HTTP server: gunicorn with threaded workers.
 
-The parent only listens and keeps the workers alive. Each worker builds its own components after the fork: neither
-the models' threads nor LanceDB's survive one.
+The parent process listens and restarts workers. Each worker builds its components after the fork, because threads of
+the models and of LanceDB do not survive a fork.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from rerank.service.multiprocess_metrics import is_multiprocess, multiprocess_me
 _log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 30
-"""How long requests in flight may take after SIGTERM."""
+"""Seconds that requests in progress may take after SIGTERM."""
 
 HEARTBEAT_SECONDS = 120
-"""A worker that does not get to its main loop for so long is replaced; importing the models holds it for seconds."""
+"""Seconds after which gunicorn replaces a worker whose main loop is stuck. Importing the models takes seconds."""
 
-KEEP_SECONDS = 75
-"""How long an idle connection is kept, as by nginx: clients of a search server pool theirs, and some take one that was
-closed under them for an error. It holds no thread."""
+KEEP_ALIVE_SECONDS = 75
+"""Seconds until an idle connection is closed, as in nginx. Clients of search servers pool their connections, and some
+report a closed one as an error. An idle connection occupies no thread."""
 
 BACKLOG = 512
 
 SPARE_THREADS = 8
-"""Beside those that requests may hold: a refusal and a probe must not wait behind what they are refused for."""
+"""Threads beyond the setting `threads`, so that probes and overload responses do not wait for other requests."""
 
 _SHARED_MEMORY = Path("/dev/shm")
 
@@ -53,23 +53,23 @@ def serve(
     on_ready: Callable[[str], None] | None = None,
     components: Callable[[Settings], Components] = build,
 ) -> int:
-    """Listen, and answer until SIGTERM or SIGINT; returns the exit code.
+    """Serves requests until SIGTERM or SIGINT, and returns the exit code.
 
-    *on_ready* is told the address once connections are accepted: port 0 has become a real one. By default it is
-    written to stderr. The models may still be loading then; /ready says when they are there. The calling process
-    must not have run models or opened a store before. Raises SettingError for an address that cannot be listened on,
-    and for one that others can reach while no API keys are set, unless *insecure*.
+    *on_ready* receives the URL once the server accepts connections; by default it is written to stderr. The models
+    may still be loading at that time, see /ready. The calling process must not have run models or opened a store.
+    Raises SettingError if the server cannot listen on the address, and if other machines can reach it without an API
+    key, unless *insecure* is set.
     """
     check_exposure(settings, insecure=insecure)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with ExitStack() as stack:
         listener = listen(settings.host, settings.port)
-        url = address_of(listener)
+        url = url_of(listener)
         if workers > 1:
             stack.enter_context(multiprocess_metrics())
         server = _Server(
             lambda: components(settings),
-            options(settings, listener, workers=workers),
+            gunicorn_options(settings, listener, workers=workers),
             when_listening=lambda: (on_ready or _announce)(url),
         )
         try:
@@ -80,24 +80,24 @@ def serve(
 
 
 def check_exposure(settings: Settings, *, insecure: bool) -> None:
-    """Raise SettingError when others could reach the service and nothing would ask them for a key."""
+    """Raises SettingError if other machines can reach the service without an API key, unless *insecure* is set."""
     if insecure or settings.api_keys or _is_loopback(settings.host):
         return
     raise SettingError(
-        f"host {settings.host} can be reached from other machines, and no api_keys are set: "
-        "set RERANK_API_KEYS, listen on 127.0.0.1, or say --insecure"
+        f"host must be a loopback address if api_keys is empty, got {settings.host}. "
+        "Set RERANK_API_KEYS, listen on 127.0.0.1, or pass --insecure."
     )
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises SettingError, naming the way out, when there can be none."""
+    """Returns a listening socket. Raises SettingError if the address is unknown or in use."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
     except OSError as exc:
-        raise SettingError(f"host {host} is no address of this machine ({exc}); set another host") from exc
+        raise SettingError(f"host must be an address of this machine, got {host} ({exc}). Set another host.") from exc
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
@@ -106,19 +106,19 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         reason = exc.strerror or str(exc)
         raise SettingError(
-            f"cannot listen on {host}, port {port}: {reason}; set another port (0 takes a free one) or host"
+            f"cannot listen on {host}, port {port}: {reason}. Set another host or port; port 0 selects a free one."
         ) from exc
     return listener
 
 
-def address_of(listener: socket.socket) -> str:
-    """The URL that *listener* answers at."""
+def url_of(listener: socket.socket) -> str:
+    """Returns the URL of the service on *listener*."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def options(settings: Settings, listener: socket.socket, *, workers: int) -> dict[str, object]:
-    """gunicorn's settings; it takes *listener* over."""
+def gunicorn_options(settings: Settings, listener: socket.socket, *, workers: int) -> dict[str, object]:
+    """Returns gunicorn's settings, which take over *listener*."""
     return {
         "bind": f"fd://{listener.detach()}",
         "workers": workers,
@@ -127,7 +127,7 @@ def options(settings: Settings, listener: socket.socket, *, workers: int) -> dic
         "worker_tmp_dir": str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None,
         "timeout": HEARTBEAT_SECONDS,
         "graceful_timeout": DRAIN_SECONDS,
-        "keepalive": KEEP_SECONDS,
+        "keepalive": KEEP_ALIVE_SECONDS,
         "limit_request_line": 8190,
         "limit_request_fields": 100,
         "limit_request_field_size": 8190,
@@ -138,6 +138,8 @@ def options(settings: Settings, listener: socket.socket, *, workers: int) -> dic
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
+    """gunicorn application that builds the components in each worker."""
+
     def __init__(
         self,
         components: Callable[[], Components],
@@ -149,10 +151,12 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         self._options = options
         self._when_listening = when_listening
         self._components: Components | None = None
+        self._app: Flask | None = None
         self._stop = threading.Event()
         super().__init__()
 
     def load_config(self) -> None:
+        """Sets gunicorn's settings and hooks."""
         for name, value in self._options.items():
             self.cfg.set(name, value)
         self.cfg.set("when_ready", self._listening)
@@ -161,30 +165,36 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         self.cfg.set("child_exit", _forget_worker)
 
     def load(self) -> Flask:
-        """The application, made in the worker."""
+        """Returns the application of this worker."""
         from rerank.service.app import create_app
 
         self._components = self._build()
-        return create_app(self._components)
+        self._app = create_app(self._components)
+        return self._app
 
     def _listening(self, _: Any) -> None:
         self._when_listening()
 
     def _start_loading(self, _: Any) -> None:
         if self._components is not None:
+            # A daemon: an import of a model library cannot be interrupted, and must not delay the exit.
             loader = threading.Thread(
                 target=self._components.load_until_complete, args=(self._stop,), name="loader", daemon=True
             )
             loader.start()
 
     def _close(self, _: Any, __: Any) -> None:
+        from rerank.service.app import close_app
+
         self._stop.set()
+        if self._app is not None:
+            close_app(self._app)
         if self._components is not None:
             self._components.close()
 
 
 def _forget_worker(_: Any, worker: Any) -> None:
-    """Drop the gauges of a worker that is gone; its counts stay."""
+    """Removes the gauges of a worker that has exited. Its counters stay."""
     if is_multiprocess():
         from prometheus_client.multiprocess import mark_process_dead
 

@@ -1,4 +1,8 @@
-"""gunicorn's threaded worker, with our error body for what never becomes a request."""
+"""gunicorn worker with threads that answers malformed requests with the service's JSON error body.
+
+gunicorn documents none of the attributes that this module uses, so setup.cfg caps its version, and
+tests/service/test_gunicorn_api.py checks the installed one.
+"""
 
 from __future__ import annotations
 
@@ -14,27 +18,26 @@ from gunicorn.workers.gthread import ThreadWorker
 from rerank.service.errors import error_body
 
 LINGER_MS = 5
-"""How long a thread stays with its client after an answer."""
+"""Milliseconds that a thread waits for the next request of its client after a response."""
 
 _log = logging.getLogger(__name__)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
-    """Serves requests in threads; a request that cannot be parsed is answered in JSON, like every other refusal.
+    """Worker whose threads also serve the next request of a client if it arrives within LINGER_MS.
 
-    A thread whose client sends its next request at once takes it too: handing a connection to the main loop and back
-    costs as much as a whole forwarded request.
+    Returning a connection to the main loop and fetching it again costs as much as forwarding a request.
     """
 
     def handle(self, conn: Any) -> Any:
-        """Serve the connection's request, and those that follow it closely."""
-        goes_on = super().handle(conn)
-        while goes_on is True and self._follows(conn):
-            goes_on = super().handle(conn)
-        return goes_on
+        """Serves the request of the connection and the requests that closely follow it."""
+        keep_alive = super().handle(conn)
+        while keep_alive is True and self._next_request_arrives(conn):
+            keep_alive = super().handle(conn)
+        return keep_alive
 
-    def _follows(self, conn: Any) -> bool:
-        """Whether another request comes within some milliseconds, in which nobody else needs this thread."""
+    def _next_request_arrives(self, conn: Any) -> bool:
+        """Waits up to LINGER_MS for the next request, and only while no other client waits for a thread."""
         if conn.is_http2 or conn.parser.unreader.buf.getvalue():
             return False
         readable = select.poll()
@@ -47,22 +50,21 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         return False
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answer a broken request on the bare socket, or leave what is not the client's fault to gunicorn."""
+        """Sends an error response for a malformed request. gunicorn handles all other errors."""
         if not isinstance(exc, ParseException):
             super().handle_error(req, client, addr, exc)
             return
         status = _status(exc)
-        message = f"this is no HTTP request that can be read: {exc}"
-        body = json.dumps(error_body(message, "Validation")).encode()
+        body = json.dumps(error_body(f"the request must be valid HTTP/1.1: {exc}", "Validation")).encode()
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        _log.warning("unreadable request: %s", exc)
+        _log.warning("malformed request: %s", exc)
         try:
             client.sendall(head.encode() + body)
-        except OSError as gone:
-            _log.debug("the client left before its error: %s", gone)
+        except OSError as send_error:
+            _log.debug("client disconnected before its error response: %s", send_error)
 
 
 def _status(exc: ParseException) -> HTTPStatus:

@@ -1,1 +1,1 @@
-"""The OpenSearch proxy: what is not ours goes to the server and comes back as it is; searches may be re-ranked."""
+"""Proxy in front of OpenSearch or Elasticsearch that forwards every request and reranks searches."""

@@ -1,4 +1,4 @@
-"""Where the server is."""
+"""Network address of the OpenSearch server behind the proxy."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _DEFAULT_PORTS = {"http": 9200, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An OpenSearch. `prefix` stands before every path: empty, or `/path` without a slash at its end.
+    """Address of an OpenSearch server, without credentials.
 
-    A user and password in the setting serve our own requests only, so they are not kept here.
+    `prefix` precedes the path of every request: empty, or `/path` without a trailing slash. The user and password of
+    the setting serve the service's own requests only, so an Address does not hold them.
     """
 
     scheme: str
@@ -26,20 +27,23 @@ class Address:
 
     @classmethod
     def parse(cls, location: str) -> Self:
-        """From the setting `store`. Raises SettingError for what is no `http(s)://[user:password@]host:port`."""
-        shown = masked_location(location)
+        """Returns the address in the setting `store`.
+
+        Raises SettingError if *location* is not `http(s)://[user:password@]host:port`.
+        """
+        masked = masked_location(location)
         parts = urlsplit(location)
         try:
             port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
         except ValueError as exc:
-            raise SettingError(f"store: the port of {shown} is no number up to 65535") from exc
+            raise SettingError(f"store: the port must be between 1 and 65535, got {masked}. Correct the URL.") from exc
         if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-            raise SettingError(f"store: {shown} is not http(s)://[user:password@]host:port")
+            raise SettingError(f"store must be http(s)://[user:password@]host:port, got {masked}. Correct the URL.")
         return cls(parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
 
     @property
     def authority(self) -> str:
-        """The Host header of every request: never a client's."""
+        """Host and port: the Host header of every forwarded request, whatever the client sent."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
@@ -47,6 +51,6 @@ class Address:
         return f"{self.scheme}://{self.authority}{self.prefix}"
 
 
-def is_server(location: str) -> bool:
-    """Whether the setting `store` leads to a server, and not to a folder."""
+def is_server_url(location: str) -> bool:
+    """Returns True if the setting `store` names a server, and False if it names a folder."""
     return urlsplit(location).scheme in _DEFAULT_PORTS

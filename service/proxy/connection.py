@@ -1,4 +1,4 @@
-"""One connection to the server, and the exchange of one request for one answer on it."""
+"""One connection to the server, which carries one request and its response at a time."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rerank.core.errors import StoreError, StoreTimeout, StoreUnavailable
 from rerank.service.client_connection import Client
 from rerank.service.proxy.response_head import ResponseHead, ResponseParser
 
-PIECE_BYTES = 64 * 1024
-"""Below what malloc maps anew for each buffer."""
+CHUNK_BYTES = 64 * 1024
+"""Bytes per read. Larger buffers exceed malloc's mmap threshold, so each one would cost a system call."""
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class ClientGone(ConnectionResetError):
-    """The client closed its connection: nobody waits for the answer."""
+class ClientDisconnected(ConnectionResetError):
+    """Error for a client that closed its connection before it received the response."""
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
-    """A request as it goes out: its whole head, and its body, framed already: the first piece, and what follows.
+class OutgoingRequest:
+    """A request to the server: its head, and its body already framed as `first` and the chunks of `rest`.
 
-    `client` is the client's socket where it is known: when it is closed, the wait for the answer ends.
+    `client` is the client's socket, if known. If the client closes it, the wait for the response ends.
     """
 
     method: str
@@ -39,42 +40,47 @@ class Exchange:
 
     @property
     def repeatable(self) -> bool:
-        """Whether sending it twice does no harm."""
-        return self.method in _SAFE and self.rest is None
+        """True if the proxy may send the request twice."""
+        return self.method in _SAFE_METHODS and self.rest is None
 
 
 class Connection:
-    """A connection of its own; not safe for threads. *timeout* is in seconds, for each wait."""
+    """A connection for one thread at a time. *timeout* in seconds limits each wait for the server."""
 
     def __init__(self, sock: socket.socket, *, timeout: float) -> None:
         self._sock = sock
         self._timeout = timeout
         self._parser = ResponseParser("GET")
-        self._whole_request = True
+        self._request_complete = True
         sock.settimeout(timeout)
 
-    def ask(self, exchange: Exchange) -> ResponseHead:
-        """Send the request and wait for the head of its answer.
+    def send(self, request: OutgoingRequest) -> ResponseHead:
+        """Sends *request* and returns the head of the response.
 
-        Raises StoreUnavailable when the server closes before it answers, StoreTimeout, StoreAnswerInvalid, and
-        ClientGone.
+        Raises StoreUnavailable if the server closes the connection before it responds, StoreTimeout,
+        StoreAnswerInvalid, and ClientDisconnected.
         """
-        self._parser = parser = ResponseParser(exchange.method)
+        self._parser = parser = ResponseParser(request.method)
         try:
-            self._send(exchange)
-            self._wait(exchange.client)
+            self._write(request)
+            self._wait(request.client)
             while parser.head is None:
                 parser.feed(self._receive(first=True))
         except TimeoutError as exc:
-            raise self._too_slow() from exc
-        except ClientGone:
+            raise self._timeout_error() from exc
+        except ClientDisconnected:
             raise
         except OSError as exc:
-            raise StoreUnavailable(f"OpenSearch closed the connection before it answered ({exc})") from exc
+            raise StoreUnavailable(
+                f"OpenSearch closed the connection before it responded ({exc}). Check the OpenSearch log, then retry."
+            ) from exc
         return parser.head
 
     def body(self) -> Iterator[bytes]:
-        """The rest of the answer, in pieces as they come. Raises StoreTimeout and StoreAnswerInvalid."""
+        """Yields the body of the response as it arrives.
+
+        Raises StoreTimeout, StoreUnavailable and StoreAnswerInvalid.
+        """
         parser = self._parser
         while True:
             if parser.pieces:
@@ -84,48 +90,53 @@ class Connection:
             try:
                 parser.feed(self._receive())
             except TimeoutError as exc:
-                raise self._too_slow() from exc
+                raise self._timeout_error() from exc
             except OSError as exc:
                 raise StoreUnavailable(
-                    f"the connection to OpenSearch broke in the middle of an answer ({exc})"
+                    f"the connection to OpenSearch failed in the middle of a response ({exc}). Retry the request."
                 ) from exc
 
     @property
     def complete(self) -> bool:
-        """Whether the answer has come whole."""
+        """True if the whole response has arrived."""
         return self._parser.complete
 
     @property
     def reusable(self) -> bool:
-        """Whether the last exchange ended so that another one may follow."""
-        return self._whole_request and self._parser.reusable
+        """True if the connection can carry another request."""
+        return self._request_complete and self._parser.reusable
 
     @property
     def alive(self) -> bool:
-        """Whether the server has kept it open: an idle connection has nothing to read, not even its end."""
+        """True if the server keeps the idle connection open: it has nothing to read, not even its end."""
         readable = select.poll()
         readable.register(self._sock, select.POLLIN)
         return not readable.poll(0)
 
     def close(self) -> None:
-        """Hang up; the server stops what it was doing for us."""
+        """Closes the connection, which makes the server cancel a request in progress."""
         self._sock.close()
 
-    def _send(self, exchange: Exchange) -> None:
-        self._whole_request = False
+    def interrupt(self) -> None:
+        """Ends the exchange in progress on another thread: that thread gets an error and closes the connection."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def _write(self, request: OutgoingRequest) -> None:
+        self._request_complete = False
         try:
-            self._sock.sendall(exchange.head + exchange.first)
-            for piece in exchange.rest or ():
-                self._sock.sendall(piece)
+            self._sock.sendall(request.head + request.first)
+            for chunk in request.rest or ():
+                self._sock.sendall(chunk)
         except (BrokenPipeError, ConnectionResetError) as exc:
-            if isinstance(exc, ClientGone):
+            if isinstance(exc, ClientDisconnected):
                 raise
-            # The server may have refused a long body before its end: its answer says why.
+            # The server may refuse a long body before its end. Its response then says why.
             return
-        self._whole_request = True
+        self._request_complete = True
 
     def _wait(self, client: socket.socket | None) -> None:
-        """Until the server says something. Raises ClientGone when the client leaves first."""
+        """Waits until the server responds. Raises ClientDisconnected if the client leaves first."""
         if client is None or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending()):
             return
         poll = select.poll()
@@ -140,15 +151,17 @@ class Connection:
             if not ready:
                 raise TimeoutError
             if Client(client).cancelled():
-                raise ClientGone(errno.ECONNRESET, "the client left before its answer")
-            # It has sent its next request already: it is there, and there is nothing more to watch for.
+                raise ClientDisconnected(errno.ECONNRESET, "the client disconnected before the response")
+            # The client is connected and has already sent its next request, so its socket stays readable.
             poll.unregister(client)
 
     def _receive(self, *, first: bool = False) -> bytes:
-        data = self._sock.recv(PIECE_BYTES)
+        data = self._sock.recv(CHUNK_BYTES)
         if first and not data and not self._parser.started:
-            raise ConnectionResetError("closed without a word")
+            raise ConnectionResetError("no response")
         return data
 
-    def _too_slow(self) -> StoreError:
-        return StoreTimeout(f"OpenSearch did not answer within {self._timeout:g} seconds; look at its load")
+    def _timeout_error(self) -> StoreError:
+        return StoreTimeout(
+            f"OpenSearch did not respond within {self._timeout:g} seconds. Check its load, or raise proxy_timeout_s."
+        )

@@ -1,4 +1,4 @@
-"""Which headers travel on, and which belong to one connection alone (RFC 9110, section 7.6.1)."""
+"""Selection of the headers that the proxy forwards (RFC 9110, section 7.6.1)."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ HOP_BY_HOP = frozenset(
     }
 )
 
-_OURS_TO_SET = frozenset({"host", "content-length", "expect"})
-"""The address, the body's length and the wait for a go-ahead are between us and each side."""
+_SET_BY_PROXY = frozenset({"host", "content-length", "expect"})
+"""Request headers that the proxy sets itself: address, body length, and the wait for 100 Continue."""
+
+_NEVER_HOP_BY_HOP = frozenset({"content-length", "content-type", "content-encoding", "host"})
 
 
-def of_request(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The headers of a WSGI request that go on to the server; names are in lower case."""
-    dropped = HOP_BY_HOP | _OURS_TO_SET | _named_by(environ.get("HTTP_CONNECTION", ""))
+def forwarded_request_headers(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Returns the headers of a WSGI request that the proxy forwards to the server, with names in lower case."""
+    dropped = HOP_BY_HOP | _SET_BY_PROXY | _listed_in(environ.get("HTTP_CONNECTION", ""))
     headers = []
     for key, value in environ.items():
         if key.startswith("HTTP_"):
@@ -39,23 +41,22 @@ def of_request(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
     return headers
 
 
-def of_answer(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The headers of the server's answer that go back to the client."""
+def forwarded_response_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Returns the headers of the server's response that the proxy sends to the client."""
     dropped = HOP_BY_HOP
     for name, value in headers:
         if name.lower() == "connection":
-            dropped = dropped | _named_by(value)
+            dropped = dropped | _listed_in(value)
     return [(name, value) for name, value in headers if name.lower() not in dropped]
 
 
 def is_safe(text: str) -> bool:
-    """Whether *text* can stand in a head without ending its line: servers check that too, and not all of them."""
+    """Returns True if *text* contains no line end and no NUL, so that it cannot add a header of its own."""
     return "\r" not in text and "\n" not in text and "\0" not in text
 
 
-def _named_by(connection: str) -> frozenset[str]:
-    """The headers that a Connection header keeps to its connection; the body's own are not its to name."""
+def _listed_in(connection: str) -> frozenset[str]:
+    """Returns the headers that a Connection header makes hop-by-hop. Headers of the body are never among them."""
     if not connection or connection.lower() in ("keep-alive", "close"):
         return frozenset()
-    named = {name.strip().lower() for name in connection.split(",")}
-    return frozenset(named - {"content-length", "content-type", "content-encoding", "host"})
+    return frozenset(name.strip().lower() for name in connection.split(",")) - _NEVER_HOP_BY_HOP

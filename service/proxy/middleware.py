@@ -1,4 +1,7 @@
-"""The proxy: WSGI before the application, so that what is not ours costs no more than passing it on."""
+"""WSGI middleware that forwards to OpenSearch every request that the service does not answer itself.
+
+It runs before Flask, so that forwarding costs no routing.
+"""
 
 from __future__ import annotations
 
@@ -14,101 +17,110 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from rerank.core.errors import RequestCancelled, RerankError
 from rerank.service.auth import Keys
 from rerank.service.errors import HttpError, error_response
-from rerank.service.proxy.connection import ClientGone
-from rerank.service.proxy.headers import of_answer
-from rerank.service.proxy.request import SMALL_BYTES, ClientRequest
-from rerank.service.proxy.search.searches import Searches
-from rerank.service.proxy.shadowed import Shadowed
-from rerank.service.proxy.upstream import Answer, Upstream
+from rerank.service.proxy.connection import ClientDisconnected
+from rerank.service.proxy.headers import forwarded_response_headers
+from rerank.service.proxy.own_routes import OwnRoutes
+from rerank.service.proxy.request import SMALL_BODY_BYTES, ClientRequest
+from rerank.service.proxy.search.search_interceptor import SearchInterceptor
+from rerank.service.proxy.upstream import Upstream, UpstreamResponse
 
 _log = logging.getLogger(__name__)
 
-ROUTE = "proxy"
-CLIENT_CLOSED = 499
-"""nginx's status for a client that left; it is only counted."""
+METRICS_ROUTE = "proxy"
+CLIENT_CLOSED_REQUEST = 499
+"""nginx's status for a client that disconnected. It appears in metrics and logs only."""
 
 
 @dataclass(frozen=True)
 class Proxy:
-    """*application* answers what is *shadowed*; everything else goes to *upstream* and comes back as it is.
+    """Middleware that gives `own_routes` to *application* and forwards all other requests to *upstream*.
 
-    *observe* is told route, method, status and seconds of each answer of the server.
+    *observe* receives the route, method, status and seconds of each forwarded request.
     """
 
     application: WSGIApplication
     upstream: Upstream
-    shadowed: Shadowed
+    own_routes: OwnRoutes
     keys: Keys
-    searches: Searches
+    interceptor: SearchInterceptor
     observe: Callable[[str, str, int, float], None]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request."""
+        """Answers one request."""
         method = environ["REQUEST_METHOD"]
         started = time.perf_counter()
         try:
-            request = ClientRequest.read(environ)
-            if self.shadowed(method, request.path, environ.get("HTTP_ACCEPT", "")):
+            request = ClientRequest.from_environ(environ)
+            if self.own_routes.matches(method, request.path, environ.get("HTTP_ACCEPT", "")):
                 return self.application(environ, start_response)
-            status, headers, body = self._forwarded(request)
-        except ClientGone:
-            self._finish(environ, CLIENT_CLOSED, started)
+            status, headers, body = self._forward(request)
+        except ClientDisconnected:
+            self._record(environ, CLIENT_CLOSED_REQUEST, started)
             raise
         except RequestCancelled as exc:
-            self._finish(environ, CLIENT_CLOSED, started)
-            raise ClientGone(errno.ECONNRESET, exc.message) from exc
+            self._record(environ, CLIENT_CLOSED_REQUEST, started)
+            raise ClientDisconnected(errno.ECONNRESET, exc.message) from exc
         except (RerankError, HttpError) as exc:
-            status, headers, body = _refused(exc)
-        self._finish(environ, int(status[:3]), started)
+            status, headers, body = _encode_error(exc)
+        self._record(environ, int(status[:3]), started)
         start_response(status, headers)
         return body
 
-    def _forwarded(self, request: ClientRequest) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
+    def close(self) -> None:
+        """Closes the connections to the server and stops shadow mode."""
+        # The pool closes first, which interrupts a shadow search that waits for the server.
+        self.upstream.close()
+        self.interceptor.close()
+
+    def _forward(self, request: ClientRequest) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
         self.keys.check(request.environ)
         headers = self.keys.without(request.headers())
-        looked = self.searches.look(request, headers)
-        if looked.answer is not None:
-            status, answered, body = looked.answer
-            return status, answered, [body]
-        answer = self.upstream.ask(looked.request.exchange(self.upstream.address, headers))
-        return answer.head.status_line, [*of_answer(answer.head.headers), *looked.added], _body(answer)
+        decision = self.interceptor.intercept(request, headers)
+        if decision.response is not None:
+            status, sent, body = decision.response
+            return status, sent, [body]
+        response = self.upstream.send(decision.request.outgoing(self.upstream.address, headers))
+        sent = [*forwarded_response_headers(response.head.headers), *decision.added_headers]
+        return response.head.status_line, sent, _body(response)
 
-    def _finish(self, environ: WSGIEnvironment, status: int, started: float) -> None:
+    def _record(self, environ: WSGIEnvironment, status: int, started: float) -> None:
         seconds = time.perf_counter() - started
-        self.observe(ROUTE, environ["REQUEST_METHOD"], status, seconds)
+        self.observe(METRICS_ROUTE, environ["REQUEST_METHOD"], status, seconds)
         level = logging.WARNING if status in (502, 503, 504) else logging.DEBUG
         _log.log(level, "forwarded method=%s status=%d ms=%.1f", environ["REQUEST_METHOD"], status, seconds * 1000)
 
 
-def _body(answer: Answer) -> Iterable[bytes]:
-    """A small answer in one piece, which costs one write and is whole before its status is sent; else as it comes."""
-    length = answer.head.length
-    if answer.complete or (length is not None and length <= SMALL_BYTES):
-        return [answer.read()]
-    return _Stream(answer)
+def _body(response: UpstreamResponse) -> Iterable[bytes]:
+    """Returns a small body as one piece, read before the status is sent, and streams a large one."""
+    length = response.head.length
+    if response.complete or (length is not None and length <= SMALL_BODY_BYTES):
+        return [response.read()]
+    return _StreamedBody(response)
 
 
-class _Stream:
-    """An answer's body on its way. When the server breaks off, so does the client's connection: it must not take half
-    an answer for a whole one."""
+class _StreamedBody:
+    """Body of a response while the server still sends it.
 
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
+    If the server breaks off, the client's connection ends too, so that the client notices the missing part.
+    """
+
+    def __init__(self, response: UpstreamResponse) -> None:
+        self._response = response
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            yield from self._answer
+            yield from self._response
         except RerankError as exc:
-            _log.error("an answer broke off: %s", exc.message)
+            _log.error("incomplete response: %s", exc.message)
             raise ConnectionAbortedError(errno.ECONNRESET, exc.message) from exc
 
     def close(self) -> None:
-        """WSGI's sign that nothing more is wanted."""
-        self._answer.close()
+        """Releases the connection; WSGI calls it after the last piece."""
+        self._response.close()
 
 
-def _refused(error: RerankError | HttpError) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
-    refusal = error_response(error)
-    body = json.dumps(refusal.body).encode()
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *refusal.headers.items()]
-    return f"{refusal.status} {HTTPStatus(refusal.status).phrase}", headers, [body]
+def _encode_error(error: RerankError | HttpError) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
+    response = error_response(error)
+    body = json.dumps(response.body).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *response.headers.items()]
+    return f"{response.status} {HTTPStatus(response.status).phrase}", headers, [body]

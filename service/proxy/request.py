@@ -1,4 +1,4 @@
-"""A client's request, as it is sent on."""
+"""Client requests, and the requests that the proxy sends to the server for them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from wsgiref.types import WSGIEnvironment
 
 from rerank.core.errors import InvalidRequest
 from rerank.service.proxy.address import Address
-from rerank.service.proxy.connection import ClientGone, Exchange
-from rerank.service.proxy.headers import is_safe, of_request
+from rerank.service.proxy.connection import ClientDisconnected, OutgoingRequest
+from rerank.service.proxy.headers import forwarded_request_headers, is_safe
 
-SMALL_BYTES = 64 * 1024
-"""Bodies up to it are sent in one piece with their head."""
+SMALL_BODY_BYTES = 64 * 1024
+"""Bodies up to this size travel in one piece with their head."""
 
-_SEPARATOR = re.compile(r"[/\\\\]")
-
-PIECE_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20
+_PATH_SEPARATOR = re.compile(r"[/\\\\]")
+_INCOMPLETE_BODY = "the client disconnected before its body was complete"
 
 
 @dataclass(frozen=True, slots=True)
 class ClientRequest:
-    """What a client asked for. `target` is its path and query string as they were sent, never decoded."""
+    """A request of a client. `target` is the path and query string as the client sent them, never decoded."""
 
     method: str
     target: str
@@ -34,36 +34,38 @@ class ClientRequest:
 
     @property
     def path(self) -> str:
-        """The target without its query string, percent signs and all."""
+        """The target without its query string, still percent-encoded."""
         return self.target.partition("?")[0]
 
     @property
     def query(self) -> str:
-        """What follows the question mark."""
+        """The query string without the question mark."""
         return self.target.partition("?")[2]
 
     @classmethod
-    def read(cls, environ: WSGIEnvironment) -> ClientRequest:
-        """From a WSGI request.
+    def from_environ(cls, environ: WSGIEnvironment) -> ClientRequest:
+        """Returns the request of a WSGI environment.
 
-        Raises InvalidRequest for a target that is no path (it would name another server), for one that is no
-        address at all, and for a body whose end is told in two ways.
+        Raises InvalidRequest if the target is not a path (it could name another server), if it contains unsafe
+        characters, or if two headers state the length of the body.
         """
         method = environ["REQUEST_METHOD"]
-        target = environ.get("RAW_URI") or environ.get("REQUEST_URI") or _rebuilt(environ)
+        target = environ.get("RAW_URI") or environ.get("REQUEST_URI") or _rebuild_target(environ)
         if not target.startswith("/") or method == "CONNECT":
-            raise InvalidRequest("the target of a request is a path, which starts with /, and no address of a server")
+            raise InvalidRequest("the target of a request must be a path that starts with /. Remove the server's URL.")
         if not (is_safe(target) and is_safe(method)) or " " in target:
-            raise InvalidRequest("the target of a request has no spaces, line ends or NUL in it")
+            raise InvalidRequest(
+                "the target of a request must not contain spaces, line ends or NUL. Percent-encode these characters."
+            )
         if "HTTP_TRANSFER_ENCODING" in environ and environ.get("CONTENT_LENGTH"):
-            raise InvalidRequest("a request has Content-Length or Transfer-Encoding, not both")
+            raise InvalidRequest("a request must have Content-Length or Transfer-Encoding, not both. Send one of them.")
         return cls(method, target, environ)
 
-    def exchange(self, address: Address, headers: Iterable[tuple[str, str]]) -> Exchange:
-        """The request as the server at *address* gets it, with *headers* in place of the client's own.
+    def outgoing(self, address: Address, headers: Iterable[tuple[str, str]]) -> OutgoingRequest:
+        """Returns the request for the server at *address*, with *headers* instead of the client's.
 
-        Raises ClientGone when the client leaves before its body is whole, and InvalidRequest for a path that could
-        lead out of the address's own.
+        Raises ClientDisconnected if the client leaves before its body is complete, and InvalidRequest if the path
+        leads out of the path of the address.
         """
         environ, stream = self.environ, self.environ["wsgi.input"]
         lines = list(headers)
@@ -72,20 +74,22 @@ class ClientRequest:
         if length:
             size = int(length)
             lines.append(("content-length", str(size)))
-            first = stream.read(min(size, SMALL_BYTES))
-            if size > SMALL_BYTES:
-                rest = _pieces(stream, size - len(first))
+            first = stream.read(min(size, SMALL_BODY_BYTES))
+            if size > SMALL_BODY_BYTES:
+                rest = _read_exactly(stream, size - len(first))
             elif len(first) < size:
-                raise ClientGone(errno.ECONNRESET, "the client left before its body was whole")
+                raise ClientDisconnected(errno.ECONNRESET, _INCOMPLETE_BODY)
         elif "HTTP_TRANSFER_ENCODING" in environ:
             lines.append(("transfer-encoding", "chunked"))
-            rest = _chunks(stream)
-        head = head_of(self.method, self.target, address, lines)
-        return Exchange(self.method, head, first, rest, environ.get("gunicorn.socket"))
+            rest = _chunked(stream)
+        head = encode_head(self.method, self.target, address, lines)
+        return OutgoingRequest(self.method, head, first, rest, environ.get("gunicorn.socket"))
 
-    def buffered(self, limit: int) -> tuple[ClientRequest, bytes | None]:
-        """This request with a body that can be read once more, and that body; None where it has more than *limit*
-        bytes. Raises ClientGone when the client leaves before its body is whole."""
+    def buffer_body(self, limit: int) -> tuple[ClientRequest, bytes | None]:
+        """Reads the body. Returns a request whose body can be read again, and the body, or None above *limit* bytes.
+
+        Raises ClientDisconnected if the client leaves before its body is complete.
+        """
         stream = self.environ["wsgi.input"]
         length = self.environ.get("CONTENT_LENGTH")
         if not length and "HTTP_TRANSFER_ENCODING" not in self.environ:
@@ -95,68 +99,74 @@ class ClientRequest:
         size = int(length) if length else limit + 1
         data = stream.read(size)
         if length and len(data) < size:
-            raise ClientGone(errno.ECONNRESET, "the client left before its body was whole")
-        again = replace(self, environ={**self.environ, "wsgi.input": _Again(data, stream)})
-        return again, data if len(data) <= limit else None
+            raise ClientDisconnected(errno.ECONNRESET, _INCOMPLETE_BODY)
+        buffered = replace(self, environ={**self.environ, "wsgi.input": _BufferedBody(data, stream)})
+        return buffered, data if len(data) <= limit else None
 
     def headers(self) -> list[tuple[str, str]]:
-        """The headers that travel on."""
-        return of_request(self.environ)
+        """Returns the headers that the proxy forwards."""
+        return forwarded_request_headers(self.environ)
 
 
-def head_of(method: str, target: str, address: Address, headers: Iterable[tuple[str, str]]) -> bytes:
-    """Request line and headers, in bytes.
+def encode_head(method: str, target: str, address: Address, headers: Iterable[tuple[str, str]]) -> bytes:
+    """Returns the request line and the headers as bytes.
 
-    Raises InvalidRequest for a header that would end its own line, and for a path that could lead out of the
-    address's own.
+    Raises InvalidRequest if a header contains a line end, and if the path leads out of the path of *address*.
     """
-    if address.prefix and _leaves(target.partition("?")[0]):
-        raise InvalidRequest("the path has a segment . or .. in it, which could lead out of the store's own path")
+    if address.prefix and _has_dot_segment(target.partition("?")[0]):
+        raise InvalidRequest(
+            "the path must not contain the segments . or .., because the setting store has a path. "
+            "Send the path without them."
+        )
     lines = [f"{method} {address.prefix}{target} HTTP/1.1", f"host: {address.authority}"]
     for name, value in headers:
         if not (is_safe(value) and is_safe(name)):
-            raise InvalidRequest(f"the header {name.encode('unicode_escape').decode()} holds a line end or NUL")
+            raise InvalidRequest(
+                f"the header {name.encode('unicode_escape').decode()} must not contain a line end or NUL. Remove it."
+            )
         lines.append(f"{name}: {value}")
     try:
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
     except UnicodeEncodeError as exc:
-        raise InvalidRequest("the target and the headers of a request are bytes, one character each") from exc
+        raise InvalidRequest(
+            "the target and the headers must contain Latin-1 characters only. Percent-encode all others."
+        ) from exc
 
 
-class _Again:
-    """A body whose beginning has been read already."""
+class _BufferedBody:
+    """Body whose beginning has already been read."""
 
     def __init__(self, data: bytes, rest: BinaryIO) -> None:
         self._data = io.BytesIO(data)
         self._rest = rest
 
     def read(self, size: int) -> bytes:
-        """What was read already, then the rest; empty at its end."""
+        """Returns the buffered bytes, then the rest of the stream, and b"" at its end."""
         return self._data.read(size) or self._rest.read(size)
 
 
-def _pieces(stream: BinaryIO, left: int) -> Iterator[bytes]:
-    while left:
-        piece = stream.read(min(left, PIECE_BYTES))
-        if not piece:
-            raise ClientGone(errno.ECONNRESET, "the client left before its body was whole")
-        left -= len(piece)
-        yield piece
+def _read_exactly(stream: BinaryIO, remaining: int) -> Iterator[bytes]:
+    while remaining:
+        chunk = stream.read(min(remaining, _CHUNK_BYTES))
+        if not chunk:
+            raise ClientDisconnected(errno.ECONNRESET, _INCOMPLETE_BODY)
+        remaining -= len(chunk)
+        yield chunk
 
 
-def _chunks(stream: BinaryIO) -> Iterator[bytes]:
-    while piece := stream.read(SMALL_BYTES):
-        yield b"%x\r\n%b\r\n" % (len(piece), piece)
+def _chunked(stream: BinaryIO) -> Iterator[bytes]:
+    while chunk := stream.read(SMALL_BODY_BYTES):
+        yield b"%x\r\n%b\r\n" % (len(chunk), chunk)
     yield b"0\r\n\r\n"
 
 
-def _leaves(path: str) -> bool:
-    """Whether a server could take a part of *path* for a way up."""
-    return any(segment in (".", "..") for segment in _SEPARATOR.split(unquote(path)))
+def _has_dot_segment(path: str) -> bool:
+    """Returns True if a server could resolve a part of *path* to a parent folder."""
+    return any(segment in (".", "..") for segment in _PATH_SEPARATOR.split(unquote(path)))
 
 
-def _rebuilt(environ: dict[str, Any]) -> str:
-    """The target, where a server does not keep it as it was sent: as near as it can be made."""
+def _rebuild_target(environ: dict[str, Any]) -> str:
+    """Returns the target for WSGI servers that do not keep the original one, as close to it as possible."""
     path = quote(environ.get("PATH_INFO", "/").encode("latin-1"), safe="/!$&'()*+,;=:@~")
     query = environ.get("QUERY_STRING", "")
     return f"{path}?{query}" if query else path

@@ -1,4 +1,4 @@
-"""The head of the server's answer, and the parser that finds it in the bytes."""
+"""Incremental parser for the HTTP responses of the server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_HEAD_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ResponseHead:
-    """Status line and headers, as they came. `length` None: the body's length is not told beforehand."""
+    """Status line and headers of a response. `length` is None if no header states the length of the body."""
 
     status: int
     reason: str
@@ -24,18 +24,18 @@ class ResponseHead:
 
     @property
     def status_line(self) -> str:
-        """As WSGI wants it."""
+        """Status code and reason phrase, as WSGI expects them."""
         return f"{self.status} {self.reason}"
 
     def header(self, name: str) -> str:
-        """The value of the first header *name* (in lower case); empty when there is none."""
+        """Returns the value of the first header *name* (in lower case), or an empty string."""
         return next((value for key, value in self.headers if key.lower() == name), "")
 
 
 class ResponseParser:
-    """Takes the bytes of one answer; interim ones (1xx) are passed over.
+    """Parser of one response. It skips interim responses (1xx).
 
-    `head` is None until the headers are complete; `pieces` collects the body, without chunk marks.
+    `head` is None until the headers are complete. `pieces` collects the body without chunk framing.
     """
 
     def __init__(self, method: str) -> None:
@@ -52,62 +52,68 @@ class ResponseParser:
         self.keep_alive = False
 
     def feed(self, data: bytes) -> None:
-        """Take what came; no bytes mean that the server closed the connection.
+        """Parses *data*; an empty value means that the server closed the connection.
 
-        Raises StoreAnswerInvalid for what is no HTTP answer, and for one that ends too early.
+        Raises StoreAnswerInvalid for an invalid HTTP response and for one that ends too early.
         """
         if not data:
             if self.head is None or not self._ends_with_connection:
-                raise StoreAnswerInvalid("OpenSearch closed the connection in the middle of its answer; try again")
+                raise StoreAnswerInvalid(
+                    "OpenSearch closed the connection in the middle of its response. Retry the request."
+                )
             self.complete = True
             return
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as exc:
-            # What follows a whole answer belongs to nobody; the connection is not used again.
+            # Bytes after a complete response do not matter: the connection is not used again.
             if not self.complete:
                 raise StoreAnswerInvalid(
-                    f"the server's answer is no HTTP ({exc}); check that the store's address leads to an OpenSearch"
+                    f"the response of the server must be HTTP, got invalid data ({exc}). "
+                    "Check that the setting store is the URL of an OpenSearch server."
                 ) from exc
         if self.head is None:
             self._fed += len(data)
             if self._fed > MAX_HEAD_BYTES:
-                raise StoreAnswerInvalid(f"the server's answer has more than {MAX_HEAD_BYTES >> 10} KB of headers")
+                raise StoreAnswerInvalid(
+                    f"the headers of the server's response must be at most {MAX_HEAD_BYTES >> 10} KB. "
+                    "Check that the setting store is the URL of an OpenSearch server."
+                )
 
     @property
     def started(self) -> bool:
-        """Whether anything has come yet."""
+        """True if any byte of the response has arrived."""
         return self._fed > 0 or self.head is not None
 
     @property
     def reusable(self) -> bool:
-        """Whether the connection may carry another request."""
+        """True if the connection can carry another request."""
         return self.complete and self.keep_alive and not self._surplus
 
     def take(self) -> bytes:
-        """The body's bytes that came since the last call."""
+        """Returns the bytes of the body that arrived since the last call."""
         data = self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
         self.pieces.clear()
         return data
 
-    # What follows is called by the parser.
+    # httptools calls the methods below.
 
     def on_message_begin(self) -> None:
-        """A message starts; a second final one was not asked for."""
+        """Starts a message; a second final one is surplus."""
         self._surplus = self.complete
         self._reason = b""
         self._headers = []
 
     def on_status(self, reason: bytes) -> None:
-        """The status line's words."""
+        """Adds to the reason phrase."""
         self._reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header."""
+        """Adds a header."""
         self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
+        """Completes the head of a final response."""
         status = self._parser.get_status_code()
         if status < 200 or self._surplus:
             return
@@ -121,11 +127,11 @@ class ResponseParser:
         self.complete = self._headless
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body."""
+        """Adds a part of the body."""
         if not (self._headless or self._surplus):
             self.pieces.append(body)
 
     def on_message_complete(self) -> None:
-        """The message is whole."""
+        """Completes the response."""
         if self.head is not None:
             self.complete = True

@@ -1,120 +1,149 @@
-"""The server, by pooled connections."""
+"""Connection pool to the server behind the proxy."""
 
 from __future__ import annotations
 
 import socket
 import ssl
-from collections import deque
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rerank.core.errors import StoreAnswerInvalid, StoreUnavailable
 from rerank.service.proxy.address import Address
-from rerank.service.proxy.connection import Connection, Exchange
+from rerank.service.proxy.connection import Connection, OutgoingRequest
 from rerank.service.proxy.response_head import ResponseHead
 
 CONNECT_SECONDS = 5.0
-IDLE_CONNECTIONS = 64
+MAX_IDLE_CONNECTIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The server's answer. The body must be read to its end, or the answer closed."""
+class UpstreamResponse:
+    """A response of the server. The caller must read the body to its end or call close()."""
 
     head: ResponseHead
     _connection: Connection
     _upstream: Upstream
 
     def __iter__(self) -> Iterator[bytes]:
-        """The body in pieces. Raises StoreTimeout, StoreUnavailable and StoreAnswerInvalid."""
+        """Yields the body as it arrives. Raises StoreTimeout, StoreUnavailable and StoreAnswerInvalid."""
         return self._connection.body()
 
     def read(self, limit: int | None = None) -> bytes:
-        """The whole body; the connection goes back. Raises StoreAnswerInvalid for one of more than *limit* bytes."""
+        """Returns the whole body and releases the connection. Raises StoreAnswerInvalid above *limit* bytes."""
         pieces, size = [], 0
         try:
             for piece in self:
                 pieces.append(piece)
                 size += len(piece)
                 if limit is not None and size > limit:
-                    raise StoreAnswerInvalid(f"OpenSearch's answer has more than {limit >> 20} MB")
+                    raise StoreAnswerInvalid(
+                        f"the response of OpenSearch must be at most {limit >> 20} MB. Request fewer hits or fields."
+                    )
         finally:
             self.close()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     @property
     def complete(self) -> bool:
-        """Whether the whole body is at hand already."""
+        """True if the whole body has arrived."""
         return self._connection.complete
 
     def close(self) -> None:
-        """Give the connection back, or end it when the answer was not read to its end."""
+        """Returns the connection to the pool, or closes it if part of the body is unread."""
         self._upstream.release(self._connection)
 
 
 class Upstream:
-    """The server at *address*. Safe for threads; connections are made as they are needed, and kept."""
+    """Thread-safe pool of connections to the server at *address*. *timeout* in seconds limits each wait."""
 
     def __init__(self, address: Address, *, timeout: float) -> None:
         self.address = address
         self._timeout = timeout
-        self._idle: deque[Connection] = deque()
         self._tls = ssl.create_default_context() if address.scheme == "https" else None
+        self._lock = threading.Lock()
+        self._closed = False
+        self._open: set[Connection] = set()
+        self._idle: list[Connection] = []
 
-    def ask(self, exchange: Exchange) -> Answer:
-        """The server's answer, once its head is there.
+    def send(self, request: OutgoingRequest) -> UpstreamResponse:
+        """Sends *request* and returns the response once its head has arrived.
 
-        A kept connection that the server has closed meanwhile is replaced; a request that may have reached it is
-        sent again only when that does no harm. Raises StoreUnavailable, StoreTimeout,
-        StoreAnswerInvalid, and ClientGone.
+        A pooled connection that the server has closed is replaced. If the server may already have received the
+        request, it is sent again only if it is repeatable. Raises StoreUnavailable, StoreTimeout,
+        StoreAnswerInvalid, and ClientDisconnected.
         """
-        connection = self._kept()
+        connection = self._take_idle()
         if connection is not None:
             try:
-                return self._asked(connection, exchange)
+                return self._send_on(connection, request)
             except StoreUnavailable:
-                if not exchange.repeatable:
+                if not request.repeatable:
                     raise
-        return self._asked(self._connect(), exchange)
+        return self._send_on(self._connect(), request)
 
     def release(self, connection: Connection) -> None:
-        """Keep *connection* for the next request, or close it when none may follow."""
-        if connection.reusable and len(self._idle) < IDLE_CONNECTIONS:
-            self._idle.append(connection)
-        else:
-            connection.close()
+        """Returns *connection* to the pool, or closes it if it cannot carry another request."""
+        with self._lock:
+            keep = not self._closed and connection.reusable and len(self._idle) < MAX_IDLE_CONNECTIONS
+            if keep:
+                self._idle.append(connection)
+        if not keep:
+            self._discard(connection)
 
     def close(self) -> None:
-        """Close the kept connections."""
-        while self._idle:
-            self._idle.pop().close()
+        """Closes the idle connections and interrupts the busy ones. Later requests fail with StoreUnavailable."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            busy = self._open.difference(idle)
+        for connection in idle:
+            self._discard(connection)
+        for connection in busy:
+            connection.interrupt()
 
-    def _asked(self, connection: Connection, exchange: Exchange) -> Answer:
+    def _send_on(self, connection: Connection, request: OutgoingRequest) -> UpstreamResponse:
         try:
-            return Answer(connection.ask(exchange), connection, self)
+            return UpstreamResponse(connection.send(request), connection, self)
         except BaseException:
-            connection.close()
+            self._discard(connection)
             raise
 
-    def _kept(self) -> Connection | None:
+    def _take_idle(self) -> Connection | None:
         while True:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return None
-            if connection.alive:
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None or connection.alive:
                 return connection
-            connection.close()
+            self._discard(connection)
+
+    def _discard(self, connection: Connection) -> None:
+        with self._lock:
+            self._open.discard(connection)
+        connection.close()
 
     def _connect(self) -> Connection:
         address = self.address
         try:
             sock = socket.create_connection((address.host, address.port), timeout=CONNECT_SECONDS)
+        except OSError as exc:
+            raise self._unreachable(exc) from exc
+        try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
                 sock = self._tls.wrap_socket(sock, server_hostname=address.host)
         except OSError as exc:
-            raise StoreUnavailable(
-                f"OpenSearch at {address} cannot be reached ({exc}); start it, or set the store's address"
-            ) from exc
-        return Connection(sock, timeout=self._timeout)
+            sock.close()
+            raise self._unreachable(exc) from exc
+        connection = Connection(sock, timeout=self._timeout)
+        with self._lock:
+            if not self._closed:
+                self._open.add(connection)
+                return connection
+        connection.close()
+        raise StoreUnavailable("the service is shutting down. Retry the request.")
+
+    def _unreachable(self, cause: OSError) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"cannot connect to OpenSearch at {self.address} ({cause}). Start OpenSearch, or correct the setting store."
+        )

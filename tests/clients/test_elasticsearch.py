@@ -11,7 +11,7 @@ import pytest
 
 from tests.clients.environments import ROOT, CannotBeInstalled, python_of
 from tests.elasticsearch.server import elasticsearch_server
-from tests.service.proxy.standing import standing_before, until_loaded
+from tests.service.proxy.proxied_service import start_proxy, wait_until_loaded
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(1200)]
 
@@ -41,7 +41,7 @@ READ: dict[str, object] = {
         ["BadRequestError", 400, '"ext.rerank.window" is at least 1, not 0'],
         ["NotFoundError", 404, 'no reranker "theirs" is configured; there are: fake-reranker, other'],
         ["BadRequestError", 400, "parsing_exception"],
-        ["BadRequestError", 400, '"retriever.text_similarity_reranker.inference_text" is a text'],
+        ["BadRequestError", 400, '"retriever.text_similarity_reranker.inference_text" must be a non-empty string'],
         ["BadRequestError", 400, "resource_already_exists_exception"],
     ],
 }
@@ -57,8 +57,8 @@ def test_its_client_finds_its_server_behind_the_service(tmp_path: Path, version:
     """
     media = "application/vnd.elasticsearch+json;compatible-with"
     expected = {"info": [True, "You Know, for Search", media.rpartition(";")[0]], **READ}
-    with elasticsearch_server() as (url, _), standing_before(url, tmp_path) as service:
-        until_loaded(service)
+    with elasticsearch_server() as (url, _), start_proxy(url, tmp_path) as service:
+        wait_until_loaded(service)
         report = _asked(f"elasticsearch_{version}", service.url, key)
     assert report["answers"] == expected
     assert report["versions"]["elasticsearch"] in GUIDE.read_text(encoding="utf-8")

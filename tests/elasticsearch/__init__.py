@@ -1,1 +1,1 @@
-"""A small Elasticsearch 9: no server of it is at hand, so its documented bodies, headers and refusals are here."""
+"""Stub of Elasticsearch 9 with its documented bodies, headers and errors, for tests without a real server."""

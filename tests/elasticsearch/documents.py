@@ -1,4 +1,4 @@
-"""Indexes and their documents."""
+"""Indexes of the stub and their documents."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.elasticsearch.refused import Refused, no_such_index
+from tests.elasticsearch.api_error import ApiError, no_such_index
 
 SHARDS = {"total": 1, "successful": 1, "failed": 0}
 
 
 @dataclass
 class Index:
-    """An index: its mapping's properties, and its documents in the order they came."""
+    """An index: the properties of its mapping, and its documents in insertion order."""
 
     properties: dict[str, Any]
     documents: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -21,57 +21,57 @@ class Index:
 
 
 class Indexes:
-    """What is stored."""
+    """All indexes of a server."""
 
     def __init__(self) -> None:
         self.by_name: dict[str, Index] = {}
 
-    def of(self, name: str) -> Index:
-        """The index *name*. Raises Refused (404)."""
+    def named(self, name: str) -> Index:
+        """Returns the index *name*. Raises ApiError (404)."""
         if name not in self.by_name:
             raise no_such_index(name)
         return self.by_name[name]
 
     def create(self, name: str, body: dict[str, Any]) -> dict[str, object]:
-        """PUT /name. Raises Refused (400) for one that is there."""
+        """Handles PUT /name. Raises ApiError (400) if the index exists."""
         if name in self.by_name:
-            raise Refused(400, "resource_already_exists_exception", f"index [{name}/x] already exists", index=name)
+            raise ApiError(400, "resource_already_exists_exception", f"index [{name}/x] already exists", index=name)
         self.by_name[name] = Index(body.get("mappings", {}).get("properties", {}))
         return {"acknowledged": True, "shards_acknowledged": True, "index": name}
 
     def delete(self, name: str) -> dict[str, object]:
-        """DELETE /name."""
-        self.of(name)
+        """Handles DELETE /name."""
+        self.named(name)
         del self.by_name[name]
         return {"acknowledged": True}
 
     def put(self, name: str, doc_id: str, document: dict[str, Any]) -> tuple[int, dict[str, object]]:
-        """Write a document; its index is made when it is not there."""
+        """Writes a document and creates its index if it is missing."""
         index = self.by_name.setdefault(name, Index({}))
         result = "updated" if doc_id in index.documents else "created"
         index.documents[doc_id] = document
-        return (201 if result == "created" else 200), _written(index, name, doc_id, result)
+        return (201 if result == "created" else 200), _write_result(index, name, doc_id, result)
 
     def get(self, name: str, doc_id: str) -> tuple[int, dict[str, object]]:
-        """A document; one that is not there is a 404 without an error in it."""
-        document = self.of(name).documents.get(doc_id)
+        """Returns a document. A missing one is status 404 without an error object."""
+        document = self.named(name).documents.get(doc_id)
         if document is None:
             return 404, {"_index": name, "_id": doc_id, "found": False}
-        known = {"_version": 1, "_seq_no": 0, "_primary_term": 1, "found": True}
-        return 200, {"_index": name, "_id": doc_id, **known, "_source": document}
+        metadata = {"_version": 1, "_seq_no": 0, "_primary_term": 1, "found": True}
+        return 200, {"_index": name, "_id": doc_id, **metadata, "_source": document}
 
     def remove(self, name: str, doc_id: str) -> tuple[int, dict[str, object]]:
-        """Delete a document; the same for one that is not there."""
-        index = self.of(name)
+        """Deletes a document. A missing one is status 404."""
+        index = self.named(name)
         found = index.documents.pop(doc_id, None) is not None
-        result = _written(index, name, doc_id, "deleted" if found else "not_found")
+        result = _write_result(index, name, doc_id, "deleted" if found else "not_found")
         return (200 if found else 404), result
 
     def bulk(self, name: str, body: bytes) -> dict[str, object]:
-        """NDJSON of index, create and delete, each answered by itself. Raises Refused for an unended last line."""
+        """Executes the index, create and delete actions of an NDJSON body. Raises ApiError without a final newline."""
         if not body.endswith(b"\n"):
-            said = "The bulk request must be terminated by a newline [\\n]"
-            raise Refused(400, "illegal_argument_exception", said)
+            reason = "The bulk request must be terminated by a newline [\\n]"
+            raise ApiError(400, "illegal_argument_exception", reason)
         lines = iter([json.loads(line) for line in body.splitlines()])
         items: list[dict[str, object]] = []
         for line in lines:
@@ -83,7 +83,7 @@ class Indexes:
         return {"errors": False, "took": 1, "items": items}
 
 
-def _written(index: Index, name: str, doc_id: str, result: str) -> dict[str, object]:
+def _write_result(index: Index, name: str, doc_id: str, result: str) -> dict[str, object]:
     index.writes += 1
     done = {"_version": 1, "result": result, "_shards": SHARDS, "_seq_no": index.writes, "_primary_term": 1}
     return {"_index": name, "_id": doc_id, **done}

@@ -1,6 +1,6 @@
-"""Searches: a few clauses and retrievers; all else is refused, as the server refuses what it does not know.
+"""Searches of the stub: some clauses and retrievers. Unknown ones cause an error, as in the server.
 
-The rules on retrievers are those of Elasticsearch's CompoundRetrieverBuilder and SearchSourceBuilder.
+The rules for retrievers are those of Elasticsearch's CompoundRetrieverBuilder and SearchSourceBuilder.
 """
 
 from __future__ import annotations
@@ -8,33 +8,33 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tests.elasticsearch.api_error import ApiError
 from tests.elasticsearch.documents import SHARDS, Index
-from tests.elasticsearch.refused import Refused
 
 _KEYS = frozenset(
     {"query", "retriever", "from", "size", "fields", "_source", "track_total_hits", "pit", "post_filter", "sort"}
 )
 _DEFAULT_WINDOW = 10
 
-Found = dict[str, float]
-"""Scores by id, best first."""
+Scores = dict[str, float]
+"""Scores by document id, in descending order."""
 
 
 def search(name: str, index: Index, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer to a search. Raises Refused (400, 404)."""
+    """Returns the response to a search. Raises ApiError (400, 404)."""
     for key in body.keys() - _KEYS:
-        raise Refused(400, "parsing_exception", f"Unknown key for a START_OBJECT in [{key}].", line=1, col=2)
+        raise ApiError(400, "parsing_exception", f"Unknown key for a START_OBJECT in [{key}].", line=1, col=2)
     if body.get("sort", "_doc") != "_doc":
-        raise Refused(400, "search_phase_execution_exception", "No mapping found in order to sort on")
+        raise ApiError(400, "search_phase_execution_exception", "No mapping found in order to sort on")
     if "retriever" in body and "query" in body:
-        raise Refused(400, "action_request_validation_exception", "cannot specify [retriever] and [query]")
+        raise ApiError(400, "action_request_validation_exception", "cannot specify [retriever] and [query]")
     size, start = body.get("size", 10), body.get("from", 0)
     if "retriever" in body:
-        found = _retrieved(index, body["retriever"], size)
+        found = _retrieve(index, body["retriever"], size)
     else:
-        found = _matching(index, body.get("query", {"match_all": {}}))
-    kept = _matching(index, body["post_filter"]) if "post_filter" in body else found
-    ids = [doc_id for doc_id in found if doc_id in kept]
+        found = _match(index, body.get("query", {"match_all": {}}))
+    shown = _match(index, body["post_filter"]) if "post_filter" in body else found
+    ids = [doc_id for doc_id in found if doc_id in shown]
     hits = [_hit(name, index, doc_id, found[doc_id], body) for doc_id in ids[start : start + size]]
     outer = {"total": {"value": len(ids), "relation": "eq"}, "max_score": max(found.values(), default=None)}
     return {"took": 1, "timed_out": False, "_shards": {**SHARDS, "skipped": 0}, "hits": {**outer, "hits": hits}}
@@ -49,42 +49,42 @@ def _hit(name: str, index: Index, doc_id: str, score: float, body: Mapping[str, 
     return {**hit, "fields": fields} if fields else hit
 
 
-def _retrieved(index: Index, retriever: Mapping[str, Any], size: int) -> Found:
+def _retrieve(index: Index, retriever: Mapping[str, Any], size: int) -> Scores:
     ((kind, part),) = retriever.items()
     if kind == "standard":
-        found = _matching(index, part.get("query", {"match_all": {}}))
+        found = _match(index, part.get("query", {"match_all": {}}))
     elif kind in ("rrf", "linear"):
-        found = _fused(index, kind, part, size)
+        found = _fuse(index, kind, part, size)
     elif kind == "text_similarity_reranker":
         name = part["inference_id"]
-        raise Refused(404, "resource_not_found_exception", f"Inference endpoint not found [{name}]")
+        raise ApiError(404, "resource_not_found_exception", f"Inference endpoint not found [{name}]")
     else:
-        raise Refused(400, "parsing_exception", f"unknown retriever [{kind}]", line=1, col=2)
+        raise ApiError(400, "parsing_exception", f"unknown retriever [{kind}]", line=1, col=2)
     filters = part.get("filter", [])
     for clause in filters if isinstance(filters, list) else [filters]:
-        kept = _matching(index, clause)
-        found = {doc_id: score for doc_id, score in found.items() if doc_id in kept}
+        matching = _match(index, clause)
+        found = {doc_id: score for doc_id, score in found.items() if doc_id in matching}
     return found
 
 
-def _fused(index: Index, kind: str, part: Mapping[str, Any], size: int) -> Found:
+def _fuse(index: Index, kind: str, part: Mapping[str, Any], size: int) -> Scores:
     window = part.get("rank_window_size", _DEFAULT_WINDOW)
     if window < size:
-        said = f"[{kind}] requires [rank_window_size: {window}] be greater than or equal to [size: {size}]"
-        raise Refused(400, "action_request_validation_exception", f"Validation Failed: 1: {said};")
-    scores: Found = {}
+        reason = f"[{kind}] requires [rank_window_size: {window}] be greater than or equal to [size: {size}]"
+        raise ApiError(400, "action_request_validation_exception", f"Validation Failed: 1: {reason};")
+    scores: Scores = {}
     for member in part["retrievers"]:
-        below = _retrieved(index, member.get("retriever", member), size)
-        for rank, (doc_id, score) in enumerate(list(below.items())[:window], start=1):
+        scored = _retrieve(index, member.get("retriever", member), size)
+        for rank, (doc_id, score) in enumerate(list(scored.items())[:window], start=1):
             weight = member.get("weight", 1.0)
             by_rank = weight / (part.get("rank_constant", 60) + rank)
             scores[doc_id] = scores.get(doc_id, 0.0) + (by_rank if kind == "rrf" else weight * score)
-    return _best_first(scores)
+    return _descending(scores)
 
 
-def _matching(index: Index, clause: Mapping[str, Any]) -> Found:
+def _match(index: Index, clause: Mapping[str, Any]) -> Scores:
     scored = {doc_id: _score(doc_id, document, clause) for doc_id, document in index.documents.items()}
-    return _best_first({doc_id: score for doc_id, score in scored.items() if score is not None})
+    return _descending({doc_id: score for doc_id, score in scored.items() if score is not None})
 
 
 def _score(doc_id: str, document: Mapping[str, Any], clause: Mapping[str, Any]) -> float | None:
@@ -94,21 +94,21 @@ def _score(doc_id: str, document: Mapping[str, Any], clause: Mapping[str, Any]) 
     if kind == "ids":
         return 1.0 if doc_id in part["values"] else None
     if kind == "bool":
-        return _of_bool(doc_id, document, part)
+        return _bool_score(doc_id, document, part)
     if kind in ("match", "term"):
-        ((field, wanted),) = part.items()
-        words = str(wanted["query"] if isinstance(wanted, dict) else wanted).split()
+        ((field, value),) = part.items()
+        words = str(value["query"] if isinstance(value, dict) else value).split()
         hits = sum(str(document.get(field, "")).split().count(word) for word in words)
         return float(hits) or None
-    raise Refused(400, "parsing_exception", f"unknown query [{kind}]", line=1, col=2)
+    raise ApiError(400, "parsing_exception", f"unknown query [{kind}]", line=1, col=2)
 
 
-def _of_bool(doc_id: str, document: Mapping[str, Any], part: Mapping[str, Any]) -> float | None:
-    needed = [_score(doc_id, document, clause) for clause in _clauses(part, "must", "filter")]
-    wished = [_score(doc_id, document, clause) for clause in _clauses(part, "should")]
-    if None in needed or (wished and not needed and not any(wished)):
+def _bool_score(doc_id: str, document: Mapping[str, Any], part: Mapping[str, Any]) -> float | None:
+    required = [_score(doc_id, document, clause) for clause in _clauses(part, "must", "filter")]
+    optional = [_score(doc_id, document, clause) for clause in _clauses(part, "should")]
+    if None in required or (optional and not required and not any(optional)):
         return None
-    return sum(score or 0.0 for score in [*needed, *wished])
+    return sum(score or 0.0 for score in [*required, *optional])
 
 
 def _clauses(part: Mapping[str, Any], *names: str) -> Iterator[Mapping[str, Any]]:
@@ -117,5 +117,5 @@ def _clauses(part: Mapping[str, Any], *names: str) -> Iterator[Mapping[str, Any]
         yield from value if isinstance(value, list) else [value]
 
 
-def _best_first(scores: Found) -> Found:
+def _descending(scores: Scores) -> Scores:
     return dict(sorted(scores.items(), key=lambda item: -item[1]))

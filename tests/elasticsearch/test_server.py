@@ -1,4 +1,4 @@
-"""The rules that the service is held to bite: what Elasticsearch refuses, the stub refuses."""
+"""Rules of the stub: it refuses what Elasticsearch refuses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.elasticsearch.server import elasticsearch_server
-from tests.service.proxy.standing import ask
+from tests.service.proxy.proxied_service import send
 
 NINE = "application/vnd.elasticsearch+json; compatible-with=9"
 SEVEN = NINE.replace("9", "7")
@@ -19,8 +19,9 @@ RERANKER: dict[str, Any] = {"text_similarity_reranker": {"retriever": {"standard
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
+    """Yields the URL of a server with one index."""
     with elasticsearch_server() as (address, _):
-        ask(address, "PUT", "/things", {})
+        send(address, "PUT", "/things", {})
         yield address
 
 
@@ -38,10 +39,10 @@ def url() -> Iterator[str]:
         ({"retriever": SMALL, "query": {"match_all": {}}}, BOTH, 400, "action_request_validation_exception"),
     ],
 )
-def test_what_is_not_elasticsearchs_is_refused(
+def test_server_refuses_what_elasticsearch_refuses(
     url: str, body: object, headers: dict[str, str], status: int, kind: str | None
 ) -> None:
-    """Media types of one side alone, what is ours in a body, and pages beyond a window."""
-    reply = ask(url, "POST", "/things/_search", body, headers)
+    """Media types on one side alone, extensions of the proxy, and pages beyond a window."""
+    reply = send(url, "POST", "/things/_search", body, headers)
     assert (reply.status, reply.json().get("error", {}).get("type")) == (status, kind)
     assert reply.headers["x-elastic-product"] == "Elasticsearch"

@@ -14,7 +14,7 @@ import pytest
 
 from rerank.core.errors import SettingError
 from rerank.core.settings import Settings
-from rerank.service.server import address_of, check_exposure, listen
+from rerank.service.server import check_exposure, listen, url_of
 from tests.service.controlled_process import TIMEOUT_SECONDS, wait_for
 from tests.service.fake_service import INDEX, error
 from tests.service.service_process import run_service
@@ -69,7 +69,7 @@ def test_unparsable_request_returns_a_json_error(tmp_path: Path, request_bytes: 
         response = json.loads(body)
     assert head.split(b" ")[1] == str(status).encode()
     assert response == error(response["message"])
-    assert response["message"].startswith("this is no HTTP request that can be read")
+    assert response["message"].startswith("the request must be valid HTTP/1.1: ")
 
 
 def test_body_above_the_limit_returns_413_during_the_upload(tmp_path: Path) -> None:
@@ -128,8 +128,8 @@ def test_other_hosts_need_keys_or_insecure(host: str) -> None:
     with pytest.raises(SettingError) as refused:
         check_exposure(Settings(host=host), insecure=False)
     assert refused.value.message == (
-        f"host {host} can be reached from other machines, and no api_keys are set: "
-        "set RERANK_API_KEYS, listen on 127.0.0.1, or say --insecure"
+        f"host must be a loopback address if api_keys is empty, got {host}. "
+        "Set RERANK_API_KEYS, listen on 127.0.0.1, or pass --insecure."
     )
     check_exposure(Settings(host=host), insecure=True)
     check_exposure(Settings(host=host, api_keys=("key",)), insecure=False)
@@ -145,18 +145,18 @@ def test_port_0_is_a_free_port_and_a_used_port_is_an_error() -> None:
     """The message names the port and the fix."""
     with listen("127.0.0.1", 0) as listener:
         host, port = listener.getsockname()
-        assert address_of(listener) == f"http://127.0.0.1:{port}"
+        assert url_of(listener) == f"http://127.0.0.1:{port}"
         with pytest.raises(SettingError) as refused:
             listen(host, port)
     assert refused.value.message == (
-        f"cannot listen on 127.0.0.1, port {port}: Address already in use; "
-        "set another port (0 takes a free one) or host"
+        f"cannot listen on 127.0.0.1, port {port}: Address already in use. "
+        "Set another host or port; port 0 selects a free one."
     )
 
 
-def test_address_of_another_machine_is_an_error() -> None:
+def test_url_of_another_machine_is_an_error() -> None:
     """The message names the address."""
     with pytest.raises(SettingError, match=r"^cannot listen on 192\.0\.2\.1, port 0: "):
         listen("192.0.2.1", 0)
-    with pytest.raises(SettingError, match=r"^host no\.such\.invalid is no address of this machine "):
+    with pytest.raises(SettingError, match=r"^host must be an address of this machine, got no\.such\.invalid "):
         listen("no.such.invalid", 0)

@@ -1,1 +1,1 @@
-"""Searches on their way to OpenSearch: which are re-ranked, and how."""
+"""Reranking of the searches that pass through the proxy."""

@@ -1,4 +1,4 @@
-"""A search as a client sent it: the index, the address's parameters, the body."""
+"""Searches as the clients sent them: index, URL parameters and body."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ MULTI_SEARCH = re.compile(r"^(?:/([^/]+))?/_msearch$")
 
 _ELASTICSEARCH = re.compile(r"application/vnd\.elasticsearch\+json; ?compatible-with=\d{1,3}")
 _TRUE = ("", "true")
-_ENCODED = frozenset({"content-encoding", "accept-encoding"})
+_ENCODING_HEADERS = frozenset({"content-encoding", "accept-encoding"})
 
 
 @dataclass(frozen=True, slots=True)
 class SearchCall:
-    """One search. `index` is the expression of its path, decoded; empty for all indexes."""
+    """One search. `index` is the decoded index expression of the path; an empty one means all indexes."""
 
     index: str
     params: Params
@@ -34,28 +34,28 @@ class SearchCall:
     client: socket.socket | None = None
 
     @classmethod
-    def read(cls, request: ClientRequest, body: Mapping[str, Any], headers: list[tuple[str, str]]) -> Self:
-        """From a request for a path of SEARCH, its *body* read and its *headers* as they go on."""
+    def from_request(cls, request: ClientRequest, body: Mapping[str, Any], headers: list[tuple[str, str]]) -> Self:
+        """Returns the search of a request whose path matches SEARCH, with its parsed *body* and forwarded *headers*."""
         found = SEARCH.match(request.path)
         index = unquote((found.group(1) if found else None) or "")
         return cls(
             index,
             tuple(parse_qsl(request.query, keep_blank_values=True)),
             body,
-            plain(headers),
+            without_encoding(headers),
             request.environ.get("gunicorn.socket"),
         )
 
     def param(self, name: str) -> str | None:
-        """The address's parameter *name*; the last one counts."""
+        """Returns the URL parameter *name*. If it occurs several times, the last value counts."""
         return next((value for key, value in reversed(self.params) if key == name), None)
 
     def flag(self, name: str) -> bool:
-        """Whether the parameter *name* is switched on."""
+        """Returns True if the URL parameter *name* is present without a value or with the value true."""
         return self.param(name) in _TRUE
 
     def number(self, name: str, default: int) -> int | None:
-        """`from` or `size`: the address's, else the body's. None for what is no whole number."""
+        """Returns `from` or `size` of the URL, else of the body. Returns None if the value is not an integer."""
         value = self.param(name)
         given: object = self.body.get(name, default) if value is None else value
         if isinstance(given, bool):
@@ -66,29 +66,35 @@ class SearchCall:
             return None
 
     def target(self, *without: str) -> str:
-        """Path and query string, for the server, less the parameters *without*."""
+        """Returns the path and query string for the server, without the parameters *without*."""
         path = f"/{quote(self.index, safe=',*-')}/_search" if self.index else "/_search"
-        kept = [(name, value) for name, value in self.params if name not in without]
-        return f"{path}?{urlencode(kept)}" if kept else path
+        params = [(name, value) for name, value in self.params if name not in without]
+        return f"{path}?{urlencode(params)}" if params else path
 
     def with_body(self, body: Mapping[str, Any]) -> SearchCall:
-        """The same call with another body."""
+        """Returns the same search with another body."""
         return replace(self, body=body)
 
 
-def json_type(headers: tuple[tuple[str, str], ...]) -> str:
-    """The content type of a JSON body that goes with *headers*: an Elasticsearch wants its version on both sides."""
+def json_content_type(headers: tuple[tuple[str, str], ...]) -> str:
+    """Returns the content type of a JSON body sent with *headers*.
+
+    Elasticsearch requires the same version in Accept and Content-Type.
+    """
     accept = dict(headers).get("accept", "")
     return accept if _ELASTICSEARCH.fullmatch(accept) else "application/json"
 
 
-def plain(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """*headers* for a body that was unpacked, and for an answer that will be read here."""
-    return tuple((name, value) for name, value in headers if name not in _ENCODED)
+def without_encoding(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Returns *headers* for an uncompressed body and a response that the proxy parses."""
+    return tuple((name, value) for name, value in headers if name not in _ENCODING_HEADERS)
 
 
-def plain_bytes(raw: bytes, encoding: str, limit: int) -> bytes | None:
-    """*raw* without its compression; None for one that is not known, is broken, or unpacks to more than *limit*."""
+def decompressed(raw: bytes, encoding: str, limit: int) -> bytes | None:
+    """Returns *raw* decompressed.
+
+    Returns None if the encoding is unknown, the data is invalid, or the result exceeds *limit* bytes.
+    """
     if encoding.lower() in ("", "identity"):
         return raw
     if encoding.lower() != "gzip":
@@ -99,8 +105,8 @@ def plain_bytes(raw: bytes, encoding: str, limit: int) -> bytes | None:
         return None
 
 
-def parsed(data: bytes) -> object:
-    """JSON as Python reads it; None for what is none: the server says what is wrong with it."""
+def parse_json(data: bytes) -> object:
+    """Returns the JSON value of *data*, or None if it is invalid: the server then reports the error."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError):

@@ -1,4 +1,7 @@
-"""`filter_path`: which parts of an answer a client wants, applied here because the whole answer is read on the way."""
+"""Parameter `filter_path`, which selects parts of a response.
+
+The proxy applies it, because reranking needs the whole response of the server.
+"""
 
 from __future__ import annotations
 
@@ -13,75 +16,75 @@ _ANY_DEPTH = "**"
 
 @dataclass(frozen=True, slots=True)
 class FilterPath:
-    """Paths whose parts may have `*` in them, and `**` for any number of parts. Lists are passed through.
+    """Paths to keep and to remove. `*` matches within a step, `**` matches any number of steps, lists are transparent.
 
-    What is on a path of `wanted` (or everything, where there is none) stays, unless it is on one of `unwanted`.
-    Objects and lists that are left empty go with what they held.
+    A value stays if a path of `included` matches it (or if there are none), unless a path of `excluded` matches it.
+    Objects and lists that become empty are removed.
     """
 
-    wanted: tuple[Path, ...]
-    unwanted: tuple[Path, ...]
+    included: tuple[Path, ...]
+    excluded: tuple[Path, ...]
 
     @classmethod
     def parse(cls, text: str) -> FilterPath:
-        """From the parameter's value: paths with commas between them, the unwanted ones with `-` before them."""
+        """Returns the filter of the parameter's value: comma-separated paths, with `-` before the excluded ones."""
         parts = [part.strip() for part in text.split(",") if part.strip()]
-        wanted = tuple(tuple(part.split(".")) for part in parts if not part.startswith("-"))
-        return cls(wanted, tuple(tuple(part[1:].split(".")) for part in parts if part.startswith("-")))
+        included = tuple(tuple(part.split(".")) for part in parts if not part.startswith("-"))
+        return cls(included, tuple(tuple(part[1:].split(".")) for part in parts if part.startswith("-")))
 
-    def of(self, value: dict[str, Any]) -> dict[str, Any]:
-        """What stays of *value*."""
-        kept: Any = value
-        if self.wanted:
-            kept = _kept(value, self.wanted)
-        if self.unwanted:
-            kept = _less(kept, self.unwanted)
-        return kept if isinstance(kept, dict) else {}
+    def apply(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Returns the selected parts of *value*."""
+        selected: Any = value
+        if self.included:
+            selected = _include(value, self.included)
+        if self.excluded:
+            selected = _exclude(selected, self.excluded)
+        return selected if isinstance(selected, dict) else {}
 
 
-def _kept(value: Any, paths: Sequence[Path]) -> Any:
-    """The parts of *value* on *paths*; None where there are none."""
+def _include(value: Any, paths: Sequence[Path]) -> Any:
+    """Returns the parts of *value* that match *paths*, or None if there are none."""
     if isinstance(value, list):
-        members = [kept for member in value if (kept := _kept(member, paths)) is not None]
+        members = [part for member in value if (part := _include(member, paths)) is not None]
         return members or None
     if not isinstance(value, dict):
         return None
     result = {}
     for key, member in value.items():
-        below = _below(key, paths)
-        if () in below:
+        remaining = _remaining(key, paths)
+        if () in remaining:
             result[key] = member
-        elif below and (kept := _kept(member, below)) is not None:
-            result[key] = kept
+        elif remaining and (part := _include(member, remaining)) is not None:
+            result[key] = part
     return result or None
 
 
-def _less(value: Any, paths: Sequence[Path]) -> Any:
-    """*value* without the parts on *paths*; None where nothing is left of what was something."""
+def _exclude(value: Any, paths: Sequence[Path]) -> Any:
+    """Returns *value* without the parts that match *paths*, or None if nothing else is left."""
     if isinstance(value, list):
-        members = [kept for member in value if (kept := _less(member, paths)) is not None]
+        members = [part for member in value if (part := _exclude(member, paths)) is not None]
         return members or (None if value else value)
     if not isinstance(value, dict):
         return value
     result = {}
     for key, member in value.items():
-        below = _below(key, paths)
-        if () not in below and ((kept := _less(member, below)) is not None or member is None):
-            result[key] = kept
+        remaining = _remaining(key, paths)
+        if () not in remaining and ((part := _exclude(member, remaining)) is not None or member is None):
+            result[key] = part
     return result or (None if value else value)
 
 
-def _below(key: str, paths: Sequence[Path]) -> list[Path]:
-    """What is left of *paths* beneath *key*; the empty one: the path ends there."""
-    left: list[Path] = []
+def _remaining(key: str, paths: Sequence[Path]) -> list[Path]:
+    """Returns the rest of each path that matches *key*. An empty rest means that the path ends at *key*."""
+    matched: list[Path] = []
     for path in paths:
         head, rest = path[0], path[1:]
         if head == _ANY_DEPTH:
-            left.append(path)
+            matched.append(path)
             if not rest:
-                left.append(())
+                matched.append(())
             elif fnmatchcase(key, rest[0]):
-                left.append(rest[1:])
+                matched.append(rest[1:])
         elif fnmatchcase(key, head):
-            left.append(rest)
-    return left
+            matched.append(rest)
+    return matched

@@ -1,6 +1,6 @@
-"""The text of a hit: asked for beside what the client wants of it, and taken away again.
+"""Texts of hits, which the proxy requests in addition to what the client requests, and removes from the response.
 
-It comes by the `fields` option, so that `_source`, whatever the client wants of it, stays as the server gave it.
+The proxy requests them with the `fields` option, so that `_source` stays exactly as the client requests it.
 """
 
 from __future__ import annotations
@@ -15,81 +15,84 @@ from rerank.service.proxy.search.call import SearchCall
 
 @dataclass(frozen=True, slots=True)
 class HitTexts:
-    """The text of hits by the fields `names`. `added` are those that the client does not ask for in its `fields`, and
-    `removed` those of them that it asks for in no other way either (as stored fields or doc values)."""
+    """Text fields of the hits of a search.
+
+    names: fields that form the text, in order. added: those that the client does not list in `fields`. removed: those
+    of `added` that the client does not request as stored fields, doc values or script fields either.
+    """
 
     names: tuple[str, ...]
     added: tuple[str, ...]
     removed: tuple[str, ...]
 
     @classmethod
-    def of(cls, call: SearchCall, names: Sequence[str]) -> HitTexts:
-        """For the hits of *call*, read by the fields *names* in that order."""
-        own = list(_named(call.body.get("fields")))
-        added = tuple(name for name in names if not any(fnmatchcase(name, each) for each in own))
-        others = list(_other_fields(call))
+    def for_search(cls, call: SearchCall, names: Sequence[str]) -> HitTexts:
+        """Returns the texts of the hits of *call* from the fields *names*, in that order."""
+        requested = list(_field_names(call.body.get("fields")))
+        added = tuple(name for name in names if not any(fnmatchcase(name, each) for each in requested))
+        others = list(_other_field_names(call))
         removed = tuple(name for name in added if not any(fnmatchcase(name, each) for each in others))
         return cls(tuple(names), added, removed)
 
-    def asked_in(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """*body* with the fields asked for."""
+    def add_to(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns *body* with the fields requested."""
         if not self.added:
             return dict(body)
-        own = body.get("fields") or []
-        return {**body, "fields": [*(own if isinstance(own, list) else [own]), *self.added]}
+        fields = body.get("fields") or []
+        return {**body, "fields": [*(fields if isinstance(fields, list) else [fields]), *self.added]}
 
-    def read(self, hit: Mapping[str, Any]) -> str:
-        """The hit's values, in the fields' order; empty where it has none."""
+    def text_of(self, hit: Mapping[str, Any]) -> str:
+        """Returns the values of the fields of *hit*, joined by spaces; an empty string if it has none."""
         fields = hit.get("fields")
         if not isinstance(fields, Mapping):
             return ""
-        return " ".join(part for name in self.names for part in _strings(_under(fields, name)))
+        return " ".join(part for name in self.names for part in _texts(_value_of(fields, name)))
 
-    def without(self, hit: Mapping[str, Any]) -> dict[str, Any]:
-        """*hit* as the client asked for it."""
+    def remove_from(self, hit: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns *hit* as the client requested it."""
         fields = hit.get("fields")
         if not self.removed or not isinstance(fields, Mapping):
             return dict(hit)
-        left: Any = fields
+        rest: Any = fields
         for name in self.removed:
-            left = _less(left, name)
-        if left:
-            return {**hit, "fields": left}
+            rest = _without_field(rest, name)
+        if rest:
+            return {**hit, "fields": rest}
         return {key: value for key, value in hit.items() if key != "fields"}
 
 
-def _other_fields(call: SearchCall) -> Iterator[str]:
-    """What the client has under a hit's `fields` by other ways than the `fields` option."""
+def _other_field_names(call: SearchCall) -> Iterator[str]:
+    """Yields the names that appear under the `fields` of a hit for other reasons than the `fields` option."""
     for key in ("docvalue_fields", "stored_fields"):
-        yield from _named(call.body.get(key))
+        yield from _field_names(call.body.get(key))
         yield from (call.param(key) or "").split(",")
     scripts = call.body.get("script_fields")
     yield from scripts if isinstance(scripts, Mapping) else ()
 
 
-def _named(value: object) -> Iterator[str]:
-    """The names in a list of fields, each a name or an object with one."""
+def _field_names(value: object) -> Iterator[str]:
+    """Yields the names in a list of fields, each a string or an object with the key `field`."""
     for entry in value if isinstance(value, list) else [value]:
         name = entry.get("field") if isinstance(entry, Mapping) else entry
         if isinstance(name, str):
             yield name
 
 
-def _under(value: Mapping[str, Any], name: str) -> object:
-    """The value of the field *name*: by its whole name, or, in a nested object, by its parts."""
+def _value_of(value: Mapping[str, Any], name: str) -> object:
+    """Returns the value of the field *name*, which may be a field of a nested object."""
     if name in value:
         return value[name]
     for root, members in value.items():
         if name.startswith(f"{root}.") and isinstance(members, list):
             rest = name[len(root) + 1 :]
-            return [_under(member, rest) for member in members if isinstance(member, Mapping)]
+            return [_value_of(member, rest) for member in members if isinstance(member, Mapping)]
     return None
 
 
-def _strings(value: object) -> Iterator[str]:
+def _texts(value: object) -> Iterator[str]:
     if isinstance(value, list):
         for member in value:
-            yield from _strings(member)
+            yield from _texts(member)
     elif isinstance(value, str):
         if value.strip():
             yield value
@@ -97,17 +100,17 @@ def _strings(value: object) -> Iterator[str]:
         yield str(value)
 
 
-def _less(value: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """*value* without the field *name*, and without nested objects that held nothing else."""
+def _without_field(value: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Returns *value* without the field *name* and without nested objects that become empty."""
     result: dict[str, Any] = {}
     for root, members in value.items():
         if root == name:
             continue
         if name.startswith(f"{root}.") and isinstance(members, list):
             rest = name[len(root) + 1 :]
-            kept = [_less(member, rest) if isinstance(member, Mapping) else member for member in members]
-            if any(kept):
-                result[root] = kept
+            remaining = [_without_field(member, rest) if isinstance(member, Mapping) else member for member in members]
+            if any(remaining):
+                result[root] = remaining
         else:
             result[root] = members
     return result

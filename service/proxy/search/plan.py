@@ -1,4 +1,4 @@
-"""A search that will be re-ranked: with which text, how wide, and which page of it the client wants."""
+"""Plan of a search that the proxy reranks."""
 
 from __future__ import annotations
 
@@ -6,48 +6,54 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rerank.service.proxy.search.asked import Asked
 from rerank.service.proxy.search.call import SearchCall
 from rerank.service.proxy.search.hit_texts import HitTexts
-from rerank.service.proxy.search.retriever import Retrieval
+from rerank.service.proxy.search.rerank_options import RerankOptions
+from rerank.service.proxy.search.retriever import FirstStage
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`start` and `size`: the client's page. `window`: hits that are re-ranked. `retrieval`: where a retriever gave
-    the search. `call` has the body as OpenSearch understands it, without what is ours."""
+    """Everything the proxy needs to rerank a search.
+
+    call: the search in a form that the server understands. start, size: the client's page. window: number of hits to
+    rerank. first_stage: set if a retriever defines the search.
+    """
 
     call: SearchCall
-    asked: Asked
+    options: RerankOptions
     query_text: str
     start: int
     size: int
     window: int
     texts: HitTexts
-    retrieval: Retrieval | None = None
+    first_stage: FirstStage | None = None
 
     @property
     def width(self) -> int:
-        """Hits that are fetched: the window, and the page where it goes beyond."""
+        """Number of hits to fetch: the window, or more if the page ends beyond it."""
         return max(self.window, self.start + self.size)
 
-    def widened(self) -> dict[str, Any]:
-        """The body that fetches them, with their texts."""
+    def window_body(self) -> dict[str, Any]:
+        """Returns the body that fetches these hits with their texts."""
         body = {key: value for key, value in self.call.body.items() if key not in ("from", "size")}
-        return {**self.texts.asked_in(body), "from": 0, "size": self.width}
+        return {**self.texts.add_to(body), "from": 0, "size": self.width}
 
     @property
     def target(self) -> str:
-        """Where that body goes: the address's own from and size would win over the body's, and what filter_path takes
-        away may be needed here."""
+        """Target for that body.
+
+        `from` and `size` of the URL would override those of the body, and `filter_path` could remove parts that the
+        proxy needs.
+        """
         return self.call.target("from", "size", "filter_path")
 
 
-def stripped(body: Mapping[str, Any]) -> dict[str, Any]:
-    """*body* without `ext.rerank`, which OpenSearch would refuse."""
+def without_rerank_extension(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns *body* without `ext.rerank`, which OpenSearch would refuse."""
     ext = body.get("ext")
     if not isinstance(ext, Mapping) or "rerank" not in ext:
         return dict(body)
-    left = {key: value for key, value in ext.items() if key != "rerank"}
+    other_extensions = {key: value for key, value in ext.items() if key != "rerank"}
     rest = {key: value for key, value in body.items() if key != "ext"}
-    return {**rest, "ext": left} if left else rest
+    return {**rest, "ext": other_extensions} if other_extensions else rest

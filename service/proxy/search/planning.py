@@ -1,4 +1,4 @@
-"""From a search to what is done with it: nothing, passing it on with the reason, or re-ranking it."""
+"""Decision for each search: ignore it, pass it through with a reason, or rerank it."""
 
 from __future__ import annotations
 
@@ -10,132 +10,139 @@ from typing import Any
 from rerank.core.errors import InvalidRequest, ModelError
 from rerank.core.search import Reason, check_query
 from rerank.core.settings import ProxyIndexes
-from rerank.service.proxy.search.asked import Asked, read_asked
+from rerank.service.proxy.search.backend_client import BackendClient
 from rerank.service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.eligibility import skip_reason
 from rerank.service.proxy.search.hit_texts import HitTexts
-from rerank.service.proxy.search.inner_retriever import widened
-from rerank.service.proxy.search.neural import embedded, has_neural
-from rerank.service.proxy.search.objection import objection
-from rerank.service.proxy.search.plan import Plan, stripped
+from rerank.service.proxy.search.inner_retriever import with_min_window
+from rerank.service.proxy.search.neural import has_neural, with_vectors
+from rerank.service.proxy.search.plan import Plan, without_rerank_extension
 from rerank.service.proxy.search.query_text import query_text
-from rerank.service.proxy.search.reasons import Unranked
-from rerank.service.proxy.search.retriever import RerankRetriever, Retrieval, has_reranker, read_retriever
-from rerank.service.proxy.search.server import Server
+from rerank.service.proxy.search.rerank_options import RerankOptions, parse_rerank_options
+from rerank.service.proxy.search.retriever import FirstStage, RerankRetriever, has_reranker, parse_retriever
+from rerank.service.proxy.search.skip_reason import SkipReason
 from rerank.service.proxy.search.text_fields import TextFields
 
-MARKS = (b"rerank", b"neural", b"query_text", b"\\u")
-"""One of them is in every body that asks for re-ranking; the last one may hide any other."""
+RERANK_MARKERS = (b"rerank", b"neural", b"query_text", b"\\u")
+"""Every body that requests reranking contains one of these. An escape sequence could hide the others."""
 
 
 @dataclass(frozen=True, slots=True)
-class PassedOn:
-    """A search that OpenSearch answers alone: `call` as it understands it, and why."""
+class PassThrough:
+    """A search that OpenSearch answers alone. `call` is the search in a form that OpenSearch understands."""
 
     call: SearchCall
-    reason: Reason | Unranked
+    reason: Reason | SkipReason
 
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """What is done with searches. *indexes* are re-ranked without being asked; *encode* embeds a query's text."""
+    """Planner of searches. Plain searches of *indexes* are reranked too; *encode* returns the vector of a text."""
 
-    server: Server
+    backend: BackendClient
     fields: TextFields
     encode: Callable[[str], Sequence[float]]
     indexes: ProxyIndexes
     depth: int
 
-    def plan(self, call: SearchCall, *, unasked: Asked | None = None) -> Plan | PassedOn | None:
-        """What is done with *call*; None where it has nothing to do with re-ranking.
+    def plan(self, call: SearchCall, *, default: RerankOptions | None = None) -> Plan | PassThrough | None:
+        """Returns the decision for *call*, or None if the search does not involve reranking.
 
-        *unasked* is taken as asked where the client asks for nothing. Raises InvalidRequest, naming the key, for what
-        cannot be read of what is asked for, and StoreError.
+        *default* applies if the search has no options of its own. Raises InvalidRequest, which names the key, for
+        invalid options, and StoreError.
         """
-        ranked_by = self._ranked_by(call)
-        asked = self._asked(call, ranked_by) or unasked
-        if asked is None:
+        retriever = self._retriever(call)
+        options = self._options(call, retriever) or default
+        if options is None:
             return None
-        own = call.with_body(stripped(call.body))
-        # The words are looked for in the search as its author wrote it.
-        text = asked.query_text or query_text(own.body.get("query"), q=call.param("q"))
-        retrieval = None if ranked_by is None else ranked_by.retrieval
+        own = call.with_body(without_rerank_extension(call.body))
+        # The query text comes from the original clauses: vectors replace some of the texts below.
+        text = options.query_text or query_text(own.body.get("query"), q=call.param("q"))
+        first_stage = None if retriever is None else retriever.first_stage
         start, size = call.number("from", 0) or 0, call.number("size", 10) or 0
-        window = asked.window or max(self.depth, start + size)
+        window = options.window or max(self.depth, start + size)
         try:
-            understood, retrieval = self._understood(own, retrieval, max(window, start + size))
+            converted, first_stage = self._convert(own, first_stage, max(window, start + size))
         except ModelError:
-            return PassedOn(own, Reason.MODEL_UNAVAILABLE)
-        against = objection(understood)
-        if against is not None:
-            return PassedOn(understood, against)
-        if text is None or not _readable(text):
-            return PassedOn(understood, Unranked.NO_QUERY_TEXT)
-        names = asked.fields or self.fields.of(understood)
+            return PassThrough(own, Reason.MODEL_UNAVAILABLE)
+        reason = skip_reason(converted)
+        if reason is not None:
+            return PassThrough(converted, reason)
+        if text is None or not _is_valid_query(text):
+            return PassThrough(converted, SkipReason.NO_QUERY_TEXT)
+        names = options.fields or self.fields.of(converted)
         if not names:
-            return PassedOn(understood, Unranked.NO_TEXT)
-        return Plan(understood, asked, text, start, size, window, HitTexts.of(understood, names), retrieval)
+            return PassThrough(converted, SkipReason.NO_TEXT)
+        texts = HitTexts.for_search(converted, names)
+        return Plan(converted, options, text, start, size, window, texts, first_stage)
 
-    def by_default(self, index: str) -> Asked | None:
-        """What is asked for searches of the index expression *index* by the settings."""
-        parts = index.split(",")
+    def default_options(self, index: str) -> RerankOptions | None:
+        """Returns the options that the settings define for the index expression *index*.
+
+        Returns None unless the settings cover every part of the expression.
+        """
         fields: dict[str, None] = {}
-        for part in parts:
+        for part in index.split(","):
             matching = [names for pattern, names in self.indexes if fnmatchcase(part, pattern)]
             if not matching:
                 return None
             fields.update(dict.fromkeys(name for names in matching for name in names))
-        return Asked(fields=tuple(fields))
+        return RerankOptions(fields=tuple(fields))
 
-    def _ranked_by(self, call: SearchCall) -> RerankRetriever | None:
+    def _retriever(self, call: SearchCall) -> RerankRetriever | None:
         if not has_reranker(call.body):
             return None
-        return read_retriever(call.body, elasticsearch=self.server.is_elasticsearch(call))
+        return parse_retriever(call.body, elasticsearch=self.backend.is_elasticsearch(call))
 
-    def _asked(self, call: SearchCall, ranked_by: RerankRetriever | None) -> Asked | None:
+    def _options(self, call: SearchCall, retriever: RerankRetriever | None) -> RerankOptions | None:
         ext = call.body.get("ext")
         if isinstance(ext, Mapping) and "rerank" in ext:
-            asked = read_asked(call.body)
-            if ranked_by is None:
-                return asked
-            given = ranked_by.asked
+            options = parse_rerank_options(call.body)
+            if retriever is None:
+                return options
+            fallback = retriever.options
             return replace(
-                asked,
-                query_text=asked.query_text or given.query_text,
-                fields=asked.fields or given.fields,
-                window=asked.window or given.window,
-                min_score=given.min_score if asked.min_score is None else asked.min_score,
-                by_chunk=given.by_chunk,
+                options,
+                query_text=options.query_text or fallback.query_text,
+                fields=options.fields or fallback.fields,
+                window=options.window or fallback.window,
+                min_score=fallback.min_score if options.min_score is None else options.min_score,
+                best_chunk=fallback.best_chunk,
             )
-        if ranked_by is not None:
-            return ranked_by.asked
-        return Asked() if has_neural(call.body.get("query")) else None
+        if retriever is not None:
+            return retriever.options
+        return RerankOptions() if has_neural(call.body.get("query")) else None
 
-    def _understood(
-        self, call: SearchCall, retrieval: Retrieval | None, width: int
-    ) -> tuple[SearchCall, Retrieval | None]:
-        """*call* as the server understands it: no retriever where it knows none, vectors in place of texts."""
+    def _convert(
+        self, call: SearchCall, first_stage: FirstStage | None, width: int
+    ) -> tuple[SearchCall, FirstStage | None]:
+        """Returns *call* in a form that the server understands.
+
+        Vectors replace the texts of `neural` clauses. For OpenSearch, which has no retrievers, a query replaces the
+        retriever.
+        """
         body: dict[str, Any] = dict(call.body)
-        neural = has_neural(body.get("query")) or (retrieval is not None and has_neural(list(retrieval.searches)))
-        if not neural and retrieval is None:
+        neural = has_neural(body.get("query")) or (first_stage is not None and has_neural(list(first_stage.searches)))
+        if not neural and first_stage is None:
             return call, None
-        elasticsearch = self.server.is_elasticsearch(call)
-        if retrieval is not None and elasticsearch:
-            return call.with_body({**body, "retriever": widened(retrieval.inner, width)}), None
+        elasticsearch = self.backend.is_elasticsearch(call)
+        if first_stage is not None and elasticsearch:
+            return call.with_body({**body, "retriever": with_min_window(first_stage.inner, width)}), None
 
-        def by_vector(clause: Any) -> Any:
-            return embedded(clause, self.encode, window=width, elasticsearch=elasticsearch)
+        def convert(clause: Any) -> Any:
+            return with_vectors(clause, self.encode, window=width, elasticsearch=elasticsearch)
 
-        if retrieval is None:
-            return call.with_body({**body, "query": by_vector(body["query"])}), None
+        if first_stage is None:
+            return call.with_body({**body, "query": convert(body["query"])}), None
         del body["retriever"]
-        retrieval = replace(retrieval, searches=tuple(by_vector(search) for search in retrieval.searches))
-        if len(retrieval.searches) == 1:
-            return call.with_body({**body, **retrieval.searches[0]}), retrieval
-        either = {"bool": {"should": [search["query"] for search in retrieval.searches]}}
-        return call.with_body({**body, "query": either}), retrieval
+        first_stage = replace(first_stage, searches=tuple(convert(search) for search in first_stage.searches))
+        if len(first_stage.searches) == 1:
+            return call.with_body({**body, **first_stage.searches[0]}), first_stage
+        any_search = {"bool": {"should": [search["query"] for search in first_stage.searches]}}
+        return call.with_body({**body, "query": any_search}), first_stage
 
 
-def _readable(text: str) -> bool:
+def _is_valid_query(text: str) -> bool:
     try:
         check_query(text)
     except InvalidRequest:

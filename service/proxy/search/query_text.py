@@ -1,4 +1,4 @@
-"""Finding the words that a search looks for, where its query shows them."""
+"""Extraction of the query text from the query clause of a search."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _BY_FIELD = {
     "neural_sparse": "query_text",
     "knn": "query_text",
 }
-"""Clauses `{name: {field: text or {key: text}}}`, with the key."""
+"""Clauses of the form `{name: {field: text or {key: text}}}`, with the key."""
 
 _PLAIN = frozenset({"multi_match", "combined_fields", "semantic"})
-"""Clauses `{name: {"query": text}}`."""
+"""Clauses of the form `{name: {"query": text}}`."""
 
 _WITH_SYNTAX = frozenset({"query_string", "simple_query_string"})
-"""The same, whose text has signs that are no words."""
+"""Clauses of the same form whose text follows a query syntax."""
 
 _COMPOUND: Mapping[str, tuple[str, ...]] = {
     "bool": ("must", "should"),
@@ -36,7 +36,7 @@ _COMPOUND: Mapping[str, tuple[str, ...]] = {
     "has_parent": ("query",),
     "pinned": ("organic",),
 }
-"""Clauses around clauses, with the keys whose matches are looked for: neither filters nor what must not be."""
+"""Compound clauses, with the keys that contribute to the score: no filters and no negations."""
 
 _EXCLUDED = re.compile(r"""(?:(?<=\s)|^)(?:NOT\s+|[-!])(?:\w[\w.]*:)?(?:"[^"]*"|\([^)]*\)|\S+)""")
 _RANGE = re.compile(r"[\[{][^\]}]*\bTO\b[^\]}]*[\]}]")
@@ -48,17 +48,17 @@ _ESCAPED = re.compile(r"\\(.)")
 
 
 def query_text(query: object, *, q: str | None = None) -> str | None:
-    """The words of a search's *query* clause, and of `q=` in its address; different texts follow one another.
+    """Returns the distinct texts of a *query* clause and of the URL parameter `q`, joined by spaces.
 
-    None when there are none: the search has no words, or they are where only its author knows.
+    Returns None if no known clause contains a text.
     """
-    found = [*_texts(query), *([words_of(q)] if q else [])]
+    found = [*_texts(query), *([strip_query_syntax(q)] if q else [])]
     texts = [text for text in dict.fromkeys(part.strip() for part in found) if text]
     return " ".join(texts) or None
 
 
-def words_of(syntax: str) -> str:
-    """A query string without its signs: `title:"green tea" AND -milk^2` has the words `green tea`."""
+def strip_query_syntax(syntax: str) -> str:
+    """Returns the words of a query string: `green tea` for `title:"green tea" AND -milk^2`."""
     text = _RANGE.sub(" ", _FIELD.sub(" ", _EXCLUDED.sub(" ", syntax)))
     text = _OPERATOR.sub(" ", _WEIGHT.sub(" ", text))
     return " ".join(_ESCAPED.sub(r"\1", _SIGN.sub(" ", text)).split())
@@ -83,7 +83,7 @@ def _texts(clause: object) -> Iterator[str]:
             if name in _PLAIN:
                 yield value["query"]
             elif name in _WITH_SYNTAX:
-                yield words_of(value["query"])
+                yield strip_query_syntax(value["query"])
 
 
 def _by_field(clause: Mapping[str, Any], key: str) -> Iterator[str]:

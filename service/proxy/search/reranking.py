@@ -1,4 +1,4 @@
-"""The road of a search through the proxy: plan, fetch the window, re-rank, cut to the page."""
+"""Execution of planned searches: fetch the window, rerank it, and return the client's page."""
 
 from __future__ import annotations
 
@@ -12,57 +12,54 @@ from rerank.core.ranking import Ranking, RankingModel, RankingModels, drop_below
 from rerank.core.search import Reason, RerankReport
 from rerank.core.window_reranker import WindowReranker
 from rerank.service.client_connection import Client
-from rerank.service.proxy.search.breaker import Breaker
+from rerank.service.proxy.search.backend_client import BackendClient, BackendResponse
 from rerank.service.proxy.search.call import SearchCall
-from rerank.service.proxy.search.composing import Composed, Outcome, own_page, ranked_page
-from rerank.service.proxy.search.hits import candidates_of, followed_by, hits_of, placed
-from rerank.service.proxy.search.kept import KeptRanking, KeptRankings, fingerprint
+from rerank.service.proxy.search.circuit_breaker import CircuitBreaker, Permit
+from rerank.service.proxy.search.hits import candidates_of, hits_of, ranked_hits, with_remaining_hits
 from rerank.service.proxy.search.plan import Plan
-from rerank.service.proxy.search.planning import PassedOn
-from rerank.service.proxy.search.reasons import Unranked
-from rerank.service.proxy.search.server import Fetched, Server
+from rerank.service.proxy.search.planning import PassThrough
+from rerank.service.proxy.search.ranking_cache import CachedRanking, RankingCache, fingerprint
+from rerank.service.proxy.search.search_response import Outcome, SearchResponse, original_page, reranked_page
+from rerank.service.proxy.search.skip_reason import SkipReason
 
 
 @dataclass(frozen=True, slots=True)
-class SearchReranking:
-    """Answers planned searches; what fails on our side never costs the client its answer."""
+class SearchReranker:
+    """Executor of planned searches. If reranking fails, the client receives the first-stage order."""
 
-    server: Server
+    backend: BackendClient
     models: RankingModels
-    breaker: Breaker
-    kept: KeptRankings
+    breaker: CircuitBreaker
+    ranking_cache: RankingCache
     timeout_ms: int
 
-    def answer(self, planned: Plan | PassedOn) -> Composed:
-        """The answer to a search. Raises ModelNotFound, StoreError, ClientGone and RequestCancelled."""
-        if isinstance(planned, PassedOn):
-            return self._passed_on(planned.call, planned.reason)
+    def execute(self, planned: Plan | PassThrough) -> SearchResponse:
+        """Returns the response to a search. Raises ModelNotFound, StoreError, ClientDisconnected, RequestCancelled."""
+        if isinstance(planned, PassThrough):
+            return self._pass_through(planned.call, planned.reason)
         try:
-            model = self.models.get(planned.asked.model)
+            model = self.models.get(planned.options.model)
         except ModelNotFound:
             raise
         except ModelError:
-            return self._passed_on(planned.call, Reason.MODEL_UNAVAILABLE)
-        if not self.breaker.allows():
-            return self._passed_on(planned.call, Unranked.BREAKER_OPEN)
-        try:
-            return self._ranked(planned, model)
-        finally:
-            # Whatever ended before the reranker was asked must not keep the next one from being tried.
-            self.breaker.pass_over()
+            return self._pass_through(planned.call, Reason.MODEL_UNAVAILABLE)
+        permit = self.breaker.acquire()
+        if permit is None:
+            return self._pass_through(planned.call, SkipReason.BREAKER_OPEN)
+        with permit:
+            return self._reranked(planned, model, permit)
 
-    def ranking(self, plan: Plan, model: RankingModel, fetched: Fetched) -> Ranking | None:
-        """The ranking of a window; None where none of its hits has a text. Raises RequestCancelled."""
-        hits = hits_of(fetched.json or {}) or []
-        texts = [plan.texts.read(hit) for hit in hits[: plan.window]]
+    def rank(self, plan: Plan, model: RankingModel, response: BackendResponse) -> Ranking | None:
+        """Returns the ranking of the window in *response*, or None if no hit has a text. Raises RequestCancelled."""
+        hits = (hits_of(response.json or {}) or [])[: plan.window]
+        texts = [plan.texts.text_of(hit) for hit in hits]
         if hits and not any(texts):
             return None
-        timeout_ms = plan.asked.timeout_ms or self.timeout_ms
-        deadline = time.monotonic() + timeout_ms / 1000
-        client = plan.call.client
-        if plan.asked.by_chunk:
+        options, client = plan.options, plan.call.client
+        deadline = time.monotonic() + (options.timeout_ms or self.timeout_ms) / 1000
+        if options.best_chunk:
             model = replace(model, reranker=WindowReranker(model.reranker))
-        candidates = candidates_of(hits[: plan.window], texts)
+        candidates = candidates_of(hits, texts)
         ranking = rerank(
             model,
             plan.query_text,
@@ -70,71 +67,72 @@ class SearchReranking:
             deadline=deadline,
             cancellation=None if client is None else Client(client),
         )
-        if plan.asked.min_score and ranking.report.applied:
-            ranking = drop_below(ranking, plan.asked.min_score)
+        if options.min_score and ranking.report.applied:
+            ranking = drop_below(ranking, options.min_score)
         return ranking
 
-    def _ranked(self, plan: Plan, model: RankingModel) -> Composed:
+    def _reranked(self, plan: Plan, model: RankingModel, permit: Permit) -> SearchResponse:
         key = fingerprint(plan)
-        kept = self.kept.get(key) if plan.start else None
-        several = plan.retrieval is not None and len(plan.retrieval.searches) > 1
-        if kept is not None and not several and plan.start + plan.size <= len(kept.order):
-            page = self._kept_page(plan, kept)
+        cached = self.ranking_cache.get(key) if plan.start else None
+        fused = plan.first_stage is not None and len(plan.first_stage.searches) > 1
+        if cached is not None and not fused and plan.start + plan.size <= len(cached.order):
+            page = self._cached_page(plan, cached)
             if page is not None:
                 return page
-        fetched = self.server.window(plan)
-        hits = hits_of(fetched.json) if fetched.status == 200 and fetched.json is not None else None
+        response = self.backend.fetch_window(plan)
+        hits = hits_of(response.json) if response.status == 200 and response.json is not None else None
         if hits is None:
-            # Perhaps only the window was too much: the client's own search decides.
-            return self._passed_on(plan.call, Unranked.WINDOW_REFUSED)
-        if kept is not None:
-            return self._beyond(plan, fetched, kept, key)
-        ranking = self.ranking(plan, model, fetched)
+            # The window may exceed a limit that the client's own search respects.
+            return self._pass_through(plan.call, SkipReason.WINDOW_REFUSED)
+        if cached is not None:
+            return self._page_beyond(plan, response, cached, key)
+        ranking = self.rank(plan, model, response)
         if ranking is None:
-            return own_page(plan, fetched, Outcome(Unranked.NO_TEXT, _nothing_scored(model, len(hits))))
+            return original_page(plan, response, Outcome(SkipReason.NO_TEXT, _nothing_scored(model, len(hits))))
         if hits:
-            self.breaker.record(succeeded=ranking.report.applied)
+            permit.record(succeeded=ranking.report.applied)
         if not ranking.report.applied:
-            return own_page(plan, fetched, Outcome(None, ranking.report))
-        order = followed_by(placed(ranking, hits, explain=plan.asked.explain), hits, after=plan.window)
-        self.kept.put(key, KeptRanking(tuple(order), ranking.report, _total(fetched)))
-        return ranked_page(plan, fetched, order[plan.start : plan.start + plan.size], Outcome(None, ranking.report))
+            return original_page(plan, response, Outcome(None, ranking.report))
+        order = with_remaining_hits(ranked_hits(ranking, hits, explain=plan.options.explain), hits, after=plan.window)
+        self.ranking_cache.put(key, CachedRanking(tuple(order), ranking.report, _total(response)))
+        return reranked_page(plan, response, order[plan.start : plan.start + plan.size], Outcome(None, ranking.report))
 
-    def _kept_page(self, plan: Plan, kept: KeptRanking) -> Composed | None:
-        """A page of a ranking that the client has begun to read: its hits are fetched, and nothing is read again."""
-        page = kept.order[plan.start : plan.start + plan.size]
-        wanted = {"ids": {"values": [entry.key[1] for entry in page]}}
-        own = plan.call.body.get("post_filter")
+    def _cached_page(self, plan: Plan, cached: CachedRanking) -> SearchResponse | None:
+        """Fetches the hits of a page of a cached ranking, without scoring. Returns None if the server refuses."""
+        page = cached.order[plan.start : plan.start + plan.size]
+        page_filter = {"ids": {"values": [entry.key[1] for entry in page]}}
+        post_filter = plan.call.body.get("post_filter")
         body = {key: value for key, value in plan.call.body.items() if key not in ("from", "size")}
         body |= {
-            "post_filter": {"bool": {"filter": [own, wanted]}} if own else wanted,
+            "post_filter": {"bool": {"filter": [post_filter, page_filter]}} if post_filter else page_filter,
             "from": 0,
+            # Two indexes of one expression may hold documents with the same id.
             "size": 2 * len(page),
         }
-        fetched = self.server.search(plan.call, plan.target, body)
-        if fetched.status != 200 or hits_of(fetched.json or {}) is None:
+        response = self.backend.search(plan.call, plan.target, body)
+        if response.status != 200 or hits_of(response.json or {}) is None:
             return None
-        plain = replace(plan, texts=replace(plan.texts, added=(), removed=()))
-        return ranked_page(plain, fetched, page, Outcome(None, kept.report), total=kept.total)
+        without_texts = replace(plan, texts=replace(plan.texts, added=(), removed=()))
+        return reranked_page(without_texts, response, page, Outcome(None, cached.report), total=cached.total)
 
-    def _beyond(self, plan: Plan, fetched: Fetched, kept: KeptRanking, key: str) -> Composed:
-        """A page that goes beyond a ranking's end: the server's order follows."""
-        hits = hits_of(fetched.json or {}) or []
-        order = followed_by(kept.order, hits, after=kept.report.candidates)
-        self.kept.put(key, replace(kept, order=tuple(order)))
-        return ranked_page(plan, fetched, order[plan.start : plan.start + plan.size], Outcome(None, kept.report))
+    def _page_beyond(self, plan: Plan, response: BackendResponse, cached: CachedRanking, key: str) -> SearchResponse:
+        """Returns a page beyond the end of a cached ranking, which continues in first-stage order."""
+        hits = hits_of(response.json or {}) or []
+        order = with_remaining_hits(cached.order, hits, after=cached.report.candidates)
+        self.ranking_cache.put(key, replace(cached, order=tuple(order)))
+        return reranked_page(plan, response, order[plan.start : plan.start + plan.size], Outcome(None, cached.report))
 
-    def _passed_on(self, call: SearchCall, reason: Reason | Unranked) -> Composed:
-        fetched = self.server.ask(call, "POST", call.target(), call.body)
-        if fetched.status != 200 and reason is Unranked.WINDOW_REFUSED:
-            reason = Unranked.REFUSED
-        return Composed(fetched, Outcome(reason))
+    def _pass_through(self, call: SearchCall, reason: Reason | SkipReason) -> SearchResponse:
+        response = self.backend.request(call, "POST", call.target(), call.body)
+        if response.status != 200 and reason is SkipReason.WINDOW_REFUSED:
+            reason = SkipReason.REFUSED
+        return SearchResponse(response, Outcome(reason))
 
 
 def _nothing_scored(model: RankingModel, candidates: int) -> RerankReport:
     return RerankReport(applied=False, reason=None, model=model.reranker.name, candidates=candidates)
 
 
-def _total(fetched: Fetched) -> Any:
-    outer: Mapping[str, Any] = (fetched.json or {}).get("hits", {})
+def _total(response: BackendResponse) -> Any:
+    outer: Mapping[str, Any] = (response.json or {}).get("hits", {})
     return outer.get("total")

@@ -1,4 +1,4 @@
-"""Which fields of an index hold text, from its mapping."""
+"""Detection of the text fields of an index from its mapping."""
 
 from __future__ import annotations
 
@@ -8,49 +8,47 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from rerank.service.proxy.search.asked import MAX_FIELDS
-from rerank.service.proxy.search.call import SearchCall
+from cachetools import TTLCache
 
-FRESH_SECONDS = 60.0
-MAX_KEPT = 1000
-_TEXT = frozenset({"text", "match_only_text", "search_as_you_type", "semantic_text"})
-_TITLES = ("title", "name", "heading", "headline", "subject")
+from rerank.service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.rerank_options import MAX_FIELDS
+
+TTL_SECONDS = 60.0
+MAX_CACHED = 1000
+_TEXT_TYPES = frozenset({"text", "match_only_text", "search_as_you_type", "semantic_text"})
+_TITLE_NAMES = ("title", "name", "heading", "headline", "subject")
 
 FetchMapping = Callable[[SearchCall, str], object]
-"""The JSON of GET on a target, asked with the headers of a call; None where there is none."""
+"""Function that returns the JSON of GET on a target with the headers of a search, or None on an error."""
 
 
 class TextFields:
-    """The text fields of indexes, asked with the client's own rights and kept for a minute. Safe for threads."""
+    """Thread-safe cache of the text fields of indexes, fetched with the permissions of each client."""
 
     def __init__(self, fetch: FetchMapping, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch
-        self._clock = clock
         self._lock = threading.Lock()
-        self._kept: dict[tuple[str, str], tuple[float, tuple[str, ...]]] = {}
+        self._fields: TTLCache[tuple[str, str], tuple[str, ...]] = TTLCache(MAX_CACHED, TTL_SECONDS, timer=clock)
 
     def of(self, call: SearchCall) -> tuple[str, ...]:
-        """The text fields of the call's indexes, titles first; empty where the mapping cannot be read."""
+        """Returns the text fields of the indexes of *call*, titles first, or () if the mapping is unavailable."""
         key = call.index, dict(call.headers).get("authorization", "")
         with self._lock:
-            kept = self._kept.get(key)
-        if kept is not None and self._clock() - kept[0] < FRESH_SECONDS:
-            return kept[1]
+            cached = self._fields.get(key)
+        if cached is not None:
+            return cached
         path = f"/{quote(call.index, safe=',*-')}/_mapping" if call.index else "/_mapping"
         fields = text_fields(self._fetch(call, path))
         with self._lock:
-            if len(self._kept) >= MAX_KEPT:
-                self._kept.clear()
-            self._kept[key] = self._clock(), fields
+            self._fields[key] = fields
         return fields
 
 
 def text_fields(mappings: object) -> tuple[str, ...]:
-    """The names of the text fields in the answer to GET _mapping, at most MAX_FIELDS.
+    """Returns the names of the text fields in a response to GET _mapping, at most MAX_FIELDS.
 
-    What is only a copy of other fields (copy_to) or another way of indexing one (multi-fields) would be read twice,
-    and is left out. Fields of nested objects are taken only where there are no others: they are parts of a text that
-    is there as a whole.
+    Copies of other fields (copy_to) and multi-fields are left out, because the model would read their text twice.
+    Fields of nested objects count only if there are no others, because they usually repeat parts of a whole text.
     """
     plain: set[str] = set()
     nested: set[str] = set()
@@ -60,10 +58,10 @@ def text_fields(mappings: object) -> tuple[str, ...]:
         for name, entry, within in _leaves(properties, "", within=False):
             targets = entry.get("copy_to", [])
             copies.update([targets] if isinstance(targets, str) else targets)
-            if entry.get("type") in _TEXT:
+            if entry.get("type") in _TEXT_TYPES:
                 (nested if within else plain).add(name)
     names = plain - copies or nested - copies
-    return tuple(sorted(names, key=lambda name: (_place(name), name))[:MAX_FIELDS])
+    return tuple(sorted(names, key=lambda name: (_title_rank(name), name))[:MAX_FIELDS])
 
 
 def _leaves(
@@ -77,6 +75,6 @@ def _leaves(
             yield path, entry, within
 
 
-def _place(name: str) -> int:
+def _title_rank(name: str) -> int:
     last = name.rpartition(".")[2]
-    return _TITLES.index(last) if last in _TITLES else len(_TITLES)
+    return _TITLE_NAMES.index(last) if last in _TITLE_NAMES else len(_TITLE_NAMES)

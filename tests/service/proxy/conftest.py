@@ -1,4 +1,4 @@
-"""Services that stand before servers, one for all tests of a kind."""
+"""Services in front of a server, shared by all tests that need the same kind."""
 
 from __future__ import annotations
 
@@ -6,33 +6,36 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.service.proxy.scripted import ScriptedServer, scripted_server
-from tests.service.proxy.standing import Standing, standing_before, until_loaded
+from tests.service.proxy.proxied_service import ProxiedService, start_proxy, wait_until_loaded
+from tests.service.proxy.scripted_server import ScriptedServer, scripted_server
 
 
 @pytest.fixture(scope="session")
-def _scripted() -> Iterator[ScriptedServer]:
+def shared_scripted() -> Iterator[ScriptedServer]:
+    """Yields the scripted server of the session, without a reset."""
     with scripted_server() as server:
         yield server
 
 
 @pytest.fixture
-def scripted(_scripted: ScriptedServer) -> ScriptedServer:
-    """A server that answers what the test says."""
-    _scripted.reset()
-    return _scripted
+def scripted(shared_scripted: ScriptedServer) -> ScriptedServer:
+    """Returns a server whose responses the test defines."""
+    shared_scripted.reset()
+    return shared_scripted
 
 
 @pytest.fixture(scope="session")
-def before_scripted(_scripted: ScriptedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
-    """A service before it."""
-    with standing_before(_scripted.url, tmp_path_factory.mktemp("scripted"), proxy_timeout_s=2) as service:
+def scripted_proxy(
+    shared_scripted: ScriptedServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ProxiedService]:
+    """Yields a service in front of the scripted server."""
+    with start_proxy(shared_scripted.url, tmp_path_factory.mktemp("scripted"), proxy_timeout_s=2) as service:
         yield service
 
 
 @pytest.fixture(scope="session")
-def before_opensearch(opensearch_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
-    """A service before the real OpenSearch."""
-    with standing_before(opensearch_url, tmp_path_factory.mktemp("opensearch")) as service:
-        until_loaded(service)
+def opensearch_proxy(opensearch_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedService]:
+    """Yields a service in front of a real OpenSearch."""
+    with start_proxy(opensearch_url, tmp_path_factory.mktemp("opensearch")) as service:
+        wait_until_loaded(service)
         yield service

@@ -1,8 +1,7 @@
-"""Every call that opensearch-py offers, of OpenSearch and through the proxy: the bytes are the same.
+"""Every method of opensearch-py, sent to OpenSearch and to the proxy: the responses are equal.
 
-Each is made twice, on an index for each side whose names are of equal length. What differs from call to call anyway
-(times, ids, counters) is masked where the bytes are not equal at once; what says something else each moment is compared
-by its status and headers.
+Each request is sent twice, on two indexes whose names have the same length. If the bytes differ, times, ids and
+counters are masked. Responses with live statistics are compared by status and headers only.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from hypothesis import strategies as st
 from opensearchpy import OpenSearch
 from opensearchpy.connection import Connection
 
-from tests.service.proxy.library import MATCH, fill, ids, reranked
-from tests.service.proxy.standing import Reply, Standing, ask
+from tests.service.proxy.proxied_service import ProxiedService, Reply, send
+from tests.service.proxy.sample_index import MATCH, fill, ids, rerank_ext
 
 DIRECT, THROUGH = "compared-a", "compared-b"
 
@@ -49,15 +48,15 @@ LIVE = {
     "list.indices",
     "list.shards",
 }
-"""Answers that say something else each moment."""
+"""APIs with live statistics, which differ in each response."""
 
-LEFT_OUT = {
-    "indices.delete": "the indexes are needed until the end",
-    "client.close": "it closes the client itself",
-    "client.bulk_stream": "the same request as bulk to a path that needs a gRPC-like stream of its own",
-    "cluster.put_decommission_awareness": "it would take the node out of its cluster",
-    "indices.add_block": "nothing could be written to the index afterwards",
-    "indices.close": "nothing could be read from the index afterwards",
+EXCLUDED = {
+    "indices.delete": "the tests need the indexes",
+    "client.close": "closes the client",
+    "client.bulk_stream": "sends a bulk request to an endpoint that requires a streaming transport",
+    "cluster.put_decommission_awareness": "removes the node from the cluster",
+    "indices.add_block": "blocks writing to the index",
+    "indices.close": "closes the index",
 }
 
 WORD = "{index}-word"
@@ -73,7 +72,7 @@ BY_NAME: dict[str, Any] = {
     "task_id": "node:1",
     "params": {},
 }
-"""Arguments by their names; all others are a word of each side's own, so that neither finds what the other made."""
+"""Arguments by name. All others contain the name of the index, so that the two sides do not interfere."""
 
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -82,10 +81,10 @@ ALSO: dict[str, dict[str, Any]] = {
     "client.clear_scroll": {"scroll_id": "none"},
     "client.index": {"id": "indexed"},
 }
-"""Arguments that a method asks for without saying so, and an id where the server would make one up."""
+"""Arguments that a method requires without declaring them, and an id that the server would generate."""
 
 WRITING = {"client.bulk", "client.create", "client.index", "client.update", "client.delete", "client.update_by_query"}
-"""What is searched afterwards must have been seen on both sides."""
+"""APIs after which both indexes are refreshed."""
 
 BODIES: dict[str, Any] = {
     "client.bulk": [{"index": {"_id": "bulk"}}, {"text": "è tea"}, {"delete": {"_id": "nowhere"}}],
@@ -127,7 +126,7 @@ BODIES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Request:
-    """What opensearch-py sends for one of its methods."""
+    """A request that opensearch-py sends for one of its methods."""
 
     api: str
     method: str
@@ -135,13 +134,13 @@ class Request:
     body: bytes | None
 
     def on(self, index: str) -> Request:
-        """The same for another index."""
+        """Returns the same request for another index."""
         body = None if self.body is None else self.body.replace(b"{index}", index.encode())
         return Request(self.api, self.method, self.target.replace("%7Bindex%7D", index), body)
 
 
 class Captured(Connection):
-    """A connection that sends nothing: it keeps what opensearch-py would send."""
+    """Connection that records the requests of opensearch-py instead of sending them."""
 
     sent: ClassVar[list[tuple[str, str, bytes | None]]] = []
 
@@ -161,7 +160,7 @@ class Captured(Connection):
 
 
 def requests() -> Iterator[Request]:
-    """One for each method of the client and of its groups."""
+    """Yields one request for each method of the client and of its groups."""
     client = OpenSearch("http://nowhere:1", connection_class=Captured)
     groups = {"client": client} | {
         name: group
@@ -171,7 +170,7 @@ def requests() -> Iterator[Request]:
     for group_name, group in groups.items():
         for name, method in inspect.getmembers(group, inspect.ismethod):
             api = f"{group_name}.{name}"
-            if name.startswith("_") or api in LEFT_OUT:
+            if name.startswith("_") or api in EXCLUDED:
                 continue
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -201,37 +200,37 @@ def _indexes(opensearch_url: str) -> Iterator[None]:
         fill(opensearch_url, name)
     yield
     for name in (DIRECT, THROUGH):
-        ask(opensearch_url, "DELETE", f"/{name}")
+        send(opensearch_url, "DELETE", f"/{name}")
 
 
 @pytest.mark.usefixtures("_indexes")
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request_: request_.api)
-def test_every_call_is_answered_with_the_same_bytes(before_opensearch: Standing, request_: Request) -> None:
-    """Status, headers and body are the server's, for what it knows and for what it refuses."""
+def test_every_api_returns_the_same_bytes(opensearch_proxy: ProxiedService, request_: Request) -> None:
+    """Status, headers and body are the server's own, for successes and for errors."""
     kind = "application/x-ndjson" if request_.api in ("client.bulk", "client.msearch") else "application/json"
     headers = {} if request_.body is None else {"Content-Type": kind}
     replies = []
-    for url, index in ((before_opensearch.server, DIRECT), (before_opensearch.url, THROUGH)):
+    for url, index in ((opensearch_proxy.server, DIRECT), (opensearch_proxy.url, THROUGH)):
         sent = request_.on(index)
-        replies.append(ask(url, sent.method, sent.target, sent.body, headers))
+        replies.append(send(url, sent.method, sent.target, sent.body, headers))
     if request_.api in WRITING:
-        ask(before_opensearch.server, "POST", f"/{DIRECT},{THROUGH}/_refresh")
-    own, passed = replies
-    assert (passed.status, passed.reason) == (own.status, own.reason)
-    assert _kept(passed) == _kept(own)
+        send(opensearch_proxy.server, "POST", f"/{DIRECT},{THROUGH}/_refresh")
+    direct, proxied = replies
+    assert (proxied.status, proxied.reason) == (direct.status, direct.reason)
+    assert _compared_headers(proxied) == _compared_headers(direct)
     if request_.api not in LIVE:
-        assert _alike(passed.body, own.body)
+        assert _equal(proxied.body, direct.body)
 
 
-def _kept(reply: Reply) -> dict[str, str]:
-    """The headers that the server set, but for lengths, which masked parts have a part in."""
+def _compared_headers(reply: Reply) -> dict[str, str]:
+    """Returns the headers that the server set, except lengths, which masked parts influence."""
     ours = {"date", "server", "connection", "content-length", "transfer-encoding", "warning"}
     return {name: value.replace(THROUGH, DIRECT) for name, value in reply.headers.items() if name not in ours}
 
 
-def _alike(passed: bytes, own: bytes) -> bool:
-    """Whether the bytes are equal; where parts differ each time anyway, but for those."""
-    return passed == own or _masked(passed) == _masked(own)
+def _equal(proxied: bytes, direct: bytes) -> bool:
+    """Returns True if the bytes are equal, ignoring parts that differ in each response."""
+    return proxied == direct or _masked(proxied) == _masked(direct)
 
 
 def _masked(body: bytes) -> bytes:
@@ -240,8 +239,8 @@ def _masked(body: bytes) -> bytes:
     return re.sub(rb"[\d.]+(?:kb|mb|gb|ms|micros|nanos|[bsmhd])?|\s+", b"0", body)
 
 
-def test_the_groups_are_those_of_the_client() -> None:
-    """Nothing that opensearch-py offers is forgotten: hundreds of methods in dozens of groups."""
+def test_every_method_of_the_client_is_covered() -> None:
+    """opensearch-py offers hundreds of methods in dozens of groups."""
     assert len({request.api.partition(".")[0] for request in REQUESTS}) >= 35
     assert len(REQUESTS) >= 450
     assert {*BODIES, *LIVE} <= {request.api for request in REQUESTS}
@@ -286,28 +285,28 @@ _SEARCHES = st.fixed_dictionaries(
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(search=_SEARCHES)
 @pytest.mark.usefixtures("_indexes")
-def test_any_search_is_answered_with_the_same_bytes(before_opensearch: Standing, search: dict[str, Any]) -> None:
-    """But for took, the answer through the proxy is the server's, whatever is asked."""
+def test_any_search_returns_the_same_bytes(opensearch_proxy: ProxiedService, search: dict[str, Any]) -> None:
+    """Except for `took`, the response is the server's own."""
     target = f"/{DIRECT}/_search"
-    own = ask(before_opensearch.server, "POST", target, search)
-    passed = before_opensearch.ask("POST", target, search)
-    assert (passed.status, _kept(passed)) == (own.status, _kept(own))
-    assert _timeless(passed.body) == _timeless(own.body)
+    direct = send(opensearch_proxy.server, "POST", target, search)
+    proxied = opensearch_proxy.send("POST", target, search)
+    assert (proxied.status, _compared_headers(proxied)) == (direct.status, _compared_headers(direct))
+    assert _timeless(proxied.body) == _timeless(direct.body)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(search=_SEARCHES)
 @pytest.mark.usefixtures("_indexes")
-def test_re_ranking_never_makes_an_error(before_opensearch: Standing, search: dict[str, Any]) -> None:
-    """Whatever is asked beside it: the status is OpenSearch's own, and so are the hits, in whatever order."""
+def test_reranking_never_causes_an_error(opensearch_proxy: ProxiedService, search: dict[str, Any]) -> None:
+    """The status is the server's own, and so are the hits, in any order."""
     target = f"/{DIRECT}/_search"
-    own = ask(before_opensearch.server, "POST", target, search)
-    passed = before_opensearch.ask("POST", target, {**search, "ext": reranked()})
-    assert passed.status == own.status
-    assert passed.headers["x-rerank-applied"] in ("true", "false")
-    if own.status == 200:
-        ours, theirs = passed.json(), own.json()
-        assert len(ids(passed)) == len(ids(own))
+    direct = send(opensearch_proxy.server, "POST", target, search)
+    proxied = opensearch_proxy.send("POST", target, {**search, "ext": rerank_ext()})
+    assert proxied.status == direct.status
+    assert proxied.headers["x-rerank-applied"] in ("true", "false")
+    if direct.status == 200:
+        ours, theirs = proxied.json(), direct.json()
+        assert len(ids(proxied)) == len(ids(direct))
         assert ours["hits"].get("total") == theirs["hits"].get("total")
         assert ours.get("aggregations") == theirs.get("aggregations")
 

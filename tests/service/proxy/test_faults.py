@@ -1,4 +1,4 @@
-"""What happens when the server or the client fails, and what the other side is told."""
+"""Faults of the server and of the client, and the response to the other side."""
 
 from __future__ import annotations
 
@@ -15,20 +15,26 @@ import pytest
 
 from rerank.core.errors import SettingError, StoreUnavailable
 from rerank.service.proxy.address import Address
-from rerank.service.proxy.connection import Exchange
+from rerank.service.proxy.connection import OutgoingRequest
 from rerank.service.proxy.upstream import Upstream
 from tests.opensearch_server import free_port
-from tests.service.proxy.scripted import Asked, ScriptedServer, json_answer, scripted_server, until
-from tests.service.proxy.standing import Standing, standing_before, until_loaded
+from tests.service.proxy.proxied_service import ProxiedService, start_proxy, wait_until_loaded
+from tests.service.proxy.scripted_server import (
+    ReceivedRequest,
+    ScriptedServer,
+    json_response,
+    scripted_server,
+    wait_until,
+)
 
 
-def test_a_server_that_is_gone_is_503_and_one_that_is_back_serves(tmp_path: Path) -> None:
-    """The service stays up without its server, says so, and needs no restart when the server comes."""
+def test_unreachable_server_returns_503_until_it_is_back(tmp_path: Path) -> None:
+    """The service keeps running without its server, and needs no restart when the server is back."""
     port = free_port()
-    with standing_before(f"http://127.0.0.1:{port}", tmp_path) as service:
-        reply = service.ask("GET", "/things/_count")
+    with start_proxy(f"http://127.0.0.1:{port}", tmp_path) as service:
+        reply = service.send("GET", "/things/_count")
         assert (reply.status, reply.json()["error_type"], reply.headers["retry-after"]) == (503, "Unhealthy", "1")
-        assert reply.json()["message"].startswith(f"OpenSearch at http://127.0.0.1:{port} cannot be reached")
+        assert reply.json()["message"].startswith(f"cannot connect to OpenSearch at http://127.0.0.1:{port} ")
         with socket.create_server(("127.0.0.1", port)) as listener:
             listener.settimeout(20)
             with service.connect() as client:
@@ -36,87 +42,93 @@ def test_a_server_that_is_gone_is_503_and_one_that_is_back_serves(tmp_path: Path
                 connection, _ = listener.accept()
                 with connection:
                     connection.recv(65536)
-                    connection.sendall(json_answer(b'{"count":1}'))
+                    connection.sendall(json_response(b'{"count":1}'))
                     assert client.recv(65536).startswith(b"HTTP/1.1 200")
 
 
-def test_a_slow_server_is_504(scripted: ScriptedServer, before_scripted: Standing) -> None:
-    """Its time is the setting proxy_timeout_s, two seconds here."""
+def test_server_timeout_returns_504(scripted: ScriptedServer, scripted_proxy: ProxiedService) -> None:
+    """The timeout is the setting proxy_timeout_s, two seconds here."""
     released: list[bool] = []
 
-    def answer(_: Asked, __: socket.socket) -> bytes:
-        until(lambda: bool(released))
-        return json_answer(b"{}")
+    def respond(_: ReceivedRequest, __: socket.socket) -> bytes:
+        wait_until(lambda: bool(released))
+        return json_response(b"{}")
 
-    scripted.answer = answer
-    reply = before_scripted.ask("GET", "/things/_count")
+    scripted.respond = respond
+    reply = scripted_proxy.send("GET", "/things/_count")
     released.append(True)
     assert (reply.status, reply.json()["error_type"]) == (504, "StoreTimeout")
-    assert reply.json()["message"] == "OpenSearch did not answer within 2 seconds; look at its load"
+    assert reply.json()["message"] == (
+        "OpenSearch did not respond within 2 seconds. Check its load, or raise proxy_timeout_s."
+    )
 
 
-def test_what_is_no_http_is_502(scripted: ScriptedServer, before_scripted: Standing) -> None:
-    """Something else listens there."""
-    scripted.answer = lambda *_: b"SSH-2.0-OpenSSH_9.2\r\n"
-    reply = before_scripted.ask("GET", "/things/_count")
+def test_invalid_http_response_returns_502(scripted: ScriptedServer, scripted_proxy: ProxiedService) -> None:
+    """Another program listens on the port."""
+    scripted.respond = lambda *_: b"SSH-2.0-OpenSSH_9.2\r\n"
+    reply = scripted_proxy.send("GET", "/things/_count")
     assert (reply.status, reply.json()["error_type"]) == (502, "StoreAnswer")
 
 
-def test_html_is_passed_on(scripted: ScriptedServer, before_scripted: Standing) -> None:
-    """A gateway's error page is the server's answer."""
+def test_html_error_page_is_forwarded(scripted: ScriptedServer, scripted_proxy: ProxiedService) -> None:
+    """The error page of a gateway is a response like any other."""
     page = b"<html>bad gateway</html>"
-    scripted.answer = lambda *_: (
+    scripted.respond = lambda *_: (
         b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%b" % (len(page), page)
     )
-    reply = before_scripted.ask("GET", "/things/_search")
+    reply = scripted_proxy.send("GET", "/things/_search")
     assert (reply.status, reply.headers["content-type"], reply.body) == (502, "text/html", page)
 
 
-def test_a_small_answer_that_breaks_off_is_502(scripted: ScriptedServer, before_scripted: Standing) -> None:
-    """Nothing of it has gone out yet, so the client can be told."""
+def test_incomplete_small_response_returns_502(scripted: ScriptedServer, scripted_proxy: ProxiedService) -> None:
+    """The proxy has sent nothing yet, so it can report the error."""
 
-    def answer(_: Asked, connection: socket.socket) -> None:
+    def respond(_: ReceivedRequest, connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
 
-    scripted.answer = answer
-    reply = before_scripted.ask("POST", "/things/_doc", b"{}")
+    scripted.respond = respond
+    reply = scripted_proxy.send("POST", "/things/_doc", b"{}")
     assert (reply.status, reply.json()["error_type"]) == (502, "StoreAnswer")
-    assert len(scripted.asked) == 1
+    assert len(scripted.requests) == 1
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 900000", b"Transfer-Encoding: chunked"])
-def test_a_large_answer_that_breaks_off_is_not_taken_for_whole(
-    scripted: ScriptedServer, before_scripted: Standing, framing: bytes
+def test_incomplete_large_response_ends_the_connection(
+    scripted: ScriptedServer, scripted_proxy: ProxiedService, framing: bytes
 ) -> None:
-    """Its status has gone out; the client's connection ends before the answer does."""
+    """The status has been sent, so the client notices the missing part by the end of its connection."""
 
-    def answer(_: Asked, connection: socket.socket) -> None:
+    def respond(_: ReceivedRequest, connection: socket.socket) -> None:
         half = b"x" * 500_000
         body = b"%x\r\n%b\r\n" % (len(half), half) if b"chunked" in framing else half
         connection.sendall(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n" + body)
 
-    scripted.answer = answer
+    scripted.respond = respond
     with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
-        before_scripted.ask("GET", "/things/_large")
+        scripted_proxy.send("GET", "/things/_large")
 
 
-def test_a_server_that_closes_without_a_word_is_503(scripted: ScriptedServer, before_scripted: Standing) -> None:
-    """What may have been done is not done twice: a POST is sent once."""
-    scripted.answer = lambda *_: None
-    assert before_scripted.ask("POST", "/things/_doc", b"{}").status == 503
-    assert [asked.line for asked in scripted.asked] == ["POST /things/_doc HTTP/1.1"]
+def test_post_is_not_repeated_if_the_server_closes_the_connection(
+    scripted: ScriptedServer, scripted_proxy: ProxiedService
+) -> None:
+    """The server may have executed the request, so the proxy returns 503."""
+    scripted.respond = lambda *_: None
+    assert scripted_proxy.send("POST", "/things/_doc", b"{}").status == 503
+    assert [request.line for request in scripted.requests] == ["POST /things/_doc HTTP/1.1"]
 
 
-def test_a_restarted_server_is_not_noticed(scripted: ScriptedServer, before_scripted: Standing) -> None:
-    """A kept connection that the server has closed meanwhile is replaced, for a POST too."""
-    assert before_scripted.ask("GET", "/things").status == 200
+def test_pooled_connection_closed_by_the_server_is_replaced(
+    scripted: ScriptedServer, scripted_proxy: ProxiedService
+) -> None:
+    """This also holds for a POST."""
+    assert scripted_proxy.send("GET", "/things").status == 200
     scripted.drop_connections()
-    until(lambda: bool(scripted.gone))
-    assert before_scripted.ask("POST", "/things/_doc", b"{}").status == 200
+    wait_until(lambda: bool(scripted.closed_connections))
+    assert scripted_proxy.send("POST", "/things/_doc", b"{}").status == 200
 
 
-def test_a_long_body_that_the_server_refuses_early_gets_its_answer() -> None:
-    """413 comes back though the body was still on its way."""
+def test_early_refusal_of_a_long_body_is_returned() -> None:
+    """The client receives status 413 although its body was not sent completely."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         upstream = Upstream(Address("http", "127.0.0.1", listener.getsockname()[1]), timeout=10)
 
@@ -129,169 +141,173 @@ def test_a_long_body_that_the_server_refuses_early_gets_its_answer() -> None:
                 yield b"x" * 100_000
 
         head = b"POST /_bulk HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000000\r\n\r\n"
-        answer = upstream.ask(Exchange("POST", head, b"", rest()))
+        answer = upstream.send(OutgoingRequest("POST", head, b"", rest()))
         assert (answer.head.status, answer.read()) == (413, b"")
 
 
-def test_a_client_that_leaves_ends_the_servers_work(scripted: ScriptedServer, before_scripted: Standing) -> None:
-    """The connection to the server is closed when nobody waits any more, so that OpenSearch cancels the search."""
+def test_client_disconnect_closes_the_server_connection(
+    scripted: ScriptedServer, scripted_proxy: ProxiedService
+) -> None:
+    """OpenSearch cancels a search when its connection closes."""
 
-    def answer(_: Asked, connection: socket.socket) -> None:
+    def respond(_: ReceivedRequest, connection: socket.socket) -> None:
         connection.settimeout(10)
         assert connection.recv(1) == b""
 
-    scripted.answer = answer
-    client = before_scripted.connect()
+    scripted.respond = respond
+    client = scripted_proxy.connect()
     client.sendall(b"GET /things/_search HTTP/1.1\r\nHost: x\r\n\r\n")
-    until(lambda: bool(scripted.asked))
+    wait_until(lambda: bool(scripted.requests))
     client.close()
-    until(lambda: bool(scripted.gone), seconds=1.5)
+    wait_until(lambda: bool(scripted.closed_connections), seconds=1.5)
 
 
-def test_a_client_that_sends_its_next_request_early_is_still_there(
-    scripted: ScriptedServer, before_scripted: Standing
-) -> None:
-    """Bytes on its connection are no farewell."""
+def test_pipelined_request_is_not_a_disconnect(scripted: ScriptedServer, scripted_proxy: ProxiedService) -> None:
+    """Bytes on the client's connection do not cancel its request in progress."""
     both: list[bool] = []
 
-    def answer(asked: Asked, _: socket.socket) -> bytes:
-        if asked.line.startswith("GET /first"):
-            until(lambda: bool(both))
-        return json_answer(asked.line.encode())
+    def respond(request: ReceivedRequest, _: socket.socket) -> bytes:
+        if request.line.startswith("GET /first"):
+            wait_until(lambda: bool(both))
+        return json_response(request.line.encode())
 
-    scripted.answer = answer
-    with before_scripted.connect() as client:
+    scripted.respond = respond
+    with scripted_proxy.connect() as client:
         client.sendall(b"GET /first HTTP/1.1\r\nHost: x\r\n\r\n")
-        until(lambda: bool(scripted.asked))
+        wait_until(lambda: bool(scripted.requests))
         client.sendall(b"GET /second HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         both.append(True)
-        said = b"".join(iter(lambda: client.recv(65536), b""))
-    assert (said.count(b"GET /first HTTP/1.1"), said.count(b"GET /second HTTP/1.1")) == (1, 1)
+        response = b"".join(iter(lambda: client.recv(65536), b""))
+    assert (response.count(b"GET /first HTTP/1.1"), response.count(b"GET /second HTTP/1.1")) == (1, 1)
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 300000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n20000\r\n"])
-def test_half_a_body_never_becomes_a_whole_one(
-    scripted: ScriptedServer, before_scripted: Standing, framing: bytes
+def test_incomplete_client_body_is_not_executed(
+    scripted: ScriptedServer, scripted_proxy: ProxiedService, framing: bytes
 ) -> None:
-    """A client that leaves within its body leaves the server without its end, and nothing is done."""
-    with before_scripted.connect() as client:
+    """The server never receives the end of the body."""
+    with scripted_proxy.connect() as client:
         client.sendall(b"POST /_bulk HTTP/1.1\r\nHost: x\r\n" + framing + b"x" * 100_000)
-    assert before_scripted.ask("GET", "/things").status == 200
-    assert [asked.line for asked in scripted.asked if asked.line.startswith("POST")] == []
+    assert scripted_proxy.send("GET", "/things").status == 200
+    assert [request.line for request in scripted.requests if request.line.startswith("POST")] == []
 
 
-def test_what_is_left_unread_does_not_mix_into_the_next_answer(scripted: ScriptedServer) -> None:
-    """An answer that was closed before its end, and one with more after it, take their connection with them."""
+def test_connection_with_unread_bytes_is_not_reused(scripted: ScriptedServer) -> None:
+    """A response closed before its end, and one followed by surplus bytes, end their connection."""
     upstream = Upstream(Address.parse(scripted.url), timeout=5)
-    asking = Exchange("GET", b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
-    scripted.answer = lambda *_: json_answer(b"a" * 200_000)
-    upstream.ask(asking).close()
-    scripted.answer = lambda *_: json_answer(b"one") + json_answer(b"two")
-    assert upstream.ask(asking).read() == b"one"
-    scripted.answer = lambda *_: json_answer(gzip.compress(b"three"))
-    assert gzip.decompress(upstream.ask(asking).read()) == b"three"
+    request = OutgoingRequest("GET", b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+    scripted.respond = lambda *_: json_response(b"a" * 200_000)
+    upstream.send(request).close()
+    scripted.respond = lambda *_: json_response(b"one") + json_response(b"two")
+    assert upstream.send(request).read() == b"one"
+    scripted.respond = lambda *_: json_response(gzip.compress(b"three"))
+    assert gzip.decompress(upstream.send(request).read()) == b"three"
     upstream.close()
-    assert len({asked.connection for asked in scripted.asked}) == 3
+    assert len({request.connection for request in scripted.requests}) == 3
 
 
-def test_an_address_that_is_none_is_told_without_its_password() -> None:
-    """The setting's error names the form, and no secret."""
+def test_invalid_store_url_is_reported_without_its_password() -> None:
+    """The error shows the expected form and masks the password."""
     with pytest.raises(SettingError) as refused:
         Address.parse("http://u:secret@host:99999")
-    assert refused.value.message == "store: the port of http://u:***@host:99999 is no number up to 65535"
+    assert refused.value.message == (
+        "store: the port must be between 1 and 65535, got http://u:***@host:99999. Correct the URL."
+    )
     assert str(Address.parse("https://u:secret@[::1]/path/")) == "https://[::1]:443/path"
 
 
-def test_an_address_where_nothing_listens_is_named() -> None:
-    """The message has the address and the way out."""
+def test_unreachable_server_error_names_its_url() -> None:
+    """The message contains the URL and the way out."""
     port = free_port()
-    with pytest.raises(StoreUnavailable, match=f"^OpenSearch at http://127.0.0.1:{port} cannot be reached"):
-        Upstream(Address("http", "127.0.0.1", port), timeout=1).ask(Exchange("GET", b"GET / HTTP/1.1\r\n\r\n"))
+    with pytest.raises(StoreUnavailable, match=f"^cannot connect to OpenSearch at http://127.0.0.1:{port} "):
+        Upstream(Address("http", "127.0.0.1", port), timeout=1).send(OutgoingRequest("GET", b"GET / HTTP/1.1\r\n\r\n"))
 
 
-ASKED = {"query": {"match": {"text": "tea"}}, "ext": {"rerank": {"fields": ["text"]}}}
+RERANKED_SEARCH = {"query": {"match": {"text": "tea"}}, "ext": {"rerank": {"fields": ["text"]}}}
 PAGE = b"<html>welcome</html>"
 
 
 @pytest.mark.parametrize(
-    ("said", "status", "error_type"),
+    ("response", "status", "error_type"),
     [
         (
             b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%b" % (len(PAGE), PAGE),
             502,
             "StoreAnswer",
         ),
-        (json_answer(b"[1, 2]"), 502, "StoreAnswer"),
+        (json_response(b"[1, 2]"), 502, "StoreAnswer"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", 502, "StoreAnswer"),
         (b"SSH-2.0\r\n", 502, "StoreAnswer"),
         (b"", 503, "Unhealthy"),
     ],
 )
-def test_a_search_to_be_re_ranked_fails_as_any_other(
-    scripted: ScriptedServer, before_scripted: Standing, said: bytes, status: int, error_type: str
+def test_reranked_search_reports_server_faults(
+    scripted: ScriptedServer, scripted_proxy: ProxiedService, response: bytes, status: int, error_type: str
 ) -> None:
-    """Nonsense is 502, nothing is 503: re-ranking hides no fault of the server's."""
+    """Reranking hides no fault: an invalid response returns 502, a closed connection 503."""
 
-    def answer(_: Asked, connection: socket.socket) -> None:
-        connection.sendall(said)
+    def respond(_: ReceivedRequest, connection: socket.socket) -> None:
+        connection.sendall(response)
 
-    until_loaded(before_scripted)
-    scripted.answer = answer
-    reply = before_scripted.ask("POST", "/things/_search", ASKED)
+    wait_until_loaded(scripted_proxy)
+    scripted.respond = respond
+    reply = scripted_proxy.send("POST", "/things/_search", RERANKED_SEARCH)
     assert (reply.status, reply.json()["error_type"]) == (status, error_type)
 
 
 @pytest.mark.parametrize("status", [b"401 Unauthorized", b"404 Not Found", b"429 Too Many", b"503 Unavailable"])
-def test_what_the_server_refuses_comes_back_as_it_is(
-    scripted: ScriptedServer, before_scripted: Standing, status: bytes
+def test_refused_search_is_returned_unchanged(
+    scripted: ScriptedServer, scripted_proxy: ProxiedService, status: bytes
 ) -> None:
-    """Also HTML, and for the client's own search, which is tried as well."""
+    """The proxy returns the response to the client's own search, also HTML."""
     head = b"HTTP/1.1 " + status + b"\r\nContent-Type: text/html\r\nWWW-Authenticate: Basic\r\n"
-    scripted.answer = lambda *_: head + b"Content-Length: %d\r\n\r\n%b" % (len(PAGE), PAGE)
-    until_loaded(before_scripted)
-    reply = before_scripted.ask("POST", "/things/_search", ASKED)
+    scripted.respond = lambda *_: head + b"Content-Length: %d\r\n\r\n%b" % (len(PAGE), PAGE)
+    wait_until_loaded(scripted_proxy)
+    reply = scripted_proxy.send("POST", "/things/_search", RERANKED_SEARCH)
     assert (reply.status, reply.body) == (int(status[:3]), PAGE)
     assert (reply.headers["www-authenticate"], reply.headers["x-rerank-reason"]) == ("Basic", "refused")
 
 
-def test_a_search_to_be_re_ranked_has_the_clients_own_credentials(
-    scripted: ScriptedServer, before_scripted: Standing
+def test_reranked_search_uses_the_credentials_of_the_client(
+    scripted: ScriptedServer, scripted_proxy: ProxiedService
 ) -> None:
-    """Every request made for it, the mapping's too."""
-    scripted.answer = lambda *_: json_answer(b'{"hits": {"hits": []}}')
-    until_loaded(before_scripted)
-    scripted.asked.clear()
+    """All requests for it carry them, including the one for the mapping."""
+    scripted.respond = lambda *_: json_response(b'{"hits": {"hits": []}}')
+    wait_until_loaded(scripted_proxy)
+    scripted.requests.clear()
     body = {"query": {"match": {"text": "tea"}}, "ext": {"rerank": {}}}
     mapping = b'{"i": {"mappings": {"properties": {"text": {"type": "text"}}}}}'
-    scripted.answer = lambda asked, _: json_answer(mapping if "_mapping" in asked.line else b'{"hits": {"hits": []}}')
-    before_scripted.ask(
+    scripted.respond = lambda request, _: json_response(
+        mapping if "_mapping" in request.line else b'{"hits": {"hits": []}}'
+    )
+    scripted_proxy.send(
         "POST", "/i%2Fj/_search?preference=x", body, {"Content-Type": "application/json", "Authorization": "Basic dTpw"}
     )
-    assert [asked.line for asked in scripted.asked] == [
+    assert [request.line for request in scripted.requests] == [
         "GET /i%2Fj/_mapping HTTP/1.1",
         "POST /i%2Fj/_search?preference=x HTTP/1.1",
     ]
-    assert {asked.headers["authorization"] for asked in scripted.asked} == {"Basic dTpw"}
+    assert {request.headers["authorization"] for request in scripted.requests} == {"Basic dTpw"}
 
 
-def test_an_encrypted_server_must_be_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a certificate in SSL_CERT_FILE, or one that the machine knows; otherwise it is not asked anything."""
+def test_untrusted_certificate_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SSL_CERT_FILE adds trusted certificates. An untrusted server receives no request."""
     if shutil.which("openssl") is None:
         pytest.skip("making a certificate needs openssl")
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
-    made = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*make, *made], check=True, capture_output=True)
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, key)
-    asking = Exchange("GET", b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+    request = OutgoingRequest("GET", b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
     with scripted_server(tls) as server:
         with pytest.raises(StoreUnavailable, match="certificate verify failed"):
-            Upstream(Address.parse(server.url), timeout=5).ask(asking)
-        assert server.asked == []
+            Upstream(Address.parse(server.url), timeout=5).send(request)
+        assert server.requests == []
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         upstream = Upstream(Address.parse(server.url), timeout=5)
-        server.answer = lambda *_: json_answer(b"a" * 300_000)
-        assert [len(upstream.ask(asking).read()) for _ in range(2)] == [300_000] * 2
-        assert len({asked.connection for asked in server.asked}) == 1
+        server.respond = lambda *_: json_response(b"a" * 300_000)
+        assert [len(upstream.send(request).read()) for _ in range(2)] == [300_000] * 2
+        assert len({request.connection for request in server.requests}) == 1
         upstream.close()

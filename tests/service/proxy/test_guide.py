@@ -1,4 +1,4 @@
-"""docs/proxy.md is true: its commands run as they are written, in their order, against a real server."""
+"""Commands and tables of docs/proxy.md, checked against a real server and the code."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from rerank.service.proxy.search.asked import RerankPart
-from rerank.service.proxy.search.reasons import Unranked
+from rerank.service.proxy.search.rerank_options import RerankExtension
+from rerank.service.proxy.search.skip_reason import SkipReason
 from tests.opensearch_server import free_port
-from tests.service.proxy.scripted import until
-from tests.service.proxy.standing import ask
+from tests.service.proxy.proxied_service import send
+from tests.service.proxy.scripted_server import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 GUIDE = (ROOT / "docs" / "proxy.md").read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ SHADOW = "RERANK_PROXY_SHADOW"
 
 @contextmanager
 def serving(folder: Path, environment: dict[str, str]) -> Iterator[str]:
-    """`rerank-cli serve`, as the guide calls it, with the built-in models; the address it listens on."""
+    """Runs `rerank-cli serve` with the built-in models, and yields its URL."""
     port = free_port()
     environ = {**os.environ, **environment, "RERANK_PORT": str(port), "PYTHONPATH": str(ROOT)}
     serve = [sys.executable, "-c", "from rerank.cli.main import main; main()", "serve"]
@@ -37,7 +37,7 @@ def serving(folder: Path, environment: dict[str, str]) -> Iterator[str]:
         process = subprocess.Popen(serve, cwd=folder, env=environ, stdout=log, stderr=log)
         url = f"http://127.0.0.1:{port}"
         try:
-            until(lambda: _is_ready(url) or process.poll() is not None, seconds=120)
+            wait_until(lambda: _is_ready(url) or process.poll() is not None, seconds=120)
             assert process.poll() is None, (folder / "log").read_text()
             yield url
         finally:
@@ -47,40 +47,40 @@ def serving(folder: Path, environment: dict[str, str]) -> Iterator[str]:
 
 def _is_ready(url: str) -> bool:
     try:
-        return ask(url, "GET", "/ready").status == 200
+        return send(url, "GET", "/ready").status == 200
     except OSError:
         return False
 
 
 @pytest.mark.slow
-def test_the_guides_commands_run(opensearch_url: str, tmp_path: Path) -> None:
-    """serve with the settings that it names, and every curl after it; the last one comes back re-ranked."""
+def test_commands_of_the_guide_run(opensearch_url: str, tmp_path: Path) -> None:
+    """The serve command and every curl command succeed, and the last searches are reranked."""
     if shutil.which("curl") is None:
         pytest.skip("the guide's commands need curl")
     assert len(CURLS) == 4
     settings = {name: value for name, value in EXPORTS.items() if name != SHADOW}
     assert set(settings) == {"RERANK_STORE", "RERANK_PROXY_INDEXES"}
     with serving(tmp_path, {**settings, "RERANK_STORE": opensearch_url}) as url:
-        answers = []
+        outputs = []
         for line in CURLS:
             command = line.replace("http://localhost:8000", url).replace(
                 "curl ", "curl --silent --show-error --fail ", 1
             )
-            called = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
-            assert called.returncode == 0, f"{line}: {called.stderr}"
-            answers.append(called.stdout)
+            result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+            assert result.returncode == 0, f"{line}: {result.stderr}"
+            outputs.append(result.stdout)
         example = re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)[0]
-        asked = ask(url, "POST", "/things/_search", json.loads(example))
-    ask(opensearch_url, "DELETE", "/things")
-    assert "things" in answers[1]
-    # The index is in proxy_indexes: the plain search is re-ranked too.
-    for answer in answers[2:]:
-        assert json.loads(answer)["_rerank"]["applied"] is True
-    assert asked.json()["hits"]["hits"][0]["_rerank"]["retrieval_rank"] == 1
+        reply = send(url, "POST", "/things/_search", json.loads(example))
+    send(opensearch_url, "DELETE", "/things")
+    assert "things" in outputs[1]
+    # The index is in proxy_indexes, so the plain search is reranked too.
+    for output in outputs[2:]:
+        assert json.loads(output)["_rerank"]["applied"] is True
+    assert reply.json()["hits"]["hits"][0]["_rerank"]["retrieval_rank"] == 1
 
 
-def test_every_key_and_reason_is_in_the_guide() -> None:
-    """What may be asked under ext.rerank, and why a search is not re-ranked."""
-    missing = [key for key in RerankPart.model_fields if f"`{key}`" not in GUIDE]
-    missing += [str(reason) for reason in Unranked if f"`{reason}`" not in GUIDE]
+def test_guide_lists_every_option_and_reason() -> None:
+    """The guide names each key of ext.rerank and each reason why a search is not reranked."""
+    missing = [key for key in RerankExtension.model_fields if f"`{key}`" not in GUIDE]
+    missing += [str(reason) for reason in SkipReason if f"`{reason}`" not in GUIDE]
     assert missing == []

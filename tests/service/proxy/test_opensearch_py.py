@@ -1,4 +1,4 @@
-"""opensearch-py, unmodified, with the proxy's address in place of the server's."""
+"""The unmodified client opensearch-py with the URL of the proxy."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from collections.abc import Iterator
 import pytest
 from opensearchpy import NotFoundError, OpenSearch, RequestError, helpers
 
-from tests.service.proxy.library import DOCUMENTS, INDEX, MAPPING, MATCH, fill, reranked
-from tests.service.proxy.standing import Standing
+from tests.service.proxy.proxied_service import ProxiedService
+from tests.service.proxy.sample_index import DOCUMENTS, INDEX, MAPPING, MATCH, fill, rerank_ext
 
 NOTES = "notes"
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "gzip"])
-def client(before_opensearch: Standing, request: pytest.FixtureRequest) -> Iterator[OpenSearch]:
-    """A client of the proxy, compressing or not."""
-    fill(before_opensearch.server)
-    client = OpenSearch(before_opensearch.url, http_compress=request.param)
+def client(opensearch_proxy: ProxiedService, request: pytest.FixtureRequest) -> Iterator[OpenSearch]:
+    """Yields a client of the proxy, with and without compression."""
+    fill(opensearch_proxy.server)
+    client = OpenSearch(opensearch_proxy.url, http_compress=request.param)
     client.indices.delete(index=NOTES, ignore_unavailable=True)
     yield client
     client.close()
 
 
-def test_it_finds_its_server(client: OpenSearch) -> None:
-    """ping is HEAD /, info is GET /: both are the server's."""
+def test_ping_and_info_reach_the_server(client: OpenSearch) -> None:
+    """ping sends HEAD /, info sends GET /."""
     assert client.ping()
     assert client.info()["version"]["number"].split(".")[0].isdecimal()
 
 
-def test_documents_are_written_read_and_deleted(client: OpenSearch) -> None:
-    """One by one, with an id that must be encoded, and in bulk."""
+def test_documents_can_be_written_read_and_deleted(client: OpenSearch) -> None:
+    """One by one, with an id that requires encoding, and in bulk."""
     client.indices.create(index=NOTES, body={"mappings": MAPPING["mappings"], "settings": MAPPING["settings"]})
     doc_id = "a/b c?d#è%2F"
     assert client.index(index=NOTES, id=doc_id, body={"text": "tea"}, refresh=True)["result"] == "created"
@@ -46,34 +46,34 @@ def test_documents_are_written_read_and_deleted(client: OpenSearch) -> None:
     assert client.indices.delete(index=NOTES) == {"acknowledged": True}
 
 
-def test_everything_is_scanned(client: OpenSearch) -> None:
-    """helpers.scan scrolls, and clears its scroll."""
+def test_scan_returns_every_document(client: OpenSearch) -> None:
+    """helpers.scan scrolls and clears its scroll."""
     found = {hit["_id"] for hit in helpers.scan(client, index=INDEX, query={"query": {"match_all": {}}}, size=3)}
     assert found == set(DOCUMENTS)
 
 
-def test_searches_are_re_ranked_where_they_ask(client: OpenSearch) -> None:
-    """search, msearch, and a point in time; plain ones are the server's."""
+def test_searches_are_reranked_on_request(client: OpenSearch) -> None:
+    """This holds for search, msearch and points in time. The server answers plain searches."""
     plain = client.search(index=INDEX, body={"query": MATCH})
-    ranked = client.search(index=INDEX, body={"query": MATCH, "ext": reranked()})
+    ranked = client.search(index=INDEX, body={"query": MATCH, "ext": rerank_ext()})
     assert "_rerank" not in plain
     assert (ranked["_rerank"]["applied"], ranked["hits"]["total"]) == (True, plain["hits"]["total"])
     both = client.msearch(
-        body=[{"index": INDEX}, {"query": MATCH}, {"index": INDEX}, {"query": MATCH, "ext": reranked()}]
+        body=[{"index": INDEX}, {"query": MATCH}, {"index": INDEX}, {"query": MATCH, "ext": rerank_ext()}]
     )
     assert ["_rerank" in response for response in both["responses"]] == [False, True]
     pit = client.create_pit(index=INDEX, params={"keep_alive": "1m"})["pit_id"]
-    frozen = client.search(body={"pit": {"id": pit}, "query": MATCH, "ext": reranked()})
+    frozen = client.search(body={"pit": {"id": pit}, "query": MATCH, "ext": rerank_ext()})
     assert [hit["_id"] for hit in frozen["hits"]["hits"]] == [hit["_id"] for hit in ranked["hits"]["hits"]]
     after = client.search(
-        body={"pit": {"id": pit}, "sort": [{"year": "asc"}], "search_after": [2006], "ext": reranked()}
+        body={"pit": {"id": pit}, "sort": [{"year": "asc"}], "search_after": [2006], "ext": rerank_ext()}
     )
     assert [hit["_id"] for hit in after["hits"]["hits"]] == ["7", "8"]
     assert client.delete_pit(body={"pit_id": [pit]})["pits"][0]["successful"]
 
 
-def test_errors_are_the_ones_it_knows(client: OpenSearch) -> None:
-    """What OpenSearch refuses raises what it always did, and so does what we refuse."""
+def test_errors_keep_their_exception_types(client: OpenSearch) -> None:
+    """Errors of the server and of the proxy raise the client's usual exceptions."""
     with pytest.raises(RequestError) as refused:
         client.search(index=INDEX, body={"query": {"no_such": {}}})
     assert refused.value.error == "parsing_exception"
@@ -81,19 +81,19 @@ def test_errors_are_the_ones_it_knows(client: OpenSearch) -> None:
         client.search(index=INDEX, body={"query": MATCH, "ext": {"rerank": {"window": "wide"}}})
     assert ours.value.status_code == 400
     with pytest.raises(NotFoundError):
-        client.search(index="no-such-index", body={"query": MATCH, "ext": reranked()})
+        client.search(index="no-such-index", body={"query": MATCH, "ext": rerank_ext()})
 
 
-def test_cluster_and_cat_calls_answer(client: OpenSearch) -> None:
-    """JSON and text."""
+def test_cluster_and_cat_apis_work(client: OpenSearch) -> None:
+    """Their responses are JSON and text."""
     assert client.cluster.health()["status"] in ("green", "yellow")
     assert INDEX in client.cat.indices(params={"h": "index"})
     assert client.cat.count(index=INDEX, params={"format": "json"})[0]["count"] == "8"
     assert INDEX in client.indices.get_mapping(index=INDEX)
 
 
-def test_our_own_indexes_are_plain_indexes_too(client: OpenSearch, before_opensearch: Standing) -> None:
-    """What this product ingested is an index like any other: by its alias, re-ranked by its nested passages' texts."""
+def test_own_index_is_reranked_by_its_passages(client: OpenSearch, opensearch_proxy: ProxiedService) -> None:
+    """The service reranks an index that it created like any other."""
     body = {
         "mappings": {
             "properties": {

@@ -10,17 +10,17 @@ from rerank.core.errors import StoreAnswerInvalid
 from rerank.service.proxy.response_head import MAX_HEAD_BYTES, ResponseParser
 
 BODY = bytes(range(256)) * 3
-ANSWERS = {
+RESPONSES = {
     "length": b"HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 768\r\n\r\n" + BODY,
     "chunked": b"HTTP/1.1 200 OK\r\nX-A: 1\r\nTransfer-Encoding: chunked\r\n\r\n300\r\n" + BODY + b"\r\n0\r\n\r\n",
     "interim": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 768\r\n\r\n" + BODY,
 }
 
 
-@given(st.sampled_from(sorted(ANSWERS)), st.lists(st.integers(0, 900), max_size=6))
-def test_an_answer_is_the_same_in_whatever_pieces_it_comes(kind: str, cuts: list[int]) -> None:
-    """TCP cuts where it likes."""
-    data = ANSWERS[kind]
+@given(st.sampled_from(sorted(RESPONSES)), st.lists(st.integers(0, 900), max_size=6))
+def test_response_parses_the_same_in_any_pieces(kind: str, cuts: list[int]) -> None:
+    """TCP may split a response anywhere."""
+    data = RESPONSES[kind]
     places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     parser = ResponseParser("GET")
     body = b""
@@ -43,8 +43,8 @@ def test_an_answer_is_the_same_in_whatever_pieces_it_comes(kind: str, cuts: list
         (b"HTTP/1.1 200 OK\r\n\r\n", "GET", False),
     ],
 )
-def test_some_answers_have_no_body(data: bytes, method: str, complete: bool) -> None:
-    """By their status, or because only the head was asked for."""
+def test_response_without_body_is_complete_with_its_head(data: bytes, method: str, complete: bool) -> None:
+    """Its status or the method HEAD excludes a body."""
     parser = ResponseParser(method)
     parser.feed(data)
     assert (parser.complete, parser.take()) == (complete, b"")
@@ -61,7 +61,7 @@ def test_some_answers_have_no_body(data: bytes, method: str, complete: bool) -> 
         b"HTTP/1.1 200 OK\r\nX-A: " + b"a" * MAX_HEAD_BYTES,
     ],
 )
-def test_what_can_be_read_in_two_ways_is_no_answer(data: bytes) -> None:
-    """Nor is a head that never ends."""
+def test_ambiguous_response_is_refused(data: bytes) -> None:
+    """A head of unlimited length is refused too."""
     with pytest.raises(StoreAnswerInvalid):
         ResponseParser("GET").feed(data)

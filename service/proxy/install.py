@@ -1,0 +1,61 @@
+"""Assembly of the proxy and its installation in front of the Flask application."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask import Flask
+
+from rerank.core.settings import Settings
+from rerank.service.auth import Keys
+from rerank.service.components import Components, LoadedRankingModels
+from rerank.service.metrics import Metrics
+from rerank.service.proxy.address import Address
+from rerank.service.proxy.middleware import Proxy
+from rerank.service.proxy.own_routes import OwnRoutes
+from rerank.service.proxy.search.backend_client import BackendClient
+from rerank.service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.circuit_breaker import CircuitBreaker
+from rerank.service.proxy.search.planning import Planner
+from rerank.service.proxy.search.ranking_cache import RankingCache
+from rerank.service.proxy.search.reranking import SearchReranker
+from rerank.service.proxy.search.search_interceptor import SearchInterceptor
+from rerank.service.proxy.search.shadow_mode import ShadowMode
+from rerank.service.proxy.search.text_fields import TextFields
+from rerank.service.proxy.search_metrics import SearchMetrics
+from rerank.service.proxy.upstream import Upstream
+
+
+def install_proxy(app: Flask, components: Components, metrics: Metrics, breaker: CircuitBreaker) -> None:
+    """Puts a proxy in front of *app*, which forwards to the server of the setting `store`."""
+    settings = components.settings
+    upstream = Upstream(Address.parse(settings.store), timeout=settings.proxy_timeout_s)
+    search_metrics = SearchMetrics(metrics.registry, lambda: breaker.state)
+    app.wsgi_app = Proxy(  # type: ignore[method-assign]
+        app.wsgi_app,
+        upstream,
+        own_routes=OwnRoutes.from_app(app, models=("default", settings.reranker, *settings.rerankers)),
+        keys=Keys(settings.api_keys),
+        interceptor=_interceptor(components, BackendClient(upstream), breaker, search_metrics),
+        observe=metrics.observe_request,
+    )
+
+
+def _interceptor(
+    components: Components, backend: BackendClient, breaker: CircuitBreaker, metrics: SearchMetrics
+) -> SearchInterceptor:
+    settings: Settings = components.settings
+
+    def fetch_mapping(call: SearchCall, target: str) -> object:
+        response = backend.request(call, "GET", target)
+        return response.json if response.status == 200 else None
+
+    def encode(text: str) -> Sequence[float]:
+        vector: list[float] = components.encoder.get().encode_queries([text])[0].tolist()
+        return vector
+
+    planner = Planner(backend, TextFields(fetch_mapping), encode, settings.proxy_indexes, settings.depth)
+    models = LoadedRankingModels(components.rerankers)
+    reranker = SearchReranker(backend, models, breaker, RankingCache(), settings.timeout_ms)
+    shadow = ShadowMode(planner, reranker, settings.proxy_shadow, metrics.observe_shadow)
+    return SearchInterceptor(planner, reranker, shadow, metrics.observe_search, settings.max_body_mb << 20)

@@ -1,0 +1,60 @@
+"""Methods and paths that the service answers itself instead of forwarding them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from flask import Flask
+
+from rerank.service.dialects.detection import ROOT_PATH, TEXT_SIMILARITY_PATH
+
+PAGE = ("GET", "/")
+ROOT_RERANK = ("POST", ROOT_PATH)
+PREDICTIONS = TEXT_SIMILARITY_PATH.partition("<")[0]
+ASSETS = ("/static/page.css", "/static/page.js")
+"""Files that the web page loads."""
+
+
+@dataclass(frozen=True)
+class OwnRoutes:
+    """Routes of the service: exact ones, and path prefixes followed by one segment.
+
+    The path of ml-commons predictions also belongs to OpenSearch: the service answers it for `models` only.
+    """
+
+    exact: frozenset[tuple[str, str]]
+    prefixes: tuple[tuple[str, str], ...]
+    models: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_app(cls, app: Flask, *, models: Iterable[str] = ()) -> OwnRoutes:
+        """Returns the routes of *app*, except HEAD, OPTIONS and POST to /, which belong to OpenSearch."""
+        exact, prefixes = {("GET", path) for path in ASSETS}, []
+        for rule in app.url_map.iter_rules():
+            if rule.endpoint == "static":
+                continue
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+                if rule.arguments:
+                    prefixes.append((method, rule.rule.partition("<")[0]))
+                else:
+                    exact.add((method, rule.rule))
+        return cls(frozenset(exact - {ROOT_RERANK}), tuple(sorted(prefixes)), frozenset(models))
+
+    def matches(self, method: str, path: str, accept: str) -> bool:
+        """Returns True if the service answers the request itself.
+
+        *path* is compared without decoding, so `/%73earch` goes to OpenSearch. `GET /` belongs to the service only if
+        *accept* names text/html.
+        """
+        if (method, path) == PAGE:
+            return "text/html" in accept
+        if (method, path) in self.exact:
+            return True
+        for own, prefix in self.prefixes:
+            if method == own and path.startswith(prefix):
+                segment = path[len(prefix) :]
+                served = prefix != PREDICTIONS or unquote(segment) in self.models
+                return bool(segment) and "/" not in segment and served
+        return False

@@ -1,0 +1,137 @@
+"""Interception of searches among the requests that pass through the proxy."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from rerank.core.errors import RerankError
+from rerank.core.search import Reason
+from rerank.service.compression import compress_if_accepted
+from rerank.service.proxy.request import ClientRequest
+from rerank.service.proxy.search.call import MULTI_SEARCH, SEARCH, SearchCall, decompressed, parse_json
+from rerank.service.proxy.search.multi_search import MultiSearch
+from rerank.service.proxy.search.planning import RERANK_MARKERS, PassThrough, Planner
+from rerank.service.proxy.search.reranking import SearchReranker
+from rerank.service.proxy.search.search_response import Outcome, SearchResponse
+from rerank.service.proxy.search.shadow_mode import ShadowMode
+from rerank.service.proxy.search.skip_reason import SkipReason
+
+_log = logging.getLogger(__name__)
+
+Observe = Callable[[Outcome], None]
+RequestHeaders = list[tuple[str, str]]
+EncodedResponse = tuple[str, list[tuple[str, str]], bytes]
+"""Status line, headers and body."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyDecision:
+    """Decision for a request.
+
+    If `response` is set, the proxy returns it. Otherwise it forwards `request` and adds `added_headers` to the
+    response of the server.
+    """
+
+    request: ClientRequest
+    response: EncodedResponse | None = None
+    added_headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SearchInterceptor:
+    """Interceptor of searches. It forwards bodies of more than *max_body_bytes* without parsing them."""
+
+    planner: Planner
+    reranker: SearchReranker
+    shadow: ShadowMode
+    observe: Observe
+    max_body_bytes: int
+
+    def intercept(self, request: ClientRequest, headers: RequestHeaders) -> ProxyDecision:
+        """Returns the decision for *request*, whose forwarded headers are *headers*.
+
+        Raises InvalidRequest, ModelNotFound, StoreError and ClientDisconnected.
+        """
+        if request.method not in ("GET", "POST"):
+            return ProxyDecision(request)
+        if SEARCH.match(request.path):
+            decide = self._search
+        elif MULTI_SEARCH.match(request.path):
+            decide = self._multi_search
+        else:
+            return ProxyDecision(request)
+        request, data = self._read_body(request, headers)
+        try:
+            return decide(request, headers, data)
+        except (RerankError, OSError):
+            raise
+        except Exception:  # noqa: BLE001
+            # A fault of the proxy must not cost the client its search: OpenSearch receives it unchanged.
+            _log.exception("search interception failed, forwarding the request")
+            return ProxyDecision(request, added_headers=self._skip(Reason.ERROR))
+
+    def close(self) -> None:
+        """Stops shadow mode."""
+        self.shadow.close()
+
+    def _search(self, request: ClientRequest, headers: RequestHeaders, data: bytes | None) -> ProxyDecision:
+        started = time.perf_counter()
+        index = SearchCall.from_request(request, {}, headers).index
+        default = self.planner.default_options(index)
+        if data is None:
+            return ProxyDecision(request, added_headers=self._skip(SkipReason.TOO_LARGE) if default else ())
+        if default is None and not self.shadow.covers(index) and not any(mark in data for mark in RERANK_MARKERS):
+            return ProxyDecision(request)
+        body = parse_json(data) if data.strip() else {}
+        if not isinstance(body, Mapping):
+            return ProxyDecision(request, added_headers=self._skip(SkipReason.NOT_JSON) if default else ())
+        call = SearchCall.from_request(request, body, headers)
+        planned = self.planner.plan(call, default=None if self.shadow.enabled else default)
+        if planned is None:
+            self.shadow.submit(call, default)
+            return ProxyDecision(request)
+        if isinstance(planned, PassThrough) and planned.call.body == body:
+            return ProxyDecision(request, added_headers=self._skip(planned.reason, started))
+        response = self.reranker.execute(planned)
+        self.observe(response.outcome)
+        return ProxyDecision(request, _encode(response, call, headers, started))
+
+    def _multi_search(self, request: ClientRequest, headers: RequestHeaders, data: bytes | None) -> ProxyDecision:
+        started = time.perf_counter()
+        if data is None:
+            return ProxyDecision(request)
+        multi = MultiSearch.parse(request, data, headers)
+        use_defaults = not self.shadow.enabled
+        relevant = (self.planner.indexes and use_defaults) or any(mark in data for mark in RERANK_MARKERS)
+        if multi is None or not relevant:
+            return ProxyDecision(request)
+        result = multi.execute(self.planner, self.reranker, use_defaults=use_defaults)
+        if result is None:
+            return ProxyDecision(request)
+        response, outcomes = result
+        for outcome in outcomes:
+            self.observe(outcome)
+        return ProxyDecision(request, _encode(response, multi.call, headers, started))
+
+    def _read_body(self, request: ClientRequest, headers: RequestHeaders) -> tuple[ClientRequest, bytes | None]:
+        request, raw = request.buffer_body(self.max_body_bytes)
+        if raw is None:
+            return request, None
+        return request, decompressed(raw, dict(headers).get("content-encoding", ""), self.max_body_bytes)
+
+    def _skip(self, reason: Reason | SkipReason, started: float | None = None) -> tuple[tuple[str, str], ...]:
+        """Counts a search that is not reranked and returns the headers that say so."""
+        outcome = Outcome(reason)
+        self.observe(outcome)
+        took_ms = 0.0 if started is None else (time.perf_counter() - started) * 1000
+        return tuple(outcome.headers(took_ms))
+
+
+def _encode(response: SearchResponse, call: SearchCall, headers: RequestHeaders, started: float) -> EncodedResponse:
+    body, encoding = compress_if_accepted(response.body(call), dict(headers).get("accept-encoding", ""))
+    took_ms = (time.perf_counter() - started) * 1000
+    status = f"{response.backend.status} {response.backend.reason}"
+    return status, [*response.headers(body, took_ms), *encoding], body
