@@ -1,1 +1,1 @@
-"""`rerank-cli`: one file a command, and the composition root of the command line."""
+"""The `rerank-cli` command line: one module per command in `commands/`, assembled in `composition`."""

@@ -1,4 +1,4 @@
-"""`python -m rerank.cli`: the same as `rerank-cli`."""
+"""Runs `python -m rerank.cli`, the same as `rerank-cli`."""
 
 from __future__ import annotations
 

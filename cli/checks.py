@@ -1,4 +1,4 @@
-"""What `rerank-cli doctor` looks at, one finding each, with what to do about it."""
+"""Checks of `rerank-cli doctor`: one finding each, with the fix."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rerank.cli import composition, model_checks
+from rerank.cli.failures import INSTALL_TRAINING
 from rerank.cli.model_checks import Judgments
+from rerank.cli.output import store_location
 from rerank.core.errors import EncoderMismatch, RerankError
 from rerank.core.pipeline import check_encoder
 from rerank.core.protocols import Encoder, Store
-from rerank.core.settings import Settings, masked_location
+from rerank.core.settings import Settings
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 PACKAGES = ("openvino", "tokenizers", "lancedb", "opensearch-py", "flask", "gunicorn")
 TRAINING = ("torch", "transformers", "sentence-transformers")
+REINSTALL = "Run: pip install --force-reinstall rerank-service"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at: `state` is ok, warn or fail."""
+    """Result of one check: `state` is ok, warn or fail."""
 
     state: str
     subject: str
@@ -33,19 +36,19 @@ class Finding:
 
 
 def check(settings: Settings, judgments: Judgments | None = None) -> list[Finding]:
-    """Look at everything, however much of it fails; at the order of *judgments* too, where there are any."""
-    encoder = _Encoder(settings)
-    found = [*_installation(), encoder.finding, *_rerankers(settings), *_store(settings, encoder.loaded)]
-    return found if judgments is None else [*found, _order(settings, judgments)]
+    """Runs all checks, even after one has failed. With *judgments* it also checks the order of judged queries."""
+    encoder, encoder_finding = _check_encoder(settings)
+    findings = [*_installation(), encoder_finding, *_rerankers(settings), *_store(settings, encoder)]
+    return findings if judgments is None else [*findings, _judged_order(settings, judgments)]
 
 
-def _order(settings: Settings, judgments: Judgments) -> Finding:
+def _judged_order(settings: Settings, judgments: Judgments) -> Finding:
     subject = f"order of {judgments.index}"
     try:
-        good, said = model_checks.order(settings, judgments)
+        improves, finding = model_checks.judged_order(settings, judgments)
     except RerankError as exc:
         return Finding(FAIL, subject, exc.message)
-    return Finding(OK if good else WARN, subject, said)
+    return Finding(OK if improves else WARN, subject, finding)
 
 
 def _installation() -> Iterator[Finding]:
@@ -53,20 +56,22 @@ def _installation() -> Iterator[Finding]:
     if OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON:
         yield Finding(OK, "python", python)
     else:
-        yield Finding(WARN, "python", f"{python} was never tried; 3.11 to 3.13 were")
+        yield Finding(WARN, "python", f"{python} is untested. Use Python 3.11, 3.12 or 3.13.")
     for package in PACKAGES:
-        try:
+        if _is_installed(package):
             yield Finding(OK, package, version(package))
-        except PackageNotFoundError:
-            yield Finding(FAIL, package, "not installed; install the project again with make venv")
-    missing = [package for package in TRAINING if not _installed(package)]
+        else:
+            yield Finding(FAIL, package, f"not installed. {REINSTALL}")
+    missing = [package for package in TRAINING if not _is_installed(package)]
     if missing:
-        yield Finding(OK, "training", f"not installed ({', '.join(missing)}); rerank[train] brings it")
+        yield Finding(
+            OK, "training", f"optional, not installed: {', '.join(missing)}. To train, run: {INSTALL_TRAINING}"
+        )
     else:
         yield Finding(OK, "training", ", ".join(f"{package} {version(package)}" for package in TRAINING))
 
 
-def _installed(package: str) -> bool:
+def _is_installed(package: str) -> bool:
     try:
         version(package)
     except PackageNotFoundError:
@@ -74,30 +79,29 @@ def _installed(package: str) -> bool:
     return True
 
 
-class _Encoder:
-    """The configured encoder, and what is to be said of it."""
+def _check_encoder(settings: Settings) -> tuple[Encoder | None, Finding]:
+    """Loads the configured encoder. Returns None in its place when it cannot be loaded."""
+    loaded: list[Encoder] = []
 
-    def __init__(self, settings: Settings) -> None:
-        self.loaded: Encoder | None = None
-        self.finding = _looked_at(f"encoder {settings.encoder}", lambda: self._load(settings))
-
-    def _load(self, settings: Settings) -> str:
-        self.loaded = encoder = composition.encoder(settings)
+    def load() -> str:
+        encoder = composition.encoder(settings)
+        loaded.append(encoder)
         return f"{encoder.name} ({encoder.fingerprint[:12]}), {encoder.dim} dimensions, {encoder.max_tokens} tokens"
+
+    finding = _finding(f"encoder {settings.encoder}", load)
+    return (loaded[0] if loaded else None), finding
 
 
 def _rerankers(settings: Settings) -> Iterator[Finding]:
-    models = composition.Rerankers(settings)
+    models = composition.LazyRerankers(settings)
 
-    def look(name: str | None) -> Callable[[], str]:
-        def described() -> str:
-            reranker = models.get(name).reranker
-            return f"{reranker.name} ({reranker.fingerprint[:12]}), {reranker.max_tokens} tokens"
+    def description(name: str | None) -> str:
+        reranker = models.get(name).reranker
+        return f"{reranker.name} ({reranker.fingerprint[:12]}), {reranker.max_tokens} tokens"
 
-        return described
-
-    for shown, name in [(settings.reranker, None), *((name, name) for name in settings.rerankers)]:
-        finding = _looked_at(f"reranker {shown}", look(name))
+    names: dict[str, str | None] = {settings.reranker: None, **{name: name for name in settings.rerankers}}
+    for shown, name in names.items():
+        finding = _finding(f"reranker {shown}", lambda name=name: description(name))  # type: ignore[misc]
         yield finding
         if finding.state == OK and (warning := models.get(name).warning) is not None:
             yield Finding(WARN, finding.subject, warning)
@@ -106,15 +110,15 @@ def _rerankers(settings: Settings) -> Iterator[Finding]:
 
 
 def _store(settings: Settings, encoder: Encoder | None) -> Iterator[Finding]:
-    where = masked_location(settings.store)
+    location = store_location(settings.store)
     try:
         with composition.opened_store(settings) as store:
             store.ping()
             folder = Path(settings.store)
             if folder.is_dir() and not os.access(folder, os.W_OK):
-                yield Finding(FAIL, "store", f"{where} cannot be written to; give its folder to this user")
+                yield Finding(FAIL, "store", f"Cannot write to {location}. Give this user write access to the folder.")
             else:
-                yield Finding(OK, "store", where)
+                yield Finding(OK, "store", location)
             yield from _indexes(store, encoder, settings)
     except RerankError as exc:
         yield Finding(FAIL, "store", exc.message)
@@ -122,28 +126,31 @@ def _store(settings: Settings, encoder: Encoder | None) -> Iterator[Finding]:
 
 def _indexes(store: Store, encoder: Encoder | None, settings: Settings) -> Iterator[Finding]:
     infos = store.indexes()
-    models = model_checks.readers(settings) if infos else {}
     if not infos:
-        yield Finding(OK, "indexes", "none yet; make one with rerank-cli ingest CORPUS --index NAME")
+        yield Finding(OK, "indexes", "none. Create one: rerank-cli ingest CORPUS --index NAME")
+        return
+    languages = model_checks.model_languages(settings)
     for info in infos:
-        subject, counted = f"index {info.name}", f"{info.documents} documents, {info.passages} passages"
+        subject, counts = f"index {info.name}", f"{info.documents} documents, {info.passages} passages"
         if encoder is None:
-            yield Finding(WARN, subject, f"{counted}; there is no encoder to compare its own with")
+            yield Finding(WARN, subject, f"{counts}; not checked, because the encoder cannot be loaded")
             continue
+        index = store.open(info.name)
         try:
-            check_encoder(store.open(info.name), encoder)
+            check_encoder(index, encoder)
         except EncoderMismatch as exc:
             yield Finding(FAIL, subject, exc.message)
         else:
-            yield Finding(OK, subject, counted)
-            for said in model_checks.unread(store.open(info.name), models):
-                yield Finding(WARN, f"language of {info.name}", said)
+            yield Finding(OK, subject, counts)
+            for warning in model_checks.unsupported_languages(index, languages):
+                yield Finding(WARN, f"language of {info.name}", warning)
 
 
-def _looked_at(subject: str, look: Callable[[], str]) -> Finding:
+def _finding(subject: str, describe: Callable[[], str]) -> Finding:
+    """Returns ok with the text of *describe*, or fail with the error that it raises."""
     try:
-        return Finding(OK, subject, look())
+        return Finding(OK, subject, describe())
     except RerankError as exc:
         return Finding(FAIL, subject, exc.message)
     except ImportError as exc:
-        return Finding(FAIL, subject, f"{exc}; install the project again with make venv")
+        return Finding(FAIL, subject, f"{exc}. {REINSTALL}")

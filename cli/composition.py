@@ -1,4 +1,4 @@
-"""Builds what a command needs from the settings; the models are imported only by commands that read text."""
+"""Builds the objects that commands use from the settings. Models are imported only when a command needs one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opened_store(settings: Settings) -> Iterator[Store]:
-    """The store that *settings* name, closed at the end."""
+    """Opens the configured store and closes it at the end of the block."""
     from rerank.index.opening import open_store
 
     store = open_store(settings.store, threads=settings.threads)
@@ -28,17 +28,17 @@ def opened_store(settings: Settings) -> Iterator[Store]:
 
 
 def encoder(settings: Settings, *, shared: Shared | None = None) -> Encoder:
-    """The bi-encoder that *settings* name; *shared* is what it has in common with other models."""
+    """Loads the configured bi-encoder. *shared* holds the parts that it has in common with other models."""
     from rerank.models.computing import Computing
     from rerank.models.loading import load_encoder
 
     return load_encoder(settings.encoder, computing=Computing.of(settings), shared=shared)
 
 
-class Rerankers:
-    """The rerankers that *settings* name, loaded when the first one is asked for.
+class LazyRerankers:
+    """Configured rerankers, loaded on first use.
 
-    A search that is not re-ranked loads none, and one whose model cannot be loaded still answers.
+    A search without reranking loads none, and a search whose model cannot be loaded still returns results.
     """
 
     def __init__(self, settings: Settings, *, shared: Shared | None = None) -> None:
@@ -47,7 +47,7 @@ class Rerankers:
         self._loaded: RankingModels | None = None
 
     def get(self, name: str | None) -> RankingModel:
-        """As RankingModels.get."""
+        """Returns the reranker named *name*, or the default one. Raises as RankingModels.get does."""
         if self._loaded is None:
             from rerank.models.loading import LoadedModels
 
@@ -57,16 +57,16 @@ class Rerankers:
 
 @contextmanager
 def opened_pipeline(settings: Settings, *, index: str) -> Iterator[SearchPipeline]:
-    """The searching road that *settings* describe, its store closed at the end.
+    """Opens the configured search pipeline and closes it and its store at the end of the block.
 
-    *index* is looked for first: a wrong name is told at once, not after the models have been loaded.
+    Opens *index* first, so that a wrong name fails before the models are loaded.
     """
     from rerank.core.pipeline import SearchPipeline
     from rerank.models.shared import Shared
 
     with opened_store(settings) as store:
         store.open(index)
-        shared = Shared()  # one request at a time, each asked once: neither a limit nor a memory is of use
-        pipeline = SearchPipeline(store, encoder(settings, shared=shared), Rerankers(settings, shared=shared))
-        with closing(pipeline):
+        shared = Shared()  # A command runs one request at a time, so it needs neither a queue limit nor a cache.
+        rerankers = LazyRerankers(settings, shared=shared)
+        with closing(SearchPipeline(store, encoder(settings, shared=shared), rerankers)) as pipeline:
             yield pipeline

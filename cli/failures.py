@@ -1,38 +1,34 @@
-"""How a command fails: one line on stderr and an exit code."""
+"""Exit codes, and the one-line error that a command shows for an exception."""
 
 from __future__ import annotations
 
 import click
 
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+
+INSTALL_TRAINING = "pip install 'rerank-service[train]'"
 TRAINING_LIBRARIES = ("accelerate", "datasets", "matplotlib", "sentence_transformers", "torch", "transformers")
-"""What the base installation lacks."""
-
-DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+"""Import names that only the extra `train` installs."""
 
 
-class Failed(click.ClickException):
-    """It could not be done."""
+def click_error(error: Exception) -> click.ClickException:
+    """Returns the error that the command line shows for *error*, on one line.
 
-    exit_code = FAILED
-
-    def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
-
-
-class Misused(Failed):
-    """What was typed cannot be done."""
-
-    exit_code = USAGE
-
-
-def failure(error: Exception) -> click.ClickException:
-    """What is shown for *error*. A request's key and an index's name were typed; all else has failed."""
+    Invalid requests and index names come from the arguments, so they are usage errors (exit code 2). Everything else
+    exits with 1.
+    """
     from rerank.core.errors import InvalidIndexName, InvalidRequest, RerankError
 
     if isinstance(error, InvalidRequest | InvalidIndexName):
-        return Misused(error.message)
+        return click.UsageError(_one_line(error.message))
     if isinstance(error, RerankError):
-        return Failed(error.message)
+        return click.ClickException(_one_line(error.message))
     if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] in TRAINING_LIBRARIES:
-        return Failed(f"this needs {error.name}, which is not installed: pip install 'rerank[train]' brings it")
-    return Failed(f"unexpected {type(error).__name__}: {error}; run it again with --debug to see where")
+        return click.ClickException(f"This command needs {error.name}, which is not installed. Run: {INSTALL_TRAINING}")
+    return click.ClickException(
+        _one_line(f"Unexpected {type(error).__name__}: {error}. Run the command with --debug to see the traceback.")
+    )
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())

@@ -1,4 +1,4 @@
-"""What libraries and the product log: to stderr, never to stdout, which holds data only."""
+"""Logging of the command line. Logs go to stderr, because stdout holds data only."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import sys
 import warnings
 
 
-def for_a_command(*, debug: bool) -> None:
-    """Warnings and worse, as plain lines; with *debug* all that is told, and Python's own warnings."""
+def configure_command_logging(*, debug: bool) -> None:
+    """Logs warnings and errors as plain lines; with *debug* also INFO messages and Python's warnings."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO if debug else logging.WARNING, format="%(message)s")
-    # It logs each failed try with a traceback; what comes of them is told once, by our own error.
+    # opensearch-py logs every failed attempt with a traceback; the store's own error reports the outcome once.
     logging.getLogger("opensearch").setLevel(logging.ERROR)
     if not debug and not sys.warnoptions:
         warnings.simplefilter("ignore")
 
 
-def for_a_service() -> None:
-    """Every line with its time and place, from INFO on."""
+def configure_service_logging() -> None:
+    """Logs from level INFO, each line with its time, level and logger."""
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        force=True,  # in place of the command's own
+        force=True,  # replaces the command's format
     )

@@ -1,4 +1,4 @@
-"""The entry point: finds the command, and turns every error into one line and an exit code."""
+"""Entry point of `rerank-cli`: imports the command that is called, and turns errors into a line and an exit code."""
 
 from __future__ import annotations
 
@@ -11,112 +11,134 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+import cloup
 
 from rerank.cli import logs
-from rerank.cli.failures import DONE, INTERRUPTED, Failed, failure
+from rerank.cli.failures import DONE, INTERRUPTED, click_error
 
 DEBUG = "rerank.debug"
+DISTRIBUTION = "rerank-service"
 
-COMMANDS = {
-    "ingest": "Bring documents into an index.",
-    "search": "Search an index, re-ranked.",
-    "evaluate": "Measure a search on judged queries.",
-    "serve": "Answer over HTTP.",
-    "score": "Say what a cross-encoder says of pairs of texts.",
-    "train": "Train models on your own data.",
-    "index": "List, show, delete and alias indexes.",
-    "models": "List, calibrate and promote models.",
-    "wire": "Let OpenSearch's own rerank processor call this service.",
-    "doctor": "Check the installation, and say what to do.",
-    "demo": "Index a small bilingual corpus and serve it.",
-    "config": "Show every setting, its value and where it came from.",
+SECTIONS = {
+    "Index and search": {
+        "ingest": "Index documents, or update an index.",
+        "search": "Search an index and rerank the results.",
+        "evaluate": "Measure search quality on judged queries.",
+        "index": "List, show, delete and alias indexes.",
+    },
+    "Service": {
+        "serve": "Run the HTTP service.",
+        "wire": "Connect OpenSearch's own rerank processor to the service.",
+        "demo": "Index a small bilingual corpus and serve it.",
+    },
+    "Models": {
+        "models": "List, convert, calibrate and promote models.",
+        "train": "Train a model on your own data.",
+        "score": "Score pairs of texts with a cross-encoder.",
+    },
+    "Setup": {
+        "doctor": "Check the installation, the models and the store.",
+        "config": "Show all settings, their values and sources.",
+    },
 }
-"""Said here once, so that --help imports no command."""
+"""Help texts of the commands, here so that --help imports none of them."""
+
+COMMANDS = {name: text for commands in SECTIONS.values() for name, text in commands.items()}
 
 
-class Cli(click.Group):
-    """A group whose commands are imported when they are called."""
+class LazyGroup(cloup.Group):
+    """Group that imports a command only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
-        """In the order of a first day's work."""
+        """Returns the names of all commands in the order of --help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's
-        """The command of that name, imported now."""
+        """Imports and returns the command named *cmd_name*."""
         if cmd_name not in COMMANDS:
             return None
         command = importlib.import_module(f"rerank.cli.commands.{cmd_name}").command
         return command if isinstance(command, click.Command) else None
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click's, with the nearest name where there is none."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib
+    def resolve_command_name(self, ctx: click.Context, name: str) -> str | None:  # noqa: ARG002  # cloup's signature
+        """Returns *name* if it is a command."""
+        return name if name in COMMANDS else None
 
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            raise click.UsageError(
-                f"no command {args[0]!r}" + (f"; did you mean {near[0]}?" if near else "; see rerank-cli --help"), ctx
-            )
-        return super().resolve_command(ctx, args)
+    def handle_bad_command_name(
+        self,
+        bad_name: str,
+        valid_names: list[str],  # noqa: ARG002  # cloup passes the names of the loaded commands: none
+        error: click.UsageError,
+    ) -> click.UsageError:
+        """Returns an error that suggests the command nearest to *bad_name*."""
+        return super().handle_bad_command_name(bad_name, list(COMMANDS), error)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's
-        """From the table, not from the commands."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """Writes the commands by section, without importing them."""
+        assert isinstance(formatter, cloup.HelpFormatter)
+        sections = [cloup.HelpSection(title, list(commands.items())) for title, commands in SECTIONS.items()]
+        formatter.write_many_sections(sections, aligned=True)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """--debug may stand anywhere before a `--`."""
-        until = args.index("--") if "--" in args else len(args)
-        ctx.meta[DEBUG] = "--debug" in args[:until]
-        return super().parse_args(ctx, [arg for arg in args[:until] if arg != "--debug"] + args[until:])
+        """Accepts --debug anywhere before `--`."""
+        end = args.index("--") if "--" in args else len(args)
+        ctx.meta[DEBUG] = "--debug" in args[:end]
+        return super().parse_args(ctx, [arg for arg in args[:end] if arg != "--debug"] + args[end:])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what goes wrong becomes one line and an exit code."""
+        """Runs the command and turns its exceptions into one line and an exit code."""
         debug: bool = ctx.meta[DEBUG]
-        logs.for_a_command(debug=debug)
+        logs.configure_command_logging(debug=debug)
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit):
             raise
         except BrokenPipeError:
-            # Whoever read our output has enough of it. Nothing may be written to it any more, not even at exit.
+            # The reader of stdout has gone. Python would fail again when it flushes stdout at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(DONE) from None
         except (KeyboardInterrupt, click.Abort) as exc:
-            click.echo(f"Interrupted: {exc}" if str(exc) else "Interrupted", err=True)
+            click.echo(f"Interrupted. {exc}".rstrip(), err=True)
             raise click.exceptions.Exit(INTERRUPTED) from exc
         except Exception as exc:
             if debug:
                 click.echo(traceback.format_exc(), err=True, nl=False)
-            raise failure(exc) from exc
+            raise click_error(exc) from exc
 
 
-def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if wanted and not ctx.resilient_parsing:
+def _print_version(ctx: click.Context, _: click.Parameter, requested: bool) -> None:
+    if requested and not ctx.resilient_parsing:
         from importlib.metadata import PackageNotFoundError, version
 
         try:
-            click.echo(f"rerank-cli {version('rerank')}")
+            click.echo(f"rerank-cli {version(DISTRIBUTION)}")
         except PackageNotFoundError as exc:
-            raise Failed("rerank is not installed here, only its files are there: make venv installs it") from exc
+            raise click.ClickException(f"{DISTRIBUTION} is not installed in this environment. Run: make venv") from exc
         ctx.exit()
 
 
-@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
-@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks; may also follow the command.")
-@click.option(
+@cloup.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=True,
+)
+@cloup.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    help="Show the traceback of an error. Also accepted after the command.",
+)
+@cloup.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="Show the version."
 )
 def cli() -> None:
-    """Put search results in the right order: retrieve with vectors and words, re-rank with a cross-encoder."""
+    """Retrieve documents with vectors and words, and rerank them with a cross-encoder."""
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 usage, 130 interrupted."""
+    """Runs the command line and exits: 0 done, 1 failed, 2 usage error, 130 interrupted."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # Whatever the locale says: JSON is UTF-8, and a document's text must never stop a command.
+            # JSON is UTF-8 in every locale, and a character in a document must never stop a command.
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     cli.main(args=args, prog_name="rerank-cli")

@@ -1,4 +1,4 @@
-"""What `rerank-cli doctor` has to say of models at work: on an index's language, and on judged queries."""
+"""Checks of `rerank-cli doctor` on models in use: the languages of an index, and the order of judged queries."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from rerank.cli.composition import opened_pipeline
 from rerank.core.protocols import Index
 from rerank.core.settings import Settings
 
-SAMPLED = 60
-"""Passages of an index that are looked at, found by vectors that point anywhere."""
-DRAWS = 6
-NOTABLE_SHARE = 0.2
+SAMPLED_PASSAGES = 60
+"""Number of passages whose language is detected, retrieved by random vectors."""
+RANDOM_VECTORS = 6
+LANGUAGE_THRESHOLD = 0.2
+"""Lowest fraction of passages that makes a language worth a warning."""
 MEASURE = "nDCG@10"
 
 
 @dataclass(frozen=True, slots=True)
 class Judgments:
-    """The judged queries that the doctor is to ask."""
+    """Judged queries to evaluate, and the index of their documents."""
 
     data: Path
     index: str
@@ -27,8 +28,8 @@ class Judgments:
     queries: int | None
 
 
-def readers(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The languages of the encoder and the rerankers that searches use, by name; none where a model says none."""
+def model_languages(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Returns the languages of the encoder and the rerankers by name; empty where a model states none."""
     from rerank.models.catalog import served
     from rerank.models.promotion import with_promoted
 
@@ -36,9 +37,9 @@ def readers(settings: Settings) -> dict[str, tuple[str, ...]]:
 
 
 def changed_since_promotion(settings: Settings) -> str | None:
-    """What is to be said of a promoted model whose files are no longer those that were compared; None when all is well.
+    """Returns a warning if the files of the promoted model have changed since the promotion, else None.
 
-    A file of promotions that cannot be read, and a folder that is gone, are told where the model is loaded.
+    Unreadable promotion records and missing model folders are reported where the model is loaded.
     """
     from rerank.core.errors import RerankError
     from rerank.models.catalog import resolve
@@ -50,20 +51,19 @@ def changed_since_promotion(settings: Settings) -> str | None:
             return None
     except RerankError:
         return None
-    return f"{promotion.model} has changed since it was promoted; rerank-cli models promote compares it again"
+    return f"{promotion.model} has changed since its promotion. Compare it again: rerank-cli models promote"
 
 
-def unread(index: Index, models: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    """A sentence for each notable language of *index* that one of *models* does not read."""
+def unsupported_languages(index: Index, models: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """Returns a warning for each frequent language of *index* that one of *models* does not support."""
     from rerank.models.language import language_shares
 
-    shares = language_shares(_sample(index))
-    for code, share in shares.items():
-        blind = [name for name, languages in models.items() if languages and code not in languages]
-        if share >= NOTABLE_SHARE and blind:
+    for code, fraction in language_shares(_sample(index)).items():
+        unsupported = [name for name, languages in models.items() if languages and code not in languages]
+        if fraction >= LANGUAGE_THRESHOLD and unsupported:
             yield (
-                f"{share:.0%} of its passages look like {code}, which {' and '.join(blind)} does not say to read;"
-                " search them by words (--mode text), or choose a model of that language"
+                f"{fraction:.0%} of the passages look like {code}, which {' and '.join(unsupported)} does not support."
+                " Search with --mode text, or choose a model for this language."
             )
 
 
@@ -72,33 +72,34 @@ def _sample(index: Index) -> list[str]:
 
     random = np.random.default_rng(0)
     texts: dict[str, str] = {}
-    for _ in range(DRAWS):
+    for _ in range(RANDOM_VECTORS):
         vector = random.standard_normal(index.spec.encoder.dim).astype(np.float32)
-        for match in index.knn(vector / np.linalg.norm(vector), k=SAMPLED // DRAWS):
+        for match in index.knn(vector / np.linalg.norm(vector), k=SAMPLED_PASSAGES // RANDOM_VECTORS):
             texts[match.passage.doc_id] = match.passage.text
     return list(texts.values())
 
 
-def order(settings: Settings, judgments: Judgments) -> tuple[bool, str]:
-    """Whether the re-ranked order is at least as good as the first stage's, and a sentence that says how it was found.
+def judged_order(settings: Settings, judgments: Judgments) -> tuple[bool, str]:
+    """Compares the reranked order with the first stage's order on judged queries.
 
-    Raises what evaluate raises, and CorpusError for judgments that cannot be read.
+    Returns whether reranking keeps or improves the order, and a sentence with the figures. Raises what evaluate
+    raises, and CorpusError when the judgments cannot be read.
     """
-    from rerank.cli.judged import judged_queries
-    from rerank.cli.steps import Steps
+    from rerank.cli.judgments import judged_queries
+    from rerank.cli.progress import StepProgress
     from rerank.core.evaluation import EvaluationOptions, evaluate
 
     judged = judged_queries(judgments.data, judgments.split, judgments.queries)
     options = EvaluationOptions(index=judgments.index, depth=settings.depth, mode=settings.mode)
-    with opened_pipeline(settings, index=judgments.index) as pipeline, Steps("queries") as steps:
-        found = evaluate(pipeline, judged, options, on_query=steps.advance)
-    change = found.difference("reranked", "first_stage")[MEASURE]
-    means = [found.means(name)[MEASURE] for name in ("first_stage", "reranked")]
+    with opened_pipeline(settings, index=judgments.index) as pipeline, StepProgress("queries") as progress:
+        result = evaluate(pipeline, judged, options, on_query=progress.advance)
+    change = result.difference("reranked", "first_stage")[MEASURE]
+    before, after = (result.means(name)[MEASURE] for name in ("first_stage", "reranked"))
     figures = (
-        f"{MEASURE} {means[0]:.4f} before, {means[1]:.4f} after re-ranking by {found.reranker}"
+        f"{MEASURE} {before:.4f} in the first stage, {after:.4f} reranked by {result.reranker}"
         f" ({change.mean:+.4f} [{change.low:+.4f}, {change.high:+.4f}], {len(judged.queries)} queries)"
     )
     if change.mean >= 0:
         return True, figures
-    sure = "lowers" if change.high < 0 else "may lower"
-    return False, f"{figures}: it {sure} the order; rerank-cli models calibrate fits how much say it gets"
+    effect = "lowers" if change.high < 0 else "may lower"
+    return False, f"{figures}: reranking {effect} the quality. Fit the weights: rerank-cli models calibrate"

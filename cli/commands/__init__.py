@@ -1,1 +1,1 @@
-"""The commands, one a file; each is imported when it is called."""
+"""Commands of `rerank-cli`, one module each, imported when the command is called."""

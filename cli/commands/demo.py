@@ -1,4 +1,4 @@
-"""rerank-cli demo."""
+"""`rerank-cli demo`."""
 
 from __future__ import annotations
 
@@ -9,49 +9,51 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 import click
+import cloup
 
 from rerank.cli import logs
-from rerank.cli.commands.serve import SERVING
+from rerank.cli.commands.serve import serving_options
 from rerank.cli.composition import encoder, opened_store
-from rerank.cli.flags import settings_flags
-from rerank.cli.output import tell
+from rerank.cli.options import epilog, with_settings
+from rerank.cli.output import print_message
 from rerank.core.settings import Settings
 
 INDEX = "demo"
 
 
-@click.command(name="demo")
-@settings_flags(*SERVING)
+@cloup.command(name="demo", epilog=epilog("rerank-cli demo --port 8080"))
+@serving_options()
+@with_settings
 @click.pass_context
 def command(ctx: click.Context, *, settings: Settings) -> None:
     """Index a small bilingual corpus, serve it, and print the address.
 
-    The corpus is help pages of command-line tools, in English and Italian; the index is called demo.
+    The corpus holds help pages of command-line tools in English and Italian. The index is named demo.
     """
     from rerank.service.server import serve
 
     with as_file(files("rerank.cli") / "demo" / "corpus.jsonl.gz") as corpus:
-        documents = indexed_apart(settings, corpus)
-    tell(f'index "{INDEX}" holds {documents} documents')
-    logs.for_a_service()
+        documents = ingest_in_subprocess(settings, corpus)
+    print_message(f'Index "{INDEX}" holds {documents} documents.')
+    logs.configure_service_logging()
     ctx.exit(serve(settings, on_ready=_announce))
 
 
-def indexed_apart(settings: Settings, corpus: Path) -> int:
-    """Bring *corpus* into the index in a process of its own; returns how many documents the index holds.
+def ingest_in_subprocess(settings: Settings, corpus: Path) -> int:
+    """Ingests *corpus* in a separate process and returns the number of documents in the index.
 
-    Apart, because a server's workers are forked, and neither the models' threads nor the store's survive a fork.
+    The server forks its workers, and threads of the models and of the store do not survive a fork.
     """
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as apart:
-        return apart.submit(index, settings, corpus).result()
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+        return executor.submit(ingest_corpus, settings, corpus).result()
 
 
-def index(settings: Settings, corpus: Path) -> int:
-    """Bring *corpus* into the index; what is there already is not encoded again."""
+def ingest_corpus(settings: Settings, corpus: Path) -> int:
+    """Ingests *corpus*, skipping unchanged documents, and returns the number of documents in the index."""
     from rerank.ingest.progress import progress_on
     from rerank.ingest.run import ingest
 
-    logs.for_a_command(debug=False)
+    logs.configure_command_logging(debug=False)
     with opened_store(settings) as store:
         progress = progress_on(sys.stderr)
         ingest([str(corpus)], store=store, encoder=encoder(settings), name=INDEX, progress=progress)
@@ -60,4 +62,5 @@ def index(settings: Settings, corpus: Path) -> int:
 
 def _announce(url: str) -> None:
     click.echo(url)
-    tell('open it in a browser and ask "come estrarre un archivio" or "list open ports"; Ctrl-C stops it')
+    print_message('Open it in a browser and search for "come estrarre un archivio" or "list open ports".')
+    print_message("Press Ctrl-C to stop.")

@@ -1,29 +1,29 @@
-"""rerank-cli doctor."""
+"""`rerank-cli doctor`."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import click
+import cloup
 
 from rerank.cli.checks import FAIL, check
-from rerank.cli.failures import Misused
-from rerank.cli.flags import RANKING, json_flag, settings_flags
-from rerank.cli.judged import judged_flags
+from rerank.cli.failures import FAILED
+from rerank.cli.judgments import judgment_options
 from rerank.cli.model_checks import Judgments
+from rerank.cli.options import RANKING, RUNTIME, epilog, json_option, setting_options, with_settings
 from rerank.cli.output import print_json, print_table
 from rerank.core.settings import Settings
 
 
-@click.command(name="doctor")
-@partial(judged_flags, required=False)
-@settings_flags(
-    *RANKING,
-    "rerankers",
-)
-@json_flag
+@cloup.command(name="doctor", epilog=epilog("rerank-cli doctor --data scifact --index scifact"))
+@judgment_options(required=False)
+@cloup.option_group("Index", *setting_options("store"))
+@cloup.option_group("Models", *setting_options("encoder", "reranker", "rerankers", *RUNTIME))
+@cloup.option_group("Ranking", *setting_options(*RANKING))
+@json_option
+@with_settings
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -35,10 +35,10 @@ def command(
     as_json: bool,
     settings: Settings,
 ) -> None:
-    """Check the installation, the store, the models and the indexes, and say what to do.
+    """Check the installation, the models, the store and its indexes.
 
-    With --data and --index, judged queries are asked too: does the reranker order them better? Each line is ok, warn
-    or fail. Exit code 1 when one failed.
+    Prints one line per check: ok, warn or fail, with the fix. Exits with 1 if a check fails. With --data and --index
+    it also measures whether the reranker improves the order of judged queries.
     """
     findings = check(settings, _judgments(data, index, split, queries))
     if as_json:
@@ -46,10 +46,12 @@ def command(
     else:
         print_table(["state", "subject", "finding"], [[f.state, f.subject, f.finding] for f in findings])
     if any(finding.state == FAIL for finding in findings):
-        ctx.exit(1)
+        ctx.exit(FAILED)
 
 
 def _judgments(data: Path | None, index: str | None, split: str | None, queries: int | None) -> Judgments | None:
     if (data is None) != (index is None):
-        raise Misused("--data and --index go together: the judgments, and the index that holds their documents")
+        raise click.UsageError(
+            "--data and --index must be given together: the judgments, and the index of their documents."
+        )
     return None if data is None or index is None else Judgments(data, index, split, queries)

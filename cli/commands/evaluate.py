@@ -1,4 +1,4 @@
-"""rerank-cli evaluate."""
+"""`rerank-cli evaluate`."""
 
 from __future__ import annotations
 
@@ -8,37 +8,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import cloup
 
 from rerank.cli.composition import opened_pipeline
-from rerank.cli.failures import Failed
-from rerank.cli.flags import RANKING, json_flag, settings_flags
-from rerank.cli.output import print_json, print_table, tell
-from rerank.cli.steps import Steps
+from rerank.cli.judgments import judged_queries, queries_option, split_option
+from rerank.cli.options import RANKING, RUNTIME, epilog, json_option, setting_options, with_settings
+from rerank.cli.output import absolute, print_json, print_message, print_table
+from rerank.cli.progress import StepProgress
 from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
     from rerank.core.evaluation import Evaluation
     from rerank.core.intervals import Interval
-    from rerank.core.judgments import Dataset
 
 REPORT = "report.json"
 
 
-@click.command(name="evaluate")
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--index", required=True, help="The index that holds the data set's documents.")
-@click.option("--split", help="The file in qrels/ to use.  [default: test where there is one, else the only one]")
-@click.option(
-    "--queries", type=click.IntRange(min=1), help="Use only so many queries, drawn at random with a fixed seed."
+@cloup.command(name="evaluate", epilog=epilog("rerank-cli evaluate scifact --index scifact --run-dir runs"))
+@cloup.argument("dataset", type=click.Path(path_type=Path))
+@cloup.option_group(
+    "Judgments",
+    cloup.option("--index", required=True, help="Index that holds the documents of DATASET."),
+    split_option,
+    queries_option,
+    cloup.option(
+        "--run-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder for the runs in TREC format and the report.",
+    ),
 )
-@click.option("--run-dir", type=click.Path(file_okay=False, path_type=Path), help="Where runs and report are written.")
-@settings_flags(
-    "k",
-    *RANKING,
-    "contenders",
-    "passage_tokens",
-)
-@json_flag
+@cloup.option_group("Index", *setting_options("store"))
+@cloup.option_group("Models", *setting_options("encoder", "reranker", *RUNTIME))
+@cloup.option_group("Ranking", *setting_options("k", *RANKING))
+@json_option
+@with_settings
 def command(
     *,
     dataset: Path,
@@ -49,43 +52,38 @@ def command(
     as_json: bool,
     settings: Settings,
 ) -> None:
-    """Measure a search on judged queries.
+    """Measure search quality on judged queries.
 
-    DATASET is a BEIR folder with queries.jsonl and qrels/. The first stage, the cross-encoder alone and the final
-    order are compared on the same candidates, without a time budget.
+    DATASET is a BEIR folder with queries.jsonl and qrels/. Compares the first stage, the cross-encoder alone and the
+    final order on the same candidates, without a time budget.
     """
     from rerank.core.evaluation import EvaluationOptions, evaluate
 
-    judged = _judged(dataset, split, queries)
+    judged = judged_queries(dataset, split, queries)
     if run_dir is not None:
-        _make(run_dir)
+        _create_folder(run_dir)
     options = EvaluationOptions(index=index, k=settings.k, depth=settings.depth, mode=settings.mode)
-    with opened_pipeline(settings, index=index) as pipeline, Steps("queries") as steps:
-        result = evaluate(pipeline, judged, options, on_query=steps.advance)
-    _warn(result)
+    with opened_pipeline(settings, index=index) as pipeline, StepProgress("queries") as progress:
+        result = evaluate(pipeline, judged, options, on_query=progress.advance)
+    _print_warnings(result)
     if run_dir is not None:
         _write(run_dir, result)
     if as_json:
         print_json(result.to_json())
     else:
-        _show(result)
+        _print(result)
 
 
-def _judged(folder: Path, split: str | None, queries: int | None) -> Dataset:
-    from rerank.core.judgments import load_dataset
-
-    judged = load_dataset(folder, split)
-    return judged if queries is None else judged.sampled(queries)
-
-
-def _make(folder: Path) -> None:
-    """Make the folder for the runs now: an evaluation may take hours, and it is written at the end."""
+def _create_folder(folder: Path) -> None:
+    """Creates the folder of the runs before the evaluation, which may take hours."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        raise Failed(f"{folder}: cannot be made: {exc.strerror}; choose another --run-dir") from exc
+        raise click.ClickException(
+            f"Cannot create {absolute(folder)}: {exc.strerror}. Choose another --run-dir."
+        ) from exc
     if not os.access(folder, os.W_OK):
-        raise Failed(f"{folder}: cannot be written to; choose another --run-dir")
+        raise click.ClickException(f"Cannot write to {absolute(folder)}. Choose another --run-dir.")
 
 
 def _write(folder: Path, result: Evaluation) -> None:
@@ -97,28 +95,29 @@ def _write(folder: Path, result: Evaluation) -> None:
     try:
         report.write_text(json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as exc:
-        raise Failed(f"{report}: cannot be written: {exc.strerror}; choose another --run-dir") from exc
-    tell(f"runs and report are in {folder}")
+        raise click.ClickException(
+            f"Cannot write {absolute(report)}: {exc.strerror}. Choose another --run-dir."
+        ) from exc
+    print_message(f"Wrote the runs and the report to {absolute(folder)}.")
 
 
-def _warn(result: Evaluation) -> None:
-    """Say what the numbers alone would hide."""
+def _print_warnings(result: Evaluation) -> None:
     dataset = result.dataset
     if result.absent_documents:
-        tell(
-            f"{result.absent_documents} of {result.relevant_documents} relevant documents are not in the index; "
-            "no order can find them"
+        print_message(
+            f"{result.absent_documents} of {result.relevant_documents} relevant documents are not in the index,"
+            " so no search can find them."
         )
     if dataset.without_text:
-        tell(f"{dataset.without_text} judged queries are not in queries.jsonl; they are left out")
+        print_message(f"Skipped {dataset.without_text} judged queries that are not in queries.jsonl.")
     if result.truncated:
-        tell(f"{result.truncated} of {result.scored} passages were cut to fit the cross-encoder")
+        print_message(f"{result.truncated} of {result.scored} passages were truncated to fit the cross-encoder.")
 
 
-def _show(result: Evaluation) -> None:
+def _print(result: Evaluation) -> None:
     click.echo(
-        f"{len(result.dataset.queries)} queries of {result.dataset.path} ({result.dataset.split}), "
-        f"{result.options.depth} candidates by {result.options.mode}, reranker {result.reranker}\n"
+        f"{len(result.dataset.queries)} queries of {absolute(result.dataset.path)} ({result.dataset.split}), "
+        f"depth {result.options.depth}, mode {result.options.mode}, reranker {result.reranker}\n"
     )
     means = {order: result.means(order) for order in result.runs}
     measures = list(next(iter(means.values())))
@@ -131,8 +130,10 @@ def _show(result: Evaluation) -> None:
     ]
     print_table(["difference [95% interval]", *measures], differences)
     click.echo()
-    laps = [[stage, f"{one.p50:.1f}", f"{one.p95:.1f}", f"{one.p99:.1f}"] for stage, one in result.latencies.items()]
-    print_table(["milliseconds", "p50", "p95", "p99"], laps)
+    latencies = [
+        [stage, f"{one.p50:.1f}", f"{one.p95:.1f}", f"{one.p99:.1f}"] for stage, one in result.latencies.items()
+    ]
+    print_table(["milliseconds", "p50", "p95", "p99"], latencies)
 
 
 def _interval(interval: Interval) -> str:

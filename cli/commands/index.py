@@ -1,101 +1,105 @@
-"""rerank-cli index."""
+"""`rerank-cli index`."""
 
 from __future__ import annotations
 
 import sys
 
 import click
+import cloup
 
 from rerank.cli.composition import opened_store
-from rerank.cli.failures import Failed, Misused
-from rerank.cli.flags import json_flag, settings_flags
-from rerank.cli.output import print_json, print_table, tell
+from rerank.cli.options import epilog, json_option, setting_options, with_settings
+from rerank.cli.output import print_fields, print_json, print_message, print_table
 from rerank.core.errors import IndexNotFound
 from rerank.core.protocols import IndexInfo, Store
 from rerank.core.settings import Settings
 
+COMMANDS = cloup.Section("Commands")
+store_option = cloup.option_group("Index", *setting_options("store"))
 
-@click.group(name="index")
+
+@cloup.group(name="index", sections=[COMMANDS])
 def command() -> None:
     """List, show, delete and alias indexes."""
 
 
-@command.command(name="list")
-@settings_flags("store")
-@json_flag
+@command.command(name="list", section=COMMANDS, epilog=epilog("rerank-cli index list --json", settings=False))
+@store_option
+@json_option
+@with_settings
 def list_indexes(*, as_json: bool, settings: Settings) -> None:
-    """The indexes in the store."""
+    """List the indexes in the store."""
     with opened_store(settings) as store:
-        found, aliases = store.indexes(), store.aliases()
+        indexes, aliases = store.indexes(), store.aliases()
     if as_json:
-        print_json([_body(info, dict(aliases)) for info in found])
-    elif not found:
-        tell("no index yet; make one with rerank-cli ingest CORPUS --index NAME")
+        print_json([_to_json(info, dict(aliases)) for info in indexes])
+    elif not indexes:
+        print_message("The store has no indexes. Create one: rerank-cli ingest CORPUS --index NAME")
     else:
         header = ["name", "documents", "passages", "encoder", "created"]
-        print_table(header, [[i.name, i.documents, i.passages, i.encoder.name, i.created] for i in found])
+        print_table(header, [[i.name, i.documents, i.passages, i.encoder.name, i.created] for i in indexes])
 
 
-@command.command(name="show")
-@click.argument("name")
-@settings_flags("store")
-@json_flag
+@command.command(name="show", section=COMMANDS, epilog=epilog("rerank-cli index show docs", settings=False))
+@cloup.argument("name")
+@store_option
+@json_option
+@with_settings
 def show(*, name: str, as_json: bool, settings: Settings) -> None:
-    """One index: its counts, its encoder, when it was made."""
+    """Show the document counts, the encoder and the aliases of index NAME."""
     with opened_store(settings) as store:
         info, aliases = store.open(name).info(), dict(store.aliases())
-    body = _body(info, aliases)
+    body = _to_json(info, aliases)
     if as_json:
         print_json(body)
         return
     encoder = info.encoder
-    shown = {**body, "encoder": f"{encoder.name} ({encoder.fingerprint[:12]}, {encoder.dim} dimensions)"}
-    print_table(
-        ["", ""], [[key, ", ".join(value) if isinstance(value, list) else value] for key, value in shown.items()]
-    )
+    print_fields({**body, "encoder": f"{encoder.name} ({encoder.fingerprint[:12]}, {encoder.dim} dimensions)"})
 
 
-@command.command(name="delete")
-@click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@settings_flags("store")
+@command.command(name="delete", section=COMMANDS, epilog=epilog("rerank-cli index delete docs --yes", settings=False))
+@cloup.argument("name")
+@cloup.option("--yes", is_flag=True, help="Delete without a confirmation prompt.")
+@store_option
+@with_settings
 def delete(*, name: str, yes: bool, settings: Settings) -> None:
-    """Remove an index, with all that is in it and its aliases; of an alias, only the alias."""
+    """Delete index NAME with its documents and aliases. If NAME is an alias, delete only the alias."""
     if not yes and not sys.stdin.isatty():
-        raise Misused("nobody is there to be asked; say --yes to delete the index")
+        raise click.UsageError("Cannot prompt: standard input is not a terminal. Pass --yes.")
     with opened_store(settings) as store:
-        what = _described(store, name)
-        if not yes and not click.confirm(f"delete {what}?", err=True):
-            raise Failed(f"{what} was not deleted")
+        target = _description(store, name)
+        if not yes and not click.confirm(f"Delete {target}?", err=True):
+            raise click.ClickException(f"Kept {target}.")
         store.delete(name)
-    tell(f"deleted {what}")
+    print_message(f"Deleted {target}.")
 
 
-@command.command(name="alias")
-@click.argument("name")
-@click.argument("target")
-@settings_flags("store")
+@command.command(name="alias", section=COMMANDS, epilog=epilog("rerank-cli index alias current docs", settings=False))
+@cloup.argument("name")
+@cloup.argument("target")
+@store_option
+@with_settings
 def alias(*, name: str, target: str, settings: Settings) -> None:
-    """Let NAME lead to the index TARGET as well, now and after each rebuild."""
+    """Make NAME an alias of index TARGET. The alias follows the index through rebuilds."""
     with opened_store(settings) as store:
         store.alias(name, target)
-    tell(f"{name} leads to {target}")
+    print_message(f"{name} is now an alias of {target}.")
 
 
-def _described(store: Store, name: str) -> str:
-    """What goes with *name*. Raises IndexNotFound."""
+def _description(store: Store, name: str) -> str:
+    """Describes what deleting *name* removes. Raises IndexNotFound."""
     target = store.aliases().get(name)
     if target is not None:
-        return f"the alias {name} (index {target} stays)"
+        return f"alias {name} of index {target}"
     try:
         return f"index {name} with {store.open(name).info().documents} documents"
     except IndexNotFound:
         if store.unfinished(name) is None:
             raise
-        return f"index {name}, which was never completed"
+        return f"index {name}, which is incomplete"
 
 
-def _body(info: IndexInfo, aliases: dict[str, str]) -> dict[str, object]:
+def _to_json(info: IndexInfo, aliases: dict[str, str]) -> dict[str, object]:
     encoder = info.encoder
     return {
         "name": info.name,

@@ -1,66 +1,78 @@
-"""rerank-cli ingest."""
+"""`rerank-cli ingest`."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+import cloup
 
 from rerank.cli.composition import encoder, opened_store
-from rerank.cli.flags import COMPUTING, json_flag, settings_flags
-from rerank.cli.output import print_json, print_table, tell
+from rerank.cli.failures import FAILED
+from rerank.cli.options import RUNTIME, epilog, json_option, setting_options, with_settings
+from rerank.cli.output import print_fields, print_json, print_message
 from rerank.core.settings import Settings
 
-
-@dataclass(frozen=True)
-class _Fields:
-    id_field: str
-    text_field: str
-    title_field: str
-    drop_field: tuple[str, ...]
+if TYPE_CHECKING:
+    from rerank.ingest.report import IngestReport
 
 
-@click.command(name="ingest")
-@click.argument("corpora", metavar="CORPUS...", nargs=-1, required=True)
-@click.option("--index", "name", required=True, help="The index to make or to bring up to date.")
-@click.option("--id-field", default="_id", show_default=True, help="The field with a document's id.")
-@click.option("--text-field", default="text", show_default=True, help="The field with its text.")
-@click.option("--title-field", default="title", show_default=True, help="The field with its title; may be missing.")
-@click.option("--drop-field", multiple=True, help="A field to leave out; may be given several times.")
-@click.option("--restart", is_flag=True, help="Build a new index, and swap it in when it is complete.")
-@click.option("--dry-run", is_flag=True, help="Read and check everything, write nothing.")
-@click.option("--rejects", type=click.Path(dir_okay=False, path_type=Path), help="Where left-out records are listed.")
-@settings_flags("store", "encoder", *COMPUTING, "analyzer", "engine")
-@json_flag
+@cloup.command(name="ingest", epilog=epilog("rerank-cli ingest corpus.jsonl --index docs"))
+@cloup.argument("corpora", metavar="CORPUS...", nargs=-1, required=True)
+@cloup.option_group(
+    "Corpus",
+    cloup.option("--id-field", default="_id", show_default=True, help="Field that holds the document id."),
+    cloup.option("--text-field", default="text", show_default=True, help="Field that holds the text."),
+    cloup.option("--title-field", default="title", show_default=True, help="Optional field that holds the title."),
+    cloup.option("--drop-field", "drop_fields", multiple=True, help="Field to leave out. Repeatable."),
+    cloup.option(
+        "--rejects",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="File that lists the rejected records. With it, rejected records do not fail the command.",
+    ),
+)
+@cloup.option_group(
+    "Index",
+    cloup.option("--index", "name", required=True, help="Index to create or to update."),
+    cloup.option("--restart", is_flag=True, help="Build a new index and replace the old one when it is complete."),
+    cloup.option("--dry-run", is_flag=True, help="Read and check all records, but write nothing."),
+    *setting_options("store", "analyzer"),
+)
+@cloup.option_group("Models", *setting_options("encoder", *RUNTIME))
+@json_option
+@with_settings
 @click.pass_context
 def command(
     ctx: click.Context,
-    /,
     *,
     corpora: tuple[str, ...],
+    id_field: str,
+    text_field: str,
+    title_field: str,
+    drop_fields: tuple[str, ...],
+    rejects: Path | None,
     name: str,
     restart: bool,
     dry_run: bool,
-    rejects: Path | None,
     as_json: bool,
     settings: Settings,
-    **fields: object,
 ) -> None:
-    """Bring documents into an index.
+    """Index documents, or update an index.
 
     CORPUS is a .jsonl, .csv or .tsv file, a BEIR folder (with corpus.jsonl), or - for JSON lines on stdin; plain or
-    gzip. All fields but id, text and title are metadata. Run it again to bring the index up to date: unchanged
-    documents are skipped. Killed and run again, it goes on.
+    gzip. All fields except id, text and title are metadata.
+
+    Run the same command again to update the index; unchanged documents are skipped. If interrupted, run the same
+    command again to resume.
     """
     from rerank.ingest.progress import progress_on
     from rerank.ingest.record import RecordFields
     from rerank.ingest.run import IngestOptions, ingest
 
-    given = _Fields(**fields)  # type: ignore[arg-type]  # click gives each flag its type
     options = IngestOptions(
-        fields=RecordFields(given.id_field, given.text_field, given.title_field, frozenset(given.drop_field)),
+        fields=RecordFields(id_field, text_field, title_field, frozenset(drop_fields)),
         analyzer=settings.analyzer,
         engine=settings.engine,
         restart=restart,
@@ -79,9 +91,15 @@ def command(
     if as_json:
         print_json(report.to_json())
     else:
-        print_table(["", name], [[key, value] for key, value in report.to_json().items() if key != "index"])
+        print_fields(report.to_json())
     if report.rejected and rejects is None:
-        for example in report.examples:
-            tell(f"rejected: {example.file}:{example.line}: {example.reason}")
-        tell(f"Error: {report.rejected} records were left out; --rejects FILE lists them all and accepts it")
-        ctx.exit(1)
+        _print_rejected(report)
+        ctx.exit(FAILED)
+
+
+def _print_rejected(report: IngestReport) -> None:
+    for example in report.examples:
+        print_message(f"Rejected {example.file}:{example.line}: {example.reason}")
+    print_message(
+        f"Error: {report.rejected} records were rejected. Pass --rejects FILE to list all of them and exit with 0."
+    )

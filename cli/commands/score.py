@@ -1,4 +1,4 @@
-"""rerank-cli score."""
+"""`rerank-cli score`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import cloup
 
-from rerank.cli.failures import Failed, Misused
-from rerank.cli.flags import COMPUTING, json_flag, settings_flags
-from rerank.cli.output import print_json, print_table, shortened, tell
+from rerank.cli.options import RUNTIME, epilog, json_option, setting_options, with_settings
+from rerank.cli.output import absolute, print_json, print_message, print_table, shortened
 from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,67 +20,86 @@ if TYPE_CHECKING:
 TEXT_CHARS = 40
 
 
-@click.command(name="score")
-@click.argument("texts", nargs=-1)
-@click.option(
-    "--pairs",
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-    help='A file of JSON lines, {"text1", "text2"} or ["…", "…"]; - reads stdin.',
+@cloup.command(
+    name="score",
+    epilog=epilog('rerank-cli score "what is tea" "Tea is a drink." --model minilm-l6-en-it-v2'),
 )
-@click.option("--model", help="Built-in name, model folder or hub id.  [default: the setting reranker]")
-@settings_flags("reranker", "models_home", *COMPUTING)
-@json_flag
+@cloup.argument("texts", metavar="[TEXT1 TEXT2]", nargs=-1)
+@cloup.option_group(
+    "Pairs",
+    cloup.option(
+        "--pairs",
+        type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+        help='File with one {"text1": …, "text2": …} or ["…", "…"] per line; - for stdin.',
+    ),
+)
+@cloup.option_group(
+    "Models",
+    cloup.option(
+        "--model", help="Built-in name, model folder or hub id of a cross-encoder.", show_default="the setting reranker"
+    ),
+    *setting_options(*RUNTIME),
+)
+@json_option
+@with_settings
 def command(
     *, texts: tuple[str, ...], pairs: Path | None, model: str | None, as_json: bool, settings: Settings
 ) -> None:
-    """Say what a cross-encoder says of pairs of texts.
+    """Score pairs of texts with a cross-encoder.
 
-    TEXTS are two, TEXT1 and TEXT2. A reranker gives how probably the second answers the first, a similarity model how
-    alike they are, a classifier (entailment, say) the probability of each label.
+    A reranker returns the probability that TEXT2 answers TEXT1, a similarity model the similarity of the texts, and a
+    classifier the probability of each label.
     """
     if bool(texts) == (pairs is not None):
-        raise Misused("give two texts, or --pairs FILE")
+        raise click.UsageError("Give either two texts or --pairs FILE.")
     if texts and len(texts) != 2:
-        raise Misused(f"give two texts, not {len(texts)}; a text of several words needs quotes")
+        raise click.UsageError(f"Expected two texts, got {len(texts)}. Quote texts that contain spaces.")
     from rerank.models.computing import Computing
     from rerank.models.pair_models import load_pair_model
     from rerank.models.promotion import with_promoted
 
-    read: list[TextPair] = [(texts[0], texts[1])] if texts else list(_pairs(pairs or Path("-")))
-    if not read:
-        raise Failed(f"{pairs}: holds no pair")
+    text_pairs: list[TextPair] = [(texts[0], texts[1])] if texts else list(_read_pairs(pairs or Path("-")))
+    if not text_pairs:
+        raise click.ClickException(f"{_shown(pairs or Path('-'))} contains no pairs.")
     name = model or with_promoted(settings).reranker
-    predictions = load_pair_model(name, computing=Computing.of(settings)).predict(read)
+    predictions = load_pair_model(name, computing=Computing.of(settings)).predict(text_pairs)
     if as_json:
-        print_json([_described(pair, predictions, i) for i, pair in enumerate(read)])
+        print_json([_to_json(pair, predictions, i) for i, pair in enumerate(text_pairs)])
     else:
-        _show(read, predictions)
-    if cut := int(predictions.truncated.sum()):
-        tell(f"{cut} of {len(read)} pairs are longer than the model reads; their ends were cut")
+        _print(text_pairs, predictions)
+    if truncated := int(predictions.truncated.sum()):
+        print_message(f"{truncated} of {len(text_pairs)} pairs were truncated to fit the model.")
 
 
-def _pairs(file: Path) -> Iterator[TextPair]:
+def _read_pairs(file: Path) -> Iterator[TextPair]:
     try:
         with click.open_file(str(file), encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    yield _pair(line, f"{file}:{number}")
+                    yield _pair(line, f"{_shown(file)}:{number}")
     except (OSError, UnicodeDecodeError) as exc:
-        raise Failed(f"{file}: cannot be read: {exc.strerror if isinstance(exc, OSError) else exc}") from exc
+        reason = exc.strerror if isinstance(exc, OSError) else exc
+        raise click.ClickException(f"Cannot read {_shown(file)}: {reason}") from exc
 
 
 def _pair(line: str, place: str) -> TextPair:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as exc:
-        raise Failed(f"{place}: not JSON: {exc}") from exc
-    found = (value.get("text1"), value.get("text2")) if isinstance(value, dict) else value
-    if not isinstance(found, list | tuple) or len(found) != 2 or not all(isinstance(text, str) for text in found):
-        raise Failed(f'{place}: no pair; each line is {{"text1": "…", "text2": "…"}} or ["…", "…"]')
-    return str(found[0]), str(found[1])
+        raise click.ClickException(f"{place}: not JSON: {exc}") from exc
+    texts = (value.get("text1"), value.get("text2")) if isinstance(value, dict) else value
+    if not isinstance(texts, list | tuple) or len(texts) != 2 or not all(isinstance(text, str) for text in texts):
+        raise click.ClickException(
+            f'{place}: not a pair. Each line must be {{"text1": "…", "text2": "…"}} or ["…", "…"].'
+        )
+    return str(texts[0]), str(texts[1])
 
 
-def _described(pair: TextPair, predictions: PairPredictions, i: int) -> dict[str, object]:
+def _shown(file: Path) -> str:
+    return "stdin" if str(file) == "-" else absolute(file)
+
+
+def _to_json(pair: TextPair, predictions: PairPredictions, i: int) -> dict[str, object]:
     from rerank.core.search import rounded
 
     logits = dict(zip(predictions.labels, predictions.logits[i].tolist(), strict=True))
@@ -91,7 +110,7 @@ def _described(pair: TextPair, predictions: PairPredictions, i: int) -> dict[str
     return {"text1": pair[0], "text2": pair[1], "scores": scores, "truncated": bool(predictions.truncated[i])}
 
 
-def _show(pairs: list[TextPair], predictions: PairPredictions) -> None:
+def _print(pairs: list[TextPair], predictions: PairPredictions) -> None:
     rows = []
     for i, pair in enumerate(pairs):
         texts = [shortened(text or "", TEXT_CHARS) for text in pair]

@@ -1,37 +1,39 @@
-"""rerank-cli search."""
+"""`rerank-cli search`."""
 
 from __future__ import annotations
 
 import json
 
-import click
+import cloup
 
 from rerank.cli.composition import opened_pipeline
-from rerank.cli.flags import RANKING, json_flag, settings_flags
-from rerank.cli.output import print_json, print_table, shortened, tell
+from rerank.cli.options import RANKING, RUNTIME, epilog, json_option, setting_options, with_settings
+from rerank.cli.output import print_json, print_message, print_table, shortened
 from rerank.core.errors import InvalidFilter
 from rerank.core.filters import Filter, parse_filter
-from rerank.core.search import Explanation, SearchRequest, SearchResult
+from rerank.core.search import Explanation, RerankReport, SearchRequest, SearchResult
 from rerank.core.settings import Settings
 
 TITLE_CHARS, TEXT_CHARS = 32, 72
 
 
-@click.command(name="search")
-@click.argument("query")
-@click.option("--index", required=True, help="The index to search.")
-@click.option("--min-score", type=float, help="Drop hits that score lower; 0 drops none.  [default: the model's own]")
-@click.option("--filter", "filter_json", help='A filter clause: \'{"term": {"metadata.lang": "it"}}\'.')
-@click.option("--no-rerank", is_flag=True, help="Answer in first-stage order.")
-@click.option("--explain", is_flag=True, help="Show what each hit's place is made of.")
-@settings_flags(
-    "k",
-    *RANKING,
-    "timeout_ms",
-    "contenders",
-    "passage_tokens",
+@cloup.command(name="search", epilog=epilog('rerank-cli search "how to list open ports" --index docs'))
+@cloup.argument("query")
+@cloup.option_group(
+    "Search",
+    cloup.option("--index", required=True, help="Index to search."),
+    cloup.option("--filter", "filter_json", help='Filter clause, such as {"term": {"metadata.lang": "it"}}.'),
+    cloup.option(
+        "--min-score", type=float, help="Lowest score of a hit; 0 keeps all hits.", show_default="the model's own"
+    ),
+    cloup.option("--no-rerank", is_flag=True, help="Return hits in first-stage order."),
+    cloup.option("--explain", is_flag=True, help="Show how the score of each hit is computed."),
 )
-@json_flag
+@cloup.option_group("Index", *setting_options("store"))
+@cloup.option_group("Models", *setting_options("encoder", "reranker", *RUNTIME))
+@cloup.option_group("Ranking", *setting_options("k", *RANKING, "timeout_ms"))
+@json_option
+@with_settings
 def command(
     *,
     query: str,
@@ -43,14 +45,14 @@ def command(
     as_json: bool,
     settings: Settings,
 ) -> None:
-    """Search an index, and put the best answers first."""
+    """Search an index and rerank the results."""
     request = SearchRequest(
         index=index,
         query=query,
         k=settings.k,
         depth=settings.depth,
         mode=settings.mode,
-        filter=_filter(filter_json),
+        filter=_parsed_filter(filter_json),
         min_score=min_score,
         rerank=not no_rerank,
         explain=explain,
@@ -61,53 +63,61 @@ def command(
     if as_json:
         print_json(result.to_json())
     else:
-        _show(result)
+        _print_hits(result)
+        _print_report(result.rerank)
 
 
-def _filter(text: str | None) -> Filter | None:
+def _parsed_filter(text: str | None) -> Filter | None:
     if text is None:
         return None
     try:
         clause = json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise InvalidFilter(f"--filter is not JSON: {exc}", field="filter") from exc
+        raise InvalidFilter(f"--filter must be JSON: {exc}", field="filter") from exc
     return parse_filter(clause)
 
 
-def _terms(why: Explanation) -> str:
-    """A fused score as the sum it is: value x weight of each feature."""
-    if why.fusion is None:
-        return "-"
-    terms = " + ".join(f"{part.feature} {part.value:.3g} x {part.weight:.3g}" for part in why.fusion.parts)
-    return f"{why.fusion.fused:.3f} = {terms}"
-
-
-def _show(result: SearchResult) -> None:
-    header = ["rank", "was", "score", "id", "title", "passage"]
+def _print_hits(result: SearchResult) -> None:
+    if not result.hits:
+        print_message("No hits.")
+        return
+    explained = result.request.explain
+    explanation = ["logit", "vector rank", "text rank", "fused score"] if explained else []
     rows: list[list[object]] = []
     for hit in result.hits:
-        ranked = hit.ranked
-        passage = shortened(ranked.candidate.passage.text, TEXT_CHARS)
-        row: list[object] = [ranked.rank, ranked.candidate.rank, f"{ranked.score:.4f}", hit.document.doc_id]
-        rows.append([*row, shortened(hit.document.title, TITLE_CHARS), passage])
-    if result.request.explain:
-        header[3:3] = ["logit", "by vector", "by text", "fused from"]
-        for row, hit in zip(rows, result.hits, strict=True):
-            why = hit.ranked.explanation
-            logit = "-" if why.logit is None else f"{why.logit:.3f}"
-            row[3:3] = [logit, why.vector_rank or "-", why.text_rank or "-", _terms(why)]
-    if rows:
-        print_table(header, rows)
-    else:
-        tell("no hits")
-    report = result.rerank
+        ranked, document = hit.ranked, hit.document
+        rows.append(
+            [
+                ranked.rank,
+                ranked.candidate.rank,
+                f"{ranked.score:.4f}",
+                *(_explanation(ranked.explanation) if explained else []),
+                document.doc_id,
+                shortened(document.title, TITLE_CHARS),
+                shortened(ranked.candidate.passage.text, TEXT_CHARS),
+            ]
+        )
+    print_table(["rank", "first stage", "score", *explanation, "id", "title", "passage"], rows)
+
+
+def _explanation(explanation: Explanation) -> list[object]:
+    # "~" marks the estimate for a candidate that the cross-encoder did not score.
+    logit = "-" if explanation.logit is None else f"{'' if explanation.tokens else '~'}{explanation.logit:.3f}"
+    fused = "-"
+    if explanation.fusion is not None:
+        terms = " + ".join(f"{part.feature} {part.value:.3g} x {part.weight:.3g}" for part in explanation.fusion.parts)
+        fused = f"{explanation.fusion.fused:.3f} = {terms}"
+    return [logit, explanation.vector_rank or "-", explanation.text_rank or "-", fused]
+
+
+def _print_report(report: RerankReport) -> None:
     if not report.applied:
-        tell(f"not re-ranked: {report.reason}")
+        print_message(f"Not reranked: {report.reason}")
     elif report.reason is not None:
-        tell(f"re-ranked {report.scored} of {report.candidates} candidates: {report.reason}")
+        print_message(f"Reranked {report.scored} of {report.candidates} candidates: {report.reason}")
     if report.dropped:
-        tell(f"{report.dropped} candidates below the cut-off were dropped; --min-score 0 shows them")
+        print_message(f"Dropped {report.dropped} candidates below the score threshold. --min-score 0 shows them.")
     if report.warning is not None:
-        tell(report.warning)
+        print_message(report.warning)
     if report.query_truncated:
-        tell("the query is longer than the model reads; its end was cut")
+        print_message("The query was truncated to fit the model.")

@@ -1,216 +1,324 @@
-"""rerank-cli train."""
+"""`rerank-cli train`."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 import click
+import cloup
 
-from rerank.cli.failures import Misused
-from rerank.cli.flags import json_flag, settings_flags
-from rerank.cli.mining import NegativesSource, negatives_flags, searched
-from rerank.cli.output import print_json, print_table, tell
-from rerank.cli.steps import Steps
+from rerank.cli.options import epilog, json_option, setting_options, with_settings
+from rerank.cli.output import absolute, print_json, print_message, print_table
+from rerank.cli.progress import StepProgress
+from rerank.cli.training_data import NEGATIVES_OPTIONS, NegativesSource, search_scores
 from rerank.core.settings import Settings
-
-_ABOVE_0 = click.FloatRange(min=0, min_open=True)
-_SHARE = click.FloatRange(min=0, max=1)
-
-
-@click.group(name="train")
-def command() -> None:
-    """Train models on your own data. The same command after a kill goes on from the last checkpoint."""
-
-
-def _recipe(recipe: Callable[..., None]) -> Callable[..., None]:
-    """The flags that every recipe has. A flag that is not given leaves the recipe's own default."""
-    flags: list[Callable[[Any], Any]] = [
-        click.option(
-            "--data",
-            multiple=True,
-            required=True,
-            type=click.Path(path_type=Path),
-            help="A file, a folder or hf:NAME[:CONFIG]; may be given several times.",
-        ),
-        click.option(
-            "--output",
-            required=True,
-            type=click.Path(file_okay=False, path_type=Path),
-            help="The model folder to write.",
-        ),
-        click.option("--base", help="What to start from: a model folder.  [default: the built-in encoder]"),
-        click.option("--epochs", type=_ABOVE_0, help="Times that the data is read."),
-        click.option("--max-steps", type=click.IntRange(min=1), help="Stop after so many steps."),
-        click.option("--batch-size", type=click.IntRange(min=1), help="Examples a step."),
-        click.option("--learning-rate", type=_ABOVE_0, help="The highest learning rate."),
-        click.option("--warmup", type=_SHARE, help="The part of the steps in which the rate rises."),
-        click.option("--max-tokens", type=click.IntRange(min=8), help="Tokens that are read of a text."),
-        click.option("--evaluate-every", type=click.IntRange(min=1), help="Steps between two evaluations."),
-        click.option("--keep-checkpoints", type=click.IntRange(min=1), help="The last so many stay."),
-        click.option("--threads", type=click.IntRange(min=1), help="Of the processor.  [default: all]"),
-        click.option("--seed", type=int, help="Equal seeds on equal data give equal models."),
-        json_flag,
-    ]
-    decorated: Any = recipe
-    for flag in reversed(flags):
-        decorated = flag(decorated)
-    return decorated  # type: ignore[no-any-return]  # click's decorators keep the callable
-
-
-_development = click.option("--development", type=_SHARE, help="The part that is held out to measure on.")
-_teacher_weight = click.option(
-    "--teacher-weight", type=_SHARE, help="How much of the loss holds the model near its base's own order."
+from rerank.models.training.options import (
+    DistillOptions,
+    EncoderOptions,
+    NliOptions,
+    PairsOptions,
+    RunOptions,
+    StsOptions,
 )
-_student = click.option("--student", type=click.Choice(["joint", "cross-encoder"]), help="What a bi-encoder becomes.")
-_negatives = click.option(
-    "--negatives-count", "negatives", type=click.IntRange(min=0), help="Negatives that are learned with a positive."
-)
+
+COMMANDS = cloup.Section("Commands")
+Decorator = Callable[[Any], Any]
+Reports = dict[str, Any]
+
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+_FRACTION = click.FloatRange(min=0, max=1)
+_COUNT = click.IntRange(min=1)
+_LANGUAGE = click.Choice(["it", "en", "both"])
+_STUDENT = click.Choice(["joint", "cross-encoder"])
 _FEWEST_MINED = 9
-"""Held-out lists are longer than those that are learned from."""
+"""Lists for the evaluation hold more negatives than lists for training."""
 
 
-@command.command(name="pairs")
-@click.option("--loss", type=click.Choice(["listwise", "pairwise", "pointwise"]), help="What the labels teach.")
-@_negatives
-@_teacher_weight
-@_development
-@negatives_flags
-@settings_flags("store", "encoder", "mode")
-@_recipe
-def pairs(*, as_json: bool, negatives_from: NegativesSource, settings: Settings, **given: Any) -> None:
-    """A reranker from judged pairs of query and passage.
+@cloup.group(name="train", sections=[COMMANDS])
+def command() -> None:
+    """Train a model on your own data. If interrupted, run the same command again to resume."""
+
+
+class _Recipe:
+    """Options of one recipe, whose defaults are those of its options class."""
+
+    def __init__(self, options: type[RunOptions]) -> None:
+        self._defaults = {field.name: field.default for field in fields(options)}
+
+    def option(self, flag: str, type: Any, help: str, *, name: str = "", if_none: str = "") -> Decorator:
+        """Returns the option *flag* of the field *name*. *if_none* describes a default of None or 0."""
+        name = name or flag.removeprefix("--").replace("-", "_")
+        default = self._defaults[name]
+        if if_none or default is None or default is MISSING:
+            return cloup.option(flag, name, type=type, help=help, show_default=if_none or False)
+        return cloup.option(flag, name, type=type, help=help, default=default, show_default=True)
+
+    def options(self, *recipe: Decorator, model: tuple[Decorator, ...] = ()) -> Decorator:
+        """Returns the options that all recipes share, with those of one *recipe* and of its *model*."""
+        groups = [
+            cloup.option_group(
+                "Data",
+                cloup.option(
+                    "--data",
+                    multiple=True,
+                    required=True,
+                    type=click.Path(path_type=Path),
+                    help="File, folder or hub data set (hf:NAME[:CONFIG]). Repeatable.",
+                ),
+                cloup.option(
+                    "--output",
+                    required=True,
+                    type=click.Path(file_okay=False, path_type=Path),
+                    help="Model folder to write.",
+                ),
+                *recipe,
+            ),
+            cloup.option_group(
+                "Model",
+                self.option("--base", str, "Model folder to start from.", if_none="the built-in encoder"),
+                self.option("--max-tokens", click.IntRange(min=8), "Number of tokens after which texts are truncated."),
+                *model,
+            ),
+            cloup.option_group(
+                "Training",
+                self.option("--epochs", _POSITIVE, "Number of epochs."),
+                self.option("--max-steps", _COUNT, "Number of steps after which training stops.", if_none="no limit"),
+                self.option("--batch-size", _COUNT, "Number of examples per step."),
+                self.option("--learning-rate", _POSITIVE, "Peak learning rate.", if_none=self._learning_rate()),
+                self.option("--warmup", _FRACTION, "Fraction of the steps in which the learning rate rises."),
+                self.option("--evaluate-every", _COUNT, "Number of steps between evaluations."),
+                self.option("--keep-checkpoints", _COUNT, "Number of checkpoints to keep."),
+                self.option("--threads", _COUNT, "Number of CPU threads.", if_none="all"),
+                self.option("--seed", int, "Random seed. Equal seeds and data give equal models."),
+            ),
+        ]
+
+        def decorated(function: Any) -> Any:
+            for group in reversed(groups):
+                function = group(function)
+            return json_option(function)
+
+        return decorated
+
+    def _learning_rate(self) -> str:
+        return "" if self._defaults["learning_rate"] is not None else "3e-05; 0.0002 for translations"
+
+    def development(self) -> Decorator:
+        """Returns the option of the held-out data."""
+        return self.option("--development", _FRACTION, "Fraction of the data to hold out for evaluation.")
+
+    def teacher_weight(self) -> Decorator:
+        """Returns the option of the weight of the teacher's order."""
+        return self.option("--teacher-weight", _FRACTION, "Weight of the teacher's order in the loss.")
+
+    def negatives(self) -> Decorator:
+        """Returns the option of the number of negatives."""
+        return self.option(
+            "--negatives-count", click.IntRange(min=0), "Number of negatives per positive.", name="negatives"
+        )
+
+
+_PAIRS, _STS, _NLI = _Recipe(PairsOptions), _Recipe(StsOptions), _Recipe(NliOptions)
+_DISTILL, _ENCODER = _Recipe(DistillOptions), _Recipe(EncoderOptions)
+_mining_options = cloup.option_group("Hard negatives", *NEGATIVES_OPTIONS, *setting_options("store", "encoder", "mode"))
+
+
+@command.command(
+    name="pairs",
+    section=COMMANDS,
+    epilog=epilog("rerank-cli train pairs --data judgments.jsonl --output my-reranker"),
+)
+@_PAIRS.options(
+    _PAIRS.development(),
+    _PAIRS.negatives(),
+    model=(
+        _PAIRS.option("--loss", click.Choice(["listwise", "pairwise", "pointwise"]), "Loss on the labels."),
+        _PAIRS.teacher_weight(),
+    ),
+)
+@_mining_options
+@with_settings
+def pairs(*, as_json: bool, settings: Settings, **options: Any) -> None:
+    """Train a reranker on judged pairs of query and passage.
 
     DATA is JSON lines of {"query", "passage", "label"} with labels from 0 to 1, or a BEIR folder with qrels.
     """
-    from rerank.models.training.options import PairsOptions
-    from rerank.models.training.recipes.pairs import train_pairs
+    source = NegativesSource.taken_from(options)
 
-    def run(reports: dict[str, Any]) -> Any:
-        return train_pairs(PairsOptions(**_mined(given, negatives_from, settings, reports), **reports))
+    def run(reports: Reports) -> Any:
+        from rerank.models.training.recipes.pairs import train_pairs
+
+        return train_pairs(PairsOptions(**_with_mined(options, source, settings, reports), **reports))
 
     _train(run, as_json)
 
 
-@command.command(name="sts")
-@click.option(
-    "--language", type=click.Choice(["it", "en", "both"]), help="The part of the data to train on.  [default: it]"
+@command.command(
+    name="sts",
+    section=COMMANDS,
+    epilog=epilog("rerank-cli train sts --data stsb --language en --output my-similarity", settings=False),
 )
-@_student
-@_recipe
-def sts(*, as_json: bool, **given: Any) -> None:
-    """A similarity model from scored sentence pairs: every pair in both orders, label = score / 5.
+@_STS.options(
+    _STS.option("--language", _LANGUAGE, "Language of the sentence pairs."),
+    model=(_STS.option("--student", _STUDENT, "Architecture to build from a bi-encoder base."),),
+)
+def sts(*, as_json: bool, **options: Any) -> None:
+    """Train a similarity model on scored sentence pairs.
 
-    DATA is a folder in the layout of the STS benchmark: train, dev and test files for each language.
+    DATA is a folder in the layout of the STS benchmark: train, dev and test files for each language. The model learns
+    each pair in both orders, with the label score / 5.
     """
-    from rerank.models.training.options import StsOptions
-    from rerank.models.training.recipes.sts import train_sts
 
-    _train(lambda reports: train_sts(StsOptions(**_set(given), **reports)), as_json)
+    def run(reports: Reports) -> Any:
+        from rerank.models.training.recipes.sts import train_sts
 
-
-@command.command(name="encoder")
-@click.option("--teacher", help="Translations: the encoder that is learned from.  [default: the base]")
-@click.option("--teacher-language", help="Translations: the language that the teacher reads.  [default: en]")
-@click.option("--join", type=click.IntRange(min=1), help="Translations: texts are also joined, so many at most.")
-@click.option("--words-rate", type=_ABOVE_0, help="Translations: how much faster the words' vectors move.")
-@_negatives
-@click.option("--mini-batch", type=click.IntRange(min=0), help="Queries: encode so many at once, to save memory.")
-@_teacher_weight
-@_development
-@negatives_flags
-@settings_flags("store", "encoder", "mode")
-@_recipe
-def encoder(*, as_json: bool, negatives_from: NegativesSource, settings: Settings, **given: Any) -> None:
-    """A bi-encoder, from queries with their passages or from texts with their translations.
-
-    DATA is what `train pairs` takes, or JSON lines of {"query", "positive"}; or JSON lines of {"en": text, "it": text}.
-    """
-    from rerank.models.training.options import EncoderOptions
-    from rerank.models.training.recipes.encoder import train_encoder
-
-    def run(reports: dict[str, Any]) -> Any:
-        return train_encoder(EncoderOptions(**_mined(given, negatives_from, settings, reports), **reports))
+        return train_sts(StsOptions(**_given(options), **reports))
 
     _train(run, as_json)
 
 
-@command.command(name="nli")
-@click.option("--language", type=click.Choice(["it", "en", "both"]), help="The files to read.  [default: both]")
-@_development
-@_recipe
-def nli(*, as_json: bool, **given: Any) -> None:
-    """A classifier of entailment, neutral and contradiction, or of entailment and its absence.
+@command.command(
+    name="encoder",
+    section=COMMANDS,
+    epilog=epilog("rerank-cli train encoder --data questions.jsonl --output my-encoder"),
+)
+@_ENCODER.options(
+    _ENCODER.development(),
+    _ENCODER.negatives(),
+    _ENCODER.option("--join", _COUNT, "Translations: highest number of texts joined into one."),
+    model=(
+        _ENCODER.option("--teacher", str, "Translations: encoder to learn from.", if_none="the base"),
+        _ENCODER.option("--teacher-language", str, "Translations: language that the teacher supports."),
+        _ENCODER.option("--words-rate", _POSITIVE, "Translations: learning rate factor of the word embeddings."),
+        _ENCODER.option(
+            "--mini-batch",
+            click.IntRange(min=0),
+            "Queries: number of texts to encode at once, to save memory.",
+            if_none="the whole batch",
+        ),
+        _ENCODER.teacher_weight(),
+    ),
+)
+@_mining_options
+@with_settings
+def encoder(*, as_json: bool, settings: Settings, **options: Any) -> None:
+    """Train a bi-encoder on queries with their passages, or on texts with their translations.
 
-    DATA is JSON lines of {"premise", "hypothesis", "label"}, or folders whose files are named train, dev and test.
+    DATA is what `train pairs` accepts, JSON lines of {"query", "positive"}, or JSON lines of {"en": text, "it": text}.
     """
-    from rerank.models.training.options import NliOptions
-    from rerank.models.training.recipes.nli import train_nli
+    source = NegativesSource.taken_from(options)
 
-    _train(lambda reports: train_nli(NliOptions(**_set(given), **reports)), as_json)
+    def run(reports: Reports) -> Any:
+        from rerank.models.training.recipes.encoder import train_encoder
+
+        return train_encoder(EncoderOptions(**_with_mined(options, source, settings, reports), **reports))
+
+    _train(run, as_json)
 
 
-@command.command(name="distill")
-@click.option("--teacher", help="The reranker or encoder that is learned from.")
-@click.option("--layers", type=click.IntRange(min=1), help="Keep so many of the base's layers.  [default: all]")
-@_student
-@_negatives
-@_teacher_weight
-@_development
-@click.option("--teacher-index", help="Learn the fused scores of searches in this index for the data's queries.")
-@settings_flags("store", "encoder", "reranker", "mode", "depth")
-@_recipe
-def distill(*, as_json: bool, teacher_index: str | None, settings: Settings, **given: Any) -> None:
-    """A reranker that learns another model's scores, with fewer layers if you like.
+@command.command(
+    name="nli",
+    section=COMMANDS,
+    epilog=epilog("rerank-cli train nli --data nli --language en --output my-nli", settings=False),
+)
+@_NLI.options(_NLI.option("--language", _LANGUAGE, "Language of the files to use."), _NLI.development())
+def nli(*, as_json: bool, **options: Any) -> None:
+    """Train an entailment classifier on premises and hypotheses.
 
-    DATA is what `train pairs` takes, or JSON lines of {"query", "passages", "scores"}.
+    DATA is JSON lines of {"premise", "hypothesis", "label"}, or folders whose files are named train, dev and test. The
+    labels are entailment, neutral and contradiction, or entailment and not_entailment.
     """
-    if teacher_index is not None and given["teacher"] is not None:
-        raise Misused("--teacher and --teacher-index are two teachers; name one")
-    from rerank.models.training.options import DistillOptions
-    from rerank.models.training.recipes.distill import train_distill
 
-    def run(reports: dict[str, Any]) -> Any:
-        told = _set(given)
+    def run(reports: Reports) -> Any:
+        from rerank.models.training.recipes.nli import train_nli
+
+        return train_nli(NliOptions(**_given(options), **reports))
+
+    _train(run, as_json)
+
+
+@command.command(
+    name="distill",
+    section=COMMANDS,
+    epilog=epilog(
+        "rerank-cli train distill --data queries.jsonl --teacher my-reranker --layers 2 --output small", settings=False
+    ),
+)
+@_DISTILL.options(
+    _DISTILL.development(),
+    _DISTILL.negatives(),
+    model=(
+        _DISTILL.option("--layers", _COUNT, "Number of the base's layers to keep.", if_none="all"),
+        _DISTILL.option("--student", _STUDENT, "Architecture to build from a bi-encoder base."),
+    ),
+)
+@cloup.option_group(
+    "Teacher",
+    _DISTILL.option("--teacher", str, "Reranker or encoder to learn from."),
+    cloup.option("--teacher-index", help="Index to search for the data's queries; the fused scores are the teacher."),
+    _DISTILL.teacher_weight(),
+    *setting_options("store", "encoder", "reranker", "mode", "depth"),
+)
+@with_settings
+def distill(*, as_json: bool, teacher_index: str | None, settings: Settings, **options: Any) -> None:
+    """Train a reranker, possibly with fewer layers, on another model's scores.
+
+    DATA is what `train pairs` accepts, or JSON lines of {"query", "passages", "scores"}.
+    """
+    if teacher_index is not None and options["teacher"] is not None:
+        raise click.UsageError("--teacher and --teacher-index cannot be used together. Choose one teacher.")
+
+    def run(reports: Reports) -> Any:
+        from rerank.models.training.recipes.distill import train_distill
+
+        given = _given(options)
         if teacher_index is not None:
             report = reports["on_preparation"]
-            told["data"] = searched(told["data"], settings, index=teacher_index, output=told["output"], report=report)
-        return train_distill(DistillOptions(**told, **reports))
+            given["data"] = search_scores(
+                given["data"], settings, index=teacher_index, output=given["output"], report=report
+            )
+        return train_distill(DistillOptions(**given, **reports))
 
     _train(run, as_json)
 
 
-def _set(given: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value is not None}
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Returns *options* without those that leave the default of the options class."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
-def _mined(
-    given: dict[str, Any], source: NegativesSource, settings: Settings, reports: dict[str, Any]
+def _with_mined(
+    options: dict[str, Any], source: NegativesSource, settings: Settings, reports: Reports
 ) -> dict[str, Any]:
-    """What was given, with the data replaced by what was mined for it, where an index is named."""
-    told = _set(given)
-    more = {
-        "count": max(told.get("negatives", 0), _FEWEST_MINED),
-        "seed": told.get("seed"),
-        "on_preparation": reports["on_preparation"],
-    }
-    return {**told, "data": source.data(told["data"], settings, output=told["output"], more=more)}
+    """Returns *options* with the data replaced by the file of mined negatives, if there is an index to mine."""
+    given = _given(options)
+    data = source.mined(
+        given["data"],
+        settings,
+        output=given["output"],
+        count=max(given["negatives"], _FEWEST_MINED),
+        seed=given["seed"],
+        report=reports["on_preparation"],
+    )
+    return {**given, "data": data}
 
 
-def _train(run: Callable[[dict[str, Any]], Any], as_json: bool) -> None:
-    with Steps("steps") as steps, Steps("prepared") as prepared:
+def _train(run: Callable[[Reports], Any], as_json: bool) -> None:
+    with StepProgress("steps") as steps, StepProgress("prepared") as prepared:
         reports = {
-            "on_progress": lambda done, of, loss: steps.advance(done, of, f"loss {loss:.4f}"),
-            "on_preparation": lambda what, done, of: prepared.advance(done, of, what),
+            "on_progress": lambda done, total, loss: steps.advance(done, total, f"loss {loss:.4f}"),
+            "on_preparation": lambda stage, done, total: prepared.advance(done, total, stage),
         }
         try:
             report = run(reports).to_json()
         except KeyboardInterrupt:
             typed = shlex.join(["rerank-cli", *sys.argv[1:]])
-            raise KeyboardInterrupt(f"what was learned is kept; to go on: {typed}") from None
+            raise KeyboardInterrupt(f"The checkpoint is saved. To resume, run: {typed}") from None
     from rerank.models.training.distributed import is_main_process
 
     if not is_main_process():
@@ -223,5 +331,5 @@ def _train(run: Callable[[dict[str, Any]], Any], as_json: bool) -> None:
         [name, f"{before[name]:.4f}" if name in before else "-", f"{value:.4f}"]
         for name, value in report["metrics"].items()
     ]
-    print_table(["", "before", "after"], rows)
-    tell(f"the model is in {report['model']}")
+    print_table(["metric", "before", "after"], rows)
+    print_message(f"Wrote the model to {absolute(report['model'])}.")

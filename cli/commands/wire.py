@@ -1,4 +1,4 @@
-"""rerank-cli wire."""
+"""`rerank-cli wire`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
+import cloup
 
-from rerank.cli.failures import Misused
-from rerank.cli.flags import json_flag, settings_flags
-from rerank.cli.output import print_json, tell
+from rerank.cli.options import epilog, json_option, setting_options, with_settings
+from rerank.cli.output import print_json, print_message
 from rerank.core.errors import SettingError
 from rerank.core.settings import Settings, masked_location
 
@@ -19,21 +19,41 @@ if TYPE_CHECKING:
     from rerank.index.opensearch.integration import RerankIntegration
 
 HIDDEN_KEY = "YOUR_KEY"
-"""Stands for an API key in what is printed."""
+"""Placeholder for the API key in printed requests."""
 
 
-@click.command(name="wire")
-@click.option("--service-url", help="This service's address as the server sees it.  [default: from host and port]")
-@click.option("--model", default="default", show_default=True, help="The reranker that is asked for.")
-@click.option("--name", default="rerank", show_default=True, help="Of the connector, the model and the pipeline.")
-@click.option("--fields", default="title,text", show_default=True, help="What is read of a hit, comma-separated.")
-@click.option(
-    "--oversample", type=click.IntRange(1, 1000), default=10, show_default=True, help="Pages that are re-ranked."
+@cloup.command(
+    name="wire",
+    epilog=epilog("rerank-cli wire --store http://localhost:9200 --service-url http://rerank:8000 --apply"),
 )
-@click.option("--elasticsearch", is_flag=True, help="Print Elasticsearch's side instead.")
-@click.option("--apply", "applied", is_flag=True, help="Tell the OpenSearch of the setting store, and try it.")
-@settings_flags("store", "host", "port", "api_keys")
-@json_flag
+@cloup.option_group(
+    "Wiring",
+    cloup.option(
+        "--service-url", help="URL of this service as the search server reaches it.", show_default="from host and port"
+    ),
+    cloup.option("--model", default="default", show_default=True, help="Name of the reranker."),
+    cloup.option(
+        "--name", default="rerank", show_default=True, help="Name of the connector, the model and the pipeline."
+    ),
+    cloup.option(
+        "--fields", default="title,text", show_default=True, help="Fields of a hit to rerank by, comma-separated."
+    ),
+    cloup.option(
+        "--oversample",
+        type=click.IntRange(1, 1000),
+        default=10,
+        show_default=True,
+        help="Number of result pages to retrieve and rerank.",
+    ),
+    cloup.option("--elasticsearch", is_flag=True, help="Print the requests for Elasticsearch."),
+    cloup.option(
+        "--apply", "applied", is_flag=True, help="Send the requests to the OpenSearch of --store and test the result."
+    ),
+)
+@cloup.option_group("Index", *setting_options("store"))
+@cloup.option_group("Server", *setting_options("host", "port", "api_keys"))
+@json_option
+@with_settings
 def command(
     *,
     service_url: str | None,
@@ -46,13 +66,13 @@ def command(
     as_json: bool,
     settings: Settings,
 ) -> None:
-    """What OpenSearch must be told so that its own rerank processor calls this service."""
+    """Print the requests that make OpenSearch's own rerank processor call this service."""
     from rerank.index.opensearch.integration import RerankIntegration, elasticsearch_requests
 
     if applied and elasticsearch:
-        raise Misused("--elasticsearch is only printed; leave --apply out")
+        raise click.UsageError("--apply cannot be used with --elasticsearch, which only prints requests.")
     if applied and not settings.store.startswith(("http://", "https://")):
-        raise Misused("--apply needs an OpenSearch: --store http(s)://[user:password@]host:port")
+        raise click.UsageError("--apply needs an OpenSearch. Pass --store http(s)://[user:password@]host:port.")
     key = settings.api_keys[0] if settings.api_keys else None
     try:
         integration = RerankIntegration(
@@ -64,7 +84,7 @@ def command(
             oversample=oversample,
         )
     except SettingError as exc:
-        raise Misused(exc.message) from exc
+        raise click.UsageError(exc.message) from exc
     if applied:
         _apply(settings, integration, as_json=as_json)
         return
@@ -72,7 +92,7 @@ def command(
     if as_json:
         print_json([{"method": r.method, "path": r.path, "body": r.body} for r in requests])
     else:
-        _print(
+        _print_curl(
             [(r.method, r.path, r.body) for r in requests], server="ELASTICSEARCH" if elasticsearch else "OPENSEARCH"
         )
 
@@ -83,24 +103,27 @@ def _apply(settings: Settings, integration: RerankIntegration, *, as_json: bool)
     installed = install_integration(settings.store, integration)
     unrelated, relevant = installed.trial_scores
     if as_json:
-        made = {"connector_id": installed.connector_id, "model_id": installed.model_id, "pipeline": installed.pipeline}
-        print_json({**made, "trial": [unrelated, relevant]})
+        ids = {"connector_id": installed.connector_id, "model_id": installed.model_id, "pipeline": installed.pipeline}
+        print_json({**ids, "trial": [unrelated, relevant]})
         return
     click.echo(f"connector {installed.connector_id}, model {installed.model_id}, search pipeline {installed.pipeline}")
-    tell(
-        f"{masked_location(settings.store)} calls {integration.url}: in a trial the relevant text scored "
-        f"{relevant:.3f}, an unrelated one {unrelated:.3f}; search with ?search_pipeline={installed.pipeline}"
+    print_message(
+        f"{masked_location(settings.store)} calls {integration.url}. Test scores: {relevant:.3f} for a relevant text, "
+        f"{unrelated:.3f} for an unrelated text. Search with ?search_pipeline={installed.pipeline}."
     )
 
 
-def _print(requests: Sequence[tuple[str, str, object]], *, server: str) -> None:
-    """Lines for a shell, the last one a search that uses what the others made."""
+def _print_curl(requests: Sequence[tuple[str, str, object]], *, server: str) -> None:
+    """Prints shell commands. The last one is a search that uses what the others create."""
     for method, path, body in requests[:-1]:
         click.echo(_curl(server, method, path, body))
-    click.echo(f"# then, for example:\n{_curl(server, *requests[-1])}")
-    tell(f"set {server} to the server's address; CONNECTOR_ID, MODEL_ID and INDEX are from its answers and yours")
+    click.echo(f"# Example search:\n{_curl(server, *requests[-1])}")
+    print_message(
+        f"Set {server} to the server's URL. Replace CONNECTOR_ID and MODEL_ID with the ids in its responses, and INDEX"
+        " with your index."
+    )
 
 
 def _curl(server: str, method: str, path: str, body: object) -> str:
-    sent = shlex.quote(json.dumps(body, ensure_ascii=False, indent=2))
-    return f"curl -X {method} \"${server}{path}\" -H 'Content-Type: application/json' -d {sent}\n"
+    data = shlex.quote(json.dumps(body, ensure_ascii=False, indent=2))
+    return f"curl -X {method} \"${server}{path}\" -H 'Content-Type: application/json' -d {data}\n"

@@ -1,8 +1,8 @@
-"""rerank-cli models."""
+"""`rerank-cli models`."""
 
 from __future__ import annotations
 
-import click
+import cloup
 
 from rerank.cli.commands.models.calibrate import calibrate
 from rerank.cli.commands.models.convert import convert
@@ -10,10 +10,8 @@ from rerank.cli.commands.models.listing import list_models, show
 from rerank.cli.commands.models.promote import promote, rollback
 
 
-@click.group(name="models")
+@cloup.group(
+    name="models", sections=[cloup.Section("Commands", [list_models, show, convert, calibrate, promote, rollback])]
+)
 def command() -> None:
-    """List, show and convert models, calibrate their scores, and choose the default one by what judgments say."""
-
-
-for _each in (list_models, show, convert, calibrate, promote, rollback):
-    command.add_command(_each)
+    """List, convert, calibrate and promote models."""

@@ -1,4 +1,4 @@
-"""rerank-cli models calibrate."""
+"""`rerank-cli models calibrate`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import cloup
 
 from rerank.cli.composition import opened_pipeline
-from rerank.cli.flags import COMPUTING, json_flag, settings_flags
-from rerank.cli.judged import judged_flags, judged_queries
-from rerank.cli.output import print_json, print_table, tell
-from rerank.cli.steps import Steps
+from rerank.cli.judgments import judged_queries, judgment_options
+from rerank.cli.options import RUNTIME, epilog, json_option, setting_options, with_settings
+from rerank.cli.output import absolute, print_json, print_message, print_table
+from rerank.cli.progress import StepProgress
 from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,19 +20,33 @@ if TYPE_CHECKING:
     from rerank.models.calibration.fitting import Fitted
 
 
-@click.command(name="calibrate")
-@click.argument("model")
-@judged_flags
-@click.option(
-    "--min-precision",
-    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
-    default=0.5,
-    show_default=True,
-    help="The share of relevant ones among the hits that min_score lets through.",
+@cloup.command(
+    name="calibrate",
+    epilog=epilog("rerank-cli models calibrate my-reranker --data judgments --index docs"),
 )
-@click.option("--output", type=click.Path(path_type=Path), help="Write a copy with the fit, and leave MODEL as it is.")
-@settings_flags("depth", "mode", "store", "encoder", *COMPUTING)
-@json_flag
+@cloup.argument("model")
+@judgment_options(required=True)
+@cloup.option_group(
+    "Calibration",
+    cloup.option(
+        "--min-precision",
+        type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+        default=0.5,
+        show_default=True,
+        help="Fraction of relevant hits that min_score must reach.",
+    ),
+    cloup.option(
+        "--output",
+        type=click.Path(path_type=Path),
+        help="Folder for a calibrated copy.",
+        show_default="MODEL itself",
+    ),
+)
+@cloup.option_group("Index", *setting_options("store"))
+@cloup.option_group("Models", *setting_options("encoder", *RUNTIME))
+@cloup.option_group("Ranking", *setting_options("depth", "mode"))
+@json_option
+@with_settings
 def calibrate(
     *,
     model: str,
@@ -44,10 +59,10 @@ def calibrate(
     as_json: bool,
     settings: Settings,
 ) -> None:
-    """Fit how MODEL's scores combine with the first stage, and what they mean, to judged queries.
+    """Fit the fusion weights, the calibration and min_score of MODEL to judged queries.
 
-    MODEL is a built-in name, a model folder or a hub id. It must not have been trained on these judgments. What is
-    found is written to its rerank.json: the weights, the calibration, and the cut-off that reaches --min-precision.
+    MODEL is a built-in name, a model folder or a hub id. It must not have been trained on these judgments. The result
+    is written to the model's rerank.json.
     """
     from rerank.core.judging import JudgingOptions, judged_candidates
     from rerank.models.calibration.fitting import fit
@@ -57,14 +72,18 @@ def calibrate(
     folder = resolve(model, role="reranker")
     target = target_folder(folder, output)
     judged = judged_queries(data, split, queries)
-    named = settings.model_copy(update={"reranker": model})
+    with_model = settings.model_copy(update={"reranker": model})
     options = JudgingOptions(index=index, depth=settings.depth, mode=settings.mode)
-    with opened_pipeline(named, index=index) as pipeline, Steps("queries") as steps:
-        candidates = judged_candidates(pipeline, judged, options, on_query=steps.advance)
+    with opened_pipeline(with_model, index=index) as pipeline, StepProgress("queries") as progress:
+        candidates = judged_candidates(pipeline, judged, options, on_query=progress.advance)
         encoder = pipeline.encoder.name
     fitted = fit(candidates, precision=min_precision)
     store(fitted, folder, target, fitted_on={**_source(judged, settings), "index": index, "encoder": encoder})
-    _report(fitted, target, as_json=as_json)
+    if as_json:
+        weights = {"logit": 1.0, **fitted.fusion.weights}
+        print_json({"model": str(target), "weights": weights, "min_score": fitted.min_score, **fitted.report.to_json()})
+    else:
+        _print(fitted, target)
 
 
 def _source(judged: Dataset, settings: Settings) -> dict[str, object]:
@@ -77,33 +96,32 @@ def _source(judged: Dataset, settings: Settings) -> dict[str, object]:
     }
 
 
-def _report(fitted: Fitted, target: Path, *, as_json: bool) -> None:
+def _print(fitted: Fitted, target: Path) -> None:
     report = fitted.report
-    weights = {"logit": 1.0, **fitted.fusion.weights}
-    if as_json:
-        said = {"model": str(target), "weights": weights, "min_score": fitted.min_score, **report.to_json()}
-        print_json(said)
-        return
     print_table(["order", "nDCG@10"], [[name.replace("_", " "), f"{value:.4f}"] for name, value in report.ndcg.items()])
     click.echo()
+    weights = {"logit": 1.0, **fitted.fusion.weights}
     print_table(["feature", "weight"], [[name, f"{weight:.3f}"] for name, weight in weights.items()])
     click.echo()
     print_table(
-        ["calibration error", ""],
+        ["", "calibration error"],
         [
             ["before", f"{report.error_before:.4f}"],
             ["after", f"{report.error_after:.4f}"],
-            ["first ten alone", f"{report.top_error:.4f}"],
+            ["after, first ten hits", f"{report.top_error:.4f}"],
         ],
     )
     click.echo()
     if fitted.min_score is None:
-        tell(f"no cut-off reaches a precision of {report.precision:g}; no min_score; --min-precision asks for less")
+        print_message(f"No min_score reaches a precision of {report.precision:g}. Lower --min-precision.")
     else:
         click.echo(
-            f"min_score {fitted.min_score:.4f} reaches a precision of {report.precision:g}: a query keeps"
-            f" {report.hits:.1f} of its first ten hits; asked without its answers, {report.empty:.0%} keep none"
+            f"min_score {fitted.min_score:.4f} reaches a precision of {report.precision:g}. A query keeps"
+            f" {report.hits:.1f} of its first ten hits. Without relevant documents in the index, {report.empty:.0%} of"
+            " the queries keep no hit."
         )
     if report.fused_by == "default":
-        tell("the fitted weights ordered no better than the default ones, which stay")
-    tell(f"written to {target}; figures are of queries that the fit behind them has not seen")
+        print_message("Kept the default fusion weights: the fitted weights did not improve the order.")
+    print_message(
+        f"Wrote {absolute(target)}. The figures are cross-validated: no query was used to fit its own result."
+    )

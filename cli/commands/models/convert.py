@@ -1,34 +1,34 @@
-"""rerank-cli models convert."""
+"""`rerank-cli models convert`."""
 
 from __future__ import annotations
 
-import click
+import cloup
 
-from rerank.cli.flags import COMPUTING, json_flag, settings_flags
+from rerank.cli.options import RUNTIME, epilog, json_option, setting_options, with_settings
 from rerank.cli.output import print_json, print_table
 from rerank.core.settings import Settings
 
 
-@click.command(name="convert")
-@settings_flags("encoder", "reranker", "rerankers", "models_home", *COMPUTING)
-@json_flag
+@cloup.command(name="convert", epilog=epilog("rerank-cli models convert --reranker my-reranker"))
+@cloup.option_group("Models", *setting_options("encoder", "reranker", "rerankers", *RUNTIME))
+@json_option
+@with_settings
 def convert(*, as_json: bool, settings: Settings) -> None:
-    """Find out what computes each model fastest here, and convert it, so that no start has to.
+    """Select the fastest runtime for each configured model and convert the models for it.
 
-    The models are those that the settings name. What is there already is left as it is.
+    A later start of the service then skips this step. Converted models are left unchanged.
     """
     from rerank.models.catalog import resolve
     from rerank.models.computing import Computing
     from rerank.models.conversion import prepare
     from rerank.models.promotion import with_promoted
 
-    named = with_promoted(settings)
-    names = [named.reranker, *named.rerankers]
-    folders = [resolve(named.encoder, role="encoder")]
-    folders += [resolve(name, role="reranker") for name in dict.fromkeys(names)]
-    found = [prepare(folder, Computing.of(settings)) for folder in folders]
+    configured = with_promoted(settings)
+    names = dict.fromkeys([configured.reranker, *configured.rerankers])
+    folders = [resolve(configured.encoder, role="encoder"), *(resolve(name, role="reranker") for name in names)]
+    conversions = [prepare(folder, Computing.of(settings)) for folder in folders]
     if as_json:
-        print_json([preparation.to_json() for preparation in found])
+        print_json([conversion.to_json() for conversion in conversions])
         return
-    rows = [[one.name, one.runtime, one.precision, str(one.converted or "made at each start")] for one in found]
+    rows = [[one.name, one.runtime, one.precision, str(one.converted or "at each start")] for one in conversions]
     print_table(["model", "runtime", "precision", "converted"], rows)

@@ -1,22 +1,25 @@
-"""rerank-cli models list and show."""
+"""`rerank-cli models list` and `rerank-cli models show`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import click
+import cloup
 
-from rerank.cli.flags import COMPUTING, json_flag, settings_flags
-from rerank.cli.output import print_json, print_table
+from rerank.cli.options import RUNTIME, epilog, json_option, setting_options, with_settings
+from rerank.cli.output import print_fields, print_json, print_table
 from rerank.core.errors import ModelNotFound
 from rerank.core.settings import Settings
 
+CONFIGURED = ("encoder", "reranker", "rerankers")
 
-@click.command(name="list")
-@settings_flags("encoder", "reranker", "rerankers", "models_home")
-@json_flag
+
+@cloup.command(name="list", epilog=epilog("rerank-cli models list --json"))
+@cloup.option_group("Models", *setting_options(*CONFIGURED))
+@json_option
+@with_settings
 def list_models(*, as_json: bool, settings: Settings) -> None:
-    """The built-in models, and those that the settings name."""
+    """List the built-in models and the models that the settings name."""
     from rerank.models.catalog import catalog
     from rerank.models.promotion import with_promoted
 
@@ -28,32 +31,36 @@ def list_models(*, as_json: bool, settings: Settings) -> None:
     print_table(["name", "kind", "architecture", "default", "path"], rows)
 
 
-@click.command(name="show")
-@click.argument("name")
-@settings_flags("encoder", "reranker", "rerankers", "models_home", *COMPUTING)
-@json_flag
+@cloup.command(name="show", epilog=epilog("rerank-cli models show minilm-l6-en-it-v2"))
+@cloup.argument("name")
+@cloup.option_group("Models", *setting_options(*CONFIGURED, *RUNTIME))
+@json_option
+@with_settings
 def show(*, name: str, as_json: bool, settings: Settings) -> None:
-    """One model. NAME is a built-in name, or one that the settings name."""
+    """Show a model and the runtime that computes it.
+
+    NAME is a built-in name or a model that the settings name.
+    """
     from rerank.models.catalog import catalog
     from rerank.models.promotion import with_promoted
 
     entries = {entry.name: entry for entry in catalog(with_promoted(settings))}
     if name not in entries:
-        raise ModelNotFound(f'no model "{name}"; there are: {", ".join(entries)}')
-    shown = {**entries[name].to_json(), **_computed(entries[name].path, settings)}
+        raise ModelNotFound(f'no model "{name}". Available models: {", ".join(entries)}.')
+    fields = {**entries[name].to_json(), **_runtime(entries[name].path, settings)}
     if as_json:
-        print_json(shown)
+        print_json(fields)
     else:
-        print_table(["", ""], [[key, value] for key, value in shown.items()])
+        print_fields(fields)
 
 
-def _computed(path: Path, settings: Settings) -> dict[str, object]:
-    """What computes the model, as far as it has been found out."""
+def _runtime(path: Path, settings: Settings) -> dict[str, object]:
+    """Returns the runtime that was selected for the model in *path*, or None values before the selection."""
     from rerank.models.computing import Computing
     from rerank.models.conversion import preparation
     from rerank.models.folder import ModelFolder
 
-    found = preparation(ModelFolder.read(path), Computing.of(settings))
-    if found is None:
+    selected = preparation(ModelFolder.read(path), Computing.of(settings))
+    if selected is None:
         return {"runtime": None, "precision": None, "converted": None, "ready": False, "trials": []}
-    return {key: value for key, value in found.to_json().items() if key != "name"}
+    return {key: value for key, value in selected.to_json().items() if key != "name"}

@@ -1,4 +1,4 @@
-"""rerank-cli models promote and rollback."""
+"""`rerank-cli models promote` and `rerank-cli models rollback`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import cloup
 
 from rerank.cli.composition import opened_pipeline
-from rerank.cli.failures import FAILED, Failed
-from rerank.cli.flags import RANKING, json_flag, settings_flags
-from rerank.cli.judged import judged_flags, judged_queries
-from rerank.cli.output import print_json, print_table, tell
-from rerank.cli.steps import Steps
+from rerank.cli.failures import FAILED
+from rerank.cli.judgments import judged_queries, judgment_options
+from rerank.cli.options import RANKING, RUNTIME, epilog, json_option, setting_options, with_settings
+from rerank.cli.output import print_json, print_message, print_table
+from rerank.cli.progress import StepProgress
 from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,18 +25,27 @@ if TYPE_CHECKING:
 BUILT_IN = "default"
 
 
-@click.command(name="promote")
-@click.argument("new")
-@judged_flags
-@click.option(
-    "--confidence",
-    type=click.FloatRange(min=0.5, max=1, max_open=True),
-    default=0.95,
-    show_default=True,
-    help="How sure it must be that NEW orders better.",
+@cloup.command(
+    name="promote",
+    epilog=epilog("rerank-cli models promote my-reranker --data judgments --index docs"),
 )
-@settings_flags(*RANKING)
-@json_flag
+@cloup.argument("new")
+@judgment_options(required=True)
+@cloup.option_group(
+    "Comparison",
+    cloup.option(
+        "--confidence",
+        type=click.FloatRange(min=0.5, max=1, max_open=True),
+        default=0.95,
+        show_default=True,
+        help="Confidence level of the interval of the difference.",
+    ),
+)
+@cloup.option_group("Index", *setting_options("store"))
+@cloup.option_group("Models", *setting_options("encoder", "reranker", *RUNTIME))
+@cloup.option_group("Ranking", *setting_options(*RANKING))
+@json_option
+@with_settings
 @click.pass_context
 def promote(
     ctx: click.Context,
@@ -49,10 +59,11 @@ def promote(
     as_json: bool,
     settings: Settings,
 ) -> None:
-    """Make NEW the default reranker if it orders judged queries better than the present one.
+    """Make NEW the default reranker if it ranks judged queries better than the current one.
 
-    NEW is a model folder, a built-in name or a hub id. Both order the same candidates; the difference of their nDCG@10
-    is tested by a paired bootstrap over the queries. Exit code 1, and nothing changed, when it is not better for sure.
+    NEW is a built-in name, a model folder or a hub id. Both models rank the same candidates; a paired bootstrap over
+    the queries tests the difference in nDCG@10. If the difference is not significant, the command changes nothing and
+    exits with 1.
     """
     from rerank.core.comparison import compare
     from rerank.core.evaluation import EvaluationOptions
@@ -64,70 +75,75 @@ def promote(
     promotions = Promotions(Path(settings.models_home))
     promotions.check_writable()
     current = with_promoted(settings)
-    _check_other(folder, resolve(current.reranker, role="reranker"))
+    _check_different(folder, resolve(current.reranker, role="reranker"))
     judged = judged_queries(data, split, queries)
     both = current.model_copy(update={"rerankers": (new,)})
     options = EvaluationOptions(index=index, depth=settings.depth, mode=settings.mode, model=new)
-    with opened_pipeline(both, index=index) as pipeline, Steps("searches") as steps:
-        comparison = compare(pipeline, judged, options, confidence=confidence, on_query=steps.advance)
+    with opened_pipeline(both, index=index) as pipeline, StepProgress("searches") as progress:
+        comparison = compare(pipeline, judged, options, confidence=confidence, on_query=progress.advance)
     if comparison.better:
         promotions.add(_promotion(folder, comparison))
     if as_json:
         print_json({**comparison.to_json(), "promoted": comparison.better})
     else:
-        _show(comparison)
+        _print(comparison)
     if not comparison.better:
         ctx.exit(FAILED)
 
 
-@click.command(name="rollback")
-@settings_flags("models_home")
-@json_flag
+@cloup.command(name="rollback", epilog=epilog("rerank-cli models rollback"))
+@json_option
+@with_settings
 def rollback(*, as_json: bool, settings: Settings) -> None:
-    """Undo the latest promotion: the model before it is the default again."""
+    """Undo the latest promotion and restore the previous default reranker."""
     from rerank.models.promotion import Promotions
 
-    undone, before = Promotions(Path(settings.models_home)).roll_back()
-    now = BUILT_IN if before is None else before.model
+    undone, previous = Promotions(Path(settings.models_home)).roll_back()
+    default = BUILT_IN if previous is None else previous.model
     if as_json:
-        print_json({"undone": undone.model, "default": now})
+        print_json({"undone": undone.model, "default": default})
     else:
-        tell(f"{undone.model} is no longer the default; {'the built-in model' if before is None else now} is")
+        shown = "the built-in model" if previous is None else default
+        print_message(f"The default reranker is now {shown}, no longer {undone.model}.")
 
 
-def _check_other(new: ModelFolder, default: ModelFolder) -> None:
-    """The same network with the same weights of its fusion cannot order better."""
+def _check_different(new: ModelFolder, default: ModelFolder) -> None:
+    """Raises click.ClickException when both models have the same weights and fusion, so that their order is equal."""
     if (new.fingerprint, new.rerank.score_fusion) == (default.fingerprint, default.rerank.score_fusion):
-        raise Failed(
-            f"{new.name} orders as the default model does, document by document; for its calibration alone, name it by"
-            " the setting reranker"
+        raise click.ClickException(
+            f"{new.name} ranks exactly like the default model, so it cannot be better. To use its calibration, set"
+            " --reranker or RERANK_RERANKER to it."
         )
 
 
 def _promotion(folder: ModelFolder, comparison: Comparison) -> Promotion:
     from rerank.models.promotion import Promotion
 
-    named = Path(folder.name).expanduser()
+    path = Path(folder.name).expanduser()
     return Promotion(
-        model=str(named.resolve()) if named.is_dir() else folder.name,
+        model=str(path.resolve()) if path.is_dir() else folder.name,
         fingerprint=folder.fingerprint,
         promoted=datetime.now(UTC).isoformat(timespec="seconds"),
         found=comparison.to_json(),
     )
 
 
-def _show(comparison: Comparison) -> None:
-    said = comparison.to_json()
-    rows = [["first stage", said["first_stage_mean"]], [said["old"], said["old_mean"]], [said["new"], said["new_mean"]]]
-    print_table(["order", "nDCG@10"], [[name, f"{value:.4f}"] for name, value in rows])
-    found = comparison.difference
+def _print(comparison: Comparison) -> None:
+    report = comparison.to_json()
+    means: dict[object, object] = {
+        "first stage": report["first_stage_mean"],
+        report["old"]: report["old_mean"],
+        report["new"]: report["new_mean"],
+    }
+    print_table(["order", "nDCG@10"], [[name, f"{value:.4f}"] for name, value in means.items()])
+    difference = comparison.difference
     click.echo(
-        f"\ndifference {found.mean:+.4f}, {comparison.confidence:.0%} interval [{found.low:+.4f}, {found.high:+.4f}],"
-        f" p = {found.p:.4f}, {said['queries']} queries"
+        f"\ndifference {difference.mean:+.4f}, {comparison.confidence:.0%} interval [{difference.low:+.4f},"
+        f" {difference.high:+.4f}], p = {difference.p:.4f}, {report['queries']} queries"
     )
     if comparison.better:
-        tell(f"{said['new']} is the default now; a running service takes it up when it starts again")
-    elif found.high < 0:
-        tell(f"{said['new']} orders worse; nothing was changed")
+        print_message(f"{report['new']} is now the default reranker. Restart a running service to use it.")
+    elif difference.high < 0:
+        print_message(f"Changed nothing: {report['new']} ranks worse.")
     else:
-        tell(f"these queries do not show that {said['new']} orders better; nothing was changed")
+        print_message(f"Changed nothing: these queries do not show that {report['new']} ranks better.")

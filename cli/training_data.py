@@ -1,0 +1,154 @@
+"""Training data that `rerank-cli train` takes from an index: hard negatives, or the scores of searches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import cloup
+
+from rerank.cli import composition
+from rerank.core.settings import Settings
+
+if TYPE_CHECKING:
+    from rerank.core.pipeline import SearchPipeline
+
+NEGATIVES_FILE = "negatives.jsonl"
+SEARCHED_FILE = "searched.jsonl"
+Report = Callable[[str, int, int], None]
+
+NEGATIVES_OPTIONS = (
+    cloup.option("--negatives", "negatives_index", help="Index to mine hard negatives from."),
+    cloup.option(
+        "--negatives-file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="File for the mined negatives. --data accepts it in later runs.",
+        show_default="negatives.jsonl in --output",
+    ),
+    cloup.option("--negatives-teacher", help="Reranker that filters likely answers out of the mined negatives."),
+    cloup.option(
+        "--negatives-margin",
+        type=click.FloatRange(min=0, max=1),
+        help="Highest score of a negative, as a fraction of the positive's score.",
+        show_default="0.95",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class NegativesSource:
+    """Index to mine hard negatives from. Without an index, nothing is mined."""
+
+    index: str | None
+    file: Path | None
+    teacher: str | None
+    margin: float | None
+
+    @classmethod
+    def taken_from(cls, options: dict[str, Any]) -> NegativesSource:
+        """Removes the values of NEGATIVES_OPTIONS from *options* and returns them.
+
+        Raises click.UsageError when --negatives is missing and another option needs it.
+        """
+        source = cls(**{name: options.pop(f"negatives_{name}") for name in ("index", "file", "teacher", "margin")})
+        if source.index is None and (source.file or source.teacher or source.margin is not None):
+            raise click.UsageError(
+                "--negatives-file, --negatives-teacher and --negatives-margin need --negatives INDEX."
+            )
+        return source
+
+    def mined(
+        self, data: tuple[Path, ...], settings: Settings, *, output: Path, count: int, seed: int, report: Report
+    ) -> tuple[Path, ...]:
+        """Returns *data* itself, or a file with its queries and *count* mined negatives for each of them.
+
+        Resumes an interrupted run. *output* is the default folder of the file.
+        """
+        if self.index is None:
+            return data
+        from rerank.core.pipeline import check_encoder
+        from rerank.models.training.data.mining import MiningOptions, NegativeMiner
+        from rerank.models.training.data.ranking_data import read_training_data
+        from rerank.models.training.data.resumable_json_lines import ResumableJsonLines
+        from rerank.models.training.data.teacher_scores import ListTeacher
+        from rerank.models.training.distributed import main_process_first
+
+        options = MiningOptions(
+            count=count,
+            mode=settings.mode,
+            seed=seed,
+            teacher=None if self.teacher is None else ListTeacher.load(self.teacher),
+            on_preparation=report,
+            **({} if self.margin is None else {"margin": self.margin}),
+        )
+        judged = read_training_data(data, negatives_needed=False, pool=False)
+        with composition.opened_store(settings) as store:
+            index = store.open(self.index)
+            encoder = composition.encoder(settings)
+            check_encoder(index, encoder)
+            made_from = {
+                "data": dict(judged.digests),
+                "index": self.index,
+                "encoder": encoder.fingerprint,
+                **options.parameters(),
+            }
+            file = self.file or output / NEGATIVES_FILE
+            with main_process_first():
+                NegativeMiner(index, encoder, options).mine(judged, ResumableJsonLines(file, made_from))
+        return (file,)
+
+
+def search_scores(
+    data: Sequence[Path], settings: Settings, *, index: str, output: Path, report: Report
+) -> tuple[Path, ...]:
+    """Writes a file with the scores of searches in *index* for the queries in *data*, and returns its path.
+
+    Resumes an interrupted run.
+    """
+    from rerank.models.training.data.ranking_data import read_queries
+    from rerank.models.training.data.resumable_json_lines import ResumableJsonLines
+    from rerank.models.training.data.search_scores import write_search_scores
+    from rerank.models.training.distributed import main_process_first
+
+    queries, digests = read_queries(data)
+    file = output / SEARCHED_FILE
+    with composition.opened_pipeline(settings, index=index) as pipeline:
+        made_from = {
+            "data": digests,
+            "index": index,
+            "encoder": pipeline.encoder.fingerprint,
+            "reranker": pipeline.models.get(None).reranker.fingerprint,
+            "mode": settings.mode,
+            "depth": settings.depth,
+        }
+        with main_process_first():
+            write_search_scores(
+                queries,
+                lambda query: _scored_passages(pipeline, settings, index, query),
+                ResumableJsonLines(file, made_from),
+                on_preparation=report,
+            )
+    return (file,)
+
+
+def _scored_passages(pipeline: SearchPipeline, settings: Settings, index: str, query: str) -> list[tuple[str, float]]:
+    from rerank.core.errors import TrainingFailed
+    from rerank.core.search import SearchRequest
+
+    request = SearchRequest(
+        index, query, k=settings.depth, depth=settings.depth, mode=settings.mode, min_score=0.0, explain=True
+    )
+    result = pipeline.search(request)
+    passages = []
+    for hit in result.hits:
+        fusion = hit.ranked.explanation.fusion
+        if fusion is None:
+            raise TrainingFailed(
+                f"The search for {query!r} was not reranked ({result.rerank.reason}), so there are no scores to learn."
+                " Check the reranker: rerank-cli doctor"
+            )
+        passages.append((hit.ranked.candidate.passage.headed_text, fusion.fused))
+    return passages
