@@ -84,7 +84,7 @@ def test_training_says_what_to_install(place: Path) -> None:
     """One line that names the extra, and no traceback."""
     done = rerank_cli(place, "train", "sts", "--data", ".", "--output", "made")
     assert done.returncode == 1
-    assert "rerank[train]" in done.stderr
+    assert "pip install 'rerank-service[train]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -1,4 +1,4 @@
-"""Calls the command line as a user does, in a folder of its own."""
+"""Runs the command line in a folder and an environment of its own."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
+from rerank.cli.main import cli
+from rerank.core.settings import PREFIX
+
 ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = (sys.executable, "-c", "from rerank.cli.main import main; main()")
 
 
 @dataclass(frozen=True)
-class Called:
-    """What a call left: its exit code and what it wrote."""
+class Result:
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -24,26 +31,35 @@ class Called:
 
     @property
     def json(self) -> Any:
-        """stdout, which must be one JSON value."""
+        """Returns stdout, which must be one JSON value."""
         return json.loads(self.out)
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """`rerank-cli` in *folder*; only the environment that is given, beside what Python needs."""
+    """`rerank-cli` in *folder*, with *environment* as its only settings from the environment."""
 
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def __call__(self, *args: str, stdin: str = "", **environment: str) -> Called:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        called = subprocess.run(
-            [sys.executable, "-c", "from rerank.cli.main import main; main()", *args],
+    def __call__(self, *args: str, stdin: str = "", **environment: str) -> Result:
+        """Runs a command in this process, which saves the start of another one."""
+        unset: dict[str, str | None] = {name: None for name in os.environ if name.startswith(PREFIX)}
+        with chdir(self.folder):
+            result = CliRunner().invoke(
+                cli, args, input=stdin, env={**unset, **self.environment, **environment}, prog_name="rerank-cli"
+            )
+        return Result(result.exit_code, result.stdout, result.stderr)
+
+    def subprocess(self, *args: str, **environment: str) -> Result:
+        """Runs a command in a process of its own, as a shell does."""
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        done = subprocess.run(
+            [*PROGRAM, *args],
             cwd=self.folder,
-            env={**kept, "PYTHONPATH": str(ROOT), **self.environment, **environment},
-            input=stdin,
+            env={**inherited, "PYTHONPATH": str(ROOT), **self.environment, **environment},
             capture_output=True,
             text=True,
             check=False,
         )
-        return Called(called.returncode, called.stdout, called.stderr)
+        return Result(done.returncode, done.stdout, done.stderr)
