@@ -18,8 +18,8 @@ OURS, THEIRS = 8471, 8472
 def measure(place: Place) -> list[Line]:
     """Requests a second and percentiles of both, in turns."""
     lines: list[Line] = []
-    own = [sys.executable, "-m", "rerank.cli", "serve", "--port", str(OURS), "--store", str(place.folder / "none")]
-    own += ["--reranker", str(place.cross_encoder()), "--score-cache-mb", "0"]
+    own = ["env", "RERANK_SCORE_CACHE_MB=0", sys.executable, "-m", "rerank.cli", "serve", "--port", str(OURS)]
+    own += ["--store", str(place.folder / "none"), "--reranker", str(place.cross_encoder())]
     with service(own, url=f"http://127.0.0.1:{OURS}", ready="/ready", log=place.folder / "ours.log") as ours:
         if place.peers is None:
             return _lines("ours", [_met(ours, place, i) for i in range(2)])

@@ -101,8 +101,11 @@ def _print_hits(result: SearchResult) -> None:
 
 
 def _explanation(explanation: Explanation) -> list[object]:
-    # "~" marks the estimate for a candidate that the cross-encoder did not score.
-    logit = "-" if explanation.logit is None else f"{'' if explanation.tokens else '~'}{explanation.logit:.3f}"
+    logit = "-"
+    if explanation.logit is not None:
+        logit = f"{explanation.logit:.3f}"
+    elif explanation.estimated_logit is not None:
+        logit = f"~{explanation.estimated_logit:.3f}"
     fused = "-"
     if explanation.fusion is not None:
         terms = " + ".join(f"{part.feature} {part.value:.3g} x {part.weight:.3g}" for part in explanation.fusion.parts)

@@ -1,13 +1,15 @@
-"""The commands, on the embedded store with the built-in models."""
+"""The commands on the embedded store, with the built-in models."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.cli.runner import CommandLine
+from tests.models import tiny
 
 DOCUMENTS = [
     {"_id": "pisa", "title": "Torre di Pisa", "text": "La torre pendente fu costruita dal 1173.", "lang": "it"},
@@ -18,7 +20,7 @@ DOCUMENTS = [
 
 @pytest.fixture(scope="module")
 def rerank_cli(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    """In a folder with a BEIR corpus `towers` that has been ingested as an index of that name."""
+    """Returns a command line in a folder with a BEIR corpus `towers` and an index of that name."""
     folder = tmp_path_factory.mktemp("cli")
     dataset = folder / "towers"
     (dataset / "qrels").mkdir(parents=True)
@@ -26,10 +28,11 @@ def rerank_cli(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     queries = [{"_id": "q1", "text": "torre pendente"}, {"_id": "q2", "text": "tower in Paris"}]
     (dataset / "queries.jsonl").write_text("".join(json.dumps(query) + "\n" for query in queries))
     (dataset / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\tpisa\t1\nq2\tparis\t1\n")
-    command_line = CommandLine(folder)
-    called = command_line("ingest", "towers", "--index", "towers", "--json")
-    assert called.code == 0, called.err
-    report = called.json
+    # A fixed runtime and precision save the trials that select the fastest ones.
+    command_line = CommandLine(folder, {"RERANK_RUNTIME": "openvino", "RERANK_PRECISION": "float32"})
+    result = command_line("ingest", "towers", "--index", "towers", "--json")
+    assert result.code == 0, result.err
+    report = result.json
     assert report.keys() == {
         "index",
         "indexed",
@@ -50,62 +53,75 @@ def rerank_cli(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     return command_line
 
 
-def test_a_second_run_indexes_nothing(rerank_cli: CommandLine) -> None:
-    """The same corpus again: all skipped, nothing encoded."""
+def test_second_ingest_run_skips_all_documents(rerank_cli: CommandLine) -> None:
+    """An unchanged corpus is not encoded again."""
     report = rerank_cli("ingest", "towers", "--index", "towers", "--json").json
     assert (report["indexed"], report["skipped"]) == (0, 3)
 
 
-def test_rejected_records_fail_the_command_unless_they_are_listed(rerank_cli: CommandLine) -> None:
-    """A bad line leaves the good ones indexed; exit 1 without --rejects, 0 with it."""
+def test_rejected_records_fail_ingest_without_rejects_file(rerank_cli: CommandLine) -> None:
+    """Valid records are indexed all the same. The exit code is 1 without --rejects and 0 with it."""
     lines = '{"_id": "good", "text": "fine"}\nnot json\n'
-    called = rerank_cli("ingest", "-", "--index", "partly", stdin=lines)
-    assert called.code == 1
-    assert "-:2" in called.err or "stdin:2" in called.err
-    called = rerank_cli("ingest", "-", "--index", "partly", "--rejects", "rejects.jsonl", "--json", stdin=lines)
-    assert (called.code, called.json["skipped"], called.json["rejected"]) == (0, 1, 1)
+    result = rerank_cli("ingest", "-", "--index", "partly", stdin=lines)
+    assert result.code == 1
+    assert "-:2" in result.err or "stdin:2" in result.err
+    assert "Pass --rejects FILE" in result.err
+    result = rerank_cli("ingest", "-", "--index", "partly", "--rejects", "rejects.jsonl", "--json", stdin=lines)
+    assert (result.code, result.json["skipped"], result.json["rejected"]) == (0, 1, 1)
     rejected = [json.loads(line) for line in (rerank_cli.folder / "rejects.jsonl").read_text().splitlines()]
     assert [entry["line"] for entry in rejected] == [2]
 
 
-def test_an_empty_corpus_publishes_nothing(rerank_cli: CommandLine) -> None:
-    """A corpus without a record is an error, and there is no index afterwards."""
+def test_empty_corpus_is_refused_and_creates_no_index(rerank_cli: CommandLine) -> None:
     assert rerank_cli("ingest", "-", "--index", "void", stdin="").code == 1
     assert "void" not in [info["name"] for info in rerank_cli("index", "list", "--json").json]
 
 
-def test_a_search_prints_the_service_answer(rerank_cli: CommandLine) -> None:
-    """--json is the body of POST /search, re-ranked by the built-in model."""
-    answer = rerank_cli(
+def test_search_json_is_the_body_of_post_search(rerank_cli: CommandLine) -> None:
+    """The built-in model reranks all candidates, and --explain adds their logits."""
+    body = rerank_cli(
         "search", "torre pendente di Pisa", "--index", "towers", "--min-score", "0", "--explain", "--json"
     ).json
-    assert answer.keys() == {"query", "index", "hits", "rerank", "took_ms"}
-    assert answer["hits"][0]["doc_id"] == "pisa"
-    assert answer["rerank"]["applied"] is True
-    assert answer["rerank"]["scored"] == 3
-    assert answer["hits"][0]["explain"]["logit"] is not None
-    assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3]
+    assert body.keys() == {"query", "index", "hits", "rerank", "took_ms"}
+    assert body["hits"][0]["doc_id"] == "pisa"
+    assert body["rerank"]["applied"] is True
+    assert body["rerank"]["scored"] == 3
+    assert body["hits"][0]["explain"]["logit"] is not None
+    assert [hit["rank"] for hit in body["hits"]] == [1, 2, 3]
 
 
-def test_a_search_can_do_without_a_reranker(rerank_cli: CommandLine) -> None:
-    """--no-rerank answers in first-stage order and says so."""
-    called = rerank_cli(
+def test_search_table_with_explain_shows_the_fused_score(rerank_cli: CommandLine) -> None:
+    """The columns of the explanation stand between the score and the document."""
+    table = rerank_cli(
+        "search", "torre pendente", "--index", "towers", "--min-score", "0", "--explain"
+    ).out.splitlines()
+    assert re.split(r"  +", table[0]) == [
+        *("rank", "first stage", "score", "logit", "vector rank", "text rank", "fused score", "id", "title", "passage")
+    ]
+    assert "logit" in table[1]
+    assert "Torre di Pisa" in table[1]
+
+
+def test_search_without_rerank_returns_first_stage_order(rerank_cli: CommandLine) -> None:
+    """--no-rerank and --filter apply, and the reason is reported."""
+    result = rerank_cli(
         "search", "torre", "--index", "towers", "--no-rerank", "--filter", '{"term": {"metadata.lang": "it"}}'
     )
-    assert called.code == 0
-    assert "pisa" in called.out
-    assert "paris" not in called.out
-    assert "not re-ranked: disabled" in called.err
+    assert result.code == 0
+    assert "pisa" in result.out
+    assert "paris" not in result.out
+    assert "Not reranked: disabled" in result.err
 
 
-def test_an_evaluation_compares_three_orders(rerank_cli: CommandLine) -> None:
-    """The report has measures, differences and percentiles; --run-dir has the runs in TREC format."""
-    called = rerank_cli("evaluate", "towers", "--index", "towers", "--run-dir", "runs", "--json")
-    assert called.code == 0, called.err
-    assert called.json["measures"]["first_stage"]["nDCG@10"] == 1.0
-    assert called.json["measures"].keys() == {"first_stage", "cross_encoder", "reranked"}
-    assert called.json["queries"] == 2
+def test_evaluate_compares_three_orders(rerank_cli: CommandLine) -> None:
+    """The report holds measures, differences and percentiles. --run-dir receives the runs in TREC format."""
+    result = rerank_cli("evaluate", "towers", "--index", "towers", "--run-dir", "runs", "--json")
+    assert result.code == 0, result.err
+    assert result.json["measures"]["first_stage"]["nDCG@10"] == 1.0
+    assert result.json["measures"].keys() == {"first_stage", "cross_encoder", "reranked"}
+    assert result.json["queries"] == 2
     runs = rerank_cli.folder / "runs"
+    assert f"Wrote the runs and the report to {runs}." in result.err
     assert {path.name for path in runs.iterdir()} == {
         "first_stage.run",
         "cross_encoder.run",
@@ -119,19 +135,19 @@ def test_an_evaluation_compares_three_orders(rerank_cli: CommandLine) -> None:
     assert "p95" in shown.out
 
 
-def test_indexes_are_shown_aliased_and_deleted(rerank_cli: CommandLine) -> None:
-    """index show, alias and delete do what they say."""
-    rerank_cli("ingest", "towers", "--index", "gone")
-    assert rerank_cli("index", "alias", "current", "gone").code == 0
+def test_index_is_shown_aliased_and_deleted(rerank_cli: CommandLine) -> None:
+    """Deleting an index deletes its aliases."""
+    rerank_cli("ingest", "towers", "--index", "old")
+    assert rerank_cli("index", "alias", "current", "old").code == 0
     shown = rerank_cli("index", "show", "current", "--json").json
-    assert (shown["name"], shown["documents"], shown["aliases"]) == ("gone", 3, ["current"])
+    assert (shown["name"], shown["documents"], shown["aliases"]) == ("old", 3, ["current"])
     assert shown["encoder"]["dim"] == 384
-    assert rerank_cli("index", "delete", "gone", "--yes").code == 0
+    assert rerank_cli("index", "delete", "old", "--yes").code == 0
     assert rerank_cli("index", "show", "current").code == 1
 
 
-def test_models_are_listed(rerank_cli: CommandLine) -> None:
-    """The built-in encoder and reranker are there, one default each; one by itself tells what computes it as well."""
+def test_models_list_marks_the_defaults(rerank_cli: CommandLine) -> None:
+    """One encoder and one reranker are the default. `models show` adds the runtime."""
     entries = rerank_cli("models", "list", "--json").json
     assert {(entry["kind"], entry["default"]) for entry in entries} >= {("encoder", True), ("reranker", True)}
     assert all(Path(entry["path"]).is_dir() for entry in entries)
@@ -140,12 +156,12 @@ def test_models_are_listed(rerank_cli: CommandLine) -> None:
     assert {"runtime", "precision", "converted", "ready"} <= shown.keys() - entries[0].keys()
 
 
-def test_the_doctor_finds_all_well(rerank_cli: CommandLine) -> None:
-    """On a sound installation nothing fails, and each index is compared with the encoder."""
-    called = rerank_cli("doctor", "--json")
-    states = {finding["subject"]: finding["state"] for finding in called.json}
+def test_doctor_on_a_working_installation_reports_ok(rerank_cli: CommandLine) -> None:
+    """No check fails, and every index matches the encoder."""
+    result = rerank_cli("doctor", "--json")
+    states = {finding["subject"]: finding["state"] for finding in result.json}
     assert (
-        called.code,
+        result.code,
         states["encoder default"],
         states["reranker default"],
         states["store"],
@@ -159,28 +175,39 @@ def test_the_doctor_finds_all_well(rerank_cli: CommandLine) -> None:
     )
 
 
-def test_the_doctor_tells_what_is_broken(rerank_cli: CommandLine) -> None:
-    """A store that cannot be reached fails the check, with what to do."""
-    called = rerank_cli("doctor", "--store", "http://127.0.0.1:1", "--json")
-    assert called.code == 1
-    failed = [finding for finding in called.json if finding["state"] == "fail"]
+def test_doctor_with_an_unreachable_store_fails(rerank_cli: CommandLine) -> None:
+    result = rerank_cli("doctor", "--store", "http://127.0.0.1:1", "--json")
+    assert result.code == 1
+    failed = [finding for finding in result.json if finding["state"] == "fail"]
     assert [finding["subject"] for finding in failed] == ["store"]
-    assert "cannot be reached" in failed[0]["finding"]
+    assert "127.0.0.1:1" in failed[0]["finding"]
 
 
-def test_training_makes_a_model_that_searches(rerank_cli: CommandLine) -> None:
-    """train pairs writes a folder that --reranker takes; --max-steps keeps it short."""
+def test_trained_model_reranks_a_search(rerank_cli: CommandLine, tmp_path: Path) -> None:
+    """`train pairs` writes a folder that --reranker accepts."""
     pairs = [
         {"query": f"question number {i}", "passage": f"answer number {j}", "label": int(i == j)}
         for i in range(12)
         for j in range(12)
     ]
     (rerank_cli.folder / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
-    called = rerank_cli(
-        "train", "pairs", "--data", "pairs.jsonl", "--output", "mine", "--max-steps", "2", "--batch-size", "2", "--json"
+    result = rerank_cli(
+        "train",
+        "pairs",
+        "--data",
+        "pairs.jsonl",
+        "--output",
+        "mine",
+        "--base",
+        str(tiny.bert(tmp_path / "base")),
+        "--max-steps",
+        "2",
+        "--batch-size",
+        "2",
+        "--json",
     )
-    assert called.code == 0, called.err
-    assert Path(called.json["model"]).name == "mine"
-    answer = rerank_cli("search", "torre", "--index", "towers", "--reranker", "mine", "--json", "--min-score", "0").json
-    assert answer["rerank"]["applied"] is True
+    assert result.code == 0, result.err
+    assert Path(result.json["model"]).name == "mine"
+    body = rerank_cli("search", "torre", "--index", "towers", "--reranker", "mine", "--json", "--min-score", "0").json
+    assert body["rerank"]["applied"] is True
     assert rerank_cli("train", "pairs", "--data", "nowhere.jsonl", "--output", "other").code == 1

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from rerank.cli.model_checks import unread
+from rerank.cli.model_checks import unsupported_languages
 from rerank.core.document import Document
 from rerank.core.indexing import Indexer
 from rerank.core.protocols import Index, IndexSpec
@@ -10,7 +10,7 @@ from tests.models.test_language import TEXTS
 
 
 def index_of(*codes: str) -> Index:
-    """An index of twelve documents in turn in each of the languages."""
+    """Returns an index of twelve documents that alternate between the languages *codes*."""
     encoder, store = FakeEncoder(), InMemoryStore()
     index = store.create("docs", IndexSpec(encoder.identity))
     Indexer(index, encoder).add(
@@ -20,15 +20,14 @@ def index_of(*codes: str) -> Index:
     return store.open("docs")
 
 
-def test_a_language_that_a_model_does_not_read_is_told() -> None:
-    """Which, how much of it, and by whom."""
-    said = list(unread(index_of("it"), {"english": ("en",), "both": ("en", "it"), "silent": ()}))
-    assert said == [
-        "100% of its passages look like it, which english does not say to read;"
-        " search them by words (--mode text), or choose a model of that language"
+def test_unsupported_language_is_reported_with_its_fraction() -> None:
+    """The warning names the model, the language and its fraction. A model without languages is not reported."""
+    warnings = list(unsupported_languages(index_of("it"), {"english": ("en",), "both": ("en", "it"), "unknown": ()}))
+    assert warnings == [
+        "100% of the passages look like it, which english does not support."
+        " Search with --mode text, or choose a model for this language."
     ]
 
 
-def test_an_index_in_a_language_of_all_models_is_well() -> None:
-    """Nothing is said."""
-    assert list(unread(index_of("en"), {"english": ("en",), "both": ("en", "it")})) == []
+def test_supported_language_is_not_reported() -> None:
+    assert list(unsupported_languages(index_of("en"), {"english": ("en",), "both": ("en", "it")})) == []

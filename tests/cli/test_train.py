@@ -1,4 +1,4 @@
-"""`rerank-cli train` as a user calls it."""
+"""`rerank-cli train`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 
 from rerank.models.training.options import EncoderOptions
 from rerank.models.training.recipes.encoder import train_encoder
-from tests.cli.runner import ROOT, CommandLine
+from tests.cli.runner import PROGRAM, ROOT, CommandLine
 from tests.models import tiny
 from tests.models.training import training_data
 
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def cli(tmp_path: Path) -> CommandLine:
-    """A folder with judgments, and an index of their corpus with a tiny encoder."""
+    """Returns a command line in a folder with judgments and a tiny encoder."""
     training_data.beir(tmp_path / "set")
     tiny.bert(tmp_path / "encoder")
     return CommandLine(tmp_path, {"RERANK_ENCODER": "encoder", "OMP_NUM_THREADS": "1"})
@@ -33,8 +32,8 @@ def cli(tmp_path: Path) -> CommandLine:
 SHORT = ("--max-steps", "4", "--batch-size", "4", "--evaluate-every", "2", "--max-tokens", "32", "--json")
 
 
-def test_negatives_are_mined_from_a_live_index_and_can_be_read_again(cli: CommandLine) -> None:
-    """A reranker and an encoder learn from the file; the search that the reranker then makes teaches a smaller one."""
+def test_mined_negatives_and_search_scores_are_training_data(cli: CommandLine) -> None:
+    """A reranker and an encoder learn from mined negatives. The reranker's searches then teach a smaller reranker."""
     assert cli("ingest", "set/corpus.jsonl", "--index", "docs").code == 0
     mine = ("--data", "set", "--negatives", "docs", "--negatives-file", "mined.jsonl", "--base", "encoder", *SHORT)
     trained = cli("train", "pairs", *mine, "--output", "mined")
@@ -61,47 +60,49 @@ def test_negatives_are_mined_from_a_live_index_and_can_be_read_again(cli: Comman
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("options", "message"),
     [
         (("pairs", "--negatives-file", "x.jsonl"), "need --negatives INDEX"),
-        (("distill", "--teacher", "a", "--teacher-index", "b"), "two teachers"),
+        (
+            ("distill", "--teacher", "a", "--teacher-index", "b"),
+            "Choose one teacher",
+        ),
     ],
 )
-def test_flags_that_contradict_each_other_are_misuse(cli: CommandLine, flags: Sequence[str], said: str) -> None:
-    """Told before anything is read."""
-    called = cli("train", *flags, "--data", "set", "--output", "model")
-    assert (called.code, said in called.err) == (2, True), called.err
+def test_contradicting_options_are_a_usage_error(cli: CommandLine, options: Sequence[str], message: str) -> None:
+    result = cli("train", *options, "--data", "set", "--output", "model")
+    assert (result.code, message in result.err) == (2, True), result.err
 
 
-def test_an_encoder_learns_the_vectors_of_the_teacher_that_is_named(cli: CommandLine) -> None:
-    """--teacher is the encoder whose vectors are put, not the base, and nothing of mining negatives."""
+def test_encoder_learns_the_vectors_of_its_teacher(cli: CommandLine) -> None:
+    """With translations, --teacher names an encoder other than the base."""
     pairs = [{"en": f"what is a {word}", "it": f"what is the {word} ."} for word in tiny.WORDS]
     (cli.folder / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
     tiny.bert(cli.folder / "teacher", hidden_act="relu")
-    called = cli(
+    result = cli(
         *("train", "encoder", "--data", "pairs.jsonl", "--base", "encoder", "--teacher", "teacher"),
         *(*SHORT, "--output", "taught"),
     )
-    assert called.code == 0, called.err
-    assert called.json["before"]["source_cosine"] < 0.999
+    assert result.code == 0, result.err
+    assert result.json["before"]["source_cosine"] < 0.999
 
 
-def test_ctrl_c_prints_the_command_to_go_on(cli: CommandLine) -> None:
-    """Exit 130; the checkpoint is there, and the printed command is the one that was typed."""
+def test_ctrl_c_saves_a_checkpoint_and_prints_the_command_to_resume(cli: CommandLine) -> None:
+    """The exit code is 130, and the printed command is the one that was typed."""
     words = ["train", "pairs", "--data", "set", "--base", "encoder", "--output", "my model", "--max-steps", "2000"]
     words += ["--batch-size", "4", "--evaluate-every", "1000"]
     running = subprocess.Popen(
-        [sys.executable, "-c", "from rerank.cli.main import main; main()", *words],
+        [*PROGRAM, *words],
         cwd=cli.folder,
         env={**os.environ, **cli.environment, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
     )
     assert running.stderr is not None
-    # The first line of progress says that steps are being made.
+    # The first line of progress shows that training has begun.
     assert "steps" in running.stderr.readline()
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert f"to go on: {shlex.join(['rerank-cli', *words])}" in err
+    assert f"To resume, run: {shlex.join(['rerank-cli', *words])}" in err
     assert list((cli.folder / "my model" / "checkpoints").glob("checkpoint-*"))

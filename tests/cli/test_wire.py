@@ -27,7 +27,7 @@ REQUEST_BODY = (
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A service that asks for a key."""
+    """Runs a service that requires an API key, and returns its URL."""
     folder = tmp_path_factory.mktemp("service")
     with run_service(folder, module="tests.clients.keyed_process"):
         yield (folder / "address").read_text()
@@ -35,13 +35,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def plugin() -> Iterator[tuple[MlCommons, str]]:
-    told = MlCommons()
-    with serving(told) as url:
-        yield told, url
+    ml_commons = MlCommons()
+    with serving(ml_commons) as url:
+        yield ml_commons, url
 
 
-def test_opensearch_is_told_what_its_plugin_takes() -> None:
-    """Cluster settings, connector, model and pipeline, key by key."""
+def test_requests_for_opensearch_create_settings_connector_model_and_pipeline() -> None:
     integration = RerankIntegration("http://rerank:8080", model="m", key="k")
     connector = {
         "name": "rerank",
@@ -92,8 +91,8 @@ def test_opensearch_is_told_what_its_plugin_takes() -> None:
     ]
 
 
-def test_elasticsearch_is_told_by_its_custom_service() -> None:
-    """An inference endpoint of the service custom, and a retriever that names it."""
+def test_requests_for_elasticsearch_create_a_custom_inference_endpoint() -> None:
+    """A retriever in the example search names the endpoint."""
     endpoint, search = elasticsearch_requests(RerankIntegration("http://rerank:8080", model="m", key="k"))
     assert endpoint == ApiRequest(
         "PUT",
@@ -118,31 +117,31 @@ def test_elasticsearch_is_told_by_its_custom_service() -> None:
     assert body["retriever"]["text_similarity_reranker"]["inference_id"] == "rerank"
 
 
-def test_the_plugin_calls_the_service_and_reads_its_answer(address: str, plugin: tuple[MlCommons, str]) -> None:
-    """Endpoints that were trusted stay so; the trial's scores are the service's; the pipeline leads to the model."""
-    told, url = plugin
+def test_plugin_parses_the_scores_of_the_service(address: str, plugin: tuple[MlCommons, str]) -> None:
+    """Trusted endpoints stay trusted, the test scores are the service's, and the pipeline names the model."""
+    ml_commons, url = plugin
     installed = install_integration(url, RerankIntegration(address, key=KEY))
     assert installed.trial_scores == (0.01798621, 0.98201379)
     escaped = address.replace(".", "\\.")
-    assert told.settings == {TRUSTED: [*DEFAULT_TRUSTED, f"^{escaped}/.*$"], PRIVATE: True}
-    rerank = told.pipelines["rerank"]["response_processors"][0]["rerank"]
+    assert ml_commons.settings == {TRUSTED: [*DEFAULT_TRUSTED, f"^{escaped}/.*$"], PRIVATE: True}
+    rerank = ml_commons.pipelines["rerank"]["response_processors"][0]["rerank"]
     assert rerank["ml_opensearch"] == {"model_id": installed.model_id}
     texts = ["rain falls on stone", "green tea is brewed from leaves"]
-    assert [json.loads(sent) for sent in told.sent] == [
+    assert [json.loads(sent) for sent in ml_commons.sent] == [
         {"documents": texts, "query": "green tea", "model": "default", "top_n": 2}
     ]
 
 
-def test_wiring_again_replaces_what_was_installed(address: str, plugin: tuple[MlCommons, str]) -> None:
-    """One connector and one model of a name are left; others are not touched."""
-    told, url = plugin
+def test_second_wiring_replaces_the_first(address: str, plugin: tuple[MlCommons, str]) -> None:
+    """One connector and one model of the name remain. Those of other names are unchanged."""
+    ml_commons, url = plugin
     install_integration(url, RerankIntegration(address, key=KEY, name="another"))
     install_integration(url, RerankIntegration(address, key=KEY))
     installed = install_integration(url, RerankIntegration(address, key=KEY))
-    names = [sorted(made["name"] for made in told.made[kind].values()) for kind in ("connectors", "models")]
+    names = [sorted(made["name"] for made in ml_commons.made[kind].values()) for kind in ("connectors", "models")]
     assert names == [["another", "rerank"]] * 2
-    assert installed.model_id in told.made["models"]
-    assert len(told.settings[TRUSTED]) == len(DEFAULT_TRUSTED) + 1
+    assert installed.model_id in ml_commons.made["models"]
+    assert len(ml_commons.settings[TRUSTED]) == len(DEFAULT_TRUSTED) + 1
 
 
 @given(
@@ -150,29 +149,29 @@ def test_wiring_again_replaces_what_was_installed(address: str, plugin: tuple[Ml
     texts=st.lists(st.text(max_size=30), min_size=1, max_size=8),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
-def test_whatever_the_texts_hold_the_plugin_reads_a_score_for_each(
+def test_plugin_parses_one_score_per_text_for_any_text(
     address: str, plugin: tuple[MlCommons, str], query: str, texts: list[str]
 ) -> None:
-    """Quotes, line ends, NUL, any script: every text has a Double, in its place."""
-    told, url = plugin
-    if not told.pipelines:
+    """Quotes, line breaks, NUL and any script: each text has a Double at its position."""
+    ml_commons, url = plugin
+    if not ml_commons.pipelines:
         install_integration(url, RerankIntegration(address, key=KEY))
-    model = next(iter(told.made["models"]))
-    answer: Any = told.predict({"query_text": query, "text_docs": texts}, model)
+    model = next(iter(ml_commons.made["models"]))
+    answer: Any = ml_commons.predict({"query_text": query, "text_docs": texts}, model)
     scores = [tensor["data"][0] for tensor in answer["inference_results"][0]["output"]]
     assert len(scores) == len(texts)
     assert all(0 <= score <= 1 for score in scores)
 
 
-def test_the_plugins_other_function_reads_the_array(address: str, plugin: tuple[MlCommons, str]) -> None:
-    """default.rerank reads a bare array with relevance_score: TEI's, where both names of a score are."""
-    told, url = plugin
+def test_plugin_function_for_arrays_parses_the_scores(address: str, plugin: tuple[MlCommons, str]) -> None:
+    """default.rerank takes a bare array with relevance_score, which /rerank returns beside TEI's score."""
+    ml_commons, url = plugin
     installed = install_integration(url, RerankIntegration(address, key=KEY))
-    action = told.made["connectors"][installed.connector_id]["actions"][0]
+    action = ml_commons.made["connectors"][installed.connector_id]["actions"][0]
     action["url"] = f"{address}/rerank"
     action["request_body"] = '{ "texts": ${parameters.documents}, "query": "${parameters.query}" }'
     action["post_process_function"] = "connector.post_process.default.rerank"
-    answer: Any = told.predict({"query_text": "green tea", "text_docs": ["tea", "green tea"]}, installed.model_id)
+    answer: Any = ml_commons.predict({"query_text": "green tea", "text_docs": ["tea", "green tea"]}, installed.model_id)
     assert [tensor["data"][0] for tensor in answer["inference_results"][0]["output"]] == [0.5, 0.98201379]
 
 
@@ -188,25 +187,25 @@ def test_the_plugins_other_function_reads_the_array(address: str, plugin: tuple[
         b'["x"]',
     ],
 )
-def test_the_stub_refuses_what_the_plugin_cannot_read(answer: bytes) -> None:
-    """The rules that the service is held to are those of the plugin: none of these passes."""
+def test_stub_refuses_responses_that_the_plugin_cannot_parse(answer: bytes) -> None:
+    """The stub follows the rules of the real plugin."""
     with pytest.raises(Refused):
         similarities(read(answer), 1)
 
 
 @pytest.mark.parametrize(("key", "url"), [("wrong", None), (None, None), (KEY, "http://127.0.0.1:1")])
-def test_a_service_that_cannot_be_called_is_told(
+def test_unreachable_service_or_wrong_key_is_refused(
     address: str, plugin: tuple[MlCommons, str], key: str | None, url: str | None
 ) -> None:
-    """A wrong key or address ends in one line with the way out, and no pipeline leads to it."""
-    told, server = plugin
+    """The error states the fix, and no pipeline is created."""
+    ml_commons, server = plugin
     with pytest.raises(StoreError, match=r"cannot call this service \(.*Check that the service is running"):
         install_integration(server, RerankIntegration(url or address, key=key))
-    assert told.pipelines == {}
+    assert ml_commons.pipelines == {}
 
 
-def test_a_server_without_the_plugin_says_so(opensearch_url: str) -> None:
-    """The way out is the proxy."""
+def test_server_without_the_plugin_is_refused(opensearch_url: str) -> None:
+    """The error suggests the proxy instead."""
     with pytest.raises(StoreError) as refused:
         install_integration(opensearch_url, RerankIntegration("http://rerank:8080"))
     assert refused.value.message.startswith(f"OpenSearch at {opensearch_url} has no ml-commons plugin (")
@@ -214,17 +213,16 @@ def test_a_server_without_the_plugin_says_so(opensearch_url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["rerank:8080", "ftp://rerank", "http://", "http://user:password@rerank"])
-def test_an_address_that_is_none_is_refused(url: str) -> None:
-    """Before anything is told to a server."""
+def test_invalid_service_url_is_refused(url: str) -> None:
     with pytest.raises(SettingError):
         RerankIntegration(url)
 
 
-def test_the_command_prints_lines_for_a_shell(tmp_path: Path) -> None:
-    """Each is a curl whose body is JSON; no key is shown."""
-    called = CommandLine(tmp_path)("wire", "--service-url", "http://rerank:8080", RERANK_API_KEYS="secret,more")
-    assert (called.code, "secret" in called.out + called.err) == (0, False)
-    words = shlex.split(called.out, comments=True)
+def test_wire_prints_curl_commands_without_the_api_key(tmp_path: Path) -> None:
+    """The body of each command is JSON."""
+    result = CommandLine(tmp_path)("wire", "--service-url", "http://rerank:8080", RERANK_API_KEYS="secret,more")
+    assert (result.code, "secret" in result.out + result.err) == (0, False)
+    words = shlex.split(result.out, comments=True)
     starts = [i for i, word in enumerate(words) if word == "curl"]
     paths = [words[i + 3] for i in starts]
     assert paths == [
@@ -240,30 +238,30 @@ def test_the_command_prints_lines_for_a_shell(tmp_path: Path) -> None:
     assert as_json[0]["body"]["service_settings"]["url"] == "http://127.0.0.1:8080/v1/rerank"
 
 
-def test_the_command_wires_a_server(tmp_path: Path, address: str, plugin: tuple[MlCommons, str]) -> None:
-    """--apply makes it all, tries it, and prints what was made."""
-    told, url = plugin
-    called = CommandLine(tmp_path)(
+def test_wire_with_apply_sends_the_requests(tmp_path: Path, address: str, plugin: tuple[MlCommons, str]) -> None:
+    """The output holds the ids and the test scores."""
+    ml_commons, url = plugin
+    result = CommandLine(tmp_path)(
         "wire", "--apply", "--json", "--service-url", address, "--store", url, RERANK_API_KEYS=KEY
     )
-    assert called.code == 0, called.err
-    assert called.json["trial"] == [0.01798621, 0.98201379]
-    assert called.json["model_id"] in told.made["models"]
+    assert result.code == 0, result.err
+    assert result.json["trial"] == [0.01798621, 0.98201379]
+    assert result.json["model_id"] in ml_commons.made["models"]
 
 
 @pytest.mark.parametrize(
-    ("flags", "code", "said"),
+    ("options", "code", "message"),
     [
         (("--apply",), 2, "--apply needs an OpenSearch"),
-        (("--apply", "--elasticsearch"), 2, "--elasticsearch is only printed"),
-        (("--service-url", "x"), 2, "must be http(s)://host:port, got x"),
-        (("--apply", "--store", "http://127.0.0.1:{free}"), 1, "cannot be reached"),
+        (("--apply", "--elasticsearch"), 2, "--apply cannot be used with --elasticsearch"),
+        (("--service-url", "x"), 2, "http(s)://host:port"),
+        (("--apply", "--store", "http://127.0.0.1:{free}"), 1, "127.0.0.1"),
     ],
 )
-def test_wrong_uses_are_one_line(tmp_path: Path, flags: tuple[str, ...], code: int, said: str) -> None:
-    """Usage is 2, a server that is not there 1."""
+def test_wrong_use_of_wire_is_refused(tmp_path: Path, options: tuple[str, ...], code: int, message: str) -> None:
+    """A usage error exits with 2, an unreachable server with 1."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-        called = CommandLine(tmp_path)("wire", *(flag.format(free=port) for flag in flags))
-    assert (called.code, said in called.err, called.out) == (code, True, ""), called.err
+        result = CommandLine(tmp_path)("wire", *(flag.format(free=port) for flag in options))
+    assert (result.code, message in result.err, result.out) == (code, True, ""), result.err
