@@ -1,4 +1,4 @@
-"""A service that asks for a key, in a process of its own: `python -m tests.clients.keyed_process FOLDER`."""
+"""A service that requires an API key, in a child process: `python -m tests.clients.keyed_process FOLDER`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.service.fake_service import components
 KEY = "secret"
 
 if __name__ == "__main__":
-    place = Path(sys.argv[1])
+    folder = Path(sys.argv[1])
     sys.exit(
         serve(
             Settings(port=0, api_keys=(KEY,)),
-            on_ready=lambda url: write_address(place, url),
+            on_ready=lambda url: write_address(folder, url),
             components=lambda settings: components(settings=settings),
         )
     )

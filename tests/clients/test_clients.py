@@ -1,4 +1,4 @@
-"""The clients that people have, unchanged and at named versions, against the running service."""
+"""Clients of other products, unmodified and with pinned versions, against a running service."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SECONDS = 300
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A service that asks for a key."""
+    """Runs a service that requires an API key, and returns its URL."""
     folder = tmp_path_factory.mktemp("service")
     with run_service(folder, module="tests.clients.keyed_process"):
         yield (folder / "address").read_text()
@@ -34,8 +34,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @cache
 def report_of(program: str, address: str) -> Any:
-    """What the clients of *program* returned, asked in the environment of its name."""
-    called = subprocess.run(
+    """Returns the report of *program*, run in the environment of the same name."""
+    completed = subprocess.run(
         [str(python_of(program)), "-m", f"tests.clients.programs.{program}", address, KEY],
         cwd=ROOT,
         capture_output=True,
@@ -43,19 +43,20 @@ def report_of(program: str, address: str) -> Any:
         timeout=_SECONDS,
         check=False,
     )
-    assert called.returncode == 0, called.stderr
-    return json.loads(called.stdout)
+    assert completed.returncode == 0, completed.stderr
+    return json.loads(completed.stdout)
 
 
-def answer(program: str, address: str, client: str) -> object:
+def result_of(program: str, address: str, client: str) -> object:
+    """Returns the result of *client*. Skips the test if its environment cannot be installed."""
     try:
-        return report_of(program, address)["answers"][client]
+        return report_of(program, address)["results"][client]
     except CannotBeInstalled as exc:
         pytest.skip(f"the clients of {program} cannot be installed: {exc}")
 
 
 @pytest.mark.parametrize(
-    ("client", "read"),
+    ("client", "expected"),
     [
         ("cohere v2", [THREE, "2", 1.0]),
         ("cohere v1", [THREE[:2], ["green tea", "tea"]]),
@@ -71,13 +72,13 @@ def answer(program: str, address: str, client: str) -> object:
         ),
     ],
 )
-def test_sdks_read_their_own_dialect(address: str, client: str, read: object) -> None:
-    """Order, scores, documents, and errors as the SDK's own kinds; the key goes as each one sends it."""
-    assert answer("sdks", address, client) == read
+def test_sdks_accept_their_dialect(address: str, client: str, expected: object) -> None:
+    """Each SDK parses order, scores and documents, and raises its own error classes."""
+    assert result_of("sdks", address, client) == expected
 
 
 @pytest.mark.parametrize(
-    ("client", "read"),
+    ("client", "expected"),
     [
         ("CohereRerank", THREE),
         ("JinaRerank", THREE),
@@ -85,7 +86,7 @@ def test_sdks_read_their_own_dialect(address: str, client: str, read: object) ->
             "JinaRerank errors",
             [
                 'RuntimeError: no reranker "jina-reranker-v1-base-en" is configured; there are: fake-reranker, other',
-                "RuntimeError: the key is not one that this service knows",
+                "RuntimeError: invalid API key",
             ],
         ),
         ("InfinityRerank", THREE),
@@ -93,13 +94,13 @@ def test_sdks_read_their_own_dialect(address: str, client: str, read: object) ->
         ("voyageai", [[1, BEST, "green tea"], [2, SECOND, "tea"], [0, LAST, "coffee"]]),
     ],
 )
-def test_langchains_compressors_order_documents(address: str, client: str, read: object) -> None:
-    """Cohere's, Jina's, infinity's and NVIDIA's, and Voyage AI's own client; an error's sentence reaches the user."""
-    assert answer("langchain", address, client) == read
+def test_langchain_compressors_rerank_documents(address: str, client: str, expected: object) -> None:
+    """Cohere, Jina, infinity and NVIDIA compressors and Voyage AI's client work; error messages reach the user."""
+    assert result_of("langchain", address, client) == expected
 
 
 @pytest.mark.parametrize(
-    ("client", "read"),
+    ("client", "expected"),
     [
         ("CohereRerank", THREE),
         ("JinaRerank", THREE),
@@ -110,31 +111,31 @@ def test_langchains_compressors_order_documents(address: str, client: str, read:
         ("TextEmbeddingInference", THREE),
     ],
 )
-def test_llama_indexs_postprocessors_order_nodes(address: str, client: str, read: object) -> None:
-    """Cohere's, Jina's and text-embeddings-inference's."""
-    assert answer("llama_index", address, client) == read
+def test_llama_index_postprocessors_rerank_nodes(address: str, client: str, expected: object) -> None:
+    """The postprocessors of Cohere, Jina and text-embeddings-inference."""
+    assert result_of("llama_index", address, client) == expected
 
 
 @pytest.mark.parametrize(
-    ("client", "read"),
+    ("client", "expected"),
     [("HuggingFaceTEIRanker", THREE), ("HuggingFaceTEIRanker raw", [[1, 4.0], [2, 0.0], [0, -4.0]])],
 )
-def test_haystacks_ranker_orders_documents(address: str, client: str, read: object) -> None:
-    """Text-embeddings-inference's, with probabilities and with raw scores."""
-    assert answer("haystack", address, client) == read
+def test_haystack_ranker_reranks_documents(address: str, client: str, expected: object) -> None:
+    """The ranker of text-embeddings-inference, with probabilities and with raw scores."""
+    assert result_of("haystack", address, client) == expected
 
 
-def test_haystacks_ranker_tells_the_reason_of_an_error(address: str) -> None:
-    """The status is TEI's, and the sentence ours."""
-    said = str(answer("haystack", address, "HuggingFaceTEIRanker errors"))
-    assert said.startswith("RuntimeError: ")
-    assert "422" in said
-    assert "is blank; send the text to search for" in said
+def test_haystack_ranker_reports_the_reason_of_an_error(address: str) -> None:
+    """The status is that of text-embeddings-inference; the message is that of this service."""
+    message = str(result_of("haystack", address, "HuggingFaceTEIRanker errors"))
+    assert message.startswith("RuntimeError: ")
+    assert "422" in message
+    assert "is blank; send the text to search for" in message
 
 
 @pytest.mark.parametrize("program", ["sdks", "langchain", "llama_index", "haystack"])
-def test_versions_are_named_in_the_guide(address: str, program: str) -> None:
-    """docs/reranking.md lists each client with the version that was asked."""
+def test_guide_lists_the_tested_versions(address: str, program: str) -> None:
+    """docs/reranking.md lists each client with the version that was tested."""
     try:
         versions = report_of(program, address)["versions"]
     except CannotBeInstalled as exc:
@@ -145,6 +146,6 @@ def test_versions_are_named_in_the_guide(address: str, program: str) -> None:
 
 @pytest.mark.parametrize("file", sorted(REQUIREMENTS.glob("*.txt")), ids=lambda file: file.stem)
 def test_every_requirement_is_pinned(file: Path) -> None:
-    """What passes today is what is installed tomorrow."""
+    """A test of today installs the same versions tomorrow."""
     lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!-]+", line)] == []

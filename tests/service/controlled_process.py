@@ -16,7 +16,7 @@ from rerank.service.server import serve
 from tests.fakes import FakeEncoder, FakeModels, FakeReranker
 from tests.service.fake_service import loading_components, store_with
 
-TIMEOUT_SECONDS = 60.0
+TIMEOUT_SECONDS = 120.0
 
 
 def wait_for(file: Path) -> None:

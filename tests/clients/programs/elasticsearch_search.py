@@ -1,4 +1,4 @@
-"""Elasticsearch's own client, searching through the service as if it were the server."""
+"""Elasticsearch's client, with the service as its server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GREEN: dict[str, Any] = {"standard": {"query": {"match": {"text": "green"}}}}
 
 
 def _client(url: str, key: str) -> Elasticsearch:
-    # As it comes, and as it is when bodies are compressed in both directions.
+    # Compression applies to requests and responses.
     return Elasticsearch(url, basic_auth=("elastic", key), http_compress=key == "compressed")
 
 
@@ -127,23 +127,23 @@ def scroll(url: str, key: str) -> object:
 
 def errors(url: str, key: str) -> object:
     client = _client(url, key)
-    asks = (
+    calls = (
         lambda: client.search(index="nothing", query=MATCH),
         lambda: client.search(index="nothing", retriever=_reranker(TEA)),
         lambda: client.get(index=INDEX, id="nothing"),
         lambda: client.search(index=INDEX, query={"no_such_clause": {}}),
         lambda: client.search(index=INDEX, query=MATCH, ext={"rerank": {"window": 0}}),
-        lambda: client.search(index=INDEX, query=MATCH, ext={"rerank": {"model": "theirs"}}),
+        lambda: client.search(index=INDEX, query=MATCH, ext={"rerank": {"model": "unknown"}}),
         lambda: client.search(index=INDEX, retriever=_reranker({"no_such_retriever": {}})),
         lambda: client.search(index=INDEX, retriever={"text_similarity_reranker": {"retriever": TEA, "field": "text"}}),
         lambda: client.indices.create(index=INDEX),
     )
-    return [_kind(ask) for ask in asks]
+    return [_error(call) for call in calls]
 
 
-def _kind(ask: Any) -> object:
+def _error(call: Any) -> object:
     try:
-        return ask().body
+        return call().body
     except ApiError as exc:
         return [type(exc).__name__, exc.status_code, exc.error]
 

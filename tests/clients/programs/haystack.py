@@ -1,4 +1,4 @@
-"""Haystack's ranker over text-embeddings-inference."""
+"""Haystack's ranker for text-embeddings-inference."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from haystack import Document
 from haystack.utils import Secret
 from haystack_integrations.components.rankers.huggingface_api import HuggingFaceTEIRanker, TruncationDirection
 
-from tests.clients.programs.reporting import DOCUMENTS, QUERY, refusal, report
+from tests.clients.programs.reporting import DOCUMENTS, QUERY, error_of, report
 
 
 def _ranked(ranker: HuggingFaceTEIRanker, *, query: str = QUERY) -> list[list[object]]:
     documents = [Document(id=str(i), content=text) for i, text in enumerate(DOCUMENTS)]
-    found = ranker.run(query=query, documents=documents, truncation_direction=TruncationDirection.LEFT)
-    return [[int(document.id), document.score] for document in found["documents"]]
+    ranked = ranker.run(query=query, documents=documents, truncation_direction=TruncationDirection.LEFT)
+    return [[int(document.id), document.score] for document in ranked["documents"]]
 
 
 def tei(url: str, key: str) -> object:
@@ -25,7 +25,7 @@ def tei_raw(url: str, key: str) -> object:
 
 def tei_errors(url: str, key: str) -> object:
     ranker = HuggingFaceTEIRanker(url=url, token=Secret.from_token(key), max_retries=0)
-    return refusal(lambda: _ranked(ranker, query=" "))
+    return error_of(lambda: _ranked(ranker, query=" "))
 
 
 if __name__ == "__main__":

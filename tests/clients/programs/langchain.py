@@ -1,4 +1,4 @@
-"""LangChain's document compressors, and Voyage AI's client, which shares their packages."""
+"""LangChain's document compressors, and Voyage AI's client, which has compatible requirements."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ from langchain_community.document_compressors import InfinityRerank, JinaRerank,
 from langchain_core.documents import Document
 from langchain_nvidia_ai_endpoints import NVIDIARerank
 
-from tests.clients.programs.reporting import DOCUMENTS, QUERY, refusal, report
+from tests.clients.programs.reporting import DOCUMENTS, QUERY, error_of, report
 
-_DOCUMENTS = [Document(text, metadata={"place": i}) for i, text in enumerate(DOCUMENTS)]
+_DOCUMENTS = [Document(text, metadata={"position": i}) for i, text in enumerate(DOCUMENTS)]
 
 
-def _read(documents: Any) -> list[list[object]]:
-    return [[document.metadata["place"], document.metadata["relevance_score"]] for document in documents]
+def _results(documents: Any) -> list[list[object]]:
+    return [[document.metadata["position"], document.metadata["relevance_score"]] for document in documents]
 
 
 def cohere(url: str, key: str) -> object:
     compressor = CohereRerank(model="default", cohere_api_key=key, base_url=url, top_n=3)
-    return _read(compressor.compress_documents(_DOCUMENTS, QUERY))
+    return _results(compressor.compress_documents(_DOCUMENTS, QUERY))
 
 
 def jina(url: str, key: str) -> object:
-    # Its address is a constant, and the only way to send it elsewhere.
+    # The URL is a constant; patching it is the only way to use another server.
     jina_rerank.JINA_API_URL = f"{url}/v1/rerank"
     compressor = JinaRerank(model="default", jina_api_key=key, top_n=3)
-    return _read(compressor.compress_documents(_DOCUMENTS, QUERY))
+    return _results(compressor.compress_documents(_DOCUMENTS, QUERY))
 
 
 def jina_errors(url: str, key: str) -> object:
     jina_rerank.JINA_API_URL = f"{url}/v1/rerank"
-    unknown, stranger = JinaRerank(jina_api_key=key), JinaRerank(model="default", jina_api_key="wrong")
+    unknown_model, wrong_key = JinaRerank(jina_api_key=key), JinaRerank(model="default", jina_api_key="wrong")
     return [
-        refusal(lambda: unknown.compress_documents(_DOCUMENTS, QUERY)),
-        refusal(lambda: stranger.compress_documents(_DOCUMENTS, QUERY)),
+        error_of(lambda: unknown_model.compress_documents(_DOCUMENTS, QUERY)),
+        error_of(lambda: wrong_key.compress_documents(_DOCUMENTS, QUERY)),
     ]
 
 
 def infinity(url: str, key: str) -> object:
-    # Its field takes no AuthenticatedClient.
+    # The field `client` does not accept an AuthenticatedClient.
     client = Client(base_url=url, headers={"Authorization": f"Bearer {key}"})
     compressor = InfinityRerank(client=client, model="default", top_n=3)
-    return _read(compressor.compress_documents(_DOCUMENTS, QUERY))
+    return _results(compressor.compress_documents(_DOCUMENTS, QUERY))
 
 
 def nvidia(url: str, key: str) -> object:
     compressor = NVIDIARerank(model="default", base_url=f"{url}/v1", nvidia_api_key=key, top_n=3)
-    return _read(compressor.compress_documents(_DOCUMENTS, QUERY))
+    return _results(compressor.compress_documents(_DOCUMENTS, QUERY))
 
 
 def voyage(url: str, key: str) -> object:

@@ -9,7 +9,7 @@ from llama_index.postprocessor.cohere_rerank import CohereRerank
 from llama_index.postprocessor.jinaai_rerank import JinaRerank
 from llama_index.postprocessor.tei_rerank import TextEmbeddingInference
 
-from tests.clients.programs.reporting import DOCUMENTS, QUERY, refusal, report
+from tests.clients.programs.reporting import DOCUMENTS, QUERY, error_of, report
 
 
 def _ranked(postprocessor: Any) -> list[list[object]]:
@@ -26,7 +26,7 @@ def jina(url: str, key: str) -> object:
 
 
 def jina_errors(url: str, key: str) -> object:
-    return refusal(lambda: _ranked(JinaRerank(api_key=key, base_url=f"{url}/v1")))
+    return error_of(lambda: _ranked(JinaRerank(api_key=key, base_url=f"{url}/v1")))
 
 
 def tei(url: str, key: str) -> object:

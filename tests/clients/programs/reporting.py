@@ -1,4 +1,4 @@
-"""What every program does: ask with each of its clients, and print what each one read, as JSON."""
+"""Runs each client of a program, and prints the results as JSON."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from importlib.metadata import version
 QUERY = "green tea"
 DOCUMENTS = ["coffee", "green tea", "tea", "rain"]
 
-Ask = Callable[[str, str], object]
-"""Asks the service at an address with a key; returns what the client made of the answer."""
+Run = Callable[[str, str], object]
+"""Function of a URL and an API key that sends a request with one client and returns the parsed response."""
 
 
-def report(packages: list[str], clients: Mapping[str, Ask]) -> None:
-    """Print the versions of *packages*, and for each client what it returned, or how it failed."""
+def report(packages: list[str], clients: Mapping[str, Run]) -> None:
+    """Prints the versions of *packages*, and the result or the traceback of each client."""
     url, key = sys.argv[1:]
-    answers: dict[str, object] = {}
-    for name, ask in clients.items():
+    results: dict[str, object] = {}
+    for name, run in clients.items():
         try:
-            answers[name] = ask(url, key)
-        except Exception:  # noqa: BLE001  # whatever a client raises is the finding
-            answers[name] = {"failed": traceback.format_exc()}
-    print(json.dumps({"versions": {name: version(name) for name in packages}, "answers": answers}))  # noqa: T201
+            results[name] = run(url, key)
+        except Exception:  # noqa: BLE001  # an error of any kind is a result
+            results[name] = {"failed": traceback.format_exc()}
+    print(json.dumps({"versions": {name: version(name) for name in packages}, "results": results}))  # noqa: T201
 
 
-def refusal(ask: Callable[[], object]) -> str:
-    """The kind and the sentence of the error that *ask* ends in."""
+def error_of(call: Callable[[], object]) -> str:
+    """Returns the class and the message of the error that *call* raises."""
     try:
-        return f"no error: {ask()!r}"
-    except Exception as exc:  # noqa: BLE001  # each client has errors of its own
+        return f"no error: {call()!r}"
+    except Exception as exc:  # noqa: BLE001  # every client has its own error classes
         return f"{type(exc).__name__}: {exc}"

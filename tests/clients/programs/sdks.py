@@ -1,4 +1,4 @@
-"""The SDKs of the services whose dialects are spoken."""
+"""SDKs of the products whose dialects the service supports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infinity_client.api.default import models, rerank
 from infinity_client.models import RerankInput
 from mixedbread import Mixedbread
 
-from tests.clients.programs.reporting import DOCUMENTS, QUERY, refusal, report
+from tests.clients.programs.reporting import DOCUMENTS, QUERY, error_of, report
 
 
 def _pairs(results: Any) -> list[list[object]]:
@@ -35,18 +35,18 @@ def cohere_v1(url: str, key: str) -> object:
 
 def cohere_errors(url: str, key: str) -> object:
     client = cohere.ClientV2(api_key=key, base_url=url)
-    stranger = cohere.ClientV2(api_key="wrong", base_url=url)
+    wrong_key = cohere.ClientV2(api_key="wrong", base_url=url)
     return [
-        refusal(lambda: client.rerank(model="rerank-v3.5", query=QUERY, documents=DOCUMENTS)).split(":")[0],
-        refusal(lambda: client.rerank(model="default", query=QUERY, documents=[])).split(":")[0],
-        refusal(lambda: stranger.rerank(model="default", query=QUERY, documents=DOCUMENTS)).split(":")[0],
+        error_of(lambda: client.rerank(model="rerank-v3.5", query=QUERY, documents=DOCUMENTS)).split(":")[0],
+        error_of(lambda: client.rerank(model="default", query=QUERY, documents=[])).split(":")[0],
+        error_of(lambda: wrong_key.rerank(model="default", query=QUERY, documents=DOCUMENTS)).split(":")[0],
     ]
 
 
 def infinity(url: str, key: str) -> object:
     client = AuthenticatedClient(base_url=url, token=key)
-    asked = RerankInput(query=QUERY, documents=DOCUMENTS, return_documents=True, raw_scores=True, top_n=2)
-    answer = rerank.sync(client=client, body=asked)
+    body = RerankInput(query=QUERY, documents=DOCUMENTS, return_documents=True, raw_scores=True, top_n=2)
+    answer = rerank.sync(client=client, body=body)
     return [
         [[result.index, result.relevance_score, result.document] for result in answer.results],
         answer.object_,
@@ -65,7 +65,7 @@ def elasticsearch(url: str, key: str) -> object:
     client = Elasticsearch(url, bearer_auth=key)
     answer = client.inference.rerank(inference_id="default", query=QUERY, input=DOCUMENTS, timeout="30s")
     try:
-        client.inference.rerank(inference_id="theirs", query=QUERY, input=DOCUMENTS)
+        client.inference.rerank(inference_id="unknown", query=QUERY, input=DOCUMENTS)
         unknown: object = None
     except NotFoundError as exc:
         unknown = exc.status_code
