@@ -31,7 +31,6 @@ from rerank.service.components import Components
 from rerank.service.dialects import routes as dialects
 from rerank.service.proxy.address import is_server_url
 from rerank.service.proxy.install import install_proxy
-from rerank.service.proxy.middleware import Proxy
 from rerank.service.proxy.search.circuit_breaker import CircuitBreaker
 
 _log = logging.getLogger(__name__)
@@ -75,12 +74,6 @@ def create_app(components: Components) -> Flask:
     if breaker is not None:
         install_proxy(app, components, app_metrics, breaker)
     return app
-
-
-def close_app(app: Flask) -> None:
-    """Closes the connections and threads of an application from create_app, but not its components."""
-    if isinstance(app.wsgi_app, Proxy):
-        app.wsgi_app.close()
 
 
 class _Json(DefaultJSONProvider):

@@ -151,7 +151,6 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         self._options = options
         self._when_listening = when_listening
         self._components: Components | None = None
-        self._app: Flask | None = None
         self._stop = threading.Event()
         super().__init__()
 
@@ -169,8 +168,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         from rerank.service.app import create_app
 
         self._components = self._build()
-        self._app = create_app(self._components)
-        return self._app
+        return create_app(self._components)
 
     def _listening(self, _: Any) -> None:
         self._when_listening()
@@ -184,11 +182,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             loader.start()
 
     def _close(self, _: Any, __: Any) -> None:
-        from rerank.service.app import close_app
-
         self._stop.set()
-        if self._app is not None:
-            close_app(self._app)
         if self._components is not None:
             self._components.close()
 

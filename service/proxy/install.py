@@ -27,11 +27,14 @@ from rerank.service.proxy.upstream import Upstream
 
 
 def install_proxy(app: Flask, components: Components, metrics: Metrics, breaker: CircuitBreaker) -> None:
-    """Puts a proxy in front of *app*, which forwards to the server of the setting `store`."""
+    """Puts a proxy in front of *app*, which forwards to the server of the setting `store`.
+
+    The proxy's connections and threads close with *components*.
+    """
     settings = components.settings
     upstream = Upstream(Address.parse(settings.store), timeout=settings.proxy_timeout_s)
     search_metrics = SearchMetrics(metrics.registry, lambda: breaker.state)
-    app.wsgi_app = Proxy(  # type: ignore[method-assign]
+    proxy = Proxy(
         app.wsgi_app,
         upstream,
         own_routes=OwnRoutes.from_app(app, models=("default", settings.reranker, *settings.rerankers)),
@@ -39,6 +42,8 @@ def install_proxy(app: Flask, components: Components, metrics: Metrics, breaker:
         interceptor=_interceptor(components, BackendClient(upstream), breaker, search_metrics),
         observe=metrics.observe_request,
     )
+    components.resources.callback(proxy.close)
+    app.wsgi_app = proxy  # type: ignore[method-assign]
 
 
 def _interceptor(

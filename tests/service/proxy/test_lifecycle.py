@@ -10,7 +10,7 @@ import pytest
 
 from rerank.core.errors import StoreUnavailable
 from rerank.core.settings import Settings
-from rerank.service.app import close_app, create_app
+from rerank.service.app import create_app
 from rerank.service.proxy.address import Address
 from rerank.service.proxy.connection import OutgoingRequest
 from rerank.service.proxy.upstream import Upstream
@@ -34,14 +34,15 @@ def open_sockets() -> set[str]:
     return {link for link in links if link.startswith("socket:")}
 
 
-def test_closed_app_leaves_no_thread_and_no_socket() -> None:
-    """Forwarding, reranking and shadow mode open connections and a thread. close_app releases all of them."""
+def test_closed_components_leave_no_thread_and_no_socket() -> None:
+    """Forwarding, reranking and shadow mode open connections and a thread, which close with the components."""
     search = {"query": {"match": {"text": "tea"}}}
     with scripted_server() as server:
         server.respond = lambda request, _: json_response(SEARCH_RESPONSE)
         threads, sockets = set(threading.enumerate()), open_sockets()
-        app = create_app(components(settings=Settings(store=server.url, proxy_shadow=1.0, proxy_indexes="i=text")))
-        client = app.test_client()
+        settings = Settings(store=server.url, proxy_shadow=1.0, proxy_indexes="i=text")
+        opened = components(settings=settings)
+        client = create_app(opened).test_client()
         assert client.get("/i/_count").status_code == 200
         assert client.post("/i/_search", json=search).status_code == 200
         reranked = client.post("/i/_search", json={**search, "ext": {"rerank": {"fields": ["text"]}}})
@@ -49,7 +50,7 @@ def test_closed_app_leaves_no_thread_and_no_socket() -> None:
         wait_until(lambda: b'rerank_shadow_searches_total{outcome="compared"} 1.0' in client.get("/metrics").data)
         assert any(thread.name.startswith("shadow") for thread in threading.enumerate())
 
-        close_app(app)
+        opened.close()
 
         wait_until(lambda: {request.connection for request in server.requests} == set(server.closed_connections))
         wait_until(lambda: set(threading.enumerate()) <= threads)
