@@ -36,8 +36,8 @@ from rerank.core.judgments import load_dataset
 from rerank.core.protocols import Encoder
 from rerank.core.ranking import RankingModel
 from rerank.core.search import Candidate
-from rerank.models.calibration.fitting import fit, scored
-from rerank.models.calibration.platt import ScoredList, calibration_error
+from rerank.models.fitting.model_fit import fit, scored_list
+from rerank.models.fitting.platt import ScoredList, calibration_error
 from rerank.models.loading import load_encoder, load_ranking_model
 
 STRANGERS = {
@@ -168,11 +168,11 @@ def _figures(
     seen: Sequence[JudgedCandidates], unseen: Sequence[JudgedCandidates], strangers: Sequence[JudgedCandidates]
 ) -> list[float]:
     fitted = fit(seen, precision=PRECISION)
-    lists = [scored(one, fitted.fusion) for one in unseen]
+    lists = [scored_list(one, fitted.fusion) for one in unseen]
     raw, said = Said.of(lists, UNCALIBRATED), Said.of(lists, fitted.calibration)
     cut = 1.0 if fitted.min_score is None else fitted.min_score
     kept = said.probabilities >= cut
-    strange = [Said.of([scored(one, fitted.fusion)], fitted.calibration).probabilities for one in strangers]
+    strange = [Said.of([scored_list(one, fitted.fusion)], fitted.calibration).probabilities for one in strangers]
     return [
         float(np.mean([ndcg(one.features.columns["first_stage"], one) for one in unseen])),
         *(_mean_ndcg(unseen, fusion) for fusion in (CROSS_ENCODER_ALONE, DEFAULT_FUSION, fitted.fusion)),

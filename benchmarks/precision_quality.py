@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from rerank.core.intervals import paired_difference
 from rerank.core.judgments import Dataset, load_dataset
 from rerank.models.catalog import DEFAULT, resolve
-from rerank.models.computing import Computing
+from rerank.models.compute_options import ComputeOptions
 from rerank.models.encoder import BiEncoder
 from rerank.models.reranker import CrossEncoderReranker
-from rerank.models.runtimes.choice import Way, open_runtime
+from rerank.models.runtimes.choice import Backend, open_runtime
 
 DEPTH = 50
 DOCUMENTS = 2000
-WAYS = [Way("openvino", precision) for precision in ("float32", "bfloat16", "int8")]
+BACKENDS = [Backend("openvino", precision) for precision in ("float32", "bfloat16", "int8")]
 
 
 def documents(folder: Path, dataset: Dataset) -> dict[str, str]:
@@ -67,16 +67,18 @@ def _measure(name: str, dataset: Dataset, texts: dict[str, str], reranker: str) 
     ids, queries = list(texts), [query.text for query in dataset.queries]
     relevant = [dict(query.relevance) for query in dataset.queries]
     cosines = []
-    for way in WAYS:
-        encoder = BiEncoder.from_folder(resolve(DEFAULT, role="encoder"), runtime=open_runtime(way, Computing()))
+    for backend in BACKENDS:
+        encoder = BiEncoder.from_folder(
+            resolve(DEFAULT, role="encoder"), runtime=open_runtime(backend, ComputeOptions())
+        )
         cosines.append(encoder.encode_queries(queries) @ encoder.encode_documents(list(texts.values())).T)
     orders = [[[ids[i] for i in np.argsort(-row)[:DEPTH]] for row in each] for each in cosines]
     _lines(name, "encoder", [_values(each, relevant) for each in orders])
     candidates = orders[0]
     found = []
-    for way in WAYS:
+    for backend in BACKENDS:
         model = CrossEncoderReranker.from_folder(
-            resolve(reranker, role="reranker"), runtime=open_runtime(way, Computing())
+            resolve(reranker, role="reranker"), runtime=open_runtime(backend, ComputeOptions())
         )
         ranked = []
         for query, few in zip(queries, candidates, strict=True):
@@ -91,10 +93,10 @@ def _values(orders: list[list[str]], relevant: list[dict[str, int]]) -> NDArray[
 
 
 def _lines(name: str, model: str, values: list[NDArray[np.float64]]) -> None:
-    for way, each in zip(WAYS, values, strict=True):
+    for backend, each in zip(BACKENDS, values, strict=True):
         interval = paired_difference(each, values[0])
         print(
-            f"{name:12} {model:9} {way.precision:9} nDCG@10 {each.mean():.4f}, against float32 {interval.mean:+.4f}"
+            f"{name:12} {model:9} {backend.precision:9} nDCG@10 {each.mean():.4f}, against float32 {interval.mean:+.4f}"
             f" [{interval.low:+.4f}, {interval.high:+.4f}] over {len(each)} queries",
             flush=True,
         )

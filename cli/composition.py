@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rerank.core.pipeline import SearchPipeline
     from rerank.core.protocols import Encoder, Store
     from rerank.core.ranking import RankingModel, RankingModels
-    from rerank.models.shared import Shared
+    from rerank.models.shared_resources import SharedResources
 
 
 @contextmanager
@@ -27,12 +27,12 @@ def opened_store(settings: Settings) -> Iterator[Store]:
         store.close()
 
 
-def encoder(settings: Settings, *, shared: Shared | None = None) -> Encoder:
+def encoder(settings: Settings, *, shared: SharedResources | None = None) -> Encoder:
     """Loads the configured bi-encoder. *shared* holds the parts that it has in common with other models."""
-    from rerank.models.computing import Computing
+    from rerank.models.compute_options import ComputeOptions
     from rerank.models.loading import load_encoder
 
-    return load_encoder(settings.encoder, computing=Computing.of(settings), shared=shared)
+    return load_encoder(settings.encoder, compute=ComputeOptions.of(settings), shared=shared)
 
 
 class LazyRerankers:
@@ -41,7 +41,7 @@ class LazyRerankers:
     A search without reranking loads none, and a search whose model cannot be loaded still returns results.
     """
 
-    def __init__(self, settings: Settings, *, shared: Shared | None = None) -> None:
+    def __init__(self, settings: Settings, *, shared: SharedResources | None = None) -> None:
         self._settings = settings
         self._shared = shared
         self._loaded: RankingModels | None = None
@@ -62,11 +62,13 @@ def opened_pipeline(settings: Settings, *, index: str) -> Iterator[SearchPipelin
     Opens *index* first, so that a wrong name fails before the models are loaded.
     """
     from rerank.core.pipeline import SearchPipeline
-    from rerank.models.shared import Shared
+    from rerank.models.shared_resources import SharedResources
 
     with opened_store(settings) as store:
         store.open(index)
-        shared = Shared()  # A command runs one request at a time, so it needs neither a queue limit nor a cache.
+        shared = (
+            SharedResources()
+        )  # A command runs one request at a time, so it needs neither a queue limit nor a cache.
         rerankers = LazyRerankers(settings, shared=shared)
         with closing(SearchPipeline(store, encoder(settings, shared=shared), rerankers)) as pipeline:
             yield pipeline

@@ -56,9 +56,9 @@ def changed_since_promotion(settings: Settings) -> str | None:
 
 def unsupported_languages(index: Index, models: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     """Returns a warning for each frequent language of *index* that one of *models* does not support."""
-    from rerank.models.language import language_shares
+    from rerank.models.language import language_fractions
 
-    for code, fraction in language_shares(_sample(index)).items():
+    for code, fraction in language_fractions(_sample(index)).items():
         unsupported = [name for name, languages in models.items() if languages and code not in languages]
         if fraction >= LANGUAGE_THRESHOLD and unsupported:
             yield (

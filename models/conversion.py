@@ -1,4 +1,4 @@
-"""Models made ready before anyone asks: the fastest way of computing them found out, and what it needs converted."""
+"""Preparation of models before the first request: the choice of the fastest backend, and the conversion for it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rerank.core.settings import Precision, Runtime
-from rerank.models.computing import Computing
+from rerank.models.compute_options import ComputeOptions
 from rerank.models.folder import ModelFolder
-from rerank.models.runtimes.choice import Choice, Way, choose, remembered_choice
+from rerank.models.runtimes.choice import Backend, Choice, cached_choice, choose
 from rerank.models.runtimes.trial import Trial
 
 
@@ -31,37 +31,37 @@ class Preparation:
         return {**asdict(self), "converted": None if self.converted is None else str(self.converted)}
 
 
-def prepare(folder: ModelFolder, computing: Computing) -> Preparation:
+def prepare(folder: ModelFolder, compute: ComputeOptions) -> Preparation:
     """Make *folder*'s model ready; nothing is done twice.
 
     Raises SettingError for a runtime or a precision that is not there, and ModelInvalid for a broken model.
     """
-    choice = choose(folder, computing)
-    if choice.way.runtime == "openvino":
-        from rerank.models.runtimes.openvino.runtime import opened
+    choice = choose(folder, compute)
+    if choice.backend.runtime == "openvino":
+        from rerank.models.runtimes.openvino.runtime import openvino_runtime
 
-        opened(choice.way.precision, computing.cache).convert(folder)
-    return _described(folder, choice, computing)
+        openvino_runtime(choice.backend.precision, compute.cache).convert(folder)
+    return _described(folder, choice, compute)
 
 
-def preparation(folder: ModelFolder, computing: Computing) -> Preparation | None:
+def preparation(folder: ModelFolder, compute: ComputeOptions) -> Preparation | None:
     """How ready the model is, changing nothing; None where it has not been found out what computes it."""
-    choice = remembered_choice(folder, computing)
-    return None if choice is None else _described(folder, choice, computing)
+    choice = cached_choice(folder, compute)
+    return None if choice is None else _described(folder, choice, compute)
 
 
-def _described(folder: ModelFolder, choice: Choice, computing: Computing) -> Preparation:
-    way = choice.way
-    place, ready = _converted(folder, way, computing)
-    return Preparation(folder.name, way.runtime, way.precision, place, ready, choice.trials)
+def _described(folder: ModelFolder, choice: Choice, compute: ComputeOptions) -> Preparation:
+    backend = choice.backend
+    place, ready = _converted(folder, backend, compute)
+    return Preparation(folder.name, backend.runtime, backend.precision, place, ready, choice.trials)
 
 
-def _converted(folder: ModelFolder, way: Way, computing: Computing) -> tuple[Path | None, bool]:
-    if way.runtime != "openvino":
+def _converted(folder: ModelFolder, backend: Backend, compute: ComputeOptions) -> tuple[Path | None, bool]:
+    if backend.runtime != "openvino":
         return None, True
-    from rerank.models.runtimes.openvino.runtime import opened
+    from rerank.models.runtimes.openvino.runtime import openvino_runtime
 
-    runtime = opened(way.precision, computing.cache)
+    runtime = openvino_runtime(backend.precision, compute.cache)
     if not runtime.keeps(folder):
         return None, True
     return runtime.cache.place(folder, runtime.form), runtime.cache.holds(folder, runtime.form)

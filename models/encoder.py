@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from rerank.core.document import Vectors
 from rerank.core.errors import ModelError, ModelOutputInvalid
-from rerank.models.answer_cache import Keys
-from rerank.models.architectures.text import BiEncoderNetwork
-from rerank.models.computing import COMPUTED_FASTEST
-from rerank.models.distinct import distinct
+from rerank.models.architectures.bi_encoder import BiEncoderNetwork
+from rerank.models.compute_options import AUTO_COMPUTE
 from rerank.models.folder import ModelFolder
-from rerank.models.job import Answers, Job, Portion
 from rerank.models.network import TextNetwork
+from rerank.models.output_cache import CacheKeys
 from rerank.models.runtime import ModelRuntime
 from rerank.models.runtimes.choice import runtime_for
-from rerank.models.shared import Shared
-from rerank.models.speed import Speed
+from rerank.models.scheduler_job import Answers, BatchPart, Job
+from rerank.models.shared_resources import SharedResources
+from rerank.models.throughput import Throughput
 from rerank.models.tokenizer import TextTokenizer
+from rerank.models.unique_texts import unique_texts
 
 _SHOWN = 80
 
@@ -40,7 +40,7 @@ class BiEncoder:
         tokenizer: TextTokenizer,
         *,
         batch_tokens: int,
-        shared: Shared | None = None,
+        shared: SharedResources | None = None,
     ) -> None:
         self.name = folder.name
         self.fingerprint = folder.fingerprint
@@ -50,17 +50,17 @@ class BiEncoder:
         self._network = network
         self._tokenizer = tokenizer
         self._batches = _TextBatches(network, batch_tokens=batch_tokens)
-        self._shared = shared or Shared()
+        self._shared = shared or SharedResources()
 
     @classmethod
     def from_folder(
-        cls, folder: ModelFolder, *, runtime: ModelRuntime | None = None, shared: Shared | None = None
+        cls, folder: ModelFolder, *, runtime: ModelRuntime | None = None, shared: SharedResources | None = None
     ) -> Self:
         """Load the folder's network into *runtime*, by default the one that runs it fastest here.
 
         Raises ModelInvalid where the folder does not hold a bi-encoder.
         """
-        runtime = runtime or runtime_for(folder, COMPUTED_FASTEST)
+        runtime = runtime or runtime_for(folder, AUTO_COMPUTE)
         tokenizer = TextTokenizer.from_folder(folder)
         network = BiEncoderNetwork.from_folder(folder, tokenizer, runtime=runtime)
         return cls(folder, network, tokenizer, batch_tokens=runtime.batch_tokens, shared=shared)
@@ -70,7 +70,7 @@ class BiEncoder:
 
         Raises ModelError when the model fails, and ModelOutputInvalid on a value that is not finite.
         """
-        keys = Keys("query vector", self.fingerprint)
+        keys = CacheKeys("query vector", self.fingerprint)
         known = {text: self._shared.cache.get(keys.key(text)) for text in dict.fromkeys(texts)}
         new = [text for text, vector in known.items() if vector is None]
         for text, vector in zip(new, self._encode(new, self._prompts["query"]), strict=True):
@@ -87,7 +87,7 @@ class BiEncoder:
         return self._tokenizer.spans(texts)
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
-        different, inverse = distinct(texts)
+        different, inverse = unique_texts(texts)
         ids = self._tokenizer.texts([prompt + text for text in different], limit=self._network.text_room).ids
         # An empty text still has its special tokens.
         lengths = np.array([len(text) + 1 for text in ids], dtype=np.int32)
@@ -116,10 +116,10 @@ class _TextBatches:
     def __init__(self, network: TextNetwork, *, batch_tokens: int) -> None:
         self.batch_tokens = batch_tokens
         self.width = (network.dim,)
-        self.speed = Speed()
+        self.speed = Throughput()
         self._network = network
 
-    def compute(self, portions: Sequence[Portion]) -> Sequence[Answers]:
+    def compute(self, parts: Sequence[BatchPart]) -> Sequence[Answers]:
         """float32 (texts, dim) for each portion."""
-        vectors = self._network.vectors([text for portion in portions for text in portion.texts])
-        return np.split(vectors, np.cumsum([len(portion.places) for portion in portions])[:-1])
+        vectors = self._network.vectors([text for part in parts for text in part.texts])
+        return np.split(vectors, np.cumsum([len(part.places) for part in parts])[:-1])

@@ -11,7 +11,7 @@ from typing import Literal, Self
 from rerank.core.errors import ModelInvalid, ModelNotFound
 from rerank.models.fingerprint import fingerprint
 from rerank.models.rerank_file import RERANK_FILE, Kind, RerankFile, read_object, read_rerank_file
-from rerank.models.sentence_layout import SentenceLayout, read_sentence_layout
+from rerank.models.sentence_transformers_layout import SentenceTransformersLayout, read_sentence_transformers_layout
 
 CONFIG_FILE = "config.json"
 TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
@@ -31,7 +31,7 @@ class ModelFolder:
     name: str
     config: Mapping[str, object]
     rerank: RerankFile
-    layout: SentenceLayout
+    layout: SentenceTransformersLayout
 
     @classmethod
     def read(cls, path: Path, *, name: str | None = None) -> Self:
@@ -39,7 +39,7 @@ class ModelFolder:
         if not path.is_dir():
             raise ModelNotFound(f"no model folder at {path}")
         rerank = read_rerank_file(path)
-        layout = read_sentence_layout(path)
+        layout = read_sentence_transformers_layout(path)
         file = layout.weights / CONFIG_FILE
         if not file.exists():
             raise ModelInvalid(f"{path} is not a model folder: it has no {CONFIG_FILE}")

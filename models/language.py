@@ -23,7 +23,7 @@ _SMALL_WORDS: Mapping[str, frozenset[str]] = {
         "nl": "het een van en is niet dat voor met op zijn te aan door deze wordt ook bij naar uit",
     }.items()
 }
-_LEAST_WORDS = 3
+_MIN_WORDS = 3
 """Of one language, that a text must hold: fewer happen by chance."""
 
 
@@ -32,10 +32,10 @@ def language_of(text: str) -> str | None:
     words = [word.lower() for word in _WORD.findall(text)]
     counts = Counter({code: sum(word in small for word in words) for code, small in _SMALL_WORDS.items()})
     (first, most), (_, next_most) = counts.most_common(2)
-    return first if most >= _LEAST_WORDS and most > next_most else None
+    return first if most >= _MIN_WORDS and most > next_most else None
 
 
-def language_shares(texts: Iterable[str]) -> dict[str, float]:
+def language_fractions(texts: Iterable[str]) -> dict[str, float]:
     """The share of each language among the texts whose language is known, largest first."""
     counts = Counter(code for text in texts if (code := language_of(text)) is not None)
     total = counts.total()

@@ -15,19 +15,21 @@ from rerank.core.protocols import Encoder
 from rerank.core.ranking import RankingModel
 from rerank.core.settings import Fusion, Settings
 from rerank.models.catalog import BUILT_IN, DEFAULT, check_role, default_name, ranking_warning, resolve
-from rerank.models.computing import COMPUTED_FASTEST, Computing
+from rerank.models.compute_options import AUTO_COMPUTE, ComputeOptions
 from rerank.models.conversion import prepare
 from rerank.models.encoder import BiEncoder
 from rerank.models.promotion import with_promoted
 from rerank.models.reranker import CrossEncoderReranker
 from rerank.models.runtimes.choice import runtime_for
-from rerank.models.shared import Shared
+from rerank.models.shared_resources import SharedResources
 
 _log = logging.getLogger(__name__)
 _SENTENCE = "Is it ready?"
 
 
-def load_encoder(name: str, *, computing: Computing = COMPUTED_FASTEST, shared: Shared | None = None) -> Encoder:
+def load_encoder(
+    name: str, *, compute: ComputeOptions = AUTO_COMPUTE, shared: SharedResources | None = None
+) -> Encoder:
     """The bi-encoder that *name* means: `default`, a built-in name, a folder or a hub id.
 
     *shared*: what it has in common with the process's other models; by default nothing.
@@ -37,7 +39,7 @@ def load_encoder(name: str, *, computing: Computing = COMPUTED_FASTEST, shared: 
     """
     folder = resolve(name, role="encoder")
     check_role(folder, "encoder")
-    encoder = BiEncoder.from_folder(folder, runtime=runtime_for(folder, computing), shared=shared)
+    encoder = BiEncoder.from_folder(folder, runtime=runtime_for(folder, compute), shared=shared)
     try:
         encoder.encode_queries([_SENTENCE])
     except ModelError as exc:
@@ -50,21 +52,21 @@ class RankingOptions:
     """How rerankers are loaded. *shipped* holds the built-in ones' folders; *shared* is what they have in common;
     *contenders* and *passage_tokens* are the settings of these names."""
 
-    computing: Computing = COMPUTED_FASTEST
+    compute: ComputeOptions = AUTO_COMPUTE
     fusion: Fusion = "auto"
     shipped: Path = BUILT_IN
-    shared: Shared | None = None
+    shared: SharedResources | None = None
     contenders: int = 0
     passage_tokens: int = 0
 
 
-def load_ranking_model(name: str, *, computing: Computing = COMPUTED_FASTEST, fusion: Fusion = "auto") -> RankingModel:
+def load_ranking_model(name: str, *, compute: ComputeOptions = AUTO_COMPUTE, fusion: Fusion = "auto") -> RankingModel:
     """The reranker that *name* means, with the fusion and the cut-off stored beside it.
 
     Raises ModelNotFound when there is none, ModelInvalid when it cannot be loaded as one, and SettingError for a
     runtime that is not available.
     """
-    return _load_ranking_model(name, RankingOptions(computing, fusion))
+    return _load_ranking_model(name, RankingOptions(compute, fusion))
 
 
 class LoadedModels:
@@ -78,14 +80,16 @@ class LoadedModels:
         default: str,
         others: Sequence[str] = (),
         *,
-        computing: Computing = COMPUTED_FASTEST,
+        compute: ComputeOptions = AUTO_COMPUTE,
         fusion: Fusion = "auto",
         shipped: Path = BUILT_IN,
-        shared: Shared | None = None,
+        shared: SharedResources | None = None,
         contenders: int = 0,
         passage_tokens: int = 0,
     ) -> None:
-        self._options = RankingOptions(computing, fusion, shipped, shared or Shared(), contenders, passage_tokens)
+        self._options = RankingOptions(
+            compute, fusion, shipped, shared or SharedResources(), contenders, passage_tokens
+        )
         self._default = self._called(default)
         self.names = tuple(dict.fromkeys([self._default, *map(self._called, others)]))
         """What requests may say, beside `default`; the default one first."""
@@ -94,7 +98,7 @@ class LoadedModels:
         self.load()
 
     @classmethod
-    def of(cls, settings: Settings, *, shared: Shared | None = None) -> Self:
+    def of(cls, settings: Settings, *, shared: SharedResources | None = None) -> Self:
         """The rerankers that *settings* name, a promoted one in place of `default`.
 
         Raises what load_ranking_model and with_promoted raise.
@@ -103,7 +107,7 @@ class LoadedModels:
         return cls(
             named.reranker,
             named.rerankers,
-            computing=Computing.of(named),
+            compute=ComputeOptions.of(named),
             fusion=named.fusion,
             shared=shared,
             contenders=named.contenders,
@@ -115,7 +119,7 @@ class LoadedModels:
         self.get(None)
         for name in self.names[1:]:
             try:
-                prepare(resolve(name, role="reranker", shipped=self._options.shipped), self._options.computing)
+                prepare(resolve(name, role="reranker", shipped=self._options.shipped), self._options.compute)
             except (ModelNotFound, ModelError) as exc:
                 _log.warning("the reranker %s cannot be made ready: %s", name, exc)
 
@@ -155,7 +159,7 @@ def _load_ranking_model(name: str, options: RankingOptions) -> RankingModel:
         _log.warning("%s", warning)
     reranker = CrossEncoderReranker.from_folder(
         folder,
-        runtime=runtime_for(folder, options.computing),
+        runtime=runtime_for(folder, options.compute),
         shared=options.shared,
         passage_tokens=options.passage_tokens,
     )

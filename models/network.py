@@ -15,7 +15,7 @@ from rerank.core.document import Vectors
 from rerank.models.tokenizer import Ids
 
 
-class QueryReading(Protocol):
+class PreparedQuery(Protocol):
     """A query that was read once, for all passages of a request."""
 
     @property
@@ -41,15 +41,15 @@ class PairNetwork(Protocol):
     def query_room(self) -> int:
         """Tokens of a query that are read at most, however short the passages."""
 
-    def read(self, query: Ids) -> QueryReading:
+    def read(self, query: Ids) -> PreparedQuery:
         """Begin with a query of at most `query_room` tokens. Nothing is computed before the first `logits`."""
 
 
 @runtime_checkable
-class MixingNetwork(Protocol):
+class MultiQueryNetwork(Protocol):
     """A PairNetwork that reads pairs of different queries in one batch."""
 
-    def mixed(self, queries: Sequence[QueryReading], passages: Sequence[Ids]) -> NDArray[np.float32]:
+    def mixed(self, queries: Sequence[PreparedQuery], passages: Sequence[Ids]) -> NDArray[np.float32]:
         """float32 (n,) for n passages, each beside its own one of n readings of this network: one batch."""
 
 

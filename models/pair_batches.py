@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rerank.models.job import Answers, Portion
-from rerank.models.network import MixingNetwork, PairNetwork
-from rerank.models.speed import Speed
+from rerank.models.network import MultiQueryNetwork, PairNetwork
+from rerank.models.scheduler_job import Answers, BatchPart
+from rerank.models.throughput import Throughput
 
 
 class PairBatches:
@@ -18,23 +18,23 @@ class PairBatches:
 
     def __init__(self, network: PairNetwork, *, batch_tokens: int) -> None:
         self.batch_tokens = batch_tokens
-        self.speed = Speed()
-        self._mixing = network if isinstance(network, MixingNetwork) else None
+        self.speed = Throughput()
+        self._mixing = network if isinstance(network, MultiQueryNetwork) else None
 
     @property
     def mixes(self) -> bool:
         """Whether pairs of several queries may share a batch."""
         return self._mixing is not None
 
-    def compute(self, portions: Sequence[Portion]) -> Sequence[Answers]:
+    def compute(self, parts: Sequence[BatchPart]) -> Sequence[Answers]:
         """float32 (texts,) for each portion."""
-        queries = [portion.job.query for portion in portions]
+        queries = [part.job.query for part in parts]
         readings = [query for query in queries if query is not None]
-        if len(portions) == 1 or self._mixing is None:
-            return [query.logits(portion.texts) for query, portion in zip(readings, portions, strict=True)]
-        counts = [len(portion.places) for portion in portions]
+        if len(parts) == 1 or self._mixing is None:
+            return [query.logits(part.texts) for query, part in zip(readings, parts, strict=True)]
+        counts = [len(part.places) for part in parts]
         logits = self._mixing.mixed(
             [query for query, count in zip(readings, counts, strict=True) for _ in range(count)],
-            [text for portion in portions for text in portion.texts],
+            [text for part in parts for text in part.texts],
         )
         return np.split(logits, np.cumsum(counts)[:-1])

@@ -14,9 +14,9 @@ from rerank.core.errors import InvalidRequest, ModelError, ModelInvalid, ModelNo
 from rerank.core.pairs import PairModel, PairPredictions, TextPair
 from rerank.core.protocols import Reranker
 from rerank.core.ranking import RankingModels
-from rerank.models.architectures.labels import LabelNetwork
+from rerank.models.architectures.classifier import ClassifierNetwork
 from rerank.models.catalog import DEFAULT, check_role, default_name, resolve
-from rerank.models.computing import COMPUTED_FASTEST, Computing
+from rerank.models.compute_options import AUTO_COMPUTE, ComputeOptions
 from rerank.models.folder import ModelFolder
 from rerank.models.loading import load_ranking_model
 from rerank.models.runtime import ModelRuntime
@@ -26,7 +26,7 @@ from rerank.models.tokenizer import Ids, TextTokenizer
 _BATCH = 16
 
 
-class ScoringPairModel:
+class RerankerPairModel:
     """A PairModel over a reranker or a similarity model: one label, whose probability is the calibrated score."""
 
     def __init__(self, reranker: Reranker, *, label: str, calibration: Calibration) -> None:
@@ -57,7 +57,7 @@ class ScoringPairModel:
         return pair[1]
 
 
-class LabellingPairModel:
+class ClassifierPairModel:
     """A PairModel over a classifier. Safe for many threads, which it serves one after the other."""
 
     def __init__(self, folder: ModelFolder, *, runtime: ModelRuntime | None = None) -> None:
@@ -67,15 +67,15 @@ class LabellingPairModel:
         """
         self.name = folder.name
         self.labels = labels_of(folder)
-        runtime = runtime or runtime_for(folder, COMPUTED_FASTEST)
+        runtime = runtime or runtime_for(folder, AUTO_COMPUTE)
         self._tokenizer = TextTokenizer.from_folder(folder)
-        self._network = LabelNetwork.from_folder(folder, self._tokenizer, runtime=runtime)
+        self._network = ClassifierNetwork.from_folder(folder, self._tokenizer, runtime=runtime)
         self._lock = threading.Lock()
 
     @classmethod
-    def checked(cls, folder: ModelFolder, computing: Computing) -> Self:
+    def checked(cls, folder: ModelFolder, compute: ComputeOptions) -> Self:
         """Loaded, and run once. Raises ModelInvalid."""
-        loaded = cls(folder, runtime=runtime_for(folder, computing))
+        loaded = cls(folder, runtime=runtime_for(folder, compute))
         try:
             said = loaded.predict([("Is it ready?", "It is.")])
         except ModelError as exc:
@@ -125,10 +125,10 @@ class LoadedPairModels:
         others: Sequence[str],
         *,
         ranking: Callable[[], RankingModels],
-        computing: Computing = COMPUTED_FASTEST,
+        compute: ComputeOptions = AUTO_COMPUTE,
     ) -> None:
         self._ranking = ranking
-        self._computing = computing
+        self._computing = compute
         self._default = default_name("reranker") if default == DEFAULT else default
         self._names = {self._default, *(default_name("reranker") if name == DEFAULT else name for name in others)}
         self._loaded: dict[str, PairModel] = {}
@@ -147,33 +147,33 @@ class LoadedPairModels:
     def _load(self, name: str) -> PairModel:
         folder = resolve(name, role="reranker")
         check_role(folder, "reranker")
-        if classifies(folder):
-            return LabellingPairModel.checked(folder, self._computing)
+        if is_classifier(folder):
+            return ClassifierPairModel.checked(folder, self._computing)
         model = self._ranking().get(name)
-        return ScoringPairModel(model.reranker, label=labels_of(folder)[0], calibration=model.logit_calibration)
+        return RerankerPairModel(model.reranker, label=labels_of(folder)[0], calibration=model.logit_calibration)
 
 
-def load_pair_model(name: str, *, computing: Computing = COMPUTED_FASTEST) -> PairModel:
+def load_pair_model(name: str, *, compute: ComputeOptions = AUTO_COMPUTE) -> PairModel:
     """The model that *name* means: a reranker, a similarity model or a classifier.
 
     Raises ModelNotFound when there is none, and ModelInvalid for an encoder and for one that cannot be loaded.
     """
     folder = resolve(name, role="reranker")
     check_role(folder, "reranker")
-    if classifies(folder):
-        return LabellingPairModel.checked(folder, computing)
-    model = load_ranking_model(name, computing=computing)
-    return ScoringPairModel(model.reranker, label=labels_of(folder)[0], calibration=model.logit_calibration)
+    if is_classifier(folder):
+        return ClassifierPairModel.checked(folder, compute)
+    model = load_ranking_model(name, compute=compute)
+    return RerankerPairModel(model.reranker, label=labels_of(folder)[0], calibration=model.logit_calibration)
 
 
-def classifies(folder: ModelFolder) -> bool:
+def is_classifier(folder: ModelFolder) -> bool:
     """Whether the model's head answers several labels."""
     return folder.architecture == "cross-encoder" and folder.labels > 1
 
 
 def labels_of(folder: ModelFolder) -> tuple[str, ...]:
     """The labels' names in the order of the head, as config.json has them; LABEL_0 and so on where it has none."""
-    count = folder.labels if classifies(folder) else 1
+    count = folder.labels if is_classifier(folder) else 1
     names = folder.config.get("id2label")
     known: Mapping[object, object] = names if isinstance(names, Mapping) else {}
     return tuple(str(known.get(str(i), f"LABEL_{i}")) for i in range(count))

@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 
 from rerank.core.errors import ModelError, ModelOutputInvalid
 from rerank.core.protocols import Cancellation, RerankScores
-from rerank.models.answer_cache import Keys
-from rerank.models.architectures.pair import pair_network
-from rerank.models.computing import COMPUTED_FASTEST
-from rerank.models.distinct import distinct
+from rerank.models.architectures.pair_network import pair_network
+from rerank.models.compute_options import AUTO_COMPUTE
+from rerank.models.deadline_slices import deadline_slices
 from rerank.models.folder import ModelFolder
-from rerank.models.job import Job, Limits
-from rerank.models.network import PairNetwork, QueryReading
+from rerank.models.network import PairNetwork, PreparedQuery
+from rerank.models.output_cache import CacheKeys
 from rerank.models.pair_batches import PairBatches
 from rerank.models.passage_cut import cut
 from rerank.models.runtime import ModelRuntime
 from rerank.models.runtimes.choice import runtime_for
-from rerank.models.shared import Shared
+from rerank.models.scheduler_job import Job, RequestLimits
+from rerank.models.shared_resources import SharedResources
 from rerank.models.tokenizer import Ids, TextTokenizer, TokenizedTexts
-from rerank.models.windows import windows
+from rerank.models.unique_texts import unique_texts
 
 _SHOWN = 80
 _TOKENS_A_CHARACTER = 0.3
@@ -45,7 +45,7 @@ class CrossEncoderReranker:
         tokenizer: TextTokenizer,
         *,
         batch_tokens: int,
-        shared: Shared | None = None,
+        shared: SharedResources | None = None,
         passage_tokens: int = 0,
     ) -> None:
         self.name = folder.name
@@ -55,7 +55,7 @@ class CrossEncoderReranker:
         self._network = network
         self._tokenizer = tokenizer
         self._batches = PairBatches(network, batch_tokens=batch_tokens)
-        self._shared = shared or Shared()
+        self._shared = shared or SharedResources()
         self._passage_tokens = passage_tokens
         self._tokens_a_character = _TOKENS_A_CHARACTER
 
@@ -65,14 +65,14 @@ class CrossEncoderReranker:
         folder: ModelFolder,
         *,
         runtime: ModelRuntime | None = None,
-        shared: Shared | None = None,
+        shared: SharedResources | None = None,
         passage_tokens: int = 0,
     ) -> Self:
         """Load the folder's network into *runtime*, by default the one that runs it fastest here.
 
         Raises ModelInvalid where the folder does not hold a network that ranks.
         """
-        runtime = runtime or runtime_for(folder, COMPUTED_FASTEST)
+        runtime = runtime or runtime_for(folder, AUTO_COMPUTE)
         tokenizer = TextTokenizer.from_folder(folder)
         network = pair_network(folder, tokenizer, runtime=runtime)
         return cls(
@@ -109,13 +109,13 @@ class CrossEncoderReranker:
         finite, ModelOverloaded when too many requests are waiting, and RequestCancelled once *cancellation* says that
         nobody waits any more.
         """
-        different, inverse = distinct(texts)
+        different, inverse = unique_texts(texts)
         read = self._tokenizer.texts([self._prompts["query"] + query], limit=self._network.query_room)
         reading = self._network.read(read.ids[0])
-        scoring = _Scoring(different, Keys(self.fingerprint, str(self._passage_tokens), query))
+        scoring = _Scoring(different, CacheKeys(self.fingerprint, str(self._passage_tokens), query))
         found = self._recall(scoring)
         if found < len(different):
-            limits = Limits(deadline, cancellation)
+            limits = RequestLimits(deadline, cancellation)
             with self._shared.scheduler.place(what=f"the reranker {self.name}", cancellation=cancellation):
                 self._fill(scoring, _Question(read.ids[0], reading), limits)
         scored = scoring.scored[inverse]
@@ -137,18 +137,18 @@ class CrossEncoderReranker:
                 scoring.put(i, known)
         return int(scoring.scored.sum())
 
-    def _fill(self, scoring: _Scoring, question: _Question, limits: Limits) -> None:
+    def _fill(self, scoring: _Scoring, question: _Question, limits: RequestLimits) -> None:
         """Score what is not scored yet, stretch by stretch."""
         reading = question.reading
         left = np.flatnonzero(~scoring.scored)
         characters = np.array([len(scoring.texts[i]) for i in left.tolist()], dtype=np.float64)
         room = min(reading.passage_room, self._passage_tokens or reading.passage_room)
         expected = np.minimum(characters * self._tokens_a_character, room) + reading.overhead
-        stretches = windows(expected, deadline=limits.deadline, affordable=lambda: self._affordable(limits))
+        stretches = deadline_slices(expected, deadline=limits.deadline, affordable=lambda: self._affordable(limits))
         for start, stop in stretches:
             self._score(scoring, question, left[start:stop], limits)
 
-    def _score(self, scoring: _Scoring, question: _Question, places: NDArray[np.intp], limits: Limits) -> None:
+    def _score(self, scoring: _Scoring, question: _Question, places: NDArray[np.intp], limits: RequestLimits) -> None:
         reading = question.reading
         prompted = [self._prompts["document"] + scoring.texts[i] for i in places.tolist()]
         passages = self._tokenizer.texts(prompted, limit=reading.passage_room)
@@ -180,9 +180,9 @@ class CrossEncoderReranker:
         )
         return ids, passages.truncated | shorter
 
-    def _affordable(self, limits: Limits) -> float | None:
+    def _affordable(self, limits: RequestLimits) -> float | None:
         """Tokens that can be read for one of the waiting requests until its deadline."""
-        speed = self._batches.speed.tokens_a_second
+        speed = self._batches.speed.tokens_per_second
         if speed is None or limits.deadline is None:
             return None
         return speed * max(limits.deadline - time.monotonic(), 0.0) / (1 + self._shared.scheduler.waiting)
@@ -192,7 +192,7 @@ class _Question(NamedTuple):
     """A query as tokens, and as the network has begun with it."""
 
     ids: Ids
-    reading: QueryReading
+    reading: PreparedQuery
 
 
 class _Score(NamedTuple):
@@ -210,7 +210,7 @@ _SCORE_BYTES = 120
 class _Scoring:
     """What is known so far of different texts, in input order."""
 
-    def __init__(self, texts: Sequence[str], keys: Keys) -> None:
+    def __init__(self, texts: Sequence[str], keys: CacheKeys) -> None:
         n = len(texts)
         self.texts = texts
         self.keys = [keys.key(text) for text in texts]

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from rerank.core.document import Vectors
 from rerank.core.settings import Precision, Runtime
-from rerank.models.architectures.rows import Rows
+from rerank.models.architectures.token_rows import TokenRows
 from rerank.models.folder import ModelFolder
 
 
 class PairClassifier(Protocol):
     """A network over whole sequences, with a head."""
 
-    def labels(self, rows: Rows, types: NDArray[np.int32]) -> NDArray[np.float32]:
+    def labels(self, rows: TokenRows, types: NDArray[np.int32]) -> NDArray[np.float32]:
         """Rows and their token types (n, longest) -> float32 (n, labels)."""
 
 
@@ -31,7 +31,7 @@ class TextBody(Protocol):
     def dim(self) -> int:
         """Length of a vector."""
 
-    def vectors(self, rows: Rows) -> Vectors:
+    def vectors(self, rows: TokenRows) -> Vectors:
         """float32 (n, dim), rows of unit length."""
 
 
@@ -42,10 +42,10 @@ class LowerHalf(Protocol):
 class JointHalves(Protocol):
     """The two halves of a joint reranker."""
 
-    def lower(self, rows: Rows) -> LowerHalf:
+    def lower(self, rows: TokenRows) -> LowerHalf:
         """One row, taken through the layers that read texts apart."""
 
-    def logits(self, query: LowerHalf, passages: Rows) -> NDArray[np.float32]:
+    def logits(self, query: LowerHalf, passages: TokenRows) -> NDArray[np.float32]:
         """float32 (n,): n passages, taken through all layers beside a query that has been through the lower ones."""
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from rerank.core.errors import ModelOverloaded, RequestCancelled
 from rerank.core.model_load import ModelLoad
 from rerank.core.protocols import Cancellation
-from rerank.models.job import Job, Limits, Portion
+from rerank.models.scheduler_job import BatchPart, Job, RequestLimits
 
 MAX_WAITING = 16
 _IDLE_SECONDS = 10.0
@@ -28,11 +28,11 @@ class Scheduler:
 
     def __init__(self, *, places: int = MAX_WAITING) -> None:
         self._limit = places
-        self._places: list[Limits] = []
+        self._places: list[RequestLimits] = []
         self._changed = threading.Condition()
         self._jobs: list[Job] = []
         """Those with texts left to take, in the order they came."""
-        self._running: Sequence[Portion] = ()
+        self._running: Sequence[BatchPart] = ()
         self._thread: threading.Thread | None = None
         self._tokens = self._padding = self._batches = self._refused = self._cancelled = 0
 
@@ -42,7 +42,7 @@ class Scheduler:
 
         Raises ModelOverloaded at once, naming *what* is asked for, when none is free.
         """
-        mine = Limits(cancellation=cancellation)
+        mine = RequestLimits(cancellation=cancellation)
         with self._changed:
             if self._taken_places() >= self._limit:
                 self._refused += 1
@@ -81,7 +81,7 @@ class Scheduler:
     def waiting(self) -> int:
         """Jobs that are being read or wait for it."""
         with self._changed:
-            return len({id(job) for job in [*self._jobs, *(portion.job for portion in self._running)]})
+            return len({id(job) for job in [*self._jobs, *(part.job for part in self._running)]})
 
     def load(self) -> ModelLoad:
         """What is going on, and what has been done so far."""
@@ -103,19 +103,19 @@ class Scheduler:
         with self._changed:
             self._jobs = [other for other in self._jobs if other is not job]
             job.end_waiting()
-            if all(portion.job is not job for portion in self._running):
+            if all(part.job is not job for part in self._running):
                 job.finished.set()
 
     def _serve(self) -> None:
-        while portions := self._next_batch():
-            self._compute(portions)
+        while parts := self._next_batch():
+            self._compute(parts)
             with self._changed:
                 self._running = ()
-                for job in {id(portion.job): portion.job for portion in portions}.values():
+                for job in {id(part.job): part.job for part in parts}.values():
                     if all(other is not job for other in self._jobs):
                         job.finished.set()
 
-    def _next_batch(self) -> Sequence[Portion]:
+    def _next_batch(self) -> Sequence[BatchPart]:
         """Wait for one; none once nothing has come for a while, and then this thread is no longer the one."""
         with self._changed:
             while True:
@@ -126,8 +126,8 @@ class Scheduler:
                     self._thread = None
                     return ()
             self._running = self._fill()
-            for portion in self._running:
-                portion.job.end_waiting()
+            for part in self._running:
+                part.job.end_waiting()
             self._jobs = [job for job in self._jobs if not job.all_taken]
             return self._running
 
@@ -142,46 +142,46 @@ class Scheduler:
             self._jobs.remove(job)
             job.finished.set()
 
-    def _fill(self) -> list[Portion]:
+    def _fill(self) -> list[BatchPart]:
         """A batch of the job whose turn it is, filled up with like texts of others where the model mixes."""
         in_turn = sorted(self._jobs, key=lambda job: job.joined_at + job.remaining)
         first = in_turn[0]
         budget = _budget(first)
-        portions = [first.take(budget)]
+        parts = [first.take(budget)]
         for job in in_turn[1:]:
-            room = budget - sum(portion.padded for portion in portions)
-            if not first.model.mixes or room < portions[0].longest:
+            room = budget - sum(part.padded for part in parts)
+            if not first.model.mixes or room < parts[0].longest:
                 break
-            if job.model is first.model and (more := job.join(portions[0], room=room)) is not None:
-                portions.append(more)
-        return portions
+            if job.model is first.model and (more := job.join(parts[0], room=room)) is not None:
+                parts.append(more)
+        return parts
 
-    def _compute(self, portions: Sequence[Portion]) -> None:
-        model = portions[0].job.model
+    def _compute(self, parts: Sequence[BatchPart]) -> None:
+        model = parts[0].job.model
         begun = time.monotonic()
         try:
-            answers = model.compute(portions)
+            answers = model.compute(parts)
         except Exception as exc:  # noqa: BLE001 - whatever a runtime raises belongs to the request, not to this thread
-            self._failed(portions, exc)
+            self._failed(parts, exc)
             return
         seconds = time.monotonic() - begun
-        for portion, rows in zip(portions, answers, strict=True):
-            portion.job.answers[portion.places] = rows
-            portion.job.answered[portion.places] = True
-        tokens = sum(portion.tokens for portion in portions)
+        for part, rows in zip(parts, answers, strict=True):
+            part.job.answers[part.places] = rows
+            part.job.answered[part.places] = True
+        tokens = sum(part.tokens for part in parts)
         model.speed.add(tokens, seconds)
         with self._changed:
             self._batches += 1
             self._tokens += tokens
-            self._padding += sum(portion.padded for portion in portions) - tokens
+            self._padding += sum(part.padded for part in parts) - tokens
 
-    def _failed(self, portions: Sequence[Portion], error: Exception) -> None:
+    def _failed(self, parts: Sequence[BatchPart], error: Exception) -> None:
         """A shared batch is tried again request by request: what is wrong with one must not fail the others."""
-        if len(portions) > 1:
-            for portion in portions:
-                self._compute([portion])
+        if len(parts) > 1:
+            for part in parts:
+                self._compute([part])
             return
-        job = portions[0].job
+        job = parts[0].job
         job.error = error
         with self._changed:
             self._jobs = [other for other in self._jobs if other is not job]
@@ -190,7 +190,7 @@ class Scheduler:
 def _budget(job: Job) -> int:
     """Padded tokens of the next batch."""
     full = job.model.batch_tokens
-    deadline, speed = job.limits.deadline, job.model.speed.tokens_a_second
+    deadline, speed = job.limits.deadline, job.model.speed.tokens_per_second
     if deadline is None:
         return full
     # A deadline can be overshot by one batch: a smaller one then, as long as it costs no speed, and no larger one

@@ -20,8 +20,8 @@ from rerank.core.settings import Settings, masked_location
 from rerank.service.loadable import Loadable
 
 if TYPE_CHECKING:
-    from rerank.models.computing import Computing
-    from rerank.models.shared import Shared
+    from rerank.models.compute_options import ComputeOptions
+    from rerank.models.shared_resources import SharedResources
 
 LOADING_RETRIES = RetryPolicy(first=1.0, longest=60.0)
 
@@ -101,8 +101,8 @@ class _Loaders:
     """
 
     settings: Settings
-    computing: Computing
-    shared: Shared
+    compute: ComputeOptions
+    shared: SharedResources
 
     def store(self) -> Store:
         from rerank.index.opening import open_store
@@ -112,7 +112,7 @@ class _Loaders:
     def encoder(self) -> Encoder:
         from rerank.models.loading import load_encoder
 
-        return load_encoder(self.settings.encoder, computing=self.computing, shared=self.shared)
+        return load_encoder(self.settings.encoder, compute=self.compute, shared=self.shared)
 
     def rerankers(self) -> RankingModels:
         from rerank.models.loading import LoadedModels
@@ -124,7 +124,7 @@ class _Loaders:
         from rerank.models.promotion import with_promoted
 
         promoted = with_promoted(self.settings)
-        return LoadedPairModels(promoted.reranker, promoted.rerankers, ranking=ranking.get, computing=self.computing)
+        return LoadedPairModels(promoted.reranker, promoted.rerankers, ranking=ranking.get, compute=self.compute)
 
     def catalog(self) -> Sequence[CatalogEntry]:
         from rerank.models.catalog import served
@@ -135,11 +135,11 @@ class _Loaders:
 
 def build(settings: Settings) -> Components:
     """Returns the components that *settings* name. Call load(), or load_until_complete() in a thread, to load them."""
-    from rerank.models.computing import Computing
-    from rerank.models.shared import Shared
+    from rerank.models.compute_options import ComputeOptions
+    from rerank.models.shared_resources import SharedResources
 
-    shared = Shared.within(max_waiting=settings.max_waiting, score_cache_mb=settings.score_cache_mb)
-    loaders = _Loaders(settings, Computing.of(settings), shared)
+    shared = SharedResources.within(max_waiting=settings.max_waiting, score_cache_mb=settings.score_cache_mb)
+    loaders = _Loaders(settings, ComputeOptions.of(settings), shared)
     rerankers = Loadable(f'reranker "{settings.reranker}"', loaders.rerankers, unavailable=ModelUnavailable)
     return Components(
         settings=settings,

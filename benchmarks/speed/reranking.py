@@ -17,7 +17,7 @@ from benchmarks.speed.result import Line
 from rerank.core.settings import Settings
 from rerank.models.folder import ModelFolder
 from rerank.models.reranker import CrossEncoderReranker
-from rerank.models.shared import Shared
+from rerank.models.shared_resources import SharedResources
 
 PASSAGES = 100
 CONTENDERS = Settings().contenders
@@ -26,7 +26,7 @@ CONTENDERS = Settings().contenders
 def measure(place: Place) -> list[Line]:
     """Seconds of each way, round by round, and the ratios."""
     passages = place.passages(PASSAGES)
-    shared = Shared()
+    shared = SharedResources()
     full = CrossEncoderReranker.from_folder(ModelFolder.read(place.cross_encoder()), shared=shared)
     # A hybrid search scores only its contenders, the best candidates of the first stage.
     contenders = passages[:CONTENDERS]

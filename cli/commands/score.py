@@ -54,7 +54,7 @@ def command(
         raise click.UsageError("Give either two texts or --pairs FILE.")
     if texts and len(texts) != 2:
         raise click.UsageError(f"Expected two texts, got {len(texts)}. Quote texts that contain spaces.")
-    from rerank.models.computing import Computing
+    from rerank.models.compute_options import ComputeOptions
     from rerank.models.pair_models import load_pair_model
     from rerank.models.promotion import with_promoted
 
@@ -62,7 +62,7 @@ def command(
     if not text_pairs:
         raise click.ClickException(f"{_shown(pairs or Path('-'))} contains no pairs.")
     name = model or with_promoted(settings).reranker
-    predictions = load_pair_model(name, computing=Computing.of(settings)).predict(text_pairs)
+    predictions = load_pair_model(name, compute=ComputeOptions.of(settings)).predict(text_pairs)
     if as_json:
         print_json([_to_json(pair, predictions, i) for i, pair in enumerate(text_pairs)])
     else:

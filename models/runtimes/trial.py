@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 
 from rerank.core.errors import ModelInvalid
 from rerank.core.settings import Precision, Runtime
-from rerank.models.architectures.labels import LabelNetwork
-from rerank.models.architectures.pair import pair_network
-from rerank.models.architectures.text import BiEncoderNetwork
+from rerank.models.architectures.bi_encoder import BiEncoderNetwork
+from rerank.models.architectures.classifier import ClassifierNetwork
+from rerank.models.architectures.pair_network import pair_network
 from rerank.models.folder import ModelFolder
 from rerank.models.runtime import ModelRuntime
 from rerank.models.runtimes.sample import sample
 from rerank.models.tokenizer import TextTokenizer
 
 Answers = NDArray[Any]
-LARGEST_ERROR = 0.2
+MAX_ERROR = 0.2
 """Of logits: the root mean square of the differences, in standard deviations of the reference's logits."""
-LEAST_COSINE = 0.98
+MIN_COSINE = 0.98
 """Of vectors: the least cosine of a text's two vectors."""
 _TURNS = 2
 _EVERY = 3
@@ -41,7 +41,7 @@ class Trial:
     right: bool
 
 
-def try_out(folder: ModelFolder, runtimes: Sequence[ModelRuntime]) -> list[Trial]:
+def run_trials(folder: ModelFolder, runtimes: Sequence[ModelRuntime]) -> list[Trial]:
     """Each of *runtimes* beside the first one, which is the reference, in turns.
 
     Raises ModelInvalid where the reference cannot load the model; another that cannot is left out.
@@ -61,10 +61,10 @@ def try_out(folder: ModelFolder, runtimes: Sequence[ModelRuntime]) -> list[Trial
 def _trial(runtime: ModelRuntime, answers: Answers, expected: Answers, seconds: float) -> Trial:
     if expected.ndim == 1:
         error = float(np.sqrt(np.square(answers - expected).mean()) / max(float(expected.std()), 1e-6))
-        right = error <= LARGEST_ERROR
+        right = error <= MAX_ERROR
     else:
         error = 1 - float((answers * expected).sum(axis=1).min())
-        right = error <= 1 - LEAST_COSINE
+        right = error <= 1 - MIN_COSINE
     return Trial(runtime.name, runtime.precision, round(len(sample()[::_EVERY]) / seconds, 1), round(error, 5), right)
 
 
@@ -78,7 +78,7 @@ def _run(folder: ModelFolder, runtime: ModelRuntime) -> Callable[[], Answers]:
         parts = [ids[i : i + 16] for i in range(0, len(ids), 16)]
         return lambda: np.concatenate([body.vectors(part) for part in parts])
     if folder.architecture == "cross-encoder" and folder.labels > 1:
-        labels = LabelNetwork.from_folder(folder, tokenizer, runtime=runtime)
+        labels = ClassifierNetwork.from_folder(folder, tokenizer, runtime=runtime)
         first = tokenizer.texts([sample()[0].query], limit=labels.room(pair=True) // 2).ids[0]
         seconds = tokenizer.texts(passages, limit=labels.room(pair=True) - len(first)).ids
         return lambda: labels.logits([(first, second) for second in seconds]).ravel()

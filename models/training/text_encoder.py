@@ -16,7 +16,7 @@ from rerank.core.document import Vectors
 from rerank.core.errors import ModelInvalid
 from rerank.models.folder import ModelFolder
 from rerank.models.runtimes.torch.quiet import quiet
-from rerank.models.sentence_layout import Pooling
+from rerank.models.sentence_transformers_layout import Pooling
 from rerank.models.training.data.text_batches import TextBatches
 from rerank.models.training.losses.trainable import without_dropout
 from rerank.models.training.precision import autocast

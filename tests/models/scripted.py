@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rerank.models.folder import ModelFolder
 from rerank.models.reranker import CrossEncoderReranker
-from rerank.models.shared import Shared
+from rerank.models.shared_resources import SharedResources
 from rerank.models.tokenizer import Ids, TextTokenizer
 from tests.models import tiny
 
@@ -38,7 +38,7 @@ class ScriptedNetwork:
 
 
 def scripted(
-    folder: Path, network: ScriptedNetwork, *, batch_tokens: int = 64, shared: Shared | None = None
+    folder: Path, network: ScriptedNetwork, *, batch_tokens: int = 64, shared: SharedResources | None = None
 ) -> CrossEncoderReranker:
     """A reranker over a scripted network."""
     read = ModelFolder.read(tiny.bert(folder, labels=1), name="scripted")

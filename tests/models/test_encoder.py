@@ -17,7 +17,7 @@ from rerank.models.runtime import ModelRuntime
 from rerank.models.runtimes.torch.placement import Placement
 from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE, TorchRuntime
 from tests.models import tiny
-from tests.models.ways import OPENVINO_WAYS
+from tests.models.backends import OPENVINO_RUNTIMES
 
 BF16 = TorchRuntime(Placement(torch.device("cpu"), torch.bfloat16))
 TEXTS = ["what is a cat", "the dog and the green tea " * 20, "x", "", "the dog", "what is a cat", "perché 日本 no"]
@@ -77,7 +77,7 @@ def test_prompts_stand_before_the_texts(tmp_path: Path) -> None:
     np.testing.assert_allclose(prompted.encode_documents(["tea"]), plain[1:], atol=1e-6)
 
 
-@pytest.mark.parametrize(("runtime", "tolerance"), [(TORCH_REFERENCE, 1e-5), (BF16, 1e-2), *OPENVINO_WAYS])
+@pytest.mark.parametrize(("runtime", "tolerance"), [(TORCH_REFERENCE, 1e-5), (BF16, 1e-2), *OPENVINO_RUNTIMES])
 def test_a_vector_does_not_depend_on_its_batch(tmp_path: Path, runtime: ModelRuntime, tolerance: float) -> None:
     """Alone or among others, longer or shorter: the same vector."""
     encoder = loaded(tiny.bert(tmp_path), runtime)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rerank.models.language import language_of, language_shares
+from rerank.models.language import language_fractions, language_of
 
 TEXTS = {
     "en": "The tower in Paris was the tallest building of the world until it was passed by another one.",
@@ -28,5 +28,5 @@ def test_what_has_too_few_words_tells_none(text: str) -> None:
 def test_shares_are_of_the_texts_that_tell() -> None:
     """Largest first."""
     texts = [TEXTS["it"], TEXTS["it"], "1 2 3", TEXTS["en"]]
-    assert language_shares(texts) == {"it": pytest.approx(2 / 3), "en": pytest.approx(1 / 3)}
-    assert language_shares(["1 2 3"]) == {}
+    assert language_fractions(texts) == {"it": pytest.approx(2 / 3), "en": pytest.approx(1 / 3)}
+    assert language_fractions(["1 2 3"]) == {}

@@ -13,7 +13,7 @@ from rerank.core.calibration import Calibration, QueryEvidence
 from rerank.core.errors import ModelInvalid, ModelNotFound, SettingError
 from rerank.core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion
 from rerank.core.ranking import RankingModel
-from rerank.models.computing import Computing
+from rerank.models.compute_options import ComputeOptions
 from rerank.models.loading import LoadedModels, load_encoder, load_ranking_model
 from tests.models import tiny
 
@@ -67,9 +67,9 @@ def test_fusion_and_cut_off_come_from_the_folder(cross: Path) -> None:
 
 def test_stored_half_precision_is_read(tmp_path: Path) -> None:
     """Weights in float16 give the scores of the same weights in float32, but for their rounding."""
-    exact = Computing("openvino", "float32")
-    whole = load_ranking_model(str(tiny.bert(tmp_path / "whole", labels=1)), computing=exact).reranker
-    half = load_ranking_model(str(tiny.bert(tmp_path / "half", labels=1, half=True)), computing=exact).reranker
+    exact = ComputeOptions("openvino", "float32")
+    whole = load_ranking_model(str(tiny.bert(tmp_path / "whole", labels=1)), compute=exact).reranker
+    half = load_ranking_model(str(tiny.bert(tmp_path / "half", labels=1, half=True)), compute=exact).reranker
     texts = ["the cat", "green tea in the cold"]
 
     np.testing.assert_allclose(half.score("what", texts).logits, whole.score("what", texts).logits, atol=0.05)
@@ -88,11 +88,11 @@ def test_a_model_made_for_something_else_ranks_with_a_warning(cross: Path, caplo
 
 def test_a_runtime_that_is_not_available_is_a_setting_error(cross: Path) -> None:
     """The error says what to set."""
-    computing = Computing("torch", "int8")
+    compute = ComputeOptions("torch", "int8")
     with pytest.raises(SettingError, match=r"runtime torch with precision int8: not for .* set one of them to auto"):
-        load_encoder("default", computing=computing)
+        load_encoder("default", compute=compute)
     with pytest.raises(SettingError, match="torch with precision int8"):
-        load_ranking_model(str(cross), computing=computing)
+        load_ranking_model(str(cross), compute=compute)
 
 
 def test_a_model_of_the_wrong_kind_is_refused(cross: Path) -> None:

@@ -12,7 +12,7 @@ from rerank.core.errors import InvalidRequest, ModelInvalid, ModelNotFound
 from rerank.core.pairs import TextPair
 from rerank.models.folder import ModelFolder
 from rerank.models.loading import LoadedModels
-from rerank.models.pair_models import LabellingPairModel, LoadedPairModels, ScoringPairModel, load_pair_model
+from rerank.models.pair_models import ClassifierPairModel, LoadedPairModels, RerankerPairModel, load_pair_model
 from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE
 from tests.models import tiny
 
@@ -38,7 +38,7 @@ def classifier(folder: Path, kind: str = "bert") -> Path:
 def test_a_classifier_says_what_transformers_says(tmp_path: Path, kind: str) -> None:
     """Labels from config.json, logits and softmax as the reference has them, of pairs and of single texts."""
     folder = classifier(tmp_path / kind, kind)
-    said = LabellingPairModel(ModelFolder.read(folder), runtime=TORCH_REFERENCE).predict(PAIRS)
+    said = ClassifierPairModel(ModelFolder.read(folder), runtime=TORCH_REFERENCE).predict(PAIRS)
 
     reference = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -80,7 +80,7 @@ def test_a_reranker_says_one_score(tmp_path: Path) -> None:
     model = load_pair_model(str(folder))
     said = model.predict([PAIRS[0], PAIRS[1], PAIRS[0]])
 
-    assert isinstance(model, ScoringPairModel)
+    assert isinstance(model, RerankerPairModel)
     assert said.labels == ("LABEL_0",)
     assert said.logits[0] == said.logits[2] != said.logits[1]
     assert said.probabilities[:, 0] == pytest.approx(1 / (1 + np.exp(1 - 2 * said.logits[:, 0])))
@@ -101,8 +101,8 @@ def test_requests_name_the_configured_models(tmp_path: Path) -> None:
     cross, labels = tiny.bert(tmp_path / "cross", labels=1), classifier(tmp_path / "labels")
     models = LoadedPairModels(str(cross), [str(labels)], ranking=lambda: LoadedModels(str(cross)))
 
-    assert isinstance(models.get(None), ScoringPairModel)
-    assert isinstance(models.get(str(labels)), LabellingPairModel)
+    assert isinstance(models.get(None), RerankerPairModel)
+    assert isinstance(models.get(str(labels)), ClassifierPairModel)
     assert models.get(None) is models.get("default") is models.get(str(cross))
     with pytest.raises(ModelNotFound, match='no model "other" is configured'):
         models.get("other")

@@ -21,7 +21,7 @@ from rerank.models.runtimes.torch.placement import Placement
 from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE, TorchRuntime
 from rerank.models.tokenizer import TextTokenizer
 from tests.models import tiny
-from tests.models.ways import OPENVINO_WAYS
+from tests.models.backends import OPENVINO_RUNTIMES
 
 BF16 = TorchRuntime(Placement(torch.device("cpu"), torch.bfloat16))
 QUERY = "what is a cat"
@@ -109,7 +109,7 @@ def test_a_joint_reranker_scores_as_it_was_trained(tmp_path: Path, apart_layers:
 
 
 @pytest.mark.parametrize("build", [lambda folder: tiny.bert(folder, labels=1), joint])
-@pytest.mark.parametrize(("runtime", "tolerance"), [(TORCH_REFERENCE, 1e-5), (BF16, 1e-2), *OPENVINO_WAYS])
+@pytest.mark.parametrize(("runtime", "tolerance"), [(TORCH_REFERENCE, 1e-5), (BF16, 1e-2), *OPENVINO_RUNTIMES])
 def test_a_score_does_not_depend_on_its_batch(
     tmp_path: Path, build: Callable[[Path], Path], runtime: ModelRuntime, tolerance: float
 ) -> None:

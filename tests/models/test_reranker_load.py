@@ -12,9 +12,9 @@ import pytest
 
 from rerank.core.errors import ModelError, ModelOutputInvalid, ModelOverloaded, RequestCancelled, RerankError
 from rerank.core.protocols import RerankScores
-from rerank.models.answer_cache import AnswerCache
+from rerank.models.output_cache import OutputCache
 from rerank.models.scheduler import Scheduler
-from rerank.models.shared import Shared
+from rerank.models.shared_resources import SharedResources
 from tests.models.scripted import ScriptedNetwork, scripted
 
 QUERY = "what is a cat"
@@ -150,7 +150,7 @@ def until(condition: Callable[[], bool]) -> None:
 def test_beyond_its_places_a_request_is_refused_and_then_served(tmp_path: Path) -> None:
     """Work that would only wait longer than anyone listens is not taken on; once there is room, it is."""
     held = Held()
-    shared = Shared(scheduler=Scheduler(places=2))
+    shared = SharedResources(scheduler=Scheduler(places=2))
     reranker = scripted(tmp_path, held.network, shared=shared)
     threads = [asked(lambda: reranker.score(QUERY, ["the cat"]))[0] for _ in range(2)]
     until(lambda: shared.load().waiting == 2)
@@ -168,7 +168,7 @@ def test_beyond_its_places_a_request_is_refused_and_then_served(tmp_path: Path) 
 def test_a_client_that_leaves_frees_its_place_and_its_work_is_dropped(tmp_path: Path) -> None:
     """Nobody waits behind a request that nobody waits for."""
     held, gone = Held(), Client()
-    shared = Shared(scheduler=Scheduler(places=2))
+    shared = SharedResources(scheduler=Scheduler(places=2))
     reranker = scripted(tmp_path, held.network, shared=shared)
     first, answer = asked(lambda: reranker.score(QUERY, ["the cat"]))
     assert held.begun.wait(10)
@@ -188,7 +188,7 @@ def test_a_client_that_leaves_frees_its_place_and_its_work_is_dropped(tmp_path: 
 def test_a_score_is_kept_and_counted(tmp_path: Path) -> None:
     """A pair that was scored is not scored again, however it is mixed with others, and `cached` says so."""
     network = ScriptedNetwork()
-    reranker = scripted(tmp_path, network, shared=Shared(cache=AnswerCache(megabytes=1)))
+    reranker = scripted(tmp_path, network, shared=SharedResources(cache=OutputCache(megabytes=1)))
     reranker.score(QUERY, ["the cat", "tea"])
     scores = reranker.score(QUERY, ["tea", "the green dog", "tea", "the cat"])
     again = reranker.score("what is", ["tea"])
@@ -204,7 +204,7 @@ def test_what_the_cache_knows_is_answered_while_the_queue_is_full(tmp_path: Path
     reranker = scripted(
         tmp_path,
         ScriptedNetwork(),
-        shared=Shared(scheduler=(scheduler := Scheduler(places=1)), cache=AnswerCache(megabytes=1)),
+        shared=SharedResources(scheduler=(scheduler := Scheduler(places=1)), cache=OutputCache(megabytes=1)),
     )
     expected = reranker.score(QUERY, ["the cat"]).logits.tolist()
     with scheduler.place(what="another"):
@@ -220,7 +220,7 @@ def test_an_error_is_not_kept(tmp_path: Path) -> None:
         if batch == 1:
             raise RuntimeError("out of memory")
 
-    reranker = scripted(tmp_path, ScriptedNetwork(fail_first), shared=Shared(cache=AnswerCache(megabytes=1)))
+    reranker = scripted(tmp_path, ScriptedNetwork(fail_first), shared=SharedResources(cache=OutputCache(megabytes=1)))
     with pytest.raises(ModelError):
         reranker.score(QUERY, ["the cat"])
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerank.models.job import Answers, Job, Limits, Portion
 from rerank.models.scheduler import Scheduler
-from rerank.models.speed import Speed
+from rerank.models.scheduler_job import Answers, BatchPart, Job, RequestLimits
+from rerank.models.throughput import Throughput
 
 
 class Notebook:
@@ -24,23 +24,23 @@ class Notebook:
     def __init__(self, *, batch_tokens: int = 20, mixes: bool = False) -> None:
         self.batch_tokens = batch_tokens
         self.mixes = mixes
-        self.speed = Speed()
+        self.speed = Throughput()
         self.batches: list[list[int]] = []
         self.broken: set[int] = set()
         self.begun, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
 
-    def compute(self, portions: Sequence[Portion]) -> Sequence[Answers]:
+    def compute(self, parts: Sequence[BatchPart]) -> Sequence[Answers]:
         self.begun.set()
         assert self.go_on.wait(10)
-        answers = [np.array([text[0] for text in portion.texts], dtype=np.float32) for portion in portions]
+        answers = [np.array([text[0] for text in part.texts], dtype=np.float32) for part in parts]
         said = [int(value) for rows in answers for value in rows]
         if self.broken & set(said):
             raise RuntimeError("broken")
         self.batches.append(said)
         return answers
 
-    def job(self, name: int, count: int, *, tokens: int = 10, limits: Limits | None = None) -> Job:
+    def job(self, name: int, count: int, *, tokens: int = 10, limits: RequestLimits | None = None) -> Job:
         """A job of *count* texts, each of *tokens* tokens and with *name* as its answer."""
         texts = [np.full(tokens, name, dtype=np.int32)] * count
         return Job(self, texts, np.full(count, tokens, dtype=np.int32), limits=limits)
@@ -105,7 +105,7 @@ def test_a_request_knows_how_long_it_waited() -> None:
     line = Line(model, model.job(1, 2))
     second = model.job(2, 6)
     line.come(second)
-    hasty = model.job(3, 2, limits=Limits(deadline=time.monotonic() + 0.02))
+    hasty = model.job(3, 2, limits=RequestLimits(deadline=time.monotonic() + 0.02))
     line.come(hasty)
     until(lambda: hasty.finished.is_set())
     line.served()
@@ -172,7 +172,7 @@ def test_a_deadline_that_passes_in_the_line_ends_the_waiting() -> None:
     """Whoever has no more time leaves without an answer, while another's batch goes on."""
     model = Notebook()
     line = Line(model, model.job(1, 1))
-    hurried = model.job(2, 1, limits=Limits(deadline=time.monotonic() + 0.01))
+    hurried = model.job(2, 1, limits=RequestLimits(deadline=time.monotonic() + 0.01))
     line.scheduler.run(hurried)
 
     assert not hurried.answered.any()
@@ -205,10 +205,10 @@ def test_batches_hold_every_text_once_and_stay_within_their_tokens(lengths: list
     while not job.all_taken:
         taken.append(job.take(room))
 
-    assert sorted(i for portion in taken for i in portion.places.tolist()) == list(range(len(lengths)))
-    order = [lengths[i] for portion in taken for i in portion.places.tolist()]
+    assert sorted(i for part in taken for i in part.places.tolist()) == list(range(len(lengths)))
+    order = [lengths[i] for part in taken for i in part.places.tolist()]
     assert order == sorted(order, reverse=True)
-    assert all(portion.padded <= room or len(portion.places) == 1 for portion in taken)
+    assert all(part.padded <= room or len(part.places) == 1 for part in taken)
     assert job.remaining == 0
 
 

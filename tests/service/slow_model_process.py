@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rerank.core.ranking import RankingModel
 from rerank.core.settings import Settings
-from rerank.models.shared import Shared
+from rerank.models.shared_resources import SharedResources
 from rerank.models.tokenizer import Ids
 from rerank.service.components import Components
 from rerank.service.loadable import Loadable
@@ -46,7 +46,7 @@ class _BlockingNetwork(ScriptedNetwork):
 
 def slow_components(folder: Path, settings: Settings) -> Components:
     """Returns components whose queue has the length that *settings* give."""
-    shared = Shared.within(max_waiting=settings.max_waiting, score_cache_mb=settings.score_cache_mb)
+    shared = SharedResources.within(max_waiting=settings.max_waiting, score_cache_mb=settings.score_cache_mb)
     reranker = scripted(folder / "model", _BlockingNetwork(folder), shared=shared)
     return Components(
         settings=settings,

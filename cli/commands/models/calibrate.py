@@ -17,7 +17,7 @@ from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
     from rerank.core.judgments import Dataset
-    from rerank.models.calibration.fitting import Fitted
+    from rerank.models.fitting.model_fit import Fitted
 
 
 @cloup.command(
@@ -65,9 +65,9 @@ def calibrate(
     is written to the model's rerank.json.
     """
     from rerank.core.judging import JudgingOptions, judged_candidates
-    from rerank.models.calibration.fitting import fit
-    from rerank.models.calibration.storing import store, target_folder
     from rerank.models.catalog import resolve
+    from rerank.models.fitting.model_fit import fit
+    from rerank.models.fitting.saving import save_fit, target_folder
 
     folder = resolve(model, role="reranker")
     target = target_folder(folder, output)
@@ -78,7 +78,7 @@ def calibrate(
         candidates = judged_candidates(pipeline, judged, options, on_query=progress.advance)
         encoder = pipeline.encoder.name
     fitted = fit(candidates, precision=min_precision)
-    store(fitted, folder, target, fitted_on={**_source(judged, settings), "index": index, "encoder": encoder})
+    save_fit(fitted, folder, target, fitted_on={**_source(judged, settings), "index": index, "encoder": encoder})
     if as_json:
         weights = {"logit": 1.0, **fitted.fusion.weights}
         print_json({"model": str(target), "weights": weights, "min_score": fitted.min_score, **fitted.report.to_json()})

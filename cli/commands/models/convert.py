@@ -19,14 +19,14 @@ def convert(*, as_json: bool, settings: Settings) -> None:
     A later start of the service then skips this step. Converted models are left unchanged.
     """
     from rerank.models.catalog import resolve
-    from rerank.models.computing import Computing
+    from rerank.models.compute_options import ComputeOptions
     from rerank.models.conversion import prepare
     from rerank.models.promotion import with_promoted
 
     configured = with_promoted(settings)
     names = dict.fromkeys([configured.reranker, *configured.rerankers])
     folders = [resolve(configured.encoder, role="encoder"), *(resolve(name, role="reranker") for name in names)]
-    conversions = [prepare(folder, Computing.of(settings)) for folder in folders]
+    conversions = [prepare(folder, ComputeOptions.of(settings)) for folder in folders]
     if as_json:
         print_json([conversion.to_json() for conversion in conversions])
         return

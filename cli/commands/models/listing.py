@@ -56,11 +56,11 @@ def show(*, name: str, as_json: bool, settings: Settings) -> None:
 
 def _runtime(path: Path, settings: Settings) -> dict[str, object]:
     """Returns the runtime that was selected for the model in *path*, or None values before the selection."""
-    from rerank.models.computing import Computing
+    from rerank.models.compute_options import ComputeOptions
     from rerank.models.conversion import preparation
     from rerank.models.folder import ModelFolder
 
-    selected = preparation(ModelFolder.read(path), Computing.of(settings))
+    selected = preparation(ModelFolder.read(path), ComputeOptions.of(settings))
     if selected is None:
         return {"runtime": None, "precision": None, "converted": None, "ready": False, "trials": []}
     return {key: value for key, value in selected.to_json().items() if key != "name"}

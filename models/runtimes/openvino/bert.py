@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from openvino import opset13 as ops
 
-from rerank.models.runtimes.family import BertShape
-from rerank.models.runtimes.openvino.products import Node, Products, constant
+from rerank.models.runtimes.bert_family import BertShape
+from rerank.models.runtimes.openvino.matrix_products import Node, Products, constant
 from rerank.models.runtimes.openvino.tensors import Array, Tensors
 
 _HIDDEN_FROM_VIEW = -1e4

@@ -11,7 +11,7 @@ import openvino
 from numpy.typing import NDArray
 
 from rerank.core.settings import Precision
-from rerank.models.architectures.rows import Rows
+from rerank.models.architectures.token_rows import TokenRows
 from rerank.models.processors import processors
 
 Inputs = Sequence[NDArray[Any]]
@@ -56,7 +56,7 @@ class CompiledGraph:
         return [[output.data.copy() for output in request.output_tensors] for request in requests]
 
 
-def shared_out(rows: Rows, *, streams: int) -> list[slice]:
+def split_rows(rows: TokenRows, *, streams: int) -> list[slice]:
     """Neighbouring rows, at most *streams* parts of like many tokens, none much below what is worth a core."""
     tokens = np.cumsum(rows.lengths, dtype=np.int64)
     parts = int(max(1, min(streams, len(rows.lengths), tokens[-1] // _FEWEST_TOKENS)))
@@ -78,7 +78,7 @@ Prepare = Callable[[slice, int], Inputs]
 """From a stretch of rows and its longest row to a graph's inputs."""
 
 
-def over_rows(graph: CompiledGraph, rows: Rows, prepare: Prepare) -> list[Outputs]:
+def run_rows(graph: CompiledGraph, rows: TokenRows, prepare: Prepare) -> list[Outputs]:
     """Run *graph* over all *rows*, in parts: each part's outputs, in order."""
-    parts = shared_out(rows, streams=graph.streams)
+    parts = split_rows(rows, streams=graph.streams)
     return graph.run([prepare(part, int(rows.lengths[part].max())) for part in parts])

@@ -7,10 +7,10 @@ from openvino import Model
 from openvino import opset13 as ops
 
 from rerank.models.folder import ModelFolder
-from rerank.models.runtimes.family import BertShape, apart_layers, bert_weights, head_names
+from rerank.models.runtimes.bert_family import BertShape, apart_layers, bert_weights, head_names
 from rerank.models.runtimes.openvino.bert import BertGraph, first_token, last_token, mean, padding, padding_bias
 from rerank.models.runtimes.openvino.converted import ConvertedModel
-from rerank.models.runtimes.openvino.products import Node, Products, constant
+from rerank.models.runtimes.openvino.matrix_products import Node, Products, constant
 from rerank.models.runtimes.openvino.tensors import Tensors, read_tensors
 
 BODY, LOWER, UPPER = "body", "lower", "upper"

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from rerank.core.document import Vectors
 from rerank.core.settings import Precision
-from rerank.models.architectures.rows import Rows
+from rerank.models.architectures.token_rows import TokenRows
 from rerank.models.runtime import LowerHalf
-from rerank.models.runtimes.openvino.compiled import CompiledGraph, Inputs, over_rows, padded
+from rerank.models.runtimes.openvino.compiled import CompiledGraph, Inputs, padded, run_rows
 from rerank.models.runtimes.openvino.converted import ConvertedModel
 from rerank.models.runtimes.openvino.graphs import BODY, LOWER, UPPER
 
@@ -26,14 +26,14 @@ class OpenVinoClassifier:
         self._head = model.head
         self._positions = model.positions
 
-    def labels(self, rows: Rows, types: NDArray[np.int32]) -> Matrix:
+    def labels(self, rows: TokenRows, types: NDArray[np.int32]) -> Matrix:
         """Rows and their token types (n, longest) -> float32 (n, labels)."""
 
         def prepare(part: slice, longest: int) -> Inputs:
             sides = (padded(numbers[part], longest=longest, positions=self._positions) for numbers in (rows.ids, types))
             return *sides, rows.lengths[part]
 
-        first = np.concatenate([outputs[0] for outputs in over_rows(self._graph, rows, prepare)])
+        first = np.concatenate([outputs[0] for outputs in run_rows(self._graph, rows, prepare)])
         if not self._head:
             return first  # the graph goes on to the labels
         return self._linear(np.tanh(self._linear(first, "dense")), "out")
@@ -50,13 +50,13 @@ class OpenVinoBody:
         self._positions = model.positions
         self.dim = int(model.graphs[BODY].output(0).partial_shape[1].get_length())
 
-    def vectors(self, rows: Rows) -> Vectors:
+    def vectors(self, rows: TokenRows) -> Vectors:
         """float32 (n, dim), rows of unit length."""
 
         def prepare(part: slice, longest: int) -> Inputs:
             return padded(rows.ids[part], longest=longest, positions=self._positions), rows.lengths[part]
 
-        return _unit(np.concatenate([outputs[0] for outputs in over_rows(self._graph, rows, prepare)]))
+        return _unit(np.concatenate([outputs[0] for outputs in run_rows(self._graph, rows, prepare)]))
 
 
 class OpenVinoHalves:
@@ -68,12 +68,12 @@ class OpenVinoHalves:
         self._positions = model.positions
         self._scale, self._bias, self._head = (model.head[name] for name in ("scale", "bias", "head.weight"))
 
-    def lower(self, rows: Rows) -> LowerHalf:
+    def lower(self, rows: TokenRows) -> LowerHalf:
         """One row, taken through the layers that read texts apart."""
         (hidden,) = self._halves(rows)
         return hidden, rows.lengths
 
-    def logits(self, query: LowerHalf, passages: Rows) -> NDArray[np.float32]:
+    def logits(self, query: LowerHalf, passages: TokenRows) -> NDArray[np.float32]:
         """float32 (n,) for n passages beside a query that has been through the lower layers."""
         own, length = cast(tuple[Matrix, NDArray[np.int32]], query)
         halves = iter(self._halves(passages))
@@ -82,16 +82,16 @@ class OpenVinoHalves:
             del longest
             return own, length, next(halves), passages.lengths[part]
 
-        outputs = over_rows(self._upper, passages, prepare)
+        outputs = run_rows(self._upper, passages, prepare)
         mine, theirs = (_unit(np.concatenate(side)) for side in zip(*outputs, strict=True))
         similarity = (mine * theirs) @ (1.0 + self._head[0])
         return cast(NDArray[np.float32], (self._scale * similarity + self._bias).astype(np.float32))
 
-    def _halves(self, rows: Rows) -> list[Matrix]:
+    def _halves(self, rows: TokenRows) -> list[Matrix]:
         def prepare(part: slice, longest: int) -> Inputs:
             return padded(rows.ids[part], longest=longest, positions=self._positions), rows.lengths[part]
 
-        return [outputs[0] for outputs in over_rows(self._lower, rows, prepare)]
+        return [outputs[0] for outputs in run_rows(self._lower, rows, prepare)]
 
 
 def _unit(rows: Matrix) -> Matrix:

@@ -13,13 +13,13 @@ from rerank.core.settings import Precision
 from rerank.models.folder import ModelFolder
 from rerank.models.processors import processors
 from rerank.models.runtime import JointHalves, PairClassifier, TextBody
-from rerank.models.runtimes.family import in_family
+from rerank.models.runtimes.bert_family import is_bert_family
 from rerank.models.runtimes.openvino.cache import ConvertedModels, Form
-from rerank.models.runtimes.openvino.calibration import calibrated
 from rerank.models.runtimes.openvino.converted import ConvertedModel
 from rerank.models.runtimes.openvino.graphs import build
+from rerank.models.runtimes.openvino.input_ranges import measured_quantizations
+from rerank.models.runtimes.openvino.matrix_products import FloatProducts, Int8Products
 from rerank.models.runtimes.openvino.networks import OpenVinoBody, OpenVinoClassifier, OpenVinoHalves
-from rerank.models.runtimes.openvino.products import FloatProducts, Int8Products
 
 Network = TypeVar("Network")
 _TOKENS_A_PROCESSOR = 1024
@@ -63,7 +63,7 @@ class OpenVinoRuntime:
 
     def keeps(self, folder: ModelFolder) -> bool:
         """Whether a converted model is kept at all: a float one of the BERT family is made within a blink."""
-        return self.form == "int8" or not in_family(folder)
+        return self.form == "int8" or not is_bert_family(folder)
 
     def _loaded(self, folder: ModelFolder, kind: Callable[..., Network]) -> Network:
         with _translated(folder):
@@ -71,16 +71,16 @@ class OpenVinoRuntime:
 
     def _converted(self, folder: ModelFolder) -> ConvertedModel:
         def convert() -> ConvertedModel:
-            return build(folder, Int8Products(calibrated(folder)))
+            return build(folder, Int8Products(measured_quantizations(folder)))
 
-        if not in_family(folder):
+        if not is_bert_family(folder):
             raise ModelInvalid(f"{folder.path}: OpenVINO runs models of the BERT family here; take the runtime torch")
         if self.form == "float":
             return build(folder, FloatProducts())
         return self.cache.get(folder, self.form, convert)
 
 
-def opened(precision: Precision, cache_dir: Path) -> OpenVinoRuntime:
+def openvino_runtime(precision: Precision, cache_dir: Path) -> OpenVinoRuntime:
     """The runtime that keeps what it converts under *cache_dir*."""
     return OpenVinoRuntime(precision, ConvertedModels(cache_dir))
 

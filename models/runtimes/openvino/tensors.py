@@ -11,7 +11,7 @@ from safetensors import SafetensorError, deserialize
 
 from rerank.core.errors import ModelInvalid
 from rerank.models.folder import ModelFolder
-from rerank.models.runtimes.family import SAVE_ADVICE, WEIGHTS_FILE
+from rerank.models.runtimes.bert_family import SAVE_ADVICE, WEIGHTS_FILE
 
 Array = NDArray[np.float32]
 _BF16 = "BF16"

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from rerank.models.folder import ModelFolder
-from rerank.models.runtimes.family import BertShape
+from rerank.models.runtimes.bert_family import BertShape
 from rerank.models.runtimes.torch.linear import Linear
 from rerank.models.runtimes.torch.placement import Placement, tensor
 

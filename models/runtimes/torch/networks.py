@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from rerank.core.document import Vectors
-from rerank.models.architectures.rows import Rows
+from rerank.models.architectures.token_rows import TokenRows
 from rerank.models.folder import ModelFolder
 from rerank.models.runtime import LowerHalf
-from rerank.models.runtimes.family import BertShape, apart_layers, bert_weights, head_names, in_family
+from rerank.models.runtimes.bert_family import BertShape, apart_layers, bert_weights, head_names, is_bert_family
 from rerank.models.runtimes.torch.bert import BertEmbeddings, BertLayer
 from rerank.models.runtimes.torch.placement import Placement, read_weights, tensor
 from rerank.models.runtimes.torch.rows import TorchRows, on_device
-from rerank.models.sentence_layout import Pooling
+from rerank.models.sentence_transformers_layout import Pooling
 
 if TYPE_CHECKING:
     from rerank.models.runtimes.torch.hugging_face import HuggingFaceBody
@@ -34,14 +34,14 @@ class TorchClassifier:
         self._placement = placement
         self._classify = self._of(folder)
 
-    def labels(self, rows: Rows, types: NDArray[np.int32]) -> NDArray[np.float32]:
+    def labels(self, rows: TokenRows, types: NDArray[np.int32]) -> NDArray[np.float32]:
         """Rows and their token types (n, longest) -> float32 (n, labels)."""
         with torch.inference_mode():
             here = TorchRows.of(rows, placement=self._placement)
             return _as_float32(self._classify(here, on_device(types, self._placement)))
 
     def _of(self, folder: ModelFolder) -> Classify:
-        if in_family(folder):
+        if is_bert_family(folder):
             return BertClassifier(folder, placement=self._placement)
         from rerank.models.runtimes.torch.hugging_face import HuggingFaceClassifier
 
@@ -78,7 +78,7 @@ class TorchBody:
         self._placement = placement
         self._pooling: Pooling = folder.layout.pooling
         self._body: BertBody | HuggingFaceBody
-        if in_family(folder):
+        if is_bert_family(folder):
             self._body = BertBody(folder, placement=placement)
         else:
             from rerank.models.runtimes.torch.hugging_face import HuggingFaceBody
@@ -86,7 +86,7 @@ class TorchBody:
             self._body = HuggingFaceBody(folder, placement=placement)
         self.dim = self._body.hidden
 
-    def vectors(self, rows: Rows) -> Vectors:
+    def vectors(self, rows: TokenRows) -> Vectors:
         """float32 (n, dim), rows of unit length."""
         with torch.inference_mode():
             here = TorchRows.of(rows, placement=self._placement)
@@ -139,12 +139,12 @@ class TorchHalves:
         )
         self._placement = placement
 
-    def lower(self, rows: Rows) -> LowerHalf:
+    def lower(self, rows: TokenRows) -> LowerHalf:
         """(1, tokens, hidden) on the device: one row, taken through the layers that read texts apart."""
         with torch.inference_mode():
             return self._lower(TorchRows.of(rows, placement=self._placement))
 
-    def logits(self, query: LowerHalf, passages: Rows) -> NDArray[np.float32]:
+    def logits(self, query: LowerHalf, passages: TokenRows) -> NDArray[np.float32]:
         """float32 (n,) for n passages beside a query that has been through the lower layers."""
         with torch.inference_mode():
             rows, own = TorchRows.of(passages, placement=self._placement), cast(torch.Tensor, query)

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from rerank.core.errors import ModelInvalid
 from rerank.core.settings import Precision
 from rerank.models.folder import ModelFolder
-from rerank.models.runtimes.family import SAVE_ADVICE, WEIGHTS_FILE
+from rerank.models.runtimes.bert_family import SAVE_ADVICE, WEIGHTS_FILE
 
 _NAMES: Mapping[torch.dtype, Precision] = {
     torch.float32: "float32",

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rerank.models.architectures.rows import Rows
+from rerank.models.architectures.token_rows import TokenRows
 from rerank.models.runtimes.torch.bert import padding_bias
 from rerank.models.runtimes.torch.placement import Placement
 
@@ -22,7 +22,7 @@ class TorchRows:
     placement: Placement
 
     @classmethod
-    def of(cls, rows: Rows, *, placement: Placement) -> TorchRows:
+    def of(cls, rows: TokenRows, *, placement: Placement) -> TorchRows:
         """The same numbers on *placement*'s device."""
         return cls(on_device(rows.ids, placement), on_device(rows.lengths, placement), placement)
 

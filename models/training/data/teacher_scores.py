@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank.models.catalog import resolve
-from rerank.models.computing import REPRODUCIBLE
+from rerank.models.compute_options import REPRODUCIBLE_COMPUTE
 from rerank.models.loading import load_encoder, load_ranking_model
 from rerank.models.training.data.ranking_lists import RankingList
 from rerank.models.training.data.resumable_array import load_or_compute_array
@@ -38,9 +38,9 @@ class ListTeacher:
         """
         folder = resolve(str(name), role="reranker")
         if folder.kind != "encoder":
-            reranker = load_ranking_model(str(name), computing=REPRODUCIBLE).reranker
+            reranker = load_ranking_model(str(name), compute=REPRODUCIBLE_COMPUTE).reranker
             return cls(folder.name, folder.fingerprint, lambda query, texts: reranker.score(query, texts).logits)
-        encoder = load_encoder(folder.name, computing=REPRODUCIBLE)
+        encoder = load_encoder(folder.name, compute=REPRODUCIBLE_COMPUTE)
 
         def scaled_cosines(query: str, texts: Sequence[str]) -> NDArray[np.float32]:
             cosines: NDArray[np.float32] = encoder.encode_documents(texts) @ encoder.encode_queries([query])[0]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank.core.errors import TrainingDataError
-from rerank.models.computing import REPRODUCIBLE
+from rerank.models.compute_options import REPRODUCIBLE_COMPUTE
 from rerank.models.loading import load_encoder
 from rerank.models.training.base_reranker import open_base_reranker
 from rerank.models.training.data.hub import HUB_FOLDER, resolve_datasets
@@ -53,7 +53,7 @@ def train_distill(options: DistillOptions) -> TrainingReport:
         return report
     lists: Sequence[RankingList] = build_ranking_lists(
         data,
-        load_encoder(base.teacher, computing=REPRODUCIBLE),
+        load_encoder(base.teacher, compute=REPRODUCIBLE_COMPUTE),
         negatives=options.negatives,
         max_negatives=options.negatives,
         seed=options.seed,

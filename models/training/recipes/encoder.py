@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from rerank.core.errors import ModelInvalid
 from rerank.models.catalog import DEFAULT, resolve
-from rerank.models.computing import REPRODUCIBLE
+from rerank.models.compute_options import REPRODUCIBLE_COMPUTE
 from rerank.models.folder import ModelFolder
 from rerank.models.loading import load_encoder
 from rerank.models.training.data.hub import HUB_FOLDER, resolve_datasets
@@ -90,7 +90,7 @@ class _BaseEncoder:
 
     def translation_task(self, data: Translations, options: EncoderOptions, folder: RunFolder) -> TrainingTask:
         name = self.folder.name if options.teacher is None else str(options.teacher)
-        teacher = load_encoder(name, computing=REPRODUCIBLE)
+        teacher = load_encoder(name, compute=REPRODUCIBLE_COMPUTE)
         if teacher.dim != self.encoder.dim:
             raise ModelInvalid(
                 f"The teacher's vectors must have {self.encoder.dim} values, as those of {self.folder.name}; those of"

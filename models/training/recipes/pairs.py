@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rerank.core.errors import TrainingDataError
-from rerank.models.computing import REPRODUCIBLE
+from rerank.models.compute_options import REPRODUCIBLE_COMPUTE
 from rerank.models.loading import load_encoder
 from rerank.models.training.base_reranker import BaseReranker, open_base_reranker
 from rerank.models.training.data.hub import HUB_FOLDER, resolve_datasets
@@ -54,7 +54,7 @@ def train_pairs(options: PairsOptions) -> TrainingReport:
         return report
     lists = build_ranking_lists(
         _without_scores(data),
-        load_encoder(base.teacher, computing=REPRODUCIBLE),
+        load_encoder(base.teacher, compute=REPRODUCIBLE_COMPUTE),
         negatives=max(options.negatives, HELD_OUT_NEGATIVES),
         max_negatives=options.negatives,
         seed=options.seed,

@@ -17,8 +17,8 @@ from rerank.models.reranker import CrossEncoderReranker
 from rerank.models.runtimes.openvino.cache import ConvertedModels
 from rerank.models.runtimes.openvino.converted import MANIFEST_FILE, ConvertedModel
 from rerank.models.runtimes.openvino.graphs import build
-from rerank.models.runtimes.openvino.products import FloatProducts
-from rerank.models.runtimes.openvino.runtime import opened
+from rerank.models.runtimes.openvino.matrix_products import FloatProducts
+from rerank.models.runtimes.openvino.runtime import openvino_runtime
 from tests.models import tiny
 
 QUERY, TEXTS = "what is a cat", ["the cat is warm", "green tea", "it is a dog ."]
@@ -32,7 +32,7 @@ def model(tmp_path: Path) -> ModelFolder:
 
 def scores(model: ModelFolder, cache: Path) -> NDArray[np.float32]:
     """What the int8 model says, converted or read."""
-    return CrossEncoderReranker.from_folder(model, runtime=opened("int8", cache)).score(QUERY, TEXTS).logits
+    return CrossEncoderReranker.from_folder(model, runtime=openvino_runtime("int8", cache)).score(QUERY, TEXTS).logits
 
 
 def conversions(caplog: pytest.LogCaptureFixture) -> int:
@@ -143,7 +143,7 @@ def test_a_folder_that_cannot_be_written_costs_a_conversion_at_each_start(
 def test_a_model_goes_on_when_its_folders_are_removed(model: ModelFolder, tmp_path: Path) -> None:
     """Nothing of a loaded model is read from disk again: neither its own folder nor what was converted."""
     scores(model, tmp_path / "cache")
-    loaded = CrossEncoderReranker.from_folder(model, runtime=opened("int8", tmp_path / "cache"))
+    loaded = CrossEncoderReranker.from_folder(model, runtime=openvino_runtime("int8", tmp_path / "cache"))
     expected = loaded.score(QUERY, TEXTS).logits.tolist()
     shutil.rmtree(model.path)
     shutil.rmtree(tmp_path / "cache")

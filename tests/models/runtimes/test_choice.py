@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from rerank.core.errors import SettingError
 from rerank.core.settings import Precision, Runtime
-from rerank.models.architectures.rows import Rows
-from rerank.models.computing import Computing
+from rerank.models.architectures.token_rows import TokenRows
+from rerank.models.compute_options import ComputeOptions
 from rerank.models.conversion import preparation, prepare
 from rerank.models.folder import ModelFolder
 from rerank.models.runtime import JointHalves, PairClassifier, TextBody
-from rerank.models.runtimes.choice import Way, choose, remembered_choice
-from rerank.models.runtimes.trial import LARGEST_ERROR, try_out
+from rerank.models.runtimes.choice import Backend, cached_choice, choose
+from rerank.models.runtimes.trial import MAX_ERROR, run_trials
 from tests.models import tiny
 
 
@@ -34,7 +34,7 @@ class WrongRuntime:
     def classifier(self, folder: ModelFolder) -> PairClassifier:
         return self
 
-    def labels(self, rows: Rows, types: NDArray[np.int32]) -> NDArray[np.float32]:
+    def labels(self, rows: TokenRows, types: NDArray[np.int32]) -> NDArray[np.float32]:
         right = np.where(rows.ids.sum(axis=1) % 2, 1.0, -1.0)
         return (right + self.error).astype(np.float32)[:, None]
 
@@ -53,50 +53,50 @@ def model(tmp_path: Path) -> ModelFolder:
 
 def test_a_way_that_answers_wrong_is_told_from_one_that_rounds(model: ModelFolder) -> None:
     """What differs by more than the stated part of the scores' own deviation is not right, however fast."""
-    trials = try_out(model, [WrongRuntime(0), WrongRuntime(0.5 * LARGEST_ERROR), WrongRuntime(1.5 * LARGEST_ERROR)])
+    trials = run_trials(model, [WrongRuntime(0), WrongRuntime(0.5 * MAX_ERROR), WrongRuntime(1.5 * MAX_ERROR)])
     assert [trial.right for trial in trials] == [True, True, False]
-    assert trials[1].error == pytest.approx(0.5 * LARGEST_ERROR, rel=0.1)
+    assert trials[1].error == pytest.approx(0.5 * MAX_ERROR, rel=0.1)
 
 
 def test_what_the_settings_name_is_taken(model: ModelFolder, tmp_path: Path) -> None:
-    """Where one way is left, nothing is tried out and nothing written."""
-    computing = Computing("openvino", "bfloat16", tmp_path / "cache")
-    assert choose(model, computing).way == Way("openvino", "bfloat16")
+    """Where one backend is left, nothing is tried out and nothing written."""
+    compute = ComputeOptions("openvino", "bfloat16", tmp_path / "cache")
+    assert choose(model, compute).backend == Backend("openvino", "bfloat16")
     assert not (tmp_path / "cache").exists()
 
 
 def test_auto_takes_the_fastest_right_one_once(model: ModelFolder, tmp_path: Path) -> None:
     """It compares all ways, remembers the answer, and does not ask again."""
-    computing = Computing("openvino", "auto", tmp_path / "cache")
-    assert remembered_choice(model, computing) is None
-    choice = choose(model, computing)
+    compute = ComputeOptions("openvino", "auto", tmp_path / "cache")
+    assert cached_choice(model, compute) is None
+    choice = choose(model, compute)
     assert [trial.precision for trial in choice.trials] == ["float32", "bfloat16", "int8"]
     right = [trial for trial in choice.trials if trial.right]
-    assert choice.way.precision == max(right, key=lambda trial: trial.texts_a_second).precision
+    assert choice.backend.precision == max(right, key=lambda trial: trial.texts_a_second).precision
     (file,) = (tmp_path / "cache" / "choices").iterdir()
     written = file.stat().st_mtime_ns
-    assert choose(model, computing) == choice == remembered_choice(model, computing)
+    assert choose(model, compute) == choice == cached_choice(model, compute)
     assert file.stat().st_mtime_ns == written
 
 
 def test_each_setting_and_model_has_an_answer_of_its_own(model: ModelFolder, tmp_path: Path) -> None:
     """What was found out for others says nothing."""
-    computing = Computing("openvino", "auto", tmp_path / "cache")
-    choose(model, computing)
-    assert remembered_choice(model, replace(computing, runtime="auto")) is None
+    compute = ComputeOptions("openvino", "auto", tmp_path / "cache")
+    choose(model, compute)
+    assert cached_choice(model, replace(compute, runtime="auto")) is None
     tiny.write_json(model.path / "rerank.json", {"prompts": {"query": "what "}})
-    assert remembered_choice(ModelFolder.read(model.path), computing) is None
+    assert cached_choice(ModelFolder.read(model.path), compute) is None
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"way": {"runtime": "abacus"}}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"backend": {"runtime": "abacus"}}'])
 def test_an_answer_that_cannot_be_read_is_found_out_again(model: ModelFolder, tmp_path: Path, content: str) -> None:
     """A file that a crash has cut off is not trusted."""
-    computing = Computing("openvino", "auto", tmp_path / "cache")
-    choose(model, computing)
+    compute = ComputeOptions("openvino", "auto", tmp_path / "cache")
+    choose(model, compute)
     (file,) = (tmp_path / "cache" / "choices").iterdir()
     file.write_text(content, encoding="utf-8")
-    assert choose(model, computing).way.runtime == "openvino"
-    assert remembered_choice(model, computing) is not None
+    assert choose(model, compute).backend.runtime == "openvino"
+    assert cached_choice(model, compute) is not None
 
 
 @pytest.mark.parametrize(
@@ -111,17 +111,17 @@ def test_a_combination_that_there_is_not_is_a_setting_error(
 ) -> None:
     """The error says what to set."""
     with pytest.raises(SettingError, match=f"{problem}.* set one of them to auto"):
-        choose(model, Computing(runtime, precision, tmp_path))
+        choose(model, ComputeOptions(runtime, precision, tmp_path))
 
 
 def test_what_is_prepared_is_ready(model: ModelFolder, tmp_path: Path) -> None:
     """Afterwards a start finds everything: the answer, and the converted model, wherever the choice needs one."""
-    computing = Computing("openvino", "int8", tmp_path / "cache")
-    before = preparation(model, computing)
+    compute = ComputeOptions("openvino", "int8", tmp_path / "cache")
+    before = preparation(model, compute)
     assert before is not None
     assert not before.ready
-    after = prepare(model, computing)
-    assert after == preparation(model, computing)
+    after = prepare(model, compute)
+    assert after == preparation(model, compute)
     assert after.ready
     assert after.converted is not None
     assert after.converted.is_dir()
@@ -130,6 +130,6 @@ def test_what_is_prepared_is_ready(model: ModelFolder, tmp_path: Path) -> None:
 
 def test_what_needs_no_conversion_is_ready_at_once(model: ModelFolder, tmp_path: Path) -> None:
     """In floating point a graph is made from the weights themselves."""
-    found = preparation(model, Computing("openvino", "float32", tmp_path))
+    found = preparation(model, ComputeOptions("openvino", "float32", tmp_path))
     assert found is not None
     assert (found.ready, found.converted) == (True, None)

@@ -13,14 +13,14 @@ from safetensors.torch import load_file, save_file
 
 from rerank.core.errors import ModelInvalid, ModelOutputInvalid
 from rerank.models.architectures.joint import JointReranker
-from rerank.models.architectures.rows import Rows
+from rerank.models.architectures.token_rows import TokenRows
 from rerank.models.folder import ModelFolder
 from rerank.models.reranker import CrossEncoderReranker
 from rerank.models.runtime import ModelRuntime
-from rerank.models.runtimes.openvino.compiled import padded, shared_out
+from rerank.models.runtimes.openvino.compiled import padded, split_rows
 from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE
 from tests.models import tiny
-from tests.models.ways import OPENVINO_FLOAT32, OPENVINO_WAYS
+from tests.models.backends import OPENVINO_FLOAT32, OPENVINO_RUNTIMES
 
 TOLERANCE = {"float32": 1e-5, "bfloat16": 0.03, "int8": 0.3}
 """Root mean square of the differences to float32, in the answers' own deviation.
@@ -29,14 +29,14 @@ A tiny model with wide random weights is harder on a precision than a trained on
 """
 
 
-def rows(*, count: int = 9, longest: int = 61) -> Rows:
+def rows(*, count: int = 9, longest: int = 61) -> TokenRows:
     """Random tokens, longest row first."""
     random = np.random.default_rng(0)
     lengths = np.sort(random.integers(3, longest, count))[::-1].astype(np.int32)
     lengths[0] = longest
     ids = random.integers(4, 30, (count, longest)).astype(np.int32)
     ids[np.arange(longest) >= lengths[:, None]] = 0
-    return Rows(ids, lengths)
+    return TokenRows(ids, lengths)
 
 
 def joint(folder: Path) -> Path:
@@ -68,7 +68,7 @@ def check(runtime: ModelRuntime, found: NDArray[np.float32], expected: NDArray[n
     assert error <= TOLERANCE[runtime.precision] * max(float(expected.std()), 1.0)
 
 
-@pytest.mark.parametrize(("runtime", "_"), OPENVINO_WAYS, ids=lambda way: getattr(way, "precision", ""))
+@pytest.mark.parametrize(("runtime", "_"), OPENVINO_RUNTIMES, ids=lambda backend: getattr(backend, "precision", ""))
 @pytest.mark.parametrize("build", [tiny.bert, tiny.roberta])
 def test_a_classifier_answers_as_in_torch(
     tmp_path: Path, build: Callable[..., Path], runtime: ModelRuntime, _: float
@@ -78,7 +78,7 @@ def test_a_classifier_answers_as_in_torch(
     check(runtime, labels(folder, runtime), labels(folder, TORCH_REFERENCE))
 
 
-@pytest.mark.parametrize(("runtime", "_"), OPENVINO_WAYS, ids=lambda way: getattr(way, "precision", ""))
+@pytest.mark.parametrize(("runtime", "_"), OPENVINO_RUNTIMES, ids=lambda backend: getattr(backend, "precision", ""))
 def test_a_joint_reranker_answers_as_in_torch(tmp_path: Path, runtime: ModelRuntime, _: float) -> None:
     """The lower half is handed on, and the upper one reads both sides."""
     folder = ModelFolder.read(joint(tmp_path))
@@ -86,7 +86,7 @@ def test_a_joint_reranker_answers_as_in_torch(tmp_path: Path, runtime: ModelRunt
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "lasttoken"])
-@pytest.mark.parametrize(("runtime", "_"), OPENVINO_WAYS, ids=lambda way: getattr(way, "precision", ""))
+@pytest.mark.parametrize(("runtime", "_"), OPENVINO_RUNTIMES, ids=lambda backend: getattr(backend, "precision", ""))
 def test_an_encoder_answers_as_in_torch(tmp_path: Path, runtime: ModelRuntime, _: float, pooling: str) -> None:
     """Whatever the pooling, rows have unit length."""
     tiny.bert(tmp_path)
@@ -131,7 +131,7 @@ def test_weights_that_are_cut_off_or_missing_are_refused(tmp_path: Path) -> None
         OPENVINO_FLOAT32.body(ModelFolder.read(tmp_path))
 
 
-@pytest.mark.parametrize(("runtime", "_"), OPENVINO_WAYS, ids=lambda way: getattr(way, "precision", ""))
+@pytest.mark.parametrize(("runtime", "_"), OPENVINO_RUNTIMES, ids=lambda backend: getattr(backend, "precision", ""))
 def test_a_value_that_is_not_finite_names_the_text(tmp_path: Path, runtime: ModelRuntime, _: float) -> None:
     """In no precision is a NaN hidden by rounding: it is an error that names the text."""
     file = tiny.bert(tmp_path, labels=1) / "model.safetensors"
@@ -155,8 +155,8 @@ def test_a_value_that_is_not_finite_names_the_text(tmp_path: Path, runtime: Mode
 )
 def test_rows_are_shared_out_by_tokens(lengths: list[int], streams: int, expected: list[slice]) -> None:
     """Each core has a like part, and a short batch is not cut up."""
-    batch = Rows(np.zeros((len(lengths), max(lengths)), dtype=np.int32), np.array(lengths, dtype=np.int32))
-    assert shared_out(batch, streams=streams) == expected
+    batch = TokenRows(np.zeros((len(lengths), max(lengths)), dtype=np.int32), np.array(lengths, dtype=np.int32))
+    assert split_rows(batch, streams=streams) == expected
 
 
 @pytest.mark.parametrize(("longest", "width"), [(1, 8), (8, 8), (9, 16), (61, 62)])

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from rerank.core.errors import ModelInvalid, ModelNotFound, TrainingDataError, TrainingFailed
-from rerank.models.computing import REPRODUCIBLE
+from rerank.models.compute_options import REPRODUCIBLE_COMPUTE
 from rerank.models.loading import load_ranking_model
 from rerank.models.training.options import Loss, PairsOptions
 from rerank.models.training.recipes.pairs import train_pairs
@@ -254,7 +254,8 @@ def test_joint_and_cross_encoder_bases_keep_their_architecture(options: PairsOpt
         base = make(tmp_path / f"{name}-base", labels=1)
         cross = train_pairs(replace(options, base=base, output=tmp_path / name))
         assert json.loads((cross.model / "rerank.json").read_text())["architecture"] == "cross-encoder"
-        served = load_ranking_model(str(cross.model), computing=REPRODUCIBLE).reranker.score(QUERY, PASSAGES).logits
+        reranker = load_ranking_model(str(cross.model), compute=REPRODUCIBLE_COMPUTE).reranker
+        served = reranker.score(QUERY, PASSAGES).logits
         theirs = CrossEncoder(str(cross.model)).predict([(QUERY, passage) for passage in PASSAGES])
         np.testing.assert_allclose(1 / (1 + np.exp(-served)), theirs, atol=0.02)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rerank.core.errors import ModelInvalid, TrainingDataError
-from rerank.models.computing import REPRODUCIBLE
+from rerank.models.compute_options import REPRODUCIBLE_COMPUTE
 from rerank.models.pair_models import load_pair_model
 from rerank.models.training.data.sentence_pairs import SentencePair, read_sentence_pairs
 from rerank.models.training.options import StsOptions
@@ -63,7 +63,7 @@ def test_joint_student_scores_both_orders_equally(options: StsOptions) -> None:
     metadata = json.loads((options.output / "rerank.json").read_text())
     assert (metadata["kind"], metadata["architecture"]) == ("similarity", "joint")
     assert report.steps == 6
-    model = load_pair_model(str(options.output), computing=REPRODUCIBLE)
+    model = load_pair_model(str(options.output), compute=REPRODUCIBLE_COMPUTE)
     there, back = (model.predict([pair]).probabilities[0, 0] for pair in (("the cat", "tea"), ("tea", "the cat")))
     assert there == pytest.approx(back, abs=1e-4)
     assert 0 < there < 1

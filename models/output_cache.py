@@ -22,7 +22,7 @@ class CacheCounts:
     found: int
 
 
-class AnswerCache:
+class OutputCache:
     """Answers by the hash of what was asked. Safe for many threads; 0 megabytes keep nothing."""
 
     def __init__(self, *, megabytes: int) -> None:
@@ -60,7 +60,7 @@ class AnswerCache:
             return int(self._entries.currsize)
 
 
-class Keys:
+class CacheKeys:
     """The keys of one question: the same beginning for all of its texts."""
 
     def __init__(self, *asked: str) -> None:

@@ -51,7 +51,7 @@ class BertShape:
         )
 
 
-def in_family(folder: ModelFolder) -> bool:
+def is_bert_family(folder: ModelFolder) -> bool:
     """Whether the layers here compute what the folder's model computes."""
     config = folder.config
     return (
@@ -65,7 +65,7 @@ def in_family(folder: ModelFolder) -> bool:
 def apart_layers(folder: ModelFolder) -> int:
     """How many layers of a joint reranker read texts apart. Raises ModelInvalid for a folder that holds none."""
     layers, apart = BertShape.of(folder).layers, folder.config.get(APART_KEY)
-    if not isinstance(apart, int) or not 0 <= apart < layers or not in_family(folder):
+    if not isinstance(apart, int) or not 0 <= apart < layers or not is_bert_family(folder):
         raise ModelInvalid(
             f"{folder.weights / CONFIG_FILE}: a joint reranker is a BERT with {APART_KEY} from 0 to {layers - 1}"
         )

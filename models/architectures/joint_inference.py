@@ -10,10 +10,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank.models.architectures.cross import query_room
-from rerank.models.architectures.rows import Rows
+from rerank.models.architectures.cross_encoder import query_room
+from rerank.models.architectures.token_rows import TokenRows
 from rerank.models.folder import ModelFolder
-from rerank.models.network import QueryReading
+from rerank.models.network import PreparedQuery
 from rerank.models.runtime import JointHalves, LowerHalf, ModelRuntime
 from rerank.models.tokenizer import Ids, Template, TextTokenizer
 
@@ -41,9 +41,9 @@ class JointNetwork:
         """Tokens of a query that are read at most."""
         return query_room(self._room)
 
-    def read(self, query: Ids) -> QueryReading:
+    def read(self, query: Ids) -> PreparedQuery:
         """Begin with a query of at most `query_room` tokens."""
-        return _JointReading(self, query, self._room - len(query), len(query) + 2 * self._template.special)
+        return _JointQuery(self, query, self._room - len(query), len(query) + 2 * self._template.special)
 
     def lower_half(self, query: Ids) -> LowerHalf:
         """(1, tokens, hidden): what the lower layers make of a query."""
@@ -53,14 +53,14 @@ class JointNetwork:
         """float32 (len(passages),) for a query that has been through the lower layers."""
         return self._halves.logits(query, self._rows(passages))
 
-    def _rows(self, texts: Sequence[Ids]) -> Rows:
+    def _rows(self, texts: Sequence[Ids]) -> TokenRows:
         template = self._template
         whole = [np.concatenate([template.before, text, template.after]) for text in texts]
-        return Rows.of(whole, pad_id=template.pad_id)
+        return TokenRows.of(whole, pad_id=template.pad_id)
 
 
 @dataclass(frozen=True)
-class _JointReading:
+class _JointQuery:
     network: JointNetwork
     query: Ids
     passage_room: int

@@ -25,7 +25,7 @@ _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 
 @dataclass(frozen=True)
-class SentenceLayout:
+class SentenceTransformersLayout:
     """How token vectors become a text's vector. Without modules.json: the mean, as sentence-transformers does."""
 
     weights: Path
@@ -34,7 +34,7 @@ class SentenceLayout:
     max_tokens: int | None = None
 
 
-def read_sentence_layout(folder: Path) -> SentenceLayout:
+def read_sentence_transformers_layout(folder: Path) -> SentenceTransformersLayout:
     """Raises ModelInvalid, naming the file, for a layout that is broken or holds a module that is not supported."""
     weights = folder
     pooling: Pooling = "mean"
@@ -49,7 +49,7 @@ def read_sentence_layout(folder: Path) -> SentenceLayout:
                     f"{folder / MODULES_FILE}: a module of type {kind} is not supported;"
                     " an encoder is a Transformer with Pooling and Normalize"
                 )
-    return SentenceLayout(weights, pooling, _prompts(folder), _max_tokens(weights))
+    return SentenceTransformersLayout(weights, pooling, _prompts(folder), _max_tokens(weights))
 
 
 def _modules(folder: Path) -> list[tuple[str, Path]]:

@@ -11,10 +11,10 @@ from rerank.core.calibration import probabilities
 from rerank.core.errors import TrainingDataError
 from rerank.core.fusion import DEFAULT_FUSION
 from rerank.core.judging import JudgedCandidates, ndcg
-from rerank.models.calibration.fitting import fit, scored
-from rerank.models.calibration.fusion_fit import fit_fusion
-from rerank.models.calibration.platt import ScoredList, calibration_error, cut_off, fit_calibration
-from tests.models.calibration.lists import drawn
+from rerank.models.fitting.fusion_weights import fit_fusion
+from rerank.models.fitting.model_fit import fit, scored_list
+from rerank.models.fitting.platt import ScoredList, calibration_error, cut_off, fit_calibration
+from tests.models.fitting.lists import drawn
 
 
 def by_first_stage(judged: list[JudgedCandidates]) -> float:
@@ -23,13 +23,13 @@ def by_first_stage(judged: list[JudgedCandidates]) -> float:
 
 def fused(judged: list[JudgedCandidates], fitted_to: list[JudgedCandidates]) -> float:
     fusion = fit_fusion(fitted_to)
-    return float(np.mean([ndcg(scored(one, fusion).scores, one) for one in judged]))
+    return float(np.mean([ndcg(scored_list(one, fusion).scores, one) for one in judged]))
 
 
 def test_a_reranker_that_knows_nothing_cannot_ruin_a_good_first_stage() -> None:
     """Fitted weights leave it next to nothing to say, where the default ones would let it spoil the order."""
     judged, others = drawn(60, logit=0.0, cosine=3.0), drawn(60, logit=0.0, cosine=3.0, seed=2)
-    default = float(np.mean([ndcg(scored(one, DEFAULT_FUSION).scores, one) for one in others]))
+    default = float(np.mean([ndcg(scored_list(one, DEFAULT_FUSION).scores, one) for one in others]))
     assert default < by_first_stage(others) - 0.1
     assert fused(others, judged) > by_first_stage(others) - 0.04
 
@@ -61,7 +61,7 @@ def test_a_fit_says_what_is_so() -> None:
     judged, others = drawn(150, logit=1.0, cosine=3.0), drawn(150, logit=1.0, cosine=3.0, seed=2)
     fitted = fit(judged, precision=0.8)
 
-    lists = [scored(one, fitted.fusion) for one in others]
+    lists = [scored_list(one, fitted.fusion) for one in others]
     said = np.concatenate([probabilities(fitted.calibration.log_odds(one.scores, one.known)) for one in lists])
     relevant = np.concatenate([one.relevant for one in lists])
     assert calibration_error(said, relevant) < 0.02 < fitted.report.error_before

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from rerank.core.document import Vectors
-from rerank.models.architectures.rows import Rows
+from rerank.models.architectures.token_rows import TokenRows
 from rerank.models.folder import ModelFolder
 from rerank.models.runtime import ModelRuntime, TextBody
 from rerank.models.tokenizer import Ids, Template, TextTokenizer
@@ -41,4 +41,4 @@ class BiEncoderNetwork:
         """float32 (len(texts), dim), rows of unit length, for texts of at most `text_room` tokens."""
         template = self._template
         whole = [np.concatenate([template.before, text, template.after]) for text in texts]
-        return self._body.vectors(Rows.of(whole, pad_id=template.pad_id))
+        return self._body.vectors(TokenRows.of(whole, pad_id=template.pad_id))

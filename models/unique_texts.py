@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def distinct(texts: Sequence[str]) -> tuple[list[str], NDArray[np.intp]]:
+def unique_texts(texts: Sequence[str]) -> tuple[list[str], NDArray[np.intp]]:
     """The different texts in order of first appearance, and for each of *texts* (n,) which of them it is."""
     places: dict[str, int] = {}
     inverse = [places.setdefault(text, len(places)) for text in texts]

@@ -15,11 +15,11 @@ from rerank.core.judging import JudgedCandidates
 FEATURES: tuple[Feature, ...] = ("first_stage", "cosine", "text_score", "vector_rank", "text_rank", "logit_rank")
 """What is weighed beside the logit."""
 
-QUERIES_OF_FAITH = 0.3
+PRIOR_QUERIES = 0.3
 """How much the default fusion counts, beside the evidence of one query: with few judgments little moves. From .1 to 1
 it made no difference on the public sets at hand."""
 
-LEAST_LOGIT_WEIGHT = 0.02
+MIN_LOGIT_WEIGHT = 0.02
 """In the unit of a standardised feature. A reranker that adds nothing keeps so much say, so that a fused score still
 rises with its logit."""
 
@@ -77,15 +77,15 @@ def _scale(lists: Sequence[_List], default: NDArray[np.float64]) -> float:
 def _minimised(lists: Sequence[_List], default: NDArray[np.float64]) -> NDArray[np.float64]:
     from scipy.optimize import minimize
 
-    faith = QUERIES_OF_FAITH / len(lists)
+    faith = PRIOR_QUERIES / len(lists)
 
     def objective(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         loss, gradient = _loss(lists, weights)
         apart = weights - default
         return loss + faith * float(apart @ apart), gradient + 2.0 * faith * apart
 
-    bounds = [(LEAST_LOGIT_WEIGHT, None), *[(0.0, None)] * (len(default) - 1)]
-    start = np.maximum(default, LEAST_LOGIT_WEIGHT)
+    bounds = [(MIN_LOGIT_WEIGHT, None), *[(0.0, None)] * (len(default) - 1)]
+    start = np.maximum(default, MIN_LOGIT_WEIGHT)
     found: NDArray[np.float64] = minimize(objective, start, jac=True, bounds=bounds, method="L-BFGS-B").x
     return found
 

@@ -12,13 +12,13 @@ from rerank.core.calibration import UNCALIBRATED, Calibration, Evidence, probabi
 from rerank.core.errors import TrainingDataError
 from rerank.core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion
 from rerank.core.judging import JudgedCandidates, ndcg
-from rerank.models.calibration.fusion_fit import fit_fusion
-from rerank.models.calibration.platt import ScoredList, calibration_error, cut_off, fit_calibration
+from rerank.models.fitting.fusion_weights import fit_fusion
+from rerank.models.fitting.platt import ScoredList, calibration_error, cut_off, fit_calibration
 
 EVIDENCE: tuple[Evidence, ...] = ("best_logit", "best_cosine")
 FOLDS = 5
 SEED = 0
-LEAST_QUERIES = 10
+MIN_QUERIES = 10
 """Judged queries with a relevant candidate: two a fold."""
 K = 10
 
@@ -80,7 +80,7 @@ def fit(judged: Sequence[JudgedCandidates], *, precision: float) -> Fitted:
     fits = means["fitted"] >= means["default"]
     fusing: Callable[[Sequence[JudgedCandidates]], ScoreFusion] = fit_fusion if fits else lambda _: DEFAULT_FUSION
     fusion = fusing(judged)
-    seen = _OutOfFold(judged, fusing, folds)
+    seen = _OutOfFoldScores(judged, fusing, folds)
     min_score = cut_off(seen.probabilities, seen.relevant, precision=precision)
     report = FitReport(
         queries=len(judged),
@@ -95,17 +95,17 @@ def fit(judged: Sequence[JudgedCandidates], *, precision: float) -> Fitted:
         hits=None if min_score is None else float((seen.probabilities[seen.top] >= min_score).sum() / len(judged)),
         empty=None if min_score is None else float(np.mean(seen.unanswered < min_score)),
     )
-    alone = fit_calibration([scored(one, CROSS_ENCODER_ALONE) for one in judged])
+    alone = fit_calibration([scored_list(one, CROSS_ENCODER_ALONE) for one in judged])
     return Fitted(fusion, _calibrated(judged, fusion), alone, min_score, report)
 
 
-def scored(judged: JudgedCandidates, fusion: ScoreFusion) -> ScoredList:
+def scored_list(judged: JudgedCandidates, fusion: ScoreFusion) -> ScoredList:
     """The candidates' fused scores, as a calibration is fitted to them."""
     scores = fusion.fuse(judged.logits, judged.features).scores
     return ScoredList(scores, judged.grades > 0, query_evidence(judged.logits, judged.features))
 
 
-class _OutOfFold:
+class _OutOfFoldScores:
     """Every candidate's probability by a fit to the other folds."""
 
     def __init__(
@@ -120,13 +120,13 @@ class _OutOfFold:
             fusion = fusing(others)
             calibration = _calibrated(others, fusion)
             for one in (one for one, place in zip(judged, folds, strict=True) if place == fold):
-                found = scored(one, fusion)
+                found = scored_list(one, fusion)
                 calibrated.append(probabilities(calibration.log_odds(found.scores, found.known)))
                 raw.append(probabilities(UNCALIBRATED.log_odds(found.scores, found.known)))
                 relevant.append(found.relevant)
                 top.append(np.argsort(np.argsort(-found.scores, kind="stable")) < K)
                 if (rest := one.without_answers()) is not None:
-                    left = scored(rest, fusion)
+                    left = scored_list(rest, fusion)
                     best.append(float(probabilities(calibration.log_odds(left.scores, left.known)).max()))
         self.probabilities = np.concatenate(calibrated)
         self.uncalibrated = np.concatenate(raw)
@@ -136,7 +136,7 @@ class _OutOfFold:
 
 
 def _calibrated(judged: Sequence[JudgedCandidates], fusion: ScoreFusion) -> Calibration:
-    return fit_calibration([scored(one, fusion) for one in judged], evidence=EVIDENCE)
+    return fit_calibration([scored_list(one, fusion) for one in judged], evidence=EVIDENCE)
 
 
 def _measured(
@@ -155,10 +155,10 @@ def _measured(
 
 def _check(judged: Sequence[JudgedCandidates]) -> None:
     answered = sum(bool(one.grades.any()) for one in judged)
-    if answered < LEAST_QUERIES:
+    if answered < MIN_QUERIES:
         raise TrainingDataError(
             f"{answered} of {len(judged)} judged queries find a relevant document among their candidates; at least"
-            f" {LEAST_QUERIES} are needed: judge more queries, or raise --depth"
+            f" {MIN_QUERIES} are needed: judge more queries, or raise --depth"
         )
     if all(one.grades.all() for one in judged):
         raise TrainingDataError("every candidate is judged relevant; nothing can be learned of those that are not")

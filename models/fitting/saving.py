@@ -11,8 +11,8 @@ from pathlib import Path
 from rerank.core.calibration import Calibration
 from rerank.core.errors import InvalidInput
 from rerank.core.fusion import ScoreFusion
-from rerank.models.calibration.fitting import Fitted
 from rerank.models.catalog import BUILT_IN
+from rerank.models.fitting.model_fit import Fitted
 from rerank.models.folder import ModelFolder
 from rerank.models.json_file import replace_json
 from rerank.models.rerank_file import RERANK_FILE, read_object
@@ -37,7 +37,7 @@ def target_folder(folder: ModelFolder, output: Path | None) -> Path:
     return folder.path
 
 
-def store(fitted: Fitted, folder: ModelFolder, target: Path, *, fitted_on: Mapping[str, object]) -> None:
+def save_fit(fitted: Fitted, folder: ModelFolder, target: Path, *, fitted_on: Mapping[str, object]) -> None:
     """Write fusion, calibration and min_score into *target*, which becomes a copy of *folder* where it is another.
 
     The file is replaced as a whole; what else it says stays. Raises InvalidInput when it cannot be written.

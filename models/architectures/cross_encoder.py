@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank.core.errors import ModelInvalid
-from rerank.models.architectures.rows import Rows
+from rerank.models.architectures.token_rows import TokenRows
 from rerank.models.folder import CONFIG_FILE, ModelFolder
-from rerank.models.network import QueryReading
+from rerank.models.network import PreparedQuery
 from rerank.models.runtime import ModelRuntime, PairClassifier
 from rerank.models.tokenizer import Ids, Template, TextTokenizer
 
@@ -48,28 +48,28 @@ class CrossEncoderNetwork:
         """Tokens of a query that are read at most."""
         return query_room(self._room)
 
-    def read(self, query: Ids) -> QueryReading:
+    def read(self, query: Ids) -> PreparedQuery:
         """Begin with a query of at most `query_room` tokens."""
         head = np.concatenate([self._template.before, query, self._template.between])
-        return _CrossReading(self, head, self._room - len(query), len(query) + self._template.special)
+        return _CrossEncoderQuery(self, head, self._room - len(query), len(query) + self._template.special)
 
-    def mixed(self, queries: Sequence[QueryReading], passages: Sequence[Ids]) -> NDArray[np.float32]:
+    def mixed(self, queries: Sequence[PreparedQuery], passages: Sequence[Ids]) -> NDArray[np.float32]:
         """float32 (n,) for n passages, each beside its own one of n readings of this network: one batch."""
-        heads = [query.head for query in queries if isinstance(query, _CrossReading)]
+        heads = [query.head for query in queries if isinstance(query, _CrossEncoderQuery)]
         return self.logits(heads, passages)
 
     def logits(self, heads: Sequence[Ids], passages: Sequence[Ids]) -> NDArray[np.float32]:
         """float32 (n,) for n sequences, each with the head of its own: special tokens and query."""
         template = self._template
         texts = [np.concatenate([head, text, template.after]) for head, text in zip(heads, passages, strict=True)]
-        rows = Rows.of(texts, pad_id=template.pad_id)
+        rows = TokenRows.of(texts, pad_id=template.pad_id)
         types = rows.types([len(head) for head in heads], second_type=template.second_type)
         labels = self._classifier.labels(rows, types)  # (n, labels)
         return labels[:, 0] if labels.shape[1] == 1 else labels[:, 1] - labels[:, 0]
 
 
 @dataclass(frozen=True)
-class _CrossReading:
+class _CrossEncoderQuery:
     network: CrossEncoderNetwork
     head: Ids
     passage_room: int

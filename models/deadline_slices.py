@@ -14,7 +14,7 @@ _SURELY = 0.7
 """All that is left is taken at once when it needs no more than this share of the time: one window batches best."""
 
 
-def windows(
+def deadline_slices(
     expected: NDArray[np.float64], *, deadline: float | None, affordable: Callable[[], float | None]
 ) -> Iterator[tuple[int, int]]:
     """Stretches of texts, in order, until all are taken or *deadline* (time.monotonic() seconds) has passed.

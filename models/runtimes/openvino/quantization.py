@@ -22,7 +22,7 @@ _TINY = np.float32(1e-6)
 
 
 @dataclass(frozen=True)
-class Rounding:
+class InputQuantization:
     """An input is divided by `smooth` (inputs,), cut off below `low` and above `high`, and rounded to 256 steps."""
 
     smooth: Array
@@ -30,7 +30,7 @@ class Rounding:
     high: float
 
     @classmethod
-    def around(cls, smooth: Array, low: float, high: float) -> Rounding:
+    def around(cls, smooth: Array, low: float, high: float) -> InputQuantization:
         """From about *low* to *high*, so that zero is one of the steps: most of a row's values are near it."""
         step = max(high - low, float(_TINY)) / _STEPS
         below = min(round(-low / step), _STEPS)
@@ -43,7 +43,7 @@ class Rounding:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ObservedInput:
     """What an input was seen to be: some rows (rows, inputs), and over all rows each channel's bounds (inputs,)."""
 
     rows: Array
@@ -56,17 +56,17 @@ class Seen:
         return np.maximum(np.maximum(-self.lowest, self.highest), _TINY)
 
 
-def best_rounding(seen: Seen, weight: Array) -> Rounding:
+def best_quantization(seen: ObservedInput, weight: Array) -> InputQuantization:
     """The Rounding with the least error of an input times weight (outputs, inputs)."""
     exact = seen.rows @ weight.T
     heaviest = np.maximum(np.abs(weight).max(axis=0), _TINY)  # (inputs,)
-    tried: list[tuple[float, Rounding]] = []
+    tried: list[tuple[float, InputQuantization]] = []
     for smoothing in _SMOOTHINGS:
         smooth = seen.largest**smoothing / heaviest ** (1 - smoothing)
         steps, scale = whole(weight * smooth)
         low, high = (float(end) for end in ((seen.lowest / smooth).min(), (seen.highest / smooth).max()))
         for cut in _CUTS:
-            rounding = Rounding.around(smooth, min(low * cut, 0.0), max(high * cut, 0.0))
+            rounding = InputQuantization.around(smooth, min(low * cut, 0.0), max(high * cut, 0.0))
             error = rounding.rounded(seen.rows) @ (steps * scale).T - exact
             tried.append((float(np.square(error).sum()), rounding))
     return min(tried, key=lambda found: found[0])[1]

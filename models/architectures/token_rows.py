@@ -13,7 +13,7 @@ from rerank.models.tokenizer import Ids
 
 
 @dataclass(frozen=True)
-class Rows:
+class TokenRows:
     """ids: int32 (n, longest), padded on the right; lengths: int32 (n,), tokens of each row."""
 
     ids: NDArray[np.int32]

@@ -6,7 +6,7 @@ _FADING = 0.9
 """What is left of earlier batches' weight after one more: about the last ten count, so that it follows the load."""
 
 
-class Speed:
+class Throughput:
     """Tokens a second over the latest batches. One thread adds, any thread asks."""
 
     def __init__(self) -> None:
@@ -15,7 +15,7 @@ class Speed:
         self._warm = False
 
     @property
-    def tokens_a_second(self) -> float | None:
+    def tokens_per_second(self) -> float | None:
         """None until it has been measured."""
         return self._tokens / self._seconds if self._seconds > 0 else None
 

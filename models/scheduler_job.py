@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank.core.protocols import Cancellation
-from rerank.models.network import QueryReading
-from rerank.models.speed import Speed
+from rerank.models.network import PreparedQuery
+from rerank.models.throughput import Throughput
 from rerank.models.tokenizer import Ids
 
 Answers = NDArray[np.float32]
 """One row a text: a logit (n,), or a vector (n, dim)."""
-_LEAST_FILL = 0.6
+_MIN_FILL = 0.6
 """A shorter text than this share of a batch's longest one is not taken along: it would be mostly padding."""
 
 
@@ -38,10 +38,10 @@ class BatchModel(Protocol):
         """Shape of one answer: () for a logit, (dim,) for a vector."""
 
     @property
-    def speed(self) -> Speed:
+    def speed(self) -> Throughput:
         """What the scheduler has measured of it."""
 
-    def compute(self, portions: Sequence[Portion]) -> Sequence[Answers]:
+    def compute(self, parts: Sequence[BatchPart]) -> Sequence[Answers]:
         """The answers to each portion; together they are one batch. One portion alone unless the model mixes."""
 
 
@@ -54,13 +54,13 @@ class Job:
         texts: Sequence[Ids],
         lengths: NDArray[np.int32],
         *,
-        query: QueryReading | None = None,
-        limits: Limits | None = None,
+        query: PreparedQuery | None = None,
+        limits: RequestLimits | None = None,
     ) -> None:
         self.model = model
         self.texts = texts
         self.query = query
-        self.limits = limits or Limits()
+        self.limits = limits or RequestLimits()
         self.answers: Answers = np.zeros((len(texts), *model.width), dtype=np.float32)
         self.answered: NDArray[np.bool_] = np.zeros(len(texts), dtype=np.bool_)
         self.error: Exception | None = None
@@ -91,29 +91,29 @@ class Job:
         if self._came is not None:
             self.waited_ms, self._came = (time.monotonic() - self._came) * 1000, None
 
-    def take(self, room: int) -> Portion:
+    def take(self, room: int) -> BatchPart:
         """The next batch: texts of falling length, count times longest at most *room*, but one text at least."""
         longest = max(int(self._lengths[self._left[0]]), 1)
         return self._taken(0, max(room // longest, 1), longest)
 
-    def join(self, batch: Portion, *, room: int) -> Portion | None:
+    def join(self, batch: BatchPart, *, room: int) -> BatchPart | None:
         """Texts that fit beside *batch* into *room* more padded tokens, at most as long as its longest; None: none."""
         lengths = self._lengths[self._left]  # falling
         start = int(np.searchsorted(-lengths, -batch.longest, side="left"))
-        stop = int(np.searchsorted(-lengths, -batch.longest * _LEAST_FILL, side="right"))
+        stop = int(np.searchsorted(-lengths, -batch.longest * _MIN_FILL, side="right"))
         count = min(room // batch.longest, stop - start)
         return self._taken(start, count, batch.longest) if count > 0 else None
 
-    def _taken(self, start: int, count: int, longest: int) -> Portion:
+    def _taken(self, start: int, count: int, longest: int) -> BatchPart:
         places = self._left[start : start + count]
         self._left = np.delete(self._left, slice(start, start + count))
         tokens = int(self._lengths[places].sum())
         self.remaining -= tokens
-        return Portion(self, places, tokens=tokens, longest=longest)
+        return BatchPart(self, places, tokens=tokens, longest=longest)
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """Until when an answer is of use: *deadline* in time.monotonic() seconds, and whether anybody still waits."""
 
     deadline: float | None = None
@@ -131,7 +131,7 @@ class Limits:
 
 
 @dataclass(frozen=True, eq=False)
-class Portion:
+class BatchPart:
     """Some texts of a job, taken for a batch: their *places* in it, their tokens, and the longest row's tokens."""
 
     job: Job

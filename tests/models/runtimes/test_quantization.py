@@ -6,18 +6,24 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerank.models.runtimes.openvino.rounding import LEVELS, Rounding, Seen, best_rounding, whole
+from rerank.models.runtimes.openvino.quantization import (
+    LEVELS,
+    InputQuantization,
+    ObservedInput,
+    best_quantization,
+    whole,
+)
 
 
-def seen(rows: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Seen:
+def seen(rows: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> ObservedInput:
     """All rows, and their bounds."""
-    return Seen(rows, rows.min(axis=0), rows.max(axis=0))
+    return ObservedInput(rows, rows.min(axis=0), rows.max(axis=0))
 
 
 @given(st.floats(-100, 0), st.floats(0, 100))
 def test_zero_is_a_step_and_the_range_holds_256(low: float, high: float) -> None:
     """Zero stays zero, whatever the range: most values are near it."""
-    rounding = Rounding.around(np.ones(3, dtype=np.float32), low, high)
+    rounding = InputQuantization.around(np.ones(3, dtype=np.float32), low, high)
     assert rounding.rounded(np.zeros((1, 3), dtype=np.float32)).tolist() == [[0, 0, 0]]
     step = (rounding.high - rounding.low) / (LEVELS - 1)
     assert rounding.low <= 0 <= rounding.high
@@ -39,7 +45,7 @@ def test_a_channel_of_large_values_does_not_spoil_the_others() -> None:
     rows[:, 5] *= 100
     weight = random.normal(size=(16, 32)).astype(np.float32)
     weight[:, 5] /= 100
-    rounding = best_rounding(seen(rows), weight)
+    rounding = best_quantization(seen(rows), weight)
     steps, scale = whole(weight * rounding.smooth)
     exact = rows @ weight.T
     error = rounding.rounded(rows) @ (steps * scale).T - exact
@@ -49,5 +55,5 @@ def test_a_channel_of_large_values_does_not_spoil_the_others() -> None:
 def test_values_of_one_sign_use_all_steps() -> None:
     """What comes out of a GELU is hardly ever negative: half of the steps would be lost on a symmetric range."""
     rows = np.abs(np.random.default_rng(3).normal(size=(64, 8))).astype(np.float32)
-    rounding = best_rounding(seen(rows), np.eye(8, dtype=np.float32))
+    rounding = best_quantization(seen(rows), np.eye(8, dtype=np.float32))
     assert rounding.low == 0

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from rerank.models.folder import ModelFolder
 from rerank.models.runtimes.openvino.graphs import BODY, LOWER, UPPER, build
-from rerank.models.runtimes.openvino.products import MeasuredProducts, Node, Product
-from rerank.models.runtimes.openvino.rounding import Rounding, Seen, best_rounding
+from rerank.models.runtimes.openvino.matrix_products import Node, Product, RecordingProducts
+from rerank.models.runtimes.openvino.quantization import InputQuantization, ObservedInput, best_quantization
 from rerank.models.runtimes.openvino.tensors import Array
 from rerank.models.runtimes.sample import sample
 from rerank.models.tokenizer import Ids, TextTokenizer
@@ -22,14 +22,14 @@ _ROWS_A_TEXT = 6
 Inputs = tuple[NDArray[Any], ...]
 
 
-def calibrated(folder: ModelFolder) -> dict[str, Rounding]:
+def measured_quantizations(folder: ModelFolder) -> dict[str, InputQuantization]:
     """For each input of a product how it is rounded, from what the model makes of the sample's texts.
 
     Raises ModelInvalid for tensors that are missing.
     """
-    products = MeasuredProducts()
+    products = RecordingProducts()
     model = build(folder, products)
-    graphs = {name: _Measuring(graph, products.found) for name, graph in model.graphs.items()}
+    graphs = {name: _RecordingGraph(graph, products.found) for name, graph in model.graphs.items()}
     match folder.architecture:
         case "joint":
             for query, passage in _apart(folder):
@@ -43,13 +43,13 @@ def calibrated(folder: ModelFolder) -> dict[str, Rounding]:
                 graphs[BODY](query)
                 graphs[BODY](passage)
     return {
-        name: best_rounding(seen, products.found[name].weight)
+        name: best_quantization(seen, products.found[name].weight)
         for graph in graphs.values()
         for name, seen in graph.seen().items()
     }
 
 
-class _Measuring:
+class _RecordingGraph:
     """A graph that remembers what it saw at the inputs of *products*, those of them that are its own."""
 
     def __init__(self, graph: openvino.Model, products: Mapping[str, Product]) -> None:
@@ -71,10 +71,11 @@ class _Measuring:
             self._see(name, values[0])
         return answers[:own]
 
-    def seen(self) -> dict[str, Seen]:
+    def seen(self) -> dict[str, ObservedInput]:
         """What came to each input, by its name."""
         return {
-            name: Seen(np.concatenate(rows), *_ends(np.stack(self._bounds[name]))) for name, rows in self._rows.items()
+            name: ObservedInput(np.concatenate(rows), *_ends(np.stack(self._bounds[name])))
+            for name, rows in self._rows.items()
         }
 
     def _see(self, name: str, values: Array) -> None:  # (tokens, channels)

@@ -9,9 +9,9 @@ import pytest
 from rerank.core.calibration import Calibration, QueryEvidence
 from rerank.core.errors import InvalidInput
 from rerank.core.fusion import ScoreFusion
-from rerank.models.calibration.fitting import FitReport, Fitted
-from rerank.models.calibration.storing import store, target_folder
 from rerank.models.catalog import resolve
+from rerank.models.fitting.model_fit import FitReport, Fitted
+from rerank.models.fitting.saving import save_fit, target_folder
 from rerank.models.folder import ModelFolder
 from rerank.models.loading import load_ranking_model
 from tests.models import tiny
@@ -47,7 +47,7 @@ def cross(tmp_path: Path) -> ModelFolder:
 
 def test_what_was_fitted_is_served_with_the_model(cross: ModelFolder) -> None:
     """Written into a folder without a rerank.json, and read from there; the network's fingerprint stays."""
-    store(FITTED, cross, target_folder(cross, None), fitted_on=FITTED_ON)
+    save_fit(FITTED, cross, target_folder(cross, None), fitted_on=FITTED_ON)
 
     served = load_ranking_model(str(cross.path))
     assert served.fusion == FITTED.fusion
@@ -65,7 +65,7 @@ def test_what_was_fitted_is_served_with_the_model(cross: ModelFolder) -> None:
 def test_what_else_the_file_says_stays_and_an_earlier_fit_goes(cross: ModelFolder) -> None:
     """A fit without a cut-off leaves none behind from before."""
     tiny.write_json(cross.path / "rerank.json", {"kind": "reranker", "languages": ["it"], "min_score": 0.9, "mine": 1})
-    store(
+    save_fit(
         Fitted(FITTED.fusion, FITTED.calibration, FITTED.logit_calibration, None, REPORT),
         cross,
         cross.path,
@@ -78,7 +78,7 @@ def test_what_else_the_file_says_stays_and_an_earlier_fit_goes(cross: ModelFolde
 def test_a_copy_leaves_the_model_as_it_is(cross: ModelFolder, tmp_path: Path) -> None:
     """--output takes the whole folder with it; the built-in models are only ever copied."""
     target = target_folder(cross, tmp_path / "fitted")
-    store(FITTED, cross, target, fitted_on=FITTED_ON)
+    save_fit(FITTED, cross, target, fitted_on=FITTED_ON)
     assert not (cross.path / "rerank.json").exists()
     copied = ModelFolder.read(target)
     assert (copied.fingerprint, copied.rerank.min_score) == (cross.fingerprint, 0.25)
@@ -89,7 +89,7 @@ def test_a_copy_leaves_the_model_as_it_is(cross: ModelFolder, tmp_path: Path) ->
 def test_a_copy_of_a_built_in_model_is_not_the_default_by_itself(cross: ModelFolder, tmp_path: Path) -> None:
     """What rerank.json says of shipping is not copied."""
     tiny.write_json(cross.path / "rerank.json", {"default": True})
-    store(FITTED, cross, tmp_path / "fitted", fitted_on=FITTED_ON)
+    save_fit(FITTED, cross, tmp_path / "fitted", fitted_on=FITTED_ON)
     assert ModelFolder.read(tmp_path / "fitted").rerank.default is False
 
 
@@ -116,4 +116,4 @@ def test_a_write_that_fails_says_where(cross: ModelFolder, tmp_path: Path) -> No
     """A place that is a file in the meantime."""
     (tmp_path / "taken").write_text("x")
     with pytest.raises(InvalidInput, match=r"taken: cannot be written: .*; choose another --output"):
-        store(FITTED, cross, tmp_path / "taken", fitted_on={})
+        save_fit(FITTED, cross, tmp_path / "taken", fitted_on={})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rerank.models.architectures.cross import CrossEncoderNetwork
-from rerank.models.architectures.shared_query import JointNetwork
+from rerank.models.architectures.cross_encoder import CrossEncoderNetwork
+from rerank.models.architectures.joint_inference import JointNetwork
 from rerank.models.folder import ModelFolder
 from rerank.models.network import PairNetwork
 from rerank.models.runtime import ModelRuntime

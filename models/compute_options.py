@@ -12,7 +12,7 @@ DEFAULT_CACHE = Path(str(Settings.model_fields["cache_dir"].default))
 
 
 @dataclass(frozen=True)
-class Computing:
+class ComputeOptions:
     """A runtime and a precision, or `auto` for the fastest; what is found out and converted is kept in *cache_dir*."""
 
     runtime: Runtime = "auto"
@@ -30,8 +30,8 @@ class Computing:
         return self.cache_dir.expanduser()
 
 
-COMPUTED_FASTEST = Computing()
+AUTO_COMPUTE = ComputeOptions()
 """What nobody has decided is the fastest, kept in the default folder."""
 
-REPRODUCIBLE = Computing(precision="float32")
+REPRODUCIBLE_COMPUTE = ComputeOptions(precision="float32")
 """What a run with a seed is taught by: which way was the fastest in a trial must not decide what comes out."""

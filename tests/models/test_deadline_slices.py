@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerank.models.windows import windows
+from rerank.models.deadline_slices import deadline_slices
 
 EXPECTED = st.lists(st.integers(1, 500), max_size=80).map(lambda tokens: np.array(tokens, dtype=np.float64))
 
@@ -16,7 +16,7 @@ EXPECTED = st.lists(st.integers(1, 500), max_size=80).map(lambda tokens: np.arra
 def test_stretches_cover_all_texts_in_order(expected: np.ndarray, affordable: list[float | None]) -> None:
     """However the estimate changes, every text comes once, the first ones first, until the time is over."""
     answers = iter(affordable * 100)
-    found = list(windows(expected, deadline=time.monotonic() + 3600, affordable=lambda: next(answers)))
+    found = list(deadline_slices(expected, deadline=time.monotonic() + 3600, affordable=lambda: next(answers)))
 
     edges = [0, *(stop for _, stop in found)]
     assert [(start, stop) for start, stop in pairwise(edges)] == found
@@ -28,10 +28,10 @@ def test_what_surely_fits_is_one_stretch_and_else_half_of_what_fits() -> None:
     expected = np.full(100, 10.0)
     deadline = time.monotonic() + 3600
 
-    assert next(iter(windows(expected, deadline=deadline, affordable=lambda: 2000.0))) == (0, 100)
-    assert next(iter(windows(expected, deadline=deadline, affordable=lambda: 600.0))) == (0, 30)
-    assert next(iter(windows(expected, deadline=deadline, affordable=lambda: 55.0))) == (0, 5)
-    assert next(iter(windows(expected, deadline=deadline, affordable=lambda: 3.0))) == (0, 1)
-    assert next(iter(windows(expected, deadline=deadline, affordable=lambda: None))) == (0, 16)
-    assert list(windows(expected, deadline=None, affordable=lambda: 3.0)) == [(0, 100)]
-    assert list(windows(expected, deadline=time.monotonic() - 1, affordable=lambda: 3.0)) == []
+    assert next(iter(deadline_slices(expected, deadline=deadline, affordable=lambda: 2000.0))) == (0, 100)
+    assert next(iter(deadline_slices(expected, deadline=deadline, affordable=lambda: 600.0))) == (0, 30)
+    assert next(iter(deadline_slices(expected, deadline=deadline, affordable=lambda: 55.0))) == (0, 5)
+    assert next(iter(deadline_slices(expected, deadline=deadline, affordable=lambda: 3.0))) == (0, 1)
+    assert next(iter(deadline_slices(expected, deadline=deadline, affordable=lambda: None))) == (0, 16)
+    assert list(deadline_slices(expected, deadline=None, affordable=lambda: 3.0)) == [(0, 100)]
+    assert list(deadline_slices(expected, deadline=time.monotonic() - 1, affordable=lambda: 3.0)) == []

@@ -6,21 +6,21 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from rerank.core.model_load import ModelLoad
-from rerank.models.answer_cache import AnswerCache
+from rerank.models.output_cache import OutputCache
 from rerank.models.scheduler import Scheduler
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedResources:
     """The thread that runs them, and the memory of what they have answered."""
 
     scheduler: Scheduler = field(default_factory=Scheduler)
-    cache: AnswerCache = field(default_factory=lambda: AnswerCache(megabytes=0))
+    cache: OutputCache = field(default_factory=lambda: OutputCache(megabytes=0))
 
     @classmethod
     def within(cls, *, max_waiting: int, score_cache_mb: int) -> Self:
         """With the limits of the settings of these names."""
-        return cls(Scheduler(places=max_waiting), AnswerCache(megabytes=score_cache_mb))
+        return cls(Scheduler(places=max_waiting), OutputCache(megabytes=score_cache_mb))
 
     def load(self) -> ModelLoad:
         """What the models are doing, and what they have done so far."""

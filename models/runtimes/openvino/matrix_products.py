@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from openvino import opset13 as ops
 
-from rerank.models.runtimes.openvino.rounding import LEVELS, Rounding, whole
+from rerank.models.runtimes.openvino.quantization import LEVELS, InputQuantization, whole
 from rerank.models.runtimes.openvino.tensors import Array
 
 Node = Any
@@ -38,7 +38,7 @@ class Product(NamedTuple):
     weight: Array
 
 
-class MeasuredProducts(FloatProducts):
+class RecordingProducts(FloatProducts):
     """Products in floating point; `found` are those whose inputs are to be measured, by the inputs' names."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class MeasuredProducts(FloatProducts):
 class Int8Products:
     """Products of 8-bit whole numbers: weights with a scale for each output, inputs with one scale."""
 
-    def __init__(self, roundings: Mapping[str, Rounding]) -> None:
+    def __init__(self, roundings: Mapping[str, InputQuantization]) -> None:
         self._roundings = roundings
 
     def of(self, x: Node, weights: Sequence[Array], *, name: str) -> list[Node]:
@@ -77,7 +77,7 @@ def constant(values: object, *, dtype: type[np.generic] = np.float32) -> Node:
     return ops.constant(np.array(values, dtype=dtype, order="C"))
 
 
-def _rounded(x: Node, rounding: Rounding) -> Node:
+def _rounded(x: Node, rounding: InputQuantization) -> Node:
     low, high = constant(rounding.low), constant(rounding.high)
     smoothed = ops.multiply(x, constant(1 / rounding.smooth[None, None]))
     return ops.fake_quantize(smoothed, low, high, low, high, LEVELS)

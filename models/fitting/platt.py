@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rerank.core.calibration import Calibration, Evidence, QueryEvidence
 
-LEAST_SLOPE = 1e-3
+MIN_SLOPE = 1e-3
 """In the unit of the scores' deviation: an order that says nothing is kept all the same."""
 
 RIDGE = 1.0
@@ -49,7 +49,7 @@ def fit_calibration(lists: Sequence[ScoredList], *, evidence: Sequence[Evidence]
         spreads[name] = float(apart.std()) or 1.0
         columns.append(apart / spreads[name])
     design = np.stack(columns, axis=1)  # (candidates, 2 + evidence)
-    bounds = [(LEAST_SLOPE, None), (None, None), *[(0.0, None)] * len(typical)]
+    bounds = [(MIN_SLOPE, None), (None, None), *[(0.0, None)] * len(typical)]
     start = np.array([1.0, 0.0, *[0.0] * len(typical)])
     weights = minimize(_loss, start, args=(design, relevant), jac=True, bounds=bounds, method="L-BFGS-B").x
     slope = float(weights[0]) / width

@@ -8,13 +8,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank.models.architectures.rows import Rows
+from rerank.models.architectures.token_rows import TokenRows
 from rerank.models.folder import ModelFolder
 from rerank.models.runtime import ModelRuntime, PairClassifier
 from rerank.models.tokenizer import Ids, Template, TextTokenizer
 
 
-class LabelNetwork:
+class ClassifierNetwork:
     """Reads texts whose tokens fit: sequence by sequence, with the special tokens around them."""
 
     def __init__(self, classifier: PairClassifier, *, templates: tuple[Template, Template], max_tokens: int) -> None:
@@ -35,7 +35,7 @@ class LabelNetwork:
     def logits(self, texts: Sequence[tuple[Ids, Ids | None]]) -> NDArray[np.float32]:
         """float32 (len(texts), labels) for tokens that fit the room: one batch, in one go."""
         sequences, seconds = zip(*(self._sequence(first, second) for first, second in texts), strict=True)
-        rows = Rows.of(sequences, pad_id=self._pair.pad_id)
+        rows = TokenRows.of(sequences, pad_id=self._pair.pad_id)
         return self._classifier.labels(rows, rows.types(seconds, second_type=self._pair.second_type))
 
     def _sequence(self, first: Ids, second: Ids | None) -> tuple[Ids, int]:
