@@ -66,7 +66,7 @@ def shortened(text: str, length: int) -> str:
 
 def absolute(path: str | Path) -> str:
     """Returns *path* as it is shown to the user: absolute, with `~` expanded."""
-    return str(Path(path).expanduser().absolute())
+    return str(Path(path).expanduser().resolve())
 
 
 def store_location(store: str) -> str:

@@ -82,7 +82,7 @@ class NegativesSource:
             seed=seed,
             teacher=None if self.teacher is None else ListTeacher.load(self.teacher),
             on_preparation=report,
-            **({} if self.margin is None else {"margin": self.margin}),
+            margin=MiningOptions.margin if self.margin is None else self.margin,
         )
         judged = read_training_data(data, negatives_needed=False, pool=False)
         with composition.opened_store(settings) as store:

@@ -5,38 +5,27 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import MISSING, fields
-from pathlib import Path
 from typing import Any
 
 import click
 import cloup
 
-from rerank.cli.options import epilog, json_option, setting_options, with_settings
+from rerank.cli.options import epilog, setting_options, with_settings
 from rerank.cli.output import absolute, print_json, print_message, print_table
 from rerank.cli.progress import StepProgress
+from rerank.cli.train_options import recipe_options
 from rerank.cli.training_data import NEGATIVES_OPTIONS, NegativesSource, search_scores
 from rerank.core.settings import Settings
-from rerank.models.training.options import (
-    DistillOptions,
-    EncoderOptions,
-    NliOptions,
-    PairsOptions,
-    RunOptions,
-    StsOptions,
-)
+from rerank.models.training.options import DistillOptions, EncoderOptions, NliOptions, PairsOptions, StsOptions
 
 COMMANDS = cloup.Section("Commands")
-Decorator = Callable[[Any], Any]
-Reports = dict[str, Any]
-
-_POSITIVE = click.FloatRange(min=0, min_open=True)
-_FRACTION = click.FloatRange(min=0, max=1)
-_COUNT = click.IntRange(min=1)
-_LANGUAGE = click.Choice(["it", "en", "both"])
-_STUDENT = click.Choice(["joint", "cross-encoder"])
-_FEWEST_MINED = 9
+FEWEST_MINED = 9
 """Lists for the evaluation hold more negatives than lists for training."""
+
+Reports = dict[str, Any]
+_negatives_options = cloup.option_group(
+    "Hard negatives", *NEGATIVES_OPTIONS, *setting_options("store", "encoder", "mode")
+)
 
 
 @cloup.group(name="train", sections=[COMMANDS])
@@ -44,104 +33,13 @@ def command() -> None:
     """Train a model on your own data. If interrupted, run the same command again to resume."""
 
 
-class _Recipe:
-    """Options of one recipe, whose defaults are those of its options class."""
-
-    def __init__(self, options: type[RunOptions]) -> None:
-        self._defaults = {field.name: field.default for field in fields(options)}
-
-    def option(self, flag: str, type: Any, help: str, *, name: str = "", if_none: str = "") -> Decorator:
-        """Returns the option *flag* of the field *name*. *if_none* describes a default of None or 0."""
-        name = name or flag.removeprefix("--").replace("-", "_")
-        default = self._defaults[name]
-        if if_none or default is None or default is MISSING:
-            return cloup.option(flag, name, type=type, help=help, show_default=if_none or False)
-        return cloup.option(flag, name, type=type, help=help, default=default, show_default=True)
-
-    def options(self, *recipe: Decorator, model: tuple[Decorator, ...] = ()) -> Decorator:
-        """Returns the options that all recipes share, with those of one *recipe* and of its *model*."""
-        groups = [
-            cloup.option_group(
-                "Data",
-                cloup.option(
-                    "--data",
-                    multiple=True,
-                    required=True,
-                    type=click.Path(path_type=Path),
-                    help="File, folder or hub data set (hf:NAME[:CONFIG]). Repeatable.",
-                ),
-                cloup.option(
-                    "--output",
-                    required=True,
-                    type=click.Path(file_okay=False, path_type=Path),
-                    help="Model folder to write.",
-                ),
-                *recipe,
-            ),
-            cloup.option_group(
-                "Model",
-                self.option("--base", str, "Model folder to start from.", if_none="the built-in encoder"),
-                self.option("--max-tokens", click.IntRange(min=8), "Number of tokens after which texts are truncated."),
-                *model,
-            ),
-            cloup.option_group(
-                "Training",
-                self.option("--epochs", _POSITIVE, "Number of epochs."),
-                self.option("--max-steps", _COUNT, "Number of steps after which training stops.", if_none="no limit"),
-                self.option("--batch-size", _COUNT, "Number of examples per step."),
-                self.option("--learning-rate", _POSITIVE, "Peak learning rate.", if_none=self._learning_rate()),
-                self.option("--warmup", _FRACTION, "Fraction of the steps in which the learning rate rises."),
-                self.option("--evaluate-every", _COUNT, "Number of steps between evaluations."),
-                self.option("--keep-checkpoints", _COUNT, "Number of checkpoints to keep."),
-                self.option("--threads", _COUNT, "Number of CPU threads.", if_none="all"),
-                self.option("--seed", int, "Random seed. Equal seeds and data give equal models."),
-            ),
-        ]
-
-        def decorated(function: Any) -> Any:
-            for group in reversed(groups):
-                function = group(function)
-            return json_option(function)
-
-        return decorated
-
-    def _learning_rate(self) -> str:
-        return "" if self._defaults["learning_rate"] is not None else "3e-05; 0.0002 for translations"
-
-    def development(self) -> Decorator:
-        """Returns the option of the held-out data."""
-        return self.option("--development", _FRACTION, "Fraction of the data to hold out for evaluation.")
-
-    def teacher_weight(self) -> Decorator:
-        """Returns the option of the weight of the teacher's order."""
-        return self.option("--teacher-weight", _FRACTION, "Weight of the teacher's order in the loss.")
-
-    def negatives(self) -> Decorator:
-        """Returns the option of the number of negatives."""
-        return self.option(
-            "--negatives-count", click.IntRange(min=0), "Number of negatives per positive.", name="negatives"
-        )
-
-
-_PAIRS, _STS, _NLI = _Recipe(PairsOptions), _Recipe(StsOptions), _Recipe(NliOptions)
-_DISTILL, _ENCODER = _Recipe(DistillOptions), _Recipe(EncoderOptions)
-_mining_options = cloup.option_group("Hard negatives", *NEGATIVES_OPTIONS, *setting_options("store", "encoder", "mode"))
-
-
 @command.command(
     name="pairs",
     section=COMMANDS,
     epilog=epilog("rerank-cli train pairs --data judgments.jsonl --output my-reranker"),
 )
-@_PAIRS.options(
-    _PAIRS.development(),
-    _PAIRS.negatives(),
-    model=(
-        _PAIRS.option("--loss", click.Choice(["listwise", "pairwise", "pointwise"]), "Loss on the labels."),
-        _PAIRS.teacher_weight(),
-    ),
-)
-@_mining_options
+@recipe_options(PairsOptions)
+@_negatives_options
 @with_settings
 def pairs(*, as_json: bool, settings: Settings, **options: Any) -> None:
     """Train a reranker on judged pairs of query and passage.
@@ -163,10 +61,7 @@ def pairs(*, as_json: bool, settings: Settings, **options: Any) -> None:
     section=COMMANDS,
     epilog=epilog("rerank-cli train sts --data stsb --language en --output my-similarity", settings=False),
 )
-@_STS.options(
-    _STS.option("--language", _LANGUAGE, "Language of the sentence pairs."),
-    model=(_STS.option("--student", _STUDENT, "Architecture to build from a bi-encoder base."),),
-)
+@recipe_options(StsOptions)
 def sts(*, as_json: bool, **options: Any) -> None:
     """Train a similarity model on scored sentence pairs.
 
@@ -187,24 +82,8 @@ def sts(*, as_json: bool, **options: Any) -> None:
     section=COMMANDS,
     epilog=epilog("rerank-cli train encoder --data questions.jsonl --output my-encoder"),
 )
-@_ENCODER.options(
-    _ENCODER.development(),
-    _ENCODER.negatives(),
-    _ENCODER.option("--join", _COUNT, "Translations: highest number of texts joined into one."),
-    model=(
-        _ENCODER.option("--teacher", str, "Translations: encoder to learn from.", if_none="the base"),
-        _ENCODER.option("--teacher-language", str, "Translations: language that the teacher supports."),
-        _ENCODER.option("--words-rate", _POSITIVE, "Translations: learning rate factor of the word embeddings."),
-        _ENCODER.option(
-            "--mini-batch",
-            click.IntRange(min=0),
-            "Queries: number of texts to encode at once, to save memory.",
-            if_none="the whole batch",
-        ),
-        _ENCODER.teacher_weight(),
-    ),
-)
-@_mining_options
+@recipe_options(EncoderOptions)
+@_negatives_options
 @with_settings
 def encoder(*, as_json: bool, settings: Settings, **options: Any) -> None:
     """Train a bi-encoder on queries with their passages, or on texts with their translations.
@@ -226,7 +105,7 @@ def encoder(*, as_json: bool, settings: Settings, **options: Any) -> None:
     section=COMMANDS,
     epilog=epilog("rerank-cli train nli --data nli --language en --output my-nli", settings=False),
 )
-@_NLI.options(_NLI.option("--language", _LANGUAGE, "Language of the files to use."), _NLI.development())
+@recipe_options(NliOptions)
 def nli(*, as_json: bool, **options: Any) -> None:
     """Train an entailment classifier on premises and hypotheses.
 
@@ -245,23 +124,12 @@ def nli(*, as_json: bool, **options: Any) -> None:
 @command.command(
     name="distill",
     section=COMMANDS,
-    epilog=epilog(
-        "rerank-cli train distill --data queries.jsonl --teacher my-reranker --layers 2 --output small", settings=False
-    ),
+    epilog=epilog("rerank-cli train distill --data judgments.jsonl --teacher my-reranker --layers 2 --output small"),
 )
-@_DISTILL.options(
-    _DISTILL.development(),
-    _DISTILL.negatives(),
-    model=(
-        _DISTILL.option("--layers", _COUNT, "Number of the base's layers to keep.", if_none="all"),
-        _DISTILL.option("--student", _STUDENT, "Architecture to build from a bi-encoder base."),
-    ),
-)
+@recipe_options(DistillOptions)
 @cloup.option_group(
     "Teacher",
-    _DISTILL.option("--teacher", str, "Reranker or encoder to learn from."),
-    cloup.option("--teacher-index", help="Index to search for the data's queries; the fused scores are the teacher."),
-    _DISTILL.teacher_weight(),
+    cloup.option("--teacher-index", help="Index to search for the data's queries. The fused scores are the teacher."),
     *setting_options("store", "encoder", "reranker", "mode", "depth"),
 )
 @with_settings
@@ -301,7 +169,7 @@ def _with_mined(
         given["data"],
         settings,
         output=given["output"],
-        count=max(given["negatives"], _FEWEST_MINED),
+        count=max(given.get("negatives", 0), FEWEST_MINED),
         seed=given["seed"],
         report=reports["on_preparation"],
     )
