@@ -1,1 +1,1 @@
-"""What the words mean: values, seams, errors, settings, and the two roads, searching and indexing."""
+"""Values, interfaces, errors and settings, the search pipeline, and indexing."""

@@ -1,8 +1,8 @@
-"""A filter whose values have the types of the fields they are compared with.
+"""Bound filters: parsed filters whose values have the types of their fields.
 
-Both stores compile the bound form, so that `"5"` against a number, a number against a string and a day against an
-instant mean the same on each, as OpenSearch defines them: a day stands for all of its instants, so `lte` a day
-includes it and `gt` a day starts after it.
+Both stores compile the bound form, so that comparisons of `"5"` with a number, of a number with a string and of a day
+with an instant have the same result on each. The rules are OpenSearch's: a day stands for all of its instants, so `lte`
+includes the day and `gt` starts after it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _DAY_MILLIS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class MatchNone:
-    """Matches no document: a field that no document has, or a value that the field cannot hold."""
+    """Filter that matches no document, for a field that no document has."""
 
 
 @dataclass(frozen=True, slots=True)
 class BoundTerms:
-    """The field, of this type, has one of the values."""
+    """Filter for documents whose field has one of the values."""
 
     field: str
     type: FieldType
@@ -38,7 +38,7 @@ class BoundTerms:
 
 @dataclass(frozen=True, slots=True)
 class BoundRange:
-    """The field, of this type, has a value within the bounds: numbers, strings, or dates in epoch milliseconds."""
+    """Filter for documents whose field has a value within the bounds: numbers, strings, or epoch milliseconds."""
 
     field: str
     type: FieldType
@@ -47,7 +47,7 @@ class BoundRange:
 
 @dataclass(frozen=True, slots=True)
 class BoundExists:
-    """The field, of this type, has a value."""
+    """Filter for documents whose field has a value."""
 
     field: str
     type: FieldType
@@ -55,7 +55,7 @@ class BoundExists:
 
 @dataclass(frozen=True, slots=True)
 class BoundPrefix:
-    """The string field has a value that starts so."""
+    """Filter for documents whose string field has a value with this prefix."""
 
     field: str
     value: str
@@ -63,7 +63,7 @@ class BoundPrefix:
 
 @dataclass(frozen=True, slots=True)
 class BoundBool:
-    """As core.filters.Bool."""
+    """Bound form of `core.filters.Bool`."""
 
     must: tuple[BoundFilter, ...] = ()
     should: tuple[BoundFilter, ...] = ()
@@ -75,7 +75,10 @@ BoundFilter = MatchNone | BoundTerms | BoundRange | BoundExists | BoundPrefix | 
 
 
 def bind(clause: Filter, schema: MetadataSchema) -> BoundFilter:
-    """Give *clause*'s values the types that *schema* says. Raises InvalidFilter for a value that has none."""
+    """Returns *clause* with its values converted to the field types of *schema*.
+
+    Raises InvalidFilter for a value that the field cannot have.
+    """
     match clause:
         case Terms():
             return _known(clause.field, schema, lambda kind: _terms(clause, kind))
@@ -118,7 +121,9 @@ def _range(clause: Range, kind: FieldType) -> BoundFilter:
         if kind is FieldType.DATE:
             bounds.extend(_date_bound(bound, value, clause.field))
         elif kind is FieldType.BOOLEAN:
-            raise InvalidFilter(f'"metadata.{clause.field}" holds booleans: use term, not range', field="filter")
+            raise InvalidFilter(
+                f'"metadata.{clause.field}" has boolean values. Use term instead of range', field="filter"
+            )
         else:
             bounds.append((bound, _value(value, kind, clause.field)))
     return BoundRange(clause.field, kind, tuple(bounds))
@@ -126,7 +131,9 @@ def _range(clause: Range, kind: FieldType) -> BoundFilter:
 
 def _prefix(clause: Prefix, kind: FieldType) -> BoundFilter:
     if kind is not FieldType.STRING:
-        raise InvalidFilter(f'"metadata.{clause.field}" holds {kind} values: prefix needs strings', field="filter")
+        raise InvalidFilter(
+            f'"metadata.{clause.field}" must have string values for prefix, got {kind} values', field="filter"
+        )
     return BoundPrefix(clause.field, clause.value)
 
 
@@ -140,11 +147,11 @@ def _value(value: Scalar, kind: FieldType, name: str) -> Scalar:
             return value == "true"
     elif not isinstance(value, bool) and (number := _number(value)) is not None:
         return number
-    raise InvalidFilter(f'"metadata.{name}" holds {kind} values, which {value!r} is not', field="filter")
+    raise InvalidFilter(f'"metadata.{name}" must be compared with a {kind}, got {value!r}', field="filter")
 
 
 def _number(value: str | float) -> float | None:
-    """*value* as a finite number; Python's own way of writing one ("1_000") is no number to others."""
+    """Returns *value* as a finite number, or None; "1_000" is refused, because only Python accepts underscores."""
     try:
         number = float(value)
     except (ValueError, OverflowError):
@@ -155,7 +162,7 @@ def _number(value: str | float) -> float | None:
 def _date_bound(bound: str, value: Scalar, name: str) -> tuple[tuple[str, float], ...]:
     instant = parse_date(value) if isinstance(value, str) else None
     if instant is None or not isinstance(value, str):
-        raise InvalidFilter(f'"metadata.{name}" holds dates (ISO 8601), which {value!r} is not', field="filter")
+        raise InvalidFilter(f'"metadata.{name}" must be compared with an ISO 8601 date, got {value!r}', field="filter")
     millis = epoch_millis_of(instant)
     whole_day = len(value) == len("2000-01-01")
     if whole_day and bound in ("lte", "gt"):
@@ -165,16 +172,16 @@ def _date_bound(bound: str, value: Scalar, name: str) -> tuple[tuple[str, float]
 
 
 def millis_of_date(text: str) -> int:
-    """The epoch milliseconds of a metadata value that was taken for a date. Raises ValueError for any other."""
+    """Returns the epoch milliseconds of a date in metadata. Raises ValueError if *text* is not an ISO 8601 date."""
     instant = parse_date(text)
     if instant is None:
-        raise ValueError(f"{text!r} was taken for a date")
+        raise ValueError(f"a date must be ISO 8601, got {text!r}")
     return epoch_millis_of(instant)
 
 
 def epoch_millis_of(instant: datetime) -> int:
-    """Whole milliseconds since 1970, rounded down: the precision that both stores keep.
+    """Returns the milliseconds since 1970, rounded down: the precision of both stores.
 
-    In whole numbers throughout: as a float, one instant in two hundred comes out a millisecond early.
+    Integer arithmetic, because with floats one instant in two hundred is a millisecond early.
     """
     return (instant - _EPOCH) // timedelta(milliseconds=1)

@@ -1,4 +1,4 @@
-"""From a score that orders to a probability of relevance that means the same for every query."""
+"""Score calibration: turns a ranking score into a probability of relevance that is comparable across queries."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from rerank.core.features import FirstStageFeatures
 from rerank.core.fusion import sigmoid
 
 Evidence = Literal["best_logit", "best_cosine"]
-"""What is known of a query's candidates as a whole: the highest logit, and the highest cosine, among them."""
+"""Evidence about all candidates of a query: their highest logit or their highest cosine."""
 
 HIGHEST_LOG_ODDS = 30.0
-"""Beyond it, probabilities of 1e-13 from 0 or 1 are no statement any more, and floats can no longer tell them apart."""
+"""Limit of log-odds. Beyond it, floats cannot distinguish the probabilities, which differ from 0 or 1 by 1e-13."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryEvidence:
-    """One thing known of a query's candidates as a whole: its weight, and the value that says nothing either way."""
+    """Weight of one kind of evidence, and its neutral value."""
 
     weight: float
     typical: float
@@ -29,12 +29,12 @@ class QueryEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Log-odds of relevance = slope x score + intercept + sum(weight x (evidence - typical)).
+    """Calibration: log-odds of relevance = slope x score + intercept + sum(weight x (evidence - typical)).
 
-    Platt's scaling (Probabilistic outputs for support vector machines, 1999), with what is known of the query as a
-    whole beside it: a fused score is made of values that are relative to the query's own candidates, and so the best
-    of them would look good whatever was asked. The evidence is the same for all candidates of a query, and the slope
-    is above 0, so that the order never changes. Evidence that a search does not have adds nothing.
+    Platt scaling (Probabilistic outputs for support vector machines, 1999), extended by evidence about the query.
+    Without evidence, the best candidate of every query would look relevant, because a fused score is relative to the
+    other candidates. The evidence is the same for all candidates of a query and the slope is positive, so the order
+    never changes. Evidence that a search lacks adds nothing.
     """
 
     slope: float = 1.0
@@ -42,7 +42,7 @@ class Calibration:
     evidence: Mapping[Evidence, QueryEvidence] = field(default_factory=dict)
 
     def log_odds(self, scores: NDArray[np.float64], known: Mapping[Evidence, float | None]) -> NDArray[np.float64]:
-        """float64 (n,) from the scores (n,) of one query's candidates and what is *known* of the query."""
+        """Returns the log-odds, float64 (n,), of one query's scores (n,) with the *known* evidence."""
         offset = self.intercept
         for name, evidence in self.evidence.items():
             value = known.get(name)
@@ -52,14 +52,14 @@ class Calibration:
 
 
 UNCALIBRATED = Calibration()
-"""The sigmoid of the score: what a logit means by itself, where nothing was fitted."""
+"""Calibration without fitted parameters: the probability is the sigmoid of the score."""
 
 
 def probabilities(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """float64 (n,), above 0 and below 1, rising with the *log_odds* (n,)."""
+    """Returns float64 (n,), between 0 and 1 exclusive, increasing with the *log_odds* (n,)."""
     return sigmoid(np.clip(log_odds, -HIGHEST_LOG_ODDS, HIGHEST_LOG_ODDS))
 
 
 def query_evidence(logits: NDArray[np.floating], first_stage: FirstStageFeatures) -> dict[Evidence, float | None]:
-    """What is known of a query as a whole, from the *logits* of its candidates, at least one, and their features."""
+    """Returns the evidence from the *logits* of at least one candidate and their first-stage features."""
     return {"best_logit": float(logits.max()), "best_cosine": first_stage.best_cosine}

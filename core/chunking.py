@@ -1,8 +1,17 @@
-"""Cutting documents into passages that fit the encoder.
+"""Splits documents into passages that fit the encoder.
 
-A passage ends at a sentence end where the second half of its room holds one, else at a line end, else between two
-words, else between two tokens. Consecutive passages share whole sentences, so that what is said across a cut is
-read together at least once.
+A passage ends at the last sentence end in the second half of its token budget, else at a line end, else between two
+words, else between two tokens. Consecutive passages share whole sentences, so that at least one passage has the context
+on both sides of a boundary.
+
+Sentence ends come from the patterns below, measured on 2,000 passages (1,000 Italian, 1,000 English) and on 20 short
+texts with abbreviations such as "dott.", "S.p.A." and "et al.":
+
+    these patterns             0.19 s   11 of 20 texts correct
+    pysbd 0.3.4                60 s     16 of 20
+    semantic-text-splitter     0.08 s   no sentence ends: its chunks end after "ecc.", "sig." and "cap."
+
+A wrong sentence end only moves the end of a passage, which does not justify 300 times the time.
 """
 
 from __future__ import annotations
@@ -18,19 +27,19 @@ from rerank.core.errors import SettingError
 from rerank.core.protocols import Encoder
 
 OVERLAP = 32
-"""Tokens that consecutive passages share at most: about two short sentences."""
+"""Maximum number of tokens that consecutive passages share: about two short sentences."""
 
 SPECIAL_TOKENS = 2
-"""Every encoder of this family frames a text with two."""
+"""Number of special tokens that the encoder adds to a text."""
 
 RULES = 1
-"""Raised with every change of the rules below that cuts any text elsewhere: what was ingested before is cut again."""
+"""Version of the rules below. A change that moves any boundary increments it, so that the next ingest splits again."""
 
 _MIN_TOKENS = 8
 
 _BREAK = re.compile(
-    r"""(?P<stop>[.!?…][\])}"'”’»]*)\s+"""  # needs a blank behind it: 3.14, example.org
-    r"""|[。！？｡][」』”’）)]*\s*"""  # scripts without blanks
+    r"""(?P<stop>[.!?…][\])}"'”’»]*)\s+"""  # requires white space after it: 3.14, example.org
+    r"""|[。！？｡][」』”’）)]*\s*"""  # scripts without spaces
     r"""|(?P<line>\n\s*)"""
 )
 _INITIAL = re.compile(r"(?<![^\W_])[^\W\d_]\.$")
@@ -39,33 +48,33 @@ _Indices = NDArray[np.int64]
 
 
 class Chunker:
-    """Cuts by the encoder's own tokens; the title, which heads every passage, counts as well.
+    """Splitter that counts tokens of the encoder. The title precedes every passage and counts, too.
 
-    *max_tokens* is the length of a headed passage, special tokens included: the encoder's whole window when it is
-    None, and never more than that. *overlap* is limited to a quarter of the room that the title leaves.
-    Raises SettingError for a max_tokens below 8 or a negative overlap.
+    *max_tokens* limits a passage with its title and special tokens; None stands for the encoder's limit, which is also
+    the maximum. *overlap* is limited to a quarter of the tokens that the title leaves. Raises SettingError for a
+    max_tokens below 8 or a negative overlap.
     """
 
     def __init__(self, encoder: Encoder, *, max_tokens: int | None = None, overlap: int = OVERLAP) -> None:
         window = encoder.max_tokens if max_tokens is None else min(max_tokens, encoder.max_tokens)
         if window < _MIN_TOKENS:
-            raise SettingError(f"a passage has at least {_MIN_TOKENS} tokens, not {window}; raise max_tokens")
+            raise SettingError(f"max_tokens must be at least {_MIN_TOKENS}, got {window}")
         if overlap < 0:
-            raise SettingError(f"the overlap of passages is 0 tokens or more, not {overlap}")
+            raise SettingError(f"overlap must be 0 tokens or more, got {overlap}")
         self._encoder = encoder
         self._budget = window - SPECIAL_TOKENS
         self._overlap = overlap
 
     @property
     def recipe(self) -> str:
-        """What decides the passages beside the document and its encoder; part of a stored document's content hash."""
+        """Identifier of the splitting rules and limits, part of the content hash of a stored document."""
         return f"rules {RULES}, {self._budget} tokens, {self._overlap} shared"
 
     def cut(self, documents: Sequence[Document]) -> list[tuple[Passage, ...]]:
-        """The passages of each document, in order: `text == document.text[start:end]`, blank at neither end.
+        """Returns the passages of each document in order: `text == document.text[start:end]`, stripped.
 
-        Every character that is not blank lies in a passage. A title that leaves the text too little room is cut, in
-        the passage, to a third of it: headed_text is always read to its end.
+        Every character other than white space is in a passage. A long title is cut to a third of the token budget, so
+        that the model never truncates headed_text.
         """
         spans = self._encoder.token_spans([text for document in documents for text in (document.title, document.text)])
         return [self._passages(document, spans[2 * i], spans[2 * i + 1]) for i, document in enumerate(documents)]
@@ -73,11 +82,11 @@ class Chunker:
     def _passages(
         self, document: Document, title_spans: NDArray[np.int32], text_spans: NDArray[np.int32]
     ) -> tuple[Passage, ...]:
-        title_room = max(self._budget // 3, self._budget - len(text_spans))
+        title_limit = max(self._budget // 3, self._budget - len(text_spans))
         title = document.title
-        if len(title_spans) > title_room:
-            title = title[: int(title_spans[title_room - 1][1])]
-        room = self._budget - min(len(title_spans), title_room)
+        if len(title_spans) > title_limit:
+            title = title[: int(title_spans[title_limit - 1][1])]
+        room = self._budget - min(len(title_spans), title_limit)
         cut = pieces(document.text, text_spans, room=room, overlap=self._overlap)
         stripped = [piece for piece in (_strip(document.text, *piece) for piece in cut) if piece[0] < piece[1]]
         return tuple(
@@ -87,9 +96,9 @@ class Chunker:
 
 
 def pieces(text: str, spans: NDArray[np.int32], *, room: int, overlap: int = OVERLAP) -> list[tuple[int, int]]:
-    """Start and end characters of pieces of *text* with at most *room* tokens each, in order, as Chunker cuts them.
+    """Returns start and end characters of pieces of *text* with at most *room* tokens each, in order.
 
-    *spans* (tokens, 2) are the characters behind its tokens. *overlap* is limited to a quarter of the room.
+    *spans* (tokens, 2) are the character ranges of its tokens. *overlap* is limited to a quarter of *room*.
     """
     if len(spans) <= room:
         return [(0, len(text))]
@@ -97,10 +106,10 @@ def pieces(text: str, spans: NDArray[np.int32], *, room: int, overlap: int = OVE
 
 
 class _Cuts:
-    """Where one text may be cut: indices of the tokens that a passage may begin with, by how good a cut it is."""
+    """Possible boundaries in one text: indices of tokens that can start a passage, by kind of boundary."""
 
     def __init__(self, text: str, spans: NDArray[np.int32]) -> None:
-        # Some tokenizers count the blank before a word to its token.
+        # Some tokenizers include the space before a word in its token.
         starts = [int(start) + text[start].isspace() if start < len(text) else len(text) for start in spans[:, 0]]
         self._starts = np.maximum.accumulate(np.array(starts, dtype=np.int64))
         gaps = self._starts[1:] - spans[:-1, 1]
@@ -108,14 +117,14 @@ class _Cuts:
         self._tokens = len(spans)
         sentences, lines = self._breaks(text)
         words = np.flatnonzero(gaps > 0) + 1
-        # Several tokens of one character are not parted.
+        # Several tokens of one character stay together.
         self._any = np.flatnonzero(gaps >= 0) + 1
         self._sentences = sentences
         self._words = words
         self._levels = (sentences, lines, words, self._any)
 
     def pieces(self, room: int, overlap: int) -> list[tuple[int, int]]:
-        """Start and end characters of pieces of at most *room* tokens, the last *overlap* of them repeated."""
+        """Returns start and end characters of pieces of at most *room* tokens that overlap by up to *overlap*."""
         pieces: list[tuple[int, int]] = []
         begin = reached = 0
         while self._tokens - begin > room:
@@ -131,7 +140,7 @@ class _Cuts:
         return 0 if token == 0 else int(self._starts[token])
 
     def _end(self, begin: int, room: int, reached: int) -> int:
-        """The best cut in the second half of the room; a cut beyond it only where one character fills it."""
+        """Returns the best boundary in the second half of the budget, or the next one if a character exceeds it."""
         least = max(begin + room // 2, reached)
         for level in self._levels:
             end = _last_up_to(level, begin + room)
@@ -164,7 +173,7 @@ class _Cuts:
 
 
 def _ends_sentence(text: str, found: re.Match[str]) -> bool:
-    """Neither an initial (J. Smith) nor an abbreviation within a sentence (ecc. e altro); a blank line always."""
+    """Returns False after an initial (J. Smith) and before lower case (ecc. e altro), except at a blank line."""
     if found[0].count("\n") > 1:
         return True
     if found.end() < len(text) and text[found.end()].islower():

@@ -1,4 +1,4 @@
-"""Whether one reranker orders better than another, on judged queries."""
+"""Comparison of two rerankers on judged queries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MEASURE = "nDCG@10"
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models' final orders of the same candidates. difference: new minus old, nDCG@10, paired over queries."""
+    """Comparison of the final orders of two models. difference: nDCG@10 of new minus old, paired over queries."""
 
     new: Evaluation
     old: Evaluation
@@ -25,11 +25,11 @@ class Comparison:
 
     @property
     def better(self) -> bool:
-        """Whether the whole interval lies above 0."""
+        """True if the whole interval is above 0."""
         return self.difference.low > 0
 
     def to_json(self) -> dict[str, object]:
-        """As reports carry it, and a promotion keeps it."""
+        """Returns the JSON form for reports and promotion records."""
         return {
             "new": self.new.reranker,
             "old": self.old.reranker,
@@ -55,9 +55,9 @@ def compare(
     confidence: float,
     on_query: Callable[[int, int], None] | None = None,
 ) -> Comparison:
-    """Compare the model that *options* name with the pipeline's default one.
+    """Compares the model named in *options* with the default model of the pipeline.
 
-    *on_query* hears how many searches are done, of both models. Raises what evaluate raises.
+    *on_query* receives the number of finished searches and their total over both models. Raises what `evaluate` raises.
     """
     orders = {name: ORDERS[name] for name in ("first_stage", "reranked")}
     twice = 2 * len(dataset.queries)
@@ -70,7 +70,7 @@ def compare(
         if on_query is not None:
             on_query(done, twice)
 
-    # The cut is nDCG's own: what is compared does not move with the setting k.
+    # nDCG is always cut at 10: the setting k must not change the result of a comparison.
     options = replace(options, k=10)
     new = evaluate(pipeline, dataset, options, orders=orders, on_query=first)
     old = evaluate(pipeline, dataset, replace(options, model=None), orders=orders, on_query=second)

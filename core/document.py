@@ -1,4 +1,4 @@
-"""Documents, and the passages they are cut into."""
+"""Documents and their passages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a user ingests and finds again: `doc_id` is unique in an index, `text` is never blank."""
+    """Unit of ingestion and retrieval. `doc_id` is unique in an index; `text` is never blank."""
 
     doc_id: str
     text: str
@@ -27,9 +27,9 @@ class Document:
     metadata: Metadata = field(default_factory=dict)
 
     def content_hash(self, recipe: str = "") -> str:
-        """Hash of everything that is stored: equal hashes mean that nothing needs to be encoded again.
+        """Returns a hash of all stored fields: documents with equal hashes need no new vectors.
 
-        *recipe* stands for how passages are made of a document (Chunker.recipe); the encoder is the index's own.
+        *recipe* identifies the rules for passages (`Chunker.recipe`).
         """
         content = json.dumps([self.title, self.text, dict(self.metadata), recipe], sort_keys=True, ensure_ascii=True)
         return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
@@ -37,9 +37,9 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a document that fits the model: `text == document.text[start:end]`, in characters.
+    """Part of a document that fits the model: `text == document.text[start:end]`, in characters.
 
-    `ordinal` counts the pieces of one document from 0.
+    `ordinal` numbers the passages of a document from 0.
     """
 
     doc_id: str
@@ -51,18 +51,18 @@ class Passage:
 
     @property
     def passage_id(self) -> str:
-        """Unique in an index."""
+        """Identifier that is unique in an index."""
         return f"{self.doc_id}#{self.ordinal}"
 
     @property
     def headed_text(self) -> str:
-        """The text as every model reads it: headed by its title."""
+        """Title and text, the input of every model."""
         return headed(self.title, self.text)
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedDocument:
-    """A document ready to be written: its passages and their vectors, float32 (len(passages), dim)."""
+    """Document with its passages and their vectors, float32 (len(passages), dim), ready to store."""
 
     document: Document
     passages: tuple[Passage, ...]
@@ -72,12 +72,12 @@ class EncodedDocument:
 
 @dataclass(frozen=True, slots=True)
 class RejectedDocument:
-    """A document that was not written, and why."""
+    """Document that was not stored, with the reason."""
 
     doc_id: str
     reason: str
 
 
 def headed(title: str, text: str) -> str:
-    """*text* headed by its *title*, as documents are encoded and re-ranked."""
+    """Returns *title* and *text* as one string, stripped: the model input for a passage."""
     return f"{title} {text}".strip()

@@ -1,59 +1,59 @@
-"""Every error that a user can meet, in one tree.
+"""All errors that reach users.
 
 RerankError
-├── InvalidInput            the caller sent something that cannot be served
-│   ├── InvalidRequest      a request's key is missing, unknown, mistyped or out of range
-│   │   ├── EmptyRequest    a request without anything to work on
-│   │   └── InvalidFilter   a filter clause that is not in the common part of the query language
-│   ├── InvalidIndexName    an index name outside OpenSearch's rule
-│   ├── SettingError        a setting that does not exist or cannot hold its value
-│   ├── CorpusError         a corpus, record or judgment file that cannot be read
-│   │   └── MetadataError   a metadata value outside the allowed types, or against its field's type
-│   └── TrainingDataError   training data that no model can be made from
+├── InvalidInput            the input is invalid
+│   ├── InvalidRequest      a key of a request is missing, unknown, mistyped or out of range
+│   │   ├── EmptyRequest    a request without any text
+│   │   └── InvalidFilter   a filter clause that is not supported
+│   ├── InvalidIndexName    an index name that breaks OpenSearch's naming rules
+│   ├── SettingError        an unknown setting or an invalid value
+│   ├── CorpusError         an invalid corpus, record or judgment file
+│   │   └── MetadataError   a metadata value of a wrong type
+│   └── TrainingDataError   training data that is invalid or insufficient
 ├── NotFound
-│   ├── IndexNotFound       no index of that name
-│   └── ModelNotFound       no model of that name, in the folder, or at a hub
-├── RequestCancelled        whoever asked has left before the answer
-├── IndexConflict           the index exists already, or is being built by another run
-├── EncoderMismatch         the index was built with another encoder
-├── StoreError              the store refused or failed
+│   ├── IndexNotFound       an unknown index
+│   └── ModelNotFound       an unknown model name, folder or hub id
+├── RequestCancelled        the client disconnected before the response
+├── IndexConflict           the index exists, or another run builds it
+├── EncoderMismatch         the index was built with a different encoder
+├── StoreError              the store refused a request or failed
 │   ├── StoreUnavailable    the store cannot be reached
-│   ├── StoreTimeout        the store was too slow
-│   ├── StoreFull           no space is left to write to
-│   └── StoreAnswerInvalid  the store answered what it never should
+│   ├── StoreTimeout        the store did not respond in time
+│   ├── StoreFull           the store has no space left
+│   └── StoreAnswerInvalid  the store sent an unexpected response
 ├── ModelError              a model failed
-│   ├── ModelInvalid        a model folder that cannot be read as what it says it is
-│   ├── ModelUnavailable    a model that is still loading, or could not be loaded
-│   ├── ModelOutputInvalid  a model answered a value that is not finite
-│   └── ModelOverloaded     more work is waiting than is taken on
-└── TrainingFailed          a training run that had to stop
+│   ├── ModelInvalid        an invalid model folder
+│   ├── ModelUnavailable    a model that is loading or failed to load
+│   ├── ModelOutputInvalid  a model output that is not finite
+│   └── ModelOverloaded     the queue of requests is full
+└── TrainingFailed          a training run that failed
 
-Each message says what happened, where, and the way out. Errors of other libraries are translated where they
-enter, once, with the cause kept.
+Each message states what happened, where, and how to fix it. The module that calls a library translates the library's
+errors and keeps the cause.
 """
 
 from __future__ import annotations
 
 
 class RerankError(Exception):
-    """The root. `error_type` is the stable name that HTTP answers and logs carry."""
+    """Root of all errors. `error_type` is a stable name for HTTP responses and logs."""
 
     error_type = "Internal"
 
     @property
     def message(self) -> str:
-        """The sentence for the user."""
+        """Message for the user."""
         return str(self.args[0]) if self.args else type(self).__name__
 
 
 class InvalidInput(RerankError):
-    """The caller sent something that cannot be served."""
+    """Invalid input."""
 
     error_type = "Validation"
 
 
 class InvalidRequest(InvalidInput):
-    """A request's key is missing, unknown, mistyped or out of range; `field` names the key."""
+    """Key of a request that is missing, unknown, mistyped or out of range; `field` names the key."""
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
@@ -61,122 +61,122 @@ class InvalidRequest(InvalidInput):
 
 
 class EmptyRequest(InvalidRequest):
-    """A request without anything to work on."""
+    """Request without any text."""
 
     error_type = "Empty"
 
 
 class InvalidFilter(InvalidRequest):
-    """A filter clause that is not in the common part of the query language."""
+    """Filter clause that is not supported."""
 
 
 class InvalidIndexName(InvalidInput):
-    """An index name outside OpenSearch's rule."""
+    """Index name that breaks OpenSearch's naming rules."""
 
 
 class SettingError(InvalidInput):
-    """A setting that does not exist, or cannot hold the value it was given."""
+    """Unknown setting or invalid value of a setting."""
 
 
 class CorpusError(InvalidInput):
-    """A corpus, record or judgment file that cannot be read."""
+    """Invalid corpus, record or judgment file."""
 
 
 class MetadataError(CorpusError):
-    """A metadata value outside the allowed types, or against its field's type."""
+    """Metadata value of a type that is not allowed, or that differs from its field's type."""
 
 
 class TrainingDataError(InvalidInput):
-    """Training data that no model can be made from."""
+    """Training data that is invalid or insufficient."""
 
 
 class NotFound(RerankError):
-    """What was named does not exist."""
+    """Unknown name."""
 
     error_type = "NotFound"
 
 
 class IndexNotFound(NotFound):
-    """No index of that name."""
+    """Unknown index."""
 
 
 class ModelNotFound(NotFound):
-    """No model of that name, in that folder, or at a hub."""
+    """Unknown model name, folder or hub id."""
 
 
 class RequestCancelled(RerankError):
-    """Whoever asked has left before the answer: what was still to be computed for them is dropped."""
+    """Request cancelled because the client disconnected; its remaining work is dropped."""
 
     error_type = "Cancelled"
 
 
 class IndexConflict(RerankError):
-    """The index exists already, or is being built by another run."""
+    """Index that exists, or that another run builds."""
 
     error_type = "Conflict"
 
 
 class EncoderMismatch(RerankError):
-    """The index was built with another encoder: its vectors cannot be compared with this one's."""
+    """Index that was built with a different encoder, so that vectors are not comparable."""
 
     error_type = "EncoderMismatch"
 
 
 class StoreError(RerankError):
-    """The store refused or failed."""
+    """Store that refused a request or failed."""
 
     error_type = "Store"
 
 
 class StoreUnavailable(StoreError):
-    """The store cannot be reached."""
+    """Store that is unreachable."""
 
     error_type = "Unhealthy"
 
 
 class StoreTimeout(StoreError):
-    """The store was too slow."""
+    """Store that did not respond in time."""
 
     error_type = "StoreTimeout"
 
 
 class StoreFull(StoreError):
-    """No space is left to write to."""
+    """Store without space left."""
 
 
 class StoreAnswerInvalid(StoreError):
-    """The store answered what it never should."""
+    """Unexpected response of the store."""
 
     error_type = "StoreAnswer"
 
 
 class ModelError(RerankError):
-    """A model failed."""
+    """Model that failed."""
 
     error_type = "Backend"
 
 
 class ModelInvalid(ModelError):
-    """A model folder that cannot be read as what it says it is."""
+    """Invalid model folder."""
 
 
 class ModelUnavailable(ModelError):
-    """A model that is still loading, or could not be loaded."""
+    """Model that is loading or failed to load."""
 
     error_type = "Unhealthy"
 
 
 class ModelOutputInvalid(ModelError):
-    """A model answered a value that is not finite."""
+    """Model output that is not finite."""
 
 
 class ModelOverloaded(ModelError):
-    """More work is waiting than is taken on."""
+    """Full queue: the model does not accept more requests."""
 
     error_type = "Overloaded"
 
 
 class TrainingFailed(RerankError):
-    """A training run that had to stop."""
+    """Training run that failed."""
 
     error_type = "Training"

@@ -1,4 +1,4 @@
-"""How good the orders of a search are, measured against judgments: nDCG@k, RR@k and R@100 by ir-measures."""
+"""Evaluation of search orders against judgments: nDCG@k, RR@k and R@100 by ir-measures."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ RECALL_CUTOFF = 100
 _IDS_AT_ONCE = 1000
 
 PerQuery = Mapping[str, NDArray[np.float64]]
-"""By measure, float64 (queries,) in the dataset's order."""
+"""Values per query by measure, float64 (queries,), in the order of the dataset."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
-    """What is evaluated: searches of *index* by *mode*, `depth` documents re-ranked by *model*.
+    """Options of an evaluation: searches of *index* by *mode* that rerank `depth` documents with *model*.
 
-    `k` is where nDCG and RR are cut. *exact* compares with every vector in the first stage.
+    `k` is the cut-off of nDCG and RR. *exact* compares every vector in the first stage.
     """
 
     index: str
@@ -44,12 +44,11 @@ class EvaluationOptions:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation found.
+    """Result of an evaluation.
 
-    runs: by order, each query's documents, best first; a query without candidates has none.
-    per_query: by order, each measure's values. latencies: by stage.
-    absent_documents: relevant documents that the index does not hold, of `relevant_documents`.
-    truncated: how many of the `scored` query-passage pairs were cut to fit the cross-encoder.
+    runs: documents of each query by order, best first. per_query: values of each measure by order. latencies: by stage.
+    absent_documents: number of the `relevant_documents` that the index lacks.
+    truncated: number of the `scored` query-passage pairs that the cross-encoder truncated.
     """
 
     dataset: Dataset
@@ -65,22 +64,22 @@ class Evaluation:
     truncated: int
 
     def means(self, order: str) -> dict[str, float]:
-        """Each measure of *order*, averaged over the queries."""
+        """Returns the mean of each measure of *order*."""
         return {measure: float(values.mean()) for measure, values in self.per_query[order].items()}
 
     def difference(self, order: str, baseline: str) -> dict[str, Interval]:
-        """Each measure of *order* minus that of *baseline*, with its interval."""
+        """Returns each measure of *order* minus that of *baseline*, with its interval."""
         return {
             measure: paired_difference(values, self.per_query[baseline][measure])
             for measure, values in self.per_query[order].items()
         }
 
     def differences(self) -> dict[tuple[str, str], dict[str, Interval]]:
-        """Every order against each one named before it."""
+        """Returns the differences of every order to each order before it."""
         return {(later, earlier): self.difference(later, earlier) for earlier, later in combinations(self.per_query, 2)}
 
     def to_json(self) -> dict[str, object]:
-        """The report, as docs/evaluating.md describes it."""
+        """Returns the report that docs/evaluating.md describes."""
         return {
             "dataset": self.dataset.path,
             "split": self.dataset.split,
@@ -165,15 +164,15 @@ def evaluate(
 def measure(
     dataset: Dataset, run: Mapping[str, list[ScoredDocument]], *, k: int = 10
 ) -> dict[str, NDArray[np.float64]]:
-    """nDCG@k, RR@k and R@100 of *run*, by name; a query that the run does not answer counts 0."""
-    # Imported here: it sets up a log handler and its own providers, which no search needs.
+    """Returns nDCG@k, RR@k and R@100 of *run* by name; a query without results counts 0."""
+    # Imported here: it installs a log handler and loads its providers, which searches do not need.
     import ir_measures
     from ir_measures import RR, Qrel, R, ScoredDoc, nDCG
 
     qrels = [
         Qrel(query.query_id, doc_id, grade) for query in dataset.queries for doc_id, grade in query.relevance.items()
     ]
-    # By falling rank and not by score: equal scores would be put in an order of the library's own.
+    # Negative ranks instead of scores: the library breaks ties of scores in its own order.
     documents = [
         ScoredDoc(query_id, document.doc_id, float(-rank))
         for query_id, found in run.items()
@@ -209,14 +208,14 @@ class _MeasuredSearch:
 
 
 def _relevant_documents(index: Index, dataset: Dataset) -> tuple[int, int]:
-    """How many documents are relevant to any query, and how many of them the index does not hold."""
+    """Returns the number of documents relevant to any query, and how many of them the index lacks."""
     relevant = sorted({doc_id for query in dataset.queries for doc_id, grade in query.relevance.items() if grade > 0})
     held = 0
     for start in range(0, len(relevant), _IDS_AT_ONCE):
         held += len(index.content_hashes(relevant[start : start + _IDS_AT_ONCE]))
     if not held:
         raise CorpusError(
-            f'index "{index.name}" holds none of the {len(relevant)} documents that {dataset.path} judges relevant: '
-            f"ingest its corpus first, rerank-cli ingest {dataset.path} --index {index.name}"
+            f'index "{index.name}" has none of the {len(relevant)} relevant documents of {dataset.path}. '
+            f"Ingest the corpus first: rerank-cli ingest {dataset.path} --index {index.name}"
         )
     return len(relevant), len(relevant) - held

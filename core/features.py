@@ -1,4 +1,4 @@
-"""What is known of one query's candidates beside the cross-encoder's logit, comparable with one another."""
+"""First-stage features of one query's candidates, standardised so that they are comparable."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 from rerank.core.search import Candidate
 
 Feature = Literal["logit", "logit_rank", "first_stage", "cosine", "text_score", "vector_rank", "text_rank"]
-"""What a fusion may weigh. Of all of them more is better."""
+"""Features that a fusion can weight. Higher values are better."""
 
 RANK_CONSTANT = 60
 """Cormack, Clarke, Buettcher: Reciprocal Rank Fusion outperforms Condorcet and individual rank learning methods,
-SIGIR 2009: the constant there, and the default of OpenSearch and Elasticsearch."""
+SIGIR 2009. The default of OpenSearch and Elasticsearch, too."""
 
 _Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class FirstStageFeatures:
-    """The first stage's part: by feature, float64 (n,), standardised over the candidates.
+    """First-stage features by name, float64 (n,), standardised over the candidates.
 
-    A candidate without a cosine or a text score was not among that search's first ones: it counts as the lowest that
-    was, and its reciprocal rank as 0. A feature that no candidate has is absent. best_cosine is the highest one, not
-    standardised, None where there is none: it says how near the index comes to the query at all.
+    A candidate without a cosine or text score ranked too low in that search: it gets the lowest value of the others,
+    and a reciprocal rank of 0. A feature that no candidate has is absent. best_cosine is the highest cosine, not
+    standardised, None without cosines: the similarity of the query to its nearest document.
     """
 
     columns: Mapping[Feature, _Values]
@@ -35,7 +35,7 @@ class FirstStageFeatures:
 
     @classmethod
     def of(cls, candidates: Sequence[Candidate]) -> FirstStageFeatures:
-        """The features of one query's candidates, in their order."""
+        """Returns the features of one query's candidates, in their order."""
         found: dict[Feature, _Values] = {
             "first_stage": standardised(np.array([c.retrieval_score for c in candidates], dtype=np.float64))
         }
@@ -53,24 +53,24 @@ class FirstStageFeatures:
                 found[name] = standardised(np.array(filled, dtype=np.float64))
         return cls(found, max((c.cosine for c in candidates if c.cosine is not None), default=None))
 
-    def at(self, places: NDArray[np.intp]) -> FirstStageFeatures:
-        """The same for the candidates at *places* alone; the values stay as they are among all of them."""
-        return FirstStageFeatures({name: values[places] for name, values in self.columns.items()}, self.best_cosine)
+    def at(self, positions: NDArray[np.intp]) -> FirstStageFeatures:
+        """Returns the features of the candidates at *positions*, still standardised over all candidates."""
+        return FirstStageFeatures({name: values[positions] for name, values in self.columns.items()}, self.best_cosine)
 
 
 def logit_rank(logits: _Values) -> _Values:
-    """float64 (n,) from logits (n,): the standardised reciprocal of each one's rank, equal for equal logits."""
-    different, place = np.unique(-logits, return_inverse=True)
-    counts = np.bincount(place, minlength=len(different))
-    first = np.cumsum(counts) - counts + 1  # the rank of the first one of each group
-    return standardised(1.0 / (RANK_CONSTANT + first[place]))
+    """Returns the standardised reciprocal rank of each logit, float64 (n,); equal logits have equal ranks."""
+    distinct, group = np.unique(-logits, return_inverse=True)
+    counts = np.bincount(group, minlength=len(distinct))
+    first = np.cumsum(counts) - counts + 1  # rank of the first logit in each group
+    return standardised(1.0 / (RANK_CONSTANT + first[group]))
 
 
 def standardised(values: _Values) -> _Values:
-    """Zero mean, unit deviation; all zero where the values do not differ."""
+    """Returns *values* with zero mean and unit deviation, or all zeros if they do not differ."""
     centred = values - values.mean() if len(values) else values
     deviation = centred.std() if len(values) else 0.0
-    # Below it the differences are rounding noise, which dividing would blow up to whole deviations.
+    # Smaller deviations are rounding noise, which the division would amplify to unit deviation.
     negligible = 1e-9 * max(1.0, float(np.abs(values).max(initial=0.0)))
     return centred / deviation if deviation > negligible else np.zeros_like(centred)
 

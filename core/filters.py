@@ -1,8 +1,8 @@
-"""The filter clause: OpenSearch's query language in the part that both stores answer alike.
+"""Filters: the part of OpenSearch's query language that both stores support.
 
-term, terms, range, exists, prefix and bool (must, should, must_not, filter), over `metadata.*` fields. A clause is
-parsed once, here; each store compiles the parsed form to its own language. A field that no document has matches
-nothing, and a field with several values matches when one of them does.
+term, terms, range, exists, prefix and bool (must, should, must_not, filter), over `metadata.*` fields. This module
+parses a clause once; each store compiles the parsed form to its own language. A field that no document has matches
+nothing. A field with several values matches if one of them does.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from rerank.core.document import Scalar
 from rerank.core.errors import InvalidFilter
 
 MAX_CLAUSES = 1024
-"""As many as OpenSearch allows in one query by default."""
+"""Default limit of OpenSearch for one query."""
 
 MAX_DEPTH = 20
-"""Of bool clauses within each other."""
+"""Maximum nesting of bool clauses."""
 
 T = TypeVar("T", bound=Scalar)
 
@@ -29,7 +29,7 @@ _BOUNDS = ("gt", "gte", "lt", "lte")
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The field has one of the values (a `term` clause has one)."""
+    """Clause that requires one of the values. A `term` clause has one value."""
 
     field: str
     values: tuple[Scalar, ...]
@@ -37,7 +37,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The field has a value within all the bounds given: a subset of gt, gte, lt, lte."""
+    """Clause that requires a value within all bounds: a subset of gt, gte, lt, lte."""
 
     field: str
     bounds: tuple[tuple[str, str | int | float], ...]
@@ -45,14 +45,14 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """The field has a value."""
+    """Clause that requires any value."""
 
     field: str
 
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """The field has a string value that starts so."""
+    """Clause that requires a string value with this prefix."""
 
     field: str
     value: str
@@ -60,7 +60,7 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class Bool:
-    """All of `must` (and `filter`), at least `minimum_should` of `should`, none of `must_not`."""
+    """Clause that requires all of `must`, at least `minimum_should` of `should`, and none of `must_not`."""
 
     must: tuple[Filter, ...] = ()
     should: tuple[Filter, ...] = ()
@@ -72,7 +72,7 @@ Filter = Terms | Range | Exists | Prefix | Bool
 
 
 def parse_filter(clause: object, *, where: str = "filter") -> Filter:
-    """Parse the JSON form of a filter. Raises InvalidFilter, naming the place in `field`."""
+    """Returns the filter for its JSON form. Raises InvalidFilter with the position in `field`."""
     return _Parser().parse(clause, where)
 
 
@@ -84,8 +84,8 @@ class _Parser:
     def parse(self, clause: object, where: str) -> Filter:
         self._seen += 1
         if self._seen > MAX_CLAUSES:
-            raise InvalidFilter(f"{where}: a filter has at most {MAX_CLAUSES} clauses", field=where)
-        name, body = _single(clause, where, "a filter is an object with one clause")
+            raise InvalidFilter(f"{where}: a filter must have at most {MAX_CLAUSES} clauses", field=where)
+        name, body = _single(clause, where, "a filter must be an object with one clause")
         place = f"{where}.{name}"
         match name:
             case "term":
@@ -101,43 +101,46 @@ class _Parser:
             case "bool":
                 return self._nested(body, place)
         raise InvalidFilter(
-            f'{where}: unknown filter clause "{name}"; known are term, terms, range, exists, prefix and bool',
+            f'{where}: unknown filter clause "{name}"; supported clauses are term, terms, range, exists, prefix and '
+            "bool",
             field=place,
         )
 
     def _term(self, body: object, where: str) -> Terms:
-        name, value = _single(body, where, 'a term clause is {"metadata.FIELD": value}')
+        name, value = _single(body, where, 'a term clause must be {"metadata.FIELD": value}')
         if isinstance(value, Mapping):
             value = _only(value, "value", where)
         return Terms(_field(name, where), (_scalar(value, where),))
 
     def _terms(self, body: object, where: str) -> Terms:
-        name, values = _single(body, where, 'a terms clause is {"metadata.FIELD": [values]}')
+        name, values = _single(body, where, 'a terms clause must be {"metadata.FIELD": [values]}')
         if not isinstance(values, list) or len(values) > 65536:
-            raise InvalidFilter(f"{where}: the values are a list of at most 65,536", field=where)
+            raise InvalidFilter(f"{where}: the values must be a list of at most 65,536", field=where)
         return Terms(_field(name, where), tuple(_scalar(value, where) for value in values))
 
     def _range(self, body: object, where: str) -> Range:
-        name, bounds = _single(body, where, 'a range clause is {"metadata.FIELD": {"gte": …}}')
+        name, bounds = _single(body, where, 'a range clause must be {"metadata.FIELD": {"gte": …}}')
         if not isinstance(bounds, Mapping) or not bounds:
-            raise InvalidFilter(f"{where}: the bounds are an object with gt, gte, lt or lte", field=where)
+            raise InvalidFilter(f"{where}: the bounds must be an object with gt, gte, lt or lte", field=where)
         parsed: list[tuple[str, str | int | float]] = []
         for bound, value in bounds.items():
             if bound not in _BOUNDS:
-                raise InvalidFilter(f'{where}: unknown bound "{bound}"; known are gt, gte, lt, lte', field=where)
+                raise InvalidFilter(
+                    f'{where}: unknown bound "{bound}"; supported bounds are gt, gte, lt, lte', field=where
+                )
             if value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, str | int | float):
-                raise InvalidFilter(f'{where}: the bound "{bound}" is a number or a string', field=where)
+                raise InvalidFilter(f'{where}: the bound "{bound}" must be a number or a string', field=where)
             parsed.append((bound, _servable(value, where)))
         return Range(_field(name, where), tuple(parsed))
 
     def _exists(self, body: object, where: str) -> Exists:
         if not isinstance(body, Mapping):
-            raise InvalidFilter(f'{where}: an exists clause is {{"field": "metadata.FIELD"}}', field=where)
+            raise InvalidFilter(f'{where}: an exists clause must be {{"field": "metadata.FIELD"}}', field=where)
         name = _only(body, "field", where)
         if not isinstance(name, str):
-            raise InvalidFilter(f'{where}: "field" is a string', field=where)
+            raise InvalidFilter(f'{where}: "field" must be a string', field=where)
         return Exists(_field(name, where))
 
     def _prefix(self, body: object, where: str) -> Prefix:
@@ -145,27 +148,28 @@ class _Parser:
         if isinstance(value, Mapping):
             value = _only(value, "value", where)
         if not isinstance(value, str):
-            raise InvalidFilter(f"{where}: the prefix is a string", field=where)
+            raise InvalidFilter(f"{where}: the prefix must be a string", field=where)
         return Prefix(_field(name, where), _servable(value, where))
 
     def _nested(self, body: object, where: str) -> Bool:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise InvalidFilter(f"a filter has bool clauses at most {MAX_DEPTH} deep", field="filter")
+            raise InvalidFilter(f"bool clauses of a filter must be nested at most {MAX_DEPTH} deep", field="filter")
         parsed = self._bool(body, where)
         self._depth -= 1
         return parsed
 
     def _bool(self, body: object, where: str) -> Bool:
         if not isinstance(body, Mapping):
-            raise InvalidFilter(f"{where}: a bool clause is an object", field=where)
+            raise InvalidFilter(f"{where}: a bool clause must be an object", field=where)
         parts: dict[str, tuple[Filter, ...]] = {}
         for key, value in body.items():
             if key == "minimum_should_match":
                 continue
             if key not in ("must", "should", "must_not", "filter"):
                 raise InvalidFilter(
-                    f'{where}: unknown key "{key}"; known are must, should, must_not, filter, minimum_should_match',
+                    f'{where}: unknown key "{key}"; supported keys are must, should, must_not, filter and '
+                    "minimum_should_match",
                     field=f"{where}.{key}",
                 )
             clauses = value if isinstance(value, list) else [value]
@@ -180,7 +184,7 @@ def _minimum(body: Mapping[str, object], default: int, where: str) -> int:
     minimum = body.get("minimum_should_match", default)
     if isinstance(minimum, bool) or not isinstance(minimum, int) or minimum < 0:
         raise InvalidFilter(
-            f"{where}: minimum_should_match is a whole number from 0", field=f"{where}.minimum_should_match"
+            f"{where}: minimum_should_match must be an integer, 0 or more", field=f"{where}.minimum_should_match"
         )
     return minimum
 
@@ -193,27 +197,27 @@ def _single(body: object, where: str, rule: str) -> tuple[str, object]:
 
 def _only(body: Mapping[str, object], key: str, where: str) -> object:
     if set(body) != {key}:
-        raise InvalidFilter(f'{where}: expected the one key "{key}"', field=where)
+        raise InvalidFilter(f'{where}: must have only the key "{key}"', field=where)
     return body[key]
 
 
 def _field(name: str, where: str) -> str:
-    """The metadata field behind *name*, without the `metadata.` in front."""
+    """Returns the name of the metadata field without the prefix `metadata.`."""
     if not name.startswith(_PREFIX) or name == _PREFIX:
-        raise InvalidFilter(f'{where}: "{name}" is not a metadata field; filters name "metadata.FIELD"', field=where)
+        raise InvalidFilter(f'{where}: "{name}" is not a metadata field. Use "metadata.FIELD"', field=where)
     return _servable(name, where).removeprefix(_PREFIX)
 
 
 def _scalar(value: object, where: str) -> Scalar:
     if not isinstance(value, str | int | float | bool):
-        raise InvalidFilter(f"{where}: a value is a string, a number or a boolean", field=where)
+        raise InvalidFilter(f"{where}: a value must be a string, a number or a boolean", field=where)
     return _servable(value, where)
 
 
 def _servable(value: T, where: str) -> T:
-    """*value*, which neither store can be asked for when it is no number or no Unicode."""
+    """Returns *value*. Raises InvalidFilter for a number that is not finite and for text that is not valid Unicode."""
     if isinstance(value, float) and not isfinite(value):
-        raise InvalidFilter(f"{where}: a number is finite", field=where)
+        raise InvalidFilter(f"{where}: a number must be finite", field=where)
     if isinstance(value, str):
         try:
             value.encode()

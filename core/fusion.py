@@ -1,4 +1,4 @@
-"""How orders are combined: two first stages into one, and the first stage with the cross-encoder."""
+"""Fusion of rankings: two first stages into one, and the first stage with the cross-encoder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rerank.core.features import RANK_CONSTANT, Feature, FirstStageFeatures, log
 
 
 def reciprocal_rank_fusion(orders: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Each id's sum of 1 / (60 + rank) over the *orders* that have it; ranks start at 1."""
+    """Returns the sum of 1 / (60 + rank) of each id over the *orders* that contain it; ranks start at 1."""
     scores: dict[str, float] = {}
     for order in orders:
         for rank, doc_id in enumerate(order, start=1):
@@ -22,10 +22,10 @@ def reciprocal_rank_fusion(orders: Sequence[Sequence[str]]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """The final scores of one query's candidates, in the logits' unit, and what each is the sum of.
+    """Final scores of one query's candidates in units of the logits, with their terms.
 
     scores: float64 (n,). values, contributions: float64 (n, features); a contribution is a value times its weight.
-    weights: as they were used, float64 (features,).
+    weights: effective weights, float64 (features,).
     """
 
     scores: NDArray[np.float64]
@@ -35,28 +35,28 @@ class Fused:
 
     @property
     def contributions(self) -> NDArray[np.float64]:
-        """What each feature adds to each score."""
+        """Contribution of each feature to each score."""
         return self.values * self.weights
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreFusion:
-    """The final score of a candidate: a weighted sum of what is known of it, in the cross-encoder's own unit.
+    """Linear fusion of the logit with first-stage features, in units of the logit.
 
-    fused = logit + s x sum(weight x z). Each z is a feature standardised over the query's candidates, and s the
-    logits' own standard deviation: with weight 1 a feature has the same say as the logit, however wide a model's
-    logits lie. A logit's meaning is kept: a query without a good answer still scores low. No weight is negative, so
-    more of a feature never lowers a candidate; without any the cross-encoder ranks alone.
+    fused = logit + s x sum(weight x z). Each z is a feature standardised over the query's candidates, and s is the
+    standard deviation of the logits, so that a feature with weight 1 has as much influence as the logit of any model.
+    The level of the logits stays: a query without a relevant document still scores low. Weights are not negative;
+    without weights, the cross-encoder ranks alone.
 
-    What a search's first stage does not know (a cosine, where it went by words alone) leaves its weight to the
-    first stage's own score, so that the first stage keeps its say.
+    The weight of a feature that the search lacks (a cosine in a text search) goes to the first-stage score, so that the
+    first stage keeps its influence.
     """
 
     weights: Mapping[Feature, float]
-    """By feature, other than the logit, whose weight is 1."""
+    """Weights by feature. The weight of the logit is 1."""
 
     def fuse(self, logits: NDArray[np.float32], first_stage: FirstStageFeatures) -> Fused:
-        """The fused scores of n candidates, at least one, from their logits (n,) and their features in that order."""
+        """Returns the fused scores of n >= 1 candidates from their logits (n,) and features, in the same order."""
         raw = logits.astype(np.float64)
         weights = self._effective(first_stage)
         spread = raw.std()
@@ -65,8 +65,8 @@ class ScoreFusion:
             spread * (logit_rank(raw) if name == "logit_rank" else first_stage.columns[name]) for name in weights
         ]
         values = np.stack(columns, axis=1)  # (n, features)
-        used = np.array([1.0, *weights.values()])
-        return Fused(values @ used, ("logit", *weights), used, values)
+        effective = np.array([1.0, *weights.values()])
+        return Fused(values @ effective, ("logit", *weights), effective, values)
 
     def first_stage_scores(self, first_stage: FirstStageFeatures) -> NDArray[np.float64] | None:
         """Returns the fused score without the logit, float64 (n,), in units of the logits' standard deviation.
@@ -86,19 +86,19 @@ class ScoreFusion:
     def _effective(self, first_stage: FirstStageFeatures) -> dict[Feature, float]:
         weights: dict[Feature, float] = {}
         for name, weight in self.weights.items():
-            there = name == "logit_rank" or name in first_stage.columns
-            kept: Feature = name if there else "first_stage"
-            weights[kept] = weights.get(kept, 0.0) + weight
+            available = name == "logit_rank" or name in first_stage.columns
+            feature: Feature = name if available else "first_stage"
+            weights[feature] = weights.get(feature, 0.0) + weight
         return weights
 
 
 CROSS_ENCODER_ALONE = ScoreFusion({})
 DEFAULT_FUSION = ScoreFusion({"cosine": 0.5, "text_score": 0.5})
-"""What holds where no judgments were given: cross-encoder and first stage have the same say, and in it vectors and
-words. Summed scores order better than the summed ranks that the first stage goes by (Bruch, Gai, Ingber: An analysis of
-fusion functions for hybrid retrieval, TOIS 2023), and so they did on the public sets in benchmarks/README.md."""
+"""Fusion for models without fitted weights: cross-encoder and first stage have equal influence, and so have vectors and
+words. Sums of scores rank better than the sums of ranks that the first stage uses (Bruch, Gai, Ingber: An analysis of
+fusion functions for hybrid retrieval, TOIS 2023; confirmed on the public sets in benchmarks/README.md)."""
 
 
 def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 / (1 + exp(-x)), without overflow."""
+    """Returns 1 / (1 + exp(-x)) without overflow."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * values)), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The offline road, one batch at a time: check, skip what is unchanged, cut, encode, write."""
+"""Indexing of one batch: validate, skip unchanged documents, split into passages, encode, store."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from rerank.core.pipeline import check_encoder
 from rerank.core.protocols import Encoder, Index
 
 MAX_ID_BYTES = 500
-"""OpenSearch's longest key is 512 bytes; the rest numbers a document's passages."""
+"""OpenSearch keys have at most 512 bytes; the remainder is for the passage number."""
 
 
 @dataclass(frozen=True, slots=True)
 class AddOutcome:
-    """What became of a batch, in documents (and the passages of the indexed ones).
+    """Result of a batch in documents, and the number of passages of the indexed ones.
 
-    `skipped` were there already with the same content; `duplicates` came again later in the same batch.
+    skipped: unchanged documents. duplicates: documents replaced by a later one with the same id in the batch.
     """
 
     indexed: int = 0
@@ -34,7 +34,7 @@ class AddOutcome:
 
 @dataclass(frozen=True, slots=True)
 class EncodedBatch:
-    """A batch ready to be written, and what was found out on the way there."""
+    """Batch ready to store, with the documents left out of it."""
 
     documents: tuple[EncodedDocument, ...]
     skipped: int
@@ -43,7 +43,7 @@ class EncodedBatch:
 
 
 class Indexer:
-    """Adds documents to one index. Raises EncoderMismatch when the index holds another encoder's vectors."""
+    """Indexer of one index. Raises EncoderMismatch if the index was built with a different encoder."""
 
     def __init__(self, index: Index, encoder: Encoder, *, chunker: Chunker | None = None) -> None:
         check_encoder(index, encoder)
@@ -52,36 +52,36 @@ class Indexer:
         self._chunker = chunker or Chunker(encoder)
 
     def add(self, documents: Sequence[Document]) -> AddOutcome:
-        """Write *documents*, each replacing what the index holds under its id; of equal ids the last one counts.
+        """Stores *documents*, replacing documents with the same ids. The last of several equal ids wins.
 
-        Documents that are unchanged, and would be cut as they are, are not encoded. Raises StoreError and ModelError.
+        Documents whose content and passages are unchanged are not encoded. Raises StoreError and ModelError.
         """
         return self.write(self.encode(documents))
 
     def encode(self, documents: Sequence[Document]) -> EncodedBatch:
-        """The half of add() that reads: everything up to the vectors. Nothing is written."""
-        good: dict[str, Document] = {}
+        """Returns the validated and encoded batch without storing it: the first half of `add`."""
+        valid: dict[str, Document] = {}
         rejected: list[RejectedDocument] = []
         for document in documents:
             try:
-                good[document.doc_id] = validated(document)
+                valid[document.doc_id] = validated(document)
             except CorpusError as exc:
                 rejected.append(RejectedDocument(document.doc_id, exc.message))
-        stored = self._index.content_hashes(list(good)) if good else {}
+        stored = self._index.content_hashes(list(valid)) if valid else {}
         recipe = self._chunker.recipe
-        hashes = {doc_id: document.content_hash(recipe) for doc_id, document in good.items()}
-        fresh = [document for doc_id, document in good.items() if stored.get(doc_id) != hashes[doc_id]]
-        cut = self._chunker.cut(fresh) if fresh else []
+        hashes = {doc_id: document.content_hash(recipe) for doc_id, document in valid.items()}
+        changed = [document for doc_id, document in valid.items() if stored.get(doc_id) != hashes[doc_id]]
+        cut = self._chunker.cut(changed) if changed else []
         vectors = self._vectors(cut)
         encoded = tuple(
             EncodedDocument(document, passages, rows, hashes[document.doc_id])
-            for document, passages, rows in zip(fresh, cut, vectors, strict=True)
+            for document, passages, rows in zip(changed, cut, vectors, strict=True)
         )
-        duplicates = len(documents) - len(rejected) - len(good)
-        return EncodedBatch(encoded, len(good) - len(fresh), duplicates, tuple(rejected))
+        duplicates = len(documents) - len(rejected) - len(valid)
+        return EncodedBatch(encoded, len(valid) - len(changed), duplicates, tuple(rejected))
 
     def write(self, batch: EncodedBatch) -> AddOutcome:
-        """The half of add() that writes."""
+        """Stores *batch*: the second half of `add`."""
         refused = self._index.upsert(batch.documents) if batch.documents else []
         refused_ids = {rejection.doc_id for rejection in refused}
         written = [entry for entry in batch.documents if entry.document.doc_id not in refused_ids]
@@ -94,7 +94,7 @@ class Indexer:
         )
 
     def _vectors(self, cut: Sequence[tuple[Passage, ...]]) -> list[Vectors]:
-        """The vectors of each document's passages. One call for all: the encoder batches texts of like length."""
+        """Returns the vectors of each document's passages, from one call, so that the encoder batches by length."""
         if not cut:
             return []
         vectors = self._encoder.encode_documents([passage.headed_text for passages in cut for passage in passages])
@@ -102,17 +102,17 @@ class Indexer:
 
 
 def validated(document: Document) -> Document:
-    """*document* as it is stored: NUL becomes a blank, a title without a text becomes the text, nulls are left out.
+    """Returns *document* in its stored form: NUL becomes a space, a title without text becomes the text.
 
-    Raises CorpusError (MetadataError for metadata) for a blank or too long id, for nothing to read in both text and
-    title, for text that is not valid Unicode, and for metadata that no field can hold.
+    Raises CorpusError for a blank or long id, for blank text and title, and for text that is not valid Unicode, and
+    MetadataError for metadata of a wrong type.
     """
     _check_id(document.doc_id)
     title, text = _clean("title", document.title), _clean("text", document.text)
     if not text.strip():
         title, text = "", title
     if not text.strip():
-        raise CorpusError("the text is blank, and there is no title to stand for it")
+        raise CorpusError("text and title are both blank")
     for name in document.metadata:
         _check_name(f"the metadata field {name!a}", name)
     metadata = {
@@ -124,17 +124,17 @@ def validated(document: Document) -> Document:
 
 def _check_id(doc_id: str) -> None:
     if not doc_id.strip():
-        raise CorpusError("the id is blank; each document needs one of its own")
+        raise CorpusError("the id is blank. Give each document a unique id")
     _check_name("the id", doc_id)
     length = len(doc_id.encode())
     if length > MAX_ID_BYTES:
-        raise CorpusError(f"the id is {length} bytes long; at most {MAX_ID_BYTES} are allowed")
+        raise CorpusError(f"the id must have at most {MAX_ID_BYTES} bytes, got {length}")
 
 
 def _check_name(what: str, name: str) -> None:
     _check_unicode(what, name)
     if "\0" in name:
-        raise CorpusError(f"{what} holds a NUL character")
+        raise CorpusError(f"{what} contains a NUL character")
 
 
 def _check_unicode(what: str, text: str) -> None:
@@ -145,7 +145,7 @@ def _check_unicode(what: str, text: str) -> None:
 
 
 def _clean(what: str, text: str) -> str:
-    """A blank for every NUL, which neither a model nor every store reads: offsets stay what they were."""
+    """Returns *text* with spaces in place of NUL, which models and some stores reject. Offsets do not change."""
     _check_unicode(what, text)
     return text.replace("\0", " ")
 

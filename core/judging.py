@@ -1,4 +1,4 @@
-"""What a search finds for judged queries, with everything that a fusion weighs and a calibration is fitted to."""
+"""Candidates of judged queries with logits, features and grades: the input for fitting fusion and calibration."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from rerank.core.settings import Mode
 
 @dataclass(frozen=True)
 class JudgedCandidates:
-    """One query's n candidates in first-stage order, at least one.
+    """Candidates of one judged query in first-stage order, n >= 1.
 
-    logits: float32 (n,). grades: int64 (n,), 0 where nothing was judged. relevant: all grades above 0 that the query
-    has, found or not.
+    logits: float32 (n,). grades: int64 (n,), 0 for unjudged documents. relevant: all positive grades of the query,
+    including documents that were not retrieved.
     """
 
     query_id: str
@@ -34,11 +34,11 @@ class JudgedCandidates:
 
     @cached_property
     def features(self) -> FirstStageFeatures:
-        """What the first stage knows of the candidates."""
+        """First-stage features of the candidates."""
         return FirstStageFeatures.of(self.candidates)
 
-    def without_answers(self) -> JudgedCandidates | None:
-        """The query as an index would have met it that holds none of its answers; None where nothing is left of it."""
+    def without_relevant(self) -> JudgedCandidates | None:
+        """Returns the query without its relevant candidates, as if the index lacked them; None if none is left."""
         rest = np.flatnonzero(self.grades == 0)
         if not len(rest):
             return None
@@ -48,7 +48,7 @@ class JudgedCandidates:
 
 @dataclass(frozen=True, slots=True)
 class JudgingOptions:
-    """Which searches are judged: of *index* by *mode*, `depth` candidates read by *model*."""
+    """Options of the searches: `depth` candidates of *index* by *mode*, scored by *model*."""
 
     index: str
     depth: int = 100
@@ -63,10 +63,10 @@ def judged_candidates(
     *,
     on_query: Callable[[int, int], None] | None = None,
 ) -> list[JudgedCandidates]:
-    """Search for each query of *dataset*, without time budget; a query that finds nothing is left out.
+    """Returns the scored candidates of each query of *dataset*, without queries that have no candidates.
 
-    *on_query* hears how many queries are done, and of how many. Raises what SearchPipeline.search raises, and
-    ModelError when the reranker fails.
+    All candidates are scored, without a time budget. *on_query* receives the number of finished queries and their
+    total. Raises what `SearchPipeline.search` raises, and ModelError if the reranker fails.
     """
     index = pipeline.store.open(options.index)
     check_encoder(index, pipeline.encoder)
@@ -94,7 +94,7 @@ def judged_candidates(
 
 
 def ndcg(scores: NDArray[np.float64], judged: JudgedCandidates, *, k: int = 10) -> float:
-    """nDCG@k of the candidates by falling score, equal ones in first-stage order, gains as ir-measures has them."""
+    """Returns nDCG@k of the candidates by decreasing score, ties in first-stage order, with gains as in ir-measures."""
     order = np.argsort(-scores, kind="stable")[:k]
     ideal = np.sort(judged.relevant)[::-1][:k]
     return _discounted(judged.grades[order]) / _discounted(ideal) if len(ideal) else 0.0

@@ -1,4 +1,4 @@
-"""Queries with judgments, read from a BEIR folder: queries.jsonl and qrels/SPLIT.tsv, plain or gzip."""
+"""Queries with judgments from a BEIR folder: queries.jsonl and qrels/SPLIT.tsv, plain or gzip."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_SPLIT = "test"
 
 @dataclass(frozen=True, slots=True)
 class JudgedQuery:
-    """A query, and the relevance of each judged document: above 0 is relevant, and at least one is."""
+    """Query with the grade of each judged document. Grades above 0 mean relevant; at least one is above 0."""
 
     query_id: str
     text: str
@@ -28,10 +28,10 @@ class JudgedQuery:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The judged queries of one split, in the order of the queries file.
+    """Judged queries of one split, in the order of the queries file.
 
-    `judged` counts them before sampling. Left out are `without_relevant` queries, whose judgments are all 0, and
-    `without_text` ones, which the queries file does not have.
+    judged: their number before sampling. without_relevant: number of queries left out because all grades are 0.
+    without_text: number of queries left out because the queries file lacks them.
     """
 
     path: str
@@ -42,7 +42,7 @@ class Dataset:
     without_text: int = 0
 
     def sampled(self, n: int, *, seed: int = 0) -> Dataset:
-        """This dataset with *n* of its queries, drawn by *seed* and kept in order; itself when it has no more."""
+        """Returns the dataset with *n* random queries in their order, or unchanged if it has at most *n*."""
         import numpy as np
 
         if n >= len(self.queries):
@@ -52,10 +52,10 @@ class Dataset:
 
 
 def load_dataset(folder: Path, split: str | None = None) -> Dataset:
-    """Read the judged queries of *folder*.
+    """Returns the judged queries of *folder*.
 
-    *split* names a file in qrels/; None takes `test` where there is one, else the only one. Raises CorpusError, with
-    file and line, for what cannot be read, and when no judged query is left.
+    *split* names a file in qrels/; None selects `test`, or the only split. Raises CorpusError with file and line for
+    invalid input, and if no judged query is left.
     """
     name, file = _split(folder, split)
     judgments = _read_judgments(file)
@@ -68,8 +68,8 @@ def load_dataset(folder: Path, split: str | None = None) -> Dataset:
     queries = tuple(JudgedQuery(query_id, text, relevant[query_id]) for query_id, text in texts.items())
     if not queries:
         raise CorpusError(
-            f"{file}: no query with a relevant document is in {folder / 'queries.jsonl'}; "
-            f"the first column of the judgments is a query's _id, the third its grade"
+            f"{file}: {folder / 'queries.jsonl'} has none of the queries with relevant documents. "
+            "The first column must be the _id of a query, the third column its grade"
         )
     return Dataset(
         path=str(folder),
@@ -82,22 +82,22 @@ def load_dataset(folder: Path, split: str | None = None) -> Dataset:
 
 
 def _split(folder: Path, wanted: str | None) -> tuple[str, Path]:
-    """The split's name and its file."""
+    """Returns the name and the file of the split."""
     qrels = folder / "qrels"
     files = sorted([*qrels.glob("*.tsv.gz"), *qrels.glob("*.tsv")])
-    # Sorted, the plain file comes before its gzip twin; the first one of a name stays.
+    # The plain file sorts before the gzip file of the same name, and the first one wins.
     splits: dict[str, Path] = {}
     for file in files:
         splits.setdefault(file.name.removesuffix(".gz").removesuffix(".tsv"), file)
     if not splits:
-        raise CorpusError(f"{qrels}: no judgments; a BEIR folder holds queries.jsonl and qrels/SPLIT.tsv")
+        raise CorpusError(f"{qrels}: no judgments found. A BEIR folder must have queries.jsonl and qrels/SPLIT.tsv")
     listed = ", ".join(splits)
     if wanted is None:
         if DEFAULT_SPLIT not in splits and len(splits) > 1:
-            raise CorpusError(f"{qrels}: several splits and none is named test: choose with --split one of {listed}")
+            raise CorpusError(f"{qrels} has several splits and none is named test. Pass --split with one of: {listed}")
         wanted = DEFAULT_SPLIT if DEFAULT_SPLIT in splits else next(iter(splits))
     if wanted not in splits:
-        raise CorpusError(f'{qrels}: no split "{wanted}"; there are: {listed}')
+        raise CorpusError(f'{qrels} has no split "{wanted}". Available splits: {listed}')
     return wanted, splits[wanted]
 
 
@@ -112,14 +112,15 @@ def _read_judgments(file: Path) -> dict[str, dict[str, int]]:
         fields = line.split("\t")
         if len(fields) != 3:
             raise CorpusError(
-                f"{file}:{number}: {len(fields)} columns; a line is query-id, corpus-id and score, divided by tabs"
+                f"{file}:{number}: a line must have the tab-separated columns query-id, corpus-id and score, "
+                f"got {len(fields)} columns"
             )
         query_id, doc_id, score = (field.strip() for field in fields)
         grade = _grade(score)
         if grade is None:
             if number == 1:
                 continue  # the header
-            raise CorpusError(f'{file}:{number}: the score "{score}" is not a whole number')
+            raise CorpusError(f'{file}:{number}: the score must be an integer, got "{score}"')
         judgments.setdefault(query_id, {})[doc_id] = grade
     return judgments
 
@@ -133,7 +134,7 @@ def _grade(score: str) -> int | None:
 
 
 def _read_queries(file: Path, wanted: Mapping[str, object]) -> dict[str, str]:
-    """The texts of the *wanted* queries. Others are not checked: what is not used cannot be wrong."""
+    """Returns the texts of the *wanted* queries by id. Other queries are not validated."""
     texts: dict[str, str] = {}
     for number, line in _lines(file):
         try:
@@ -142,12 +143,16 @@ def _read_queries(file: Path, wanted: Mapping[str, object]) -> dict[str, str]:
             raise CorpusError(f"{file}:{number}: not JSON: {exc}") from exc
         query_id = record.get("_id") if isinstance(record, dict) else None
         if isinstance(query_id, bool) or not isinstance(query_id, str | int):
-            raise CorpusError(f'{file}:{number}: no "_id"; each line is an object with "_id" and "text"')
+            raise CorpusError(
+                f'{file}:{number}: field "_id" is missing. Each line must be an object with "_id" and "text"'
+            )
         if str(query_id) not in wanted:
             continue
         text = record.get("text")
         if not isinstance(text, str):
-            raise CorpusError(f'{file}:{number}: field "text" is missing; each line needs "_id" and "text"')
+            raise CorpusError(
+                f'{file}:{number}: field "text" is missing. Each line must be an object with "_id" and "text"'
+            )
         try:
             check_query(text, field="text")
         except InvalidRequest as exc:
@@ -157,7 +162,7 @@ def _read_queries(file: Path, wanted: Mapping[str, object]) -> dict[str, str]:
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, numbered from 1, without their ends."""
+    """Yields the lines that are not blank with their numbers from 1, without line ends."""
     number = 0
     try:
         with _opened(file) as stream:
@@ -165,13 +170,13 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
                 if line.strip():
                     yield number, line.rstrip("\r\n")
     except FileNotFoundError as exc:
-        raise CorpusError(f"{file}: not found; a BEIR folder holds queries.jsonl and qrels/SPLIT.tsv") from exc
+        raise CorpusError(f"{file} does not exist. A BEIR folder must have queries.jsonl and qrels/SPLIT.tsv") from exc
     except UnicodeDecodeError as exc:
-        raise CorpusError(f"{file}:{number + 1}: not UTF-8; convert the file first") from exc
+        raise CorpusError(f"{file}:{number + 1}: not UTF-8. Convert the file to UTF-8") from exc
     except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
-        raise CorpusError(f"{file}:{number + 1}: the gzip file is damaged: {exc}") from exc
+        raise CorpusError(f"{file}:{number + 1}: the gzip data is damaged: {exc}") from exc
     except OSError as exc:
-        raise CorpusError(f"{file}: cannot be read: {exc.strerror}") from exc
+        raise CorpusError(f"cannot read {file}: {exc.strerror}") from exc
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""Texts longer than the model reads: window by window, of which the best one counts, or cut at one end.
+"""Texts above the model's length: scored by their best window, or truncated at one end.
 
-A window ends where a sentence does, if it can, and consecutive ones overlap, as passages of an index do. The score of
-the best passage is the usual one of a long document: Dai, Callan: Deeper Text Understanding for IR with Contextual
-Neural Language Modeling, SIGIR 2019 (MaxP).
+Windows end at sentence ends where possible and overlap, like the passages of an index. The best window is the usual
+score of a long document: Dai, Callan: Deeper Text Understanding for IR with Contextual Neural Language Modeling, SIGIR
+2019 (MaxP).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from rerank.core.errors import InvalidRequest
 from rerank.core.protocols import Reranker, RerankScores
 from rerank.core.stop_condition import NEVER, StopCondition
 
-_CHARACTERS_A_TOKEN = 16
-"""No ordinary text has more a token (English has 4 to 5): enough of a huge text to cut it by tokens."""
+_CHARACTERS_PER_TOKEN = 16
+"""Upper limit in ordinary text (English has 4 to 5), so that only the start of a huge text is tokenized."""
 
 
 class LongTextPolicy(Enum):
-    """What becomes of the tokens of a text that do not fit beside the query."""
+    """Treatment of a text that exceeds the model's length with its query."""
 
     WINDOWS = "windows"
     CUT_END = "cut end"
@@ -34,7 +34,7 @@ class LongTextPolicy(Enum):
 
 @dataclass(frozen=True)
 class LengthLimits:
-    """How much of each text is read: its first `max_tokens` (None: all), in at most `max_windows` windows."""
+    """Limits of one text: its first `max_tokens` tokens (None: all) in at most `max_windows` windows."""
 
     policy: LongTextPolicy = LongTextPolicy.WINDOWS
     max_tokens: int | None = 4096
@@ -42,52 +42,52 @@ class LengthLimits:
 
 
 BEST_WINDOW = LengthLimits()
-"""Cohere's limits: 4,096 tokens a document (v2), 10 chunks a document (v1)."""
+"""Limits of Cohere: 4,096 tokens per document (v2), 10 chunks per document (v1)."""
 
 
 def score_texts(
     reranker: Reranker, query: str, texts: Sequence[str], *, limits: LengthLimits, stop: StopCondition = NEVER
 ) -> RerankScores:
-    """As Reranker.score, but of a text that is too long all windows within *limits* are read, and the best counts.
+    """Returns the scores of *texts*; the score of a long text is that of its best window within *limits*.
 
-    Every text's first window comes before any text's second one, so that a deadline leaves out the ends of texts
-    before whole texts. `tokens` counts those of all windows, and a text is `truncated` where a part of it was not
-    read. Raises InvalidRequest for a text that is too long under LongTextPolicy.REFUSE, and what Reranker.score raises.
+    The first windows of all texts precede all second windows, so that a deadline omits the ends of texts before whole
+    texts. `tokens` counts all windows. A text is `truncated` if a part of it was not scored. Raises InvalidRequest for
+    a long text under LongTextPolicy.REFUSE, and what `Reranker.score` raises.
     """
     windows, cut = _windows(reranker, query, texts, limits)
     order = sorted((place, i) for i, parts in enumerate(windows) for place in range(len(parts)))
     owners = np.array([i for _, i in order], dtype=np.intp)
     parts = [windows[i][place] for place, i in order]
-    read = reranker.score(query, parts, deadline=stop.deadline, cancellation=stop.cancellation)
+    scores = reranker.score(query, parts, deadline=stop.deadline, cancellation=stop.cancellation)
     if len(order) == len(texts):
-        return replace(read, truncated=read.truncated | cut & read.scored)
+        return replace(scores, truncated=scores.truncated | cut & scores.scored)
     logits = np.full(len(texts), -np.inf, dtype=np.float32)
-    np.maximum.at(logits, owners[read.scored], read.logits[read.scored])
+    np.maximum.at(logits, owners[scores.scored], scores.logits[scores.scored])
     scored = np.isfinite(logits)
     tokens = np.zeros(len(texts), dtype=np.int32)
-    np.add.at(tokens, owners, np.where(read.scored, read.tokens, 0))
-    unread = cut.copy()
-    unread[owners[read.truncated | ~read.scored]] = True
+    np.add.at(tokens, owners, np.where(scores.scored, scores.tokens, 0))
+    truncated = cut.copy()
+    truncated[owners[scores.truncated | ~scores.scored]] = True
     return RerankScores(
         logits=np.where(scored, logits, 0).astype(np.float32),
         scored=scored,
         tokens=tokens,
-        truncated=unread & scored,
-        cached=min(read.cached, int(scored.sum())),
-        query_truncated=read.query_truncated,
-        waited_ms=read.waited_ms,
+        truncated=truncated & scored,
+        cached=min(scores.cached, int(scored.sum())),
+        query_truncated=scores.query_truncated,
+        waited_ms=scores.waited_ms,
     )
 
 
 def _windows(
     reranker: Reranker, query: str, texts: Sequence[str], limits: LengthLimits
 ) -> tuple[list[list[str]], NDArray[np.bool_]]:
-    """The windows of each text, at least one, and whether they leave anything out."""
+    """Returns the windows of each text, at least one, and a mask of the texts that they cover only in part."""
     room = reranker.text_room(query)
     limit = room if limits.max_tokens is None else min(room, limits.max_tokens)
     windows = [[text] for text in texts]
     cut = np.zeros(len(texts), dtype=np.bool_)
-    # A token has at least one character: what has fewer than fit is not looked at.
+    # A token has at least one character: texts with fewer characters than the limit need no tokenization.
     long = [i for i, text in enumerate(texts) if len(text) > limit]
     for i, spans in zip(long, _spans(reranker, [texts[i] for i in long], limits), strict=True):
         if len(spans) > limit:
@@ -96,10 +96,10 @@ def _windows(
 
 
 def _spans(reranker: Reranker, texts: Sequence[str], limits: LengthLimits) -> list[NDArray[np.int32]]:
-    """The tokens' characters of each text, as far as *limits* can need them."""
+    """Returns the token spans of each text, as far as *limits* require."""
     if limits.max_tokens is None or limits.policy in (LongTextPolicy.CUT_START, LongTextPolicy.REFUSE):
         return reranker.token_spans(texts)
-    heads = [text[: (limits.max_tokens + 1) * _CHARACTERS_A_TOKEN] for text in texts]
+    heads = [text[: (limits.max_tokens + 1) * _CHARACTERS_PER_TOKEN] for text in texts]
     spans = reranker.token_spans(heads)
     sparse = [
         i
@@ -112,11 +112,11 @@ def _spans(reranker: Reranker, texts: Sequence[str], limits: LengthLimits) -> li
 
 
 def _cut(text: str, spans: NDArray[np.int32], room: int, limits: LengthLimits, *, place: int) -> tuple[list[str], bool]:
-    """The windows of a text with too many tokens, and whether they leave anything out."""
+    """Returns the windows of a long text, and True if they cover it only in part."""
     if limits.policy is LongTextPolicy.REFUSE:
         raise InvalidRequest(
-            f"text {place} has {len(spans):,} tokens, and {room:,} are read beside this query; "
-            "send less of it, or let it be truncated"
+            f"text {place} must have at most {room:,} tokens with this query, got {len(spans):,}. "
+            "Shorten the text or allow truncation"
         )
     most = len(spans) if limits.max_tokens is None else min(limits.max_tokens, len(spans))
     if limits.policy is LongTextPolicy.CUT_START:
@@ -125,5 +125,5 @@ def _cut(text: str, spans: NDArray[np.int32], room: int, limits: LengthLimits, *
         return [text[: int(spans[min(most, room) - 1][1])]], True
     head = text if most == len(spans) else text[: int(spans[most - 1][1])]
     found = pieces(head, spans[:most], room=room)
-    kept = [head[start:end] for start, end in found[: limits.max_windows]]
-    return kept, most < len(spans) or len(found) > limits.max_windows
+    windows = [head[start:end] for start, end in found[: limits.max_windows]]
+    return windows, most < len(spans) or len(found) > limits.max_windows

@@ -1,7 +1,7 @@
-"""What a document may say about itself, and the type that each field keeps for good.
+"""Metadata of documents, and the type of each metadata field.
 
-The first value seen fixes a field's type; a later one that does not fit rejects its document. Both stores take
-their column and mapping types from here, so that a filter means the same on each.
+The first value of a field sets its type. A document with a value of another type is rejected. Both stores derive their
+column and mapping types from this schema, so that filters have the same results on each.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from rerank.core.document import Metadata, MetadataValue, Scalar
 from rerank.core.errors import MetadataError
 
 MAX_KEYWORD_CHARS = 8191
-"""Longer strings are kept but cannot be filtered on: Lucene's longest term is 32,766 bytes."""
+"""Longest string that filters can match: Lucene terms have at most 32,766 bytes. Longer strings are stored."""
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})?)?")
-"""What OpenSearch's strict_date_optional_time reads, from the day on."""
+"""OpenSearch's strict_date_optional_time with at least a day. datetime.fromisoformat alone accepts other formats."""
 
 _MAX_ZONE = timedelta(hours=18)
-"""OpenSearch knows no clock that is further from UTC."""
+"""Largest offset from UTC that OpenSearch accepts."""
 
 _FIELD = re.compile(r"[^\s.](?:[^.]*[^\s.])?(?:\.[^\s.](?:[^.]*[^\s.])?)*")
 
 
 class FieldType(StrEnum):
-    """What a metadata field holds; a list of values has the type of its members."""
+    """Type of a metadata field. A list has the type of its members."""
 
     STRING = "string"
     NUMBER = "number"
@@ -38,7 +38,7 @@ class FieldType(StrEnum):
 
 
 def parse_date(value: str) -> datetime | None:
-    """*value* as an instant, UTC where it names no zone; None when it is no ISO 8601 date."""
+    """Returns *value* as an instant, UTC without an offset; None if it is not an ISO 8601 date."""
     if not _DATE.fullmatch(value):
         return None
     try:
@@ -62,36 +62,39 @@ def _scalar_type(value: object) -> FieldType | None:
 
 
 def _fits(value: Scalar, known: FieldType) -> bool:
-    """A date is also a string: a field whose first value was plain text takes later dates as text."""
+    """Returns True if *value* has the type *known*. A string field also accepts dates, as text."""
     found = _scalar_type(value)
     return found is known or (known is FieldType.STRING and found is FieldType.DATE)
 
 
 def values_of(value: MetadataValue) -> list[Scalar]:
-    """The members of *value*: itself, or those of a list."""
+    """Returns the members of a list, or *value* alone."""
     return list(value) if isinstance(value, list) else [value]
 
 
 def clean_metadata(record: Mapping[str, object]) -> dict[str, MetadataValue]:
-    """The fields of *record* as metadata: nulls and empty lists dropped, everything else checked.
+    """Returns the fields of *record* as metadata, without nulls and empty lists.
 
-    Raises MetadataError, naming the field, for a value that is no string, finite number, boolean, date or list of
-    one of them, and for a name that a store cannot hold.
+    Raises MetadataError with the field's name for a value that is not a string, finite number, boolean, date or list of
+    one of them, and for a name that a store refuses.
     """
     metadata: dict[str, MetadataValue] = {}
     for name, value in record.items():
         if value is None or value == []:
             continue
         if not _FIELD.fullmatch(name) or len(name) > 256:
-            raise MetadataError(f'metadata field "{name}": a name has no blank or dot at its ends; rename or drop it')
+            raise MetadataError(
+                f'metadata field "{name}": a name must not start or end with a space or a dot, and must have at most '
+                "256 characters. Rename or drop the field"
+            )
         members = value if isinstance(value, list) else [value]
         if None in members or any(_scalar_type(member) is None for member in members):
             raise MetadataError(
-                f'metadata field "{name}": a value is a string, number, boolean, date or a list of one of them, '
-                f"not {_kind(value)}; flatten or drop the field"
+                f'metadata field "{name}": a value must be a string, number, boolean, date or a list of one of them, '
+                f"got {_kind(value)}. Flatten or drop the field"
             )
         if any(isinstance(member, int | float) and not _finite(member) for member in members):
-            raise MetadataError(f'metadata field "{name}": a number is finite and fits a double')
+            raise MetadataError(f'metadata field "{name}": a number must be finite and within the range of a double')
         metadata[name] = value  # type: ignore[assignment]  # every member was checked above
     return metadata
 
@@ -111,15 +114,15 @@ def _kind(value: object) -> str:
 
 @dataclass(frozen=True)
 class MetadataSchema:
-    """The type of every metadata field of one index."""
+    """Types of the metadata fields of one index."""
 
     types: Mapping[str, FieldType] = field(default_factory=dict)
 
     def extended(self, metadata: Metadata) -> MetadataSchema:
-        """This schema with the new fields of *metadata*; itself when there are none.
+        """Returns the schema with the new fields of *metadata*, or itself if there are none.
 
-        Raises MetadataError when a value does not fit its field's type, or when a new field's dotted name runs
-        through a field that holds values ("a" and "a.b").
+        Raises MetadataError if a value does not have its field's type, or if one field's dotted name is a prefix of
+        another ("a" and "a.b").
         """
         new: dict[str, FieldType] = {}
         for name, value in metadata.items():
@@ -129,20 +132,18 @@ class MetadataSchema:
                 new[name] = known
             for member in values_of(value):
                 if not _fits(member, known):
-                    raise MetadataError(
-                        f'metadata field "{name}" holds {known} values in this index, but this one is {member!r}'
-                    )
+                    raise MetadataError(f'metadata field "{name}" has {known} values in this index, got {member!r}')
         return MetadataSchema({**self.types, **new}) if new else self
 
 
 def _type_for(name: str, value: MetadataValue, types: Mapping[str, FieldType]) -> FieldType:
     for other in types:
         if other.startswith(f"{name}.") or name.startswith(f"{other}."):
-            raise MetadataError(f'metadata field "{name}" cannot stand beside "{other}"; rename one of them')
+            raise MetadataError(f'metadata field "{name}" conflicts with the field "{other}". Rename one of them')
     found = {_scalar_type(member) for member in values_of(value)}
     if found == {FieldType.STRING, FieldType.DATE}:
         return FieldType.STRING
     kind = found.pop()
     if kind is None or found:
-        raise MetadataError(f'metadata field "{name}": the values of a list are of one type')
+        raise MetadataError(f'metadata field "{name}": the values of a list must have the same type')
     return kind

@@ -1,4 +1,4 @@
-"""How busy the models are: what is waiting, and what has been done since the process began."""
+"""Load of the models: waiting requests, and counters since the start of the process."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class ModelLoad:
-    """waiting: requests being scored or waiting for it now. All else counts from the process's start.
+    """Current load and counters since the start of the process.
 
-    tokens: read in all batches, without padding; padding: computed beside them. refused: requests beyond the limit;
-    cancelled: requests whose client left. looked_up and cached: what was looked for and found in the score cache.
+    waiting: requests being scored or queued now. batches, tokens, padding: batches, their tokens, and their padding
+    tokens. refused: requests above the limit. cancelled: requests whose client disconnected. looked_up, cached: cache
+    lookups and hits.
     """
 
     waiting: int = 0
@@ -23,5 +24,5 @@ class ModelLoad:
     cached: int = 0
 
     def with_cache(self, *, looked_up: int, cached: int) -> ModelLoad:
-        """The same with the cache's counts."""
+        """Returns the load with the counters of the cache."""
         return replace(self, looked_up=looked_up, cached=cached)

@@ -1,4 +1,4 @@
-"""The orders of one query's candidates that an evaluation compares, all from one scoring pass."""
+"""Orders of one query's candidates that an evaluation compares, all from one ranking."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from rerank.core.search import Explanation
 
 @dataclass(frozen=True, slots=True)
 class ScoredDocument:
-    """A document in a run; a list of them is best first, and that order counts, not the score."""
+    """Document of a run. A list of them is in rank order; the scores do not determine the order."""
 
     doc_id: str
     score: float
 
 
 Order = Callable[[Ranking], list[ScoredDocument]]
-"""Puts the candidates of a fully scored ranking in some order, best first."""
+"""Function that returns the candidates of a ranking in one order, best first."""
 
 
 def first_stage(ranking: Ranking) -> list[ScoredDocument]:
-    """As the index answered, by retrieval score."""
+    """Returns the candidates in first-stage order, with the retrieval score."""
     found = sorted((entry.candidate for entry in ranking.ranked), key=lambda candidate: candidate.rank)
     return [ScoredDocument(candidate.doc_id, candidate.retrieval_score) for candidate in found]
 
@@ -35,7 +35,7 @@ def cross_encoder(ranking: Ranking) -> list[ScoredDocument]:
 
 
 def reranked(ranking: Ranking) -> list[ScoredDocument]:
-    """The final order, as searches answer it, by the fused score before it becomes a probability."""
+    """Returns the final order of searches, with the fused score before calibration."""
     return [
         ScoredDocument(
             entry.candidate.doc_id,

@@ -1,4 +1,4 @@
-"""What a cross-encoder of any kind says of pairs of texts: a score, or the probability of each label."""
+"""Predictions for pairs of texts by any cross-encoder: a score, or the probability of each label."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 TextPair = tuple[str, str | None]
-"""Two texts, or one alone: some classifiers read single texts."""
+"""Two texts, or one text for classifiers of single texts."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelScore:
-    """A label, and its probability or raw answer."""
+    """Label with its probability or logit."""
 
     label: str
     score: float
@@ -23,10 +23,10 @@ class LabelScore:
 
 @dataclass(frozen=True)
 class PairPredictions:
-    """The answers to n pairs, in input order.
+    """Predictions for n pairs, in input order.
 
-    logits: float32 (n, labels). probabilities: float64 (n, labels); of several labels they add up to 1, of one alone it
-    is how sure or how alike. truncated: bool (n,), a part was not read.
+    logits: float32 (n, labels). probabilities: float64 (n, labels); several labels sum to 1, a single label has its
+    probability or similarity. truncated: bool (n,), True if the model did not process the whole pair.
     """
 
     labels: tuple[str, ...]
@@ -35,28 +35,31 @@ class PairPredictions:
     truncated: NDArray[np.bool_]
 
     def ranked(self, i: int, *, raw: bool = False) -> list[LabelScore]:
-        """The labels of pair *i*, best first, equal ones in the model's order; *raw*: with logits."""
+        """Returns the labels of pair *i*, best first, ties in the model's order; *raw* returns logits as scores."""
         values = (self.logits if raw else self.probabilities)[i].tolist()
         order = np.argsort(-self.probabilities[i], kind="stable").tolist()
-        return [LabelScore(self.labels[place], float(values[place])) for place in order]
+        return [LabelScore(self.labels[label], float(values[label])) for label in order]
 
 
 class PairModel(Protocol):
-    """Reads pairs."""
+    """Model that scores or labels pairs of texts."""
 
     @property
     def name(self) -> str:
-        """What a user calls it."""
+        """Name of the model for users."""
 
     def predict(self, pairs: Sequence[TextPair]) -> PairPredictions:
-        """Raises InvalidRequest for a single text where the model reads pairs only, and ModelError when it fails."""
+        """Returns the predictions for *pairs*.
+
+        Raises InvalidRequest for a single text if the model requires pairs, and ModelError if the model fails.
+        """
 
 
 class PairModels(Protocol):
-    """The models that requests may name."""
+    """Pair models that a request can name."""
 
     def get(self, name: str | None) -> PairModel:
-        """The model of that name, None or `default`: the default one.
+        """Returns the model called *name*; None and `default` return the default model.
 
-        Raises ModelNotFound for a name that is not configured, ModelInvalid for one that cannot be loaded.
+        Raises ModelNotFound for a name that is not configured, and ModelInvalid for a model that cannot be loaded.
         """

@@ -1,7 +1,6 @@
-"""The seams: what the two roads need from models and stores, and nothing more.
+"""Interfaces of models and stores for searching and indexing.
 
-Everything behind a seam is replaceable: tests run the same roads over small fakes, and both stores pass one
-conformance suite.
+Implementations are interchangeable: tests use small fakes, and both stores pass one conformance suite.
 """
 
 from __future__ import annotations
@@ -18,47 +17,48 @@ from rerank.core.filters import Filter
 
 
 class Encoder(Protocol):
-    """A bi-encoder: one vector a text, comparable by dot product."""
+    """Bi-encoder: one vector per text, comparable by dot product."""
 
     @property
     def name(self) -> str:
-        """What a user calls it."""
+        """Name of the model for users."""
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the model's files: equal fingerprints mean equal vectors."""
+        """Hash of the model files: equal fingerprints mean equal vectors."""
 
     @property
     def dim(self) -> int:
-        """Length of a vector."""
+        """Number of dimensions of a vector."""
 
     @property
     def max_tokens(self) -> int:
-        """Tokens read of one text, special tokens included; the rest is cut."""
+        """Maximum number of tokens of a text, including special tokens; longer texts are truncated."""
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """float32 (len(texts), dim), rows of unit length, in input order; no texts give (0, dim).
+        """Returns the vectors of queries, float32 (len(texts), dim), rows of unit length, in input order.
 
-        Raises ModelOutputInvalid on a value that is not finite.
+        Raises ModelOutputInvalid for a value that is not finite.
         """
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
-        """As encode_queries, for the other side of the comparison."""
+        """Returns the vectors of documents, in the form of `encode_queries`."""
 
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """For each text the characters behind each token: int32 (tokens, 2), start and end, no special tokens."""
+        """Returns the character range of each token per text: int32 (tokens, 2), without special tokens."""
 
 
 @dataclass(frozen=True)
 class RerankScores:
-    """What a cross-encoder said of the texts of one query, in input order.
+    """Scores of n texts for one query, in input order.
 
     logits: float32 (n,), finite where scored, 0 elsewhere; higher is better.
-    scored: bool (n,), False for texts that the deadline left out.
-    tokens: int32 (n,), tokens read of query and text together; truncated: bool (n,), a part was not read.
-    cached: how many logits were not computed anew.
-    query_truncated: the query alone was longer than the model reads.
-    waited_ms: how long these texts waited behind others before the model began with them.
+    scored: bool (n,), False for texts that the deadline excluded.
+    tokens: int32 (n,), number of tokens of query and text together.
+    truncated: bool (n,), True if the model did not process the whole text.
+    cached: number of logits from the cache.
+    query_truncated: True if the query alone exceeds the model's length.
+    waited_ms: time in the queue before the model started.
     """
 
     logits: NDArray[np.float32]
@@ -71,32 +71,32 @@ class RerankScores:
 
 
 class Cancellation(Protocol):
-    """Whether somebody still waits for an answer. Asked between batches, from any thread."""
+    """Cancellation of a request. Models check it between batches, from any thread."""
 
     def cancelled(self) -> bool:
-        """True once nobody does; it stays so. Takes microseconds and never raises."""
+        """Returns True after the client disconnected, from then on. Takes microseconds and never raises."""
 
 
 class Reranker(Protocol):
-    """A cross-encoder: reads query and text together."""
+    """Cross-encoder: scores query and text together."""
 
     @property
     def name(self) -> str:
-        """What a user calls it."""
+        """Name of the model for users."""
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the model's files."""
+        """Hash of the model files."""
 
     @property
     def max_tokens(self) -> int:
-        """Tokens read of query and text together, special tokens included."""
+        """Maximum number of tokens of query and text together, including special tokens."""
 
     def text_room(self, query: str) -> int:
-        """Tokens of a text that are read beside *query*, special tokens excluded; the rest is cut."""
+        """Returns the maximum number of tokens of a text with *query*, without special tokens."""
 
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """For each text the characters behind each token: int32 (tokens, 2), start and end, no special tokens."""
+        """Returns the character range of each token per text: int32 (tokens, 2), without special tokens."""
 
     def score(
         self,
@@ -106,16 +106,16 @@ class Reranker(Protocol):
         deadline: float | None = None,
         cancellation: Cancellation | None = None,
     ) -> RerankScores:
-        """Score each text, first ones first where *deadline* (time.monotonic() seconds) does not allow all.
+        """Returns the scores of *texts*, the first ones first if *deadline* (time.monotonic() seconds) excludes some.
 
-        Raises ModelError when the model fails, ModelOutputInvalid on a value that is not finite, ModelOverloaded when
-        too much work is waiting, and RequestCancelled once *cancellation* says that nobody waits any more.
+        Raises ModelError if the model fails, ModelOutputInvalid for a value that is not finite, ModelOverloaded if the
+        queue is full, and RequestCancelled when *cancellation* is set.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderIdentity:
-    """The encoder that an index was built with."""
+    """Identity of the encoder that an index was built with."""
 
     name: str
     fingerprint: str
@@ -124,7 +124,7 @@ class EncoderIdentity:
 
 @dataclass(frozen=True, slots=True)
 class IndexSpec:
-    """What is fixed when an index is made. `run_key` names the ingest run that builds it (empty: none)."""
+    """Properties fixed at the creation of an index. `run_key` identifies the ingest run that builds it."""
 
     encoder: EncoderIdentity
     analyzer: str = "standard"
@@ -134,7 +134,7 @@ class IndexSpec:
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """What is known of an index. `created` is an ISO 8601 instant, UTC."""
+    """Summary of an index. `created` is an ISO 8601 instant, UTC."""
 
     name: str
     documents: int
@@ -147,114 +147,116 @@ class IndexInfo:
 
 @dataclass(frozen=True, slots=True)
 class PassageMatch:
-    """A passage that the first stage found. For knn, `score` is the cosine in [-1, 1]; for match, at least 0."""
+    """Passage that the first stage retrieved. `score` is the cosine in [-1, 1] for knn, and at least 0 for match."""
 
     passage: Passage
     score: float
 
 
 class Index(Protocol):
-    """One index: documents with their passages and vectors.
+    """Index: documents with their passages and vectors.
 
-    Reads see what any process has written within two seconds, and at once what this object wrote and refreshed.
-    Every method raises StoreUnavailable, StoreTimeout, StoreFull or StoreError when the store does.
+    Writes of any process become visible within two seconds, and writes of this object after `refresh`. Every method
+    raises StoreUnavailable, StoreTimeout, StoreFull or StoreError if the store fails.
     """
 
     @property
     def name(self) -> str:
-        """The name that users know it by."""
+        """Name of the index for users."""
 
     @property
     def spec(self) -> IndexSpec:
-        """What was fixed when it was made; costs nothing to ask."""
+        """Properties fixed at creation, available without a request to the store."""
 
     def info(self) -> IndexInfo:
-        """Counts and the encoder's identity. Raises IndexNotFound when it is gone."""
+        """Returns counts and the identity of the encoder. Raises IndexNotFound if the index was deleted."""
 
     def upsert(self, documents: Sequence[EncodedDocument]) -> list[RejectedDocument]:
-        """Write *documents* (distinct doc_ids), each replacing all passages of its doc_id at once, or none of them.
+        """Stores *documents* (distinct doc_ids), each atomically replacing all passages of its doc_id.
 
-        Returns those that the store refused, with the reason. Raises EncoderMismatch when the vectors' length is not
-        the index's.
+        Returns the documents that the store refused, with reasons. Raises EncoderMismatch if the vectors do not have
+        the dimensions of the index.
         """
 
     def delete(self, doc_ids: Sequence[str]) -> int:
-        """Remove documents; returns how many there were."""
+        """Deletes documents and returns how many existed."""
 
     def content_hashes(self, doc_ids: Sequence[str]) -> dict[str, str]:
-        """The content hash of each of *doc_ids* that the index holds."""
+        """Returns the content hashes of those *doc_ids* that the index contains."""
 
     def fetch(self, doc_ids: Sequence[str]) -> dict[str, Document]:
-        """The documents of *doc_ids* that the index holds, as they were written."""
+        """Returns those documents of *doc_ids* that the index contains, unchanged."""
 
     def knn(
         self, vector: NDArray[np.float32], *, k: int, filter: Filter | None = None, exact: bool = False
     ) -> list[PassageMatch]:
-        """The best passage of each of the *k* documents nearest to *vector* (dim,), best first, ties by doc_id.
+        """Returns the best passage of each of the *k* documents nearest to *vector* (dim,), best first, ties by doc_id.
 
-        The filter holds before the cut. *exact* compares with every vector instead of searching approximately.
+        The filter applies before the cut to *k*. *exact* compares every vector instead of searching approximately.
         """
 
     def match(self, text: str, *, k: int, filter: Filter | None = None) -> list[PassageMatch]:
-        """The best passage of each of the *k* documents that match *text* best (BM25 over title and text).
+        """Returns the best passage of each of the *k* best matches for *text* (BM25 over title and text).
 
-        Any word may match; best first, ties by doc_id. Text is never read as a query language.
+        Documents match by any word; best first, ties by doc_id. *text* is never parsed as a query language.
         """
 
     def refresh(self) -> None:
-        """Make everything written so far visible to searches, here and elsewhere."""
+        """Makes all previous writes visible to searches of every process."""
 
     def optimize(self) -> None:
-        """Build or bring up to date what makes searches fast. Called at the end of a run."""
+        """Builds or updates the search structures. Called at the end of a run."""
 
 
 class Store(Protocol):
-    """Where indexes live. A name leads to one generation of an index; a rebuild makes a new one and swaps it in.
+    """Store of indexes. A name refers to one generation of an index; a rebuild creates and publishes a new generation.
 
-    Every method raises InvalidIndexName for a name outside OpenSearch's rule.
+    Every method raises InvalidIndexName for a name that breaks OpenSearch's naming rules.
     """
 
     @property
     def location(self) -> str:
-        """The folder or address, without a password."""
+        """Folder or URL, without a password."""
 
     def ping(self) -> None:
-        """Raise StoreUnavailable when the store cannot be reached."""
+        """Raises StoreUnavailable if the store is unreachable."""
 
     def indexes(self) -> list[IndexInfo]:
-        """The indexes of this product in the store, by name; generations still being built are left out."""
+        """Returns the indexes of rerank in the store by name, without unpublished generations."""
 
     def open(self, name: str) -> Index:
-        """The live generation of *name*, cheap enough for every request.
+        """Returns the live generation of *name*; cheap enough for every request.
 
-        Raises IndexNotFound, naming the indexes there are.
+        Raises IndexNotFound with the names of all indexes.
         """
 
     def create(self, name: str, spec: IndexSpec) -> Index:
-        """Start a new, empty generation of *name*, invisible until published; an unfinished one is thrown away.
+        """Creates an empty generation of *name*, invisible until published, and discards an unfinished one.
 
-        Raises IndexConflict when *name* belongs to an index that this product did not make.
+        Raises IndexConflict if *name* is an index that rerank did not create.
         """
 
     def unfinished(self, name: str) -> tuple[Index, IndexSpec] | None:
-        """The generation of *name* that was created and never published, if there is one."""
+        """Returns the unpublished generation of *name*, or None."""
 
     def publish(self, index: Index) -> None:
-        """Make *index* the live generation of its name, in one step, and drop the one before.
+        """Makes *index* the live generation of its name atomically, and deletes the previous generation.
 
-        Does nothing when it is live already (two runs that built it together both publish it). Raises IndexConflict
-        when another run has thrown it away.
+        Does nothing if *index* is live: two runs that build it together both publish it. Raises IndexConflict if
+        another run discarded it.
         """
 
     def delete(self, name: str) -> None:
-        """Remove *name*, all its generations and aliases; of an alias, only the alias. Raises IndexNotFound."""
+        """Deletes *name* with all generations and aliases, or only the alias *name*. Raises IndexNotFound."""
 
     def alias(self, name: str, target: str) -> None:
-        """Let *name* lead to the index *target* as well. Raises IndexNotFound, or IndexConflict when *name* is taken
-        by an index."""
+        """Creates the alias *name* of the index *target*.
+
+        Raises IndexNotFound, and IndexConflict if *name* is an index.
+        """
 
     def aliases(self) -> Mapping[str, str]:
-        """Every alias and the index that it leads to."""
+        """Returns the index name by alias."""
 
     def close(self) -> None:
-        """Release connections and files."""
+        """Closes connections and files."""

@@ -1,4 +1,4 @@
-"""Runs in TREC format: `query_id Q0 doc_id rank score tag`, one line a document."""
+"""Runs in TREC format: `query_id Q0 doc_id rank score tag`, one line per document."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from rerank.core.errors import InvalidInput
 from rerank.core.orders import ScoredDocument
 
 Run = Mapping[str, Sequence[ScoredDocument]]
-"""For each query_id its documents, best first."""
+"""Documents by query id, best first."""
 
 _BLANK = re.compile(r"\s")
 
 
 def write_run(file: Path, run: Run, *, tag: str) -> None:
-    """Write *run* to *file*. Raises InvalidInput when it cannot be written.
+    """Writes *run* to *file*. Raises InvalidInput if the file is not writable.
 
-    Ranks start at 1. Scores fall strictly, also as the 32-bit numbers that trec_eval reads: it orders by score, and
-    breaks ties its own way. White space in an id, which the format cannot hold, is percent-encoded.
+    Ranks start at 1. Scores decrease strictly, also as 32-bit floats, because trec_eval orders by score and breaks ties
+    by its own rule. White space in ids is percent-encoded, because the format separates fields by it.
     """
     try:
         with file.open("w", encoding="utf-8", newline="\n") as stream:
             for query_id, documents in run.items():
-                scores = _falling([document.score for document in documents])
+                scores = _strictly_decreasing([document.score for document in documents])
                 for rank, (document, score) in enumerate(zip(documents, scores, strict=True), start=1):
                     stream.write(f"{_name(query_id)} Q0 {_name(document.doc_id)} {rank} {score:.9g} {tag}\n")
     except OSError as exc:
-        raise InvalidInput(f"{file}: cannot be written: {exc.strerror}; choose another --run-dir") from exc
+        raise InvalidInput(f"cannot write {file}: {exc.strerror}. Choose another --run-dir") from exc
 
 
-def _falling(scores: Sequence[float]) -> list[float]:
-    """*scores* as 32-bit numbers, each lowered to just below the one before where it is not below it already."""
-    falling: list[float] = []
+def _strictly_decreasing(scores: Sequence[float]) -> list[float]:
+    """Returns *scores* as 32-bit floats, each lowered to just below its predecessor unless it is lower already."""
+    decreasing: list[float] = []
     last = np.float32(np.inf)
     for score in scores:
         last = min(np.float32(score), np.nextafter(last, np.float32(-np.inf)))
-        falling.append(float(last))
-    return falling
+        decreasing.append(float(last))
+    return decreasing
 
 
 def _name(name: str) -> str:

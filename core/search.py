@@ -1,4 +1,4 @@
-"""A search: what is asked, what is answered."""
+"""Values of a search: request, candidates, hits and report."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rerank.core.filters import Filter
 from rerank.core.settings import MAX_RESULTS, Mode
 
 SCORE_DECIMALS = 8
-"""Scores are written with at most 8 decimals and never as whole numbers: json-smart, which OpenSearch's ml-commons
-parses with, reads a number of more than 18 characters as a BigDecimal and one without a point as an Integer."""
+"""Scores in JSON have at most 8 decimals and always a decimal point: json-smart, the parser of OpenSearch's ml-commons,
+returns a BigDecimal for numbers of more than 18 characters and an Integer for numbers without a point."""
 
 
 class Reason(StrEnum):
-    """Why an answer is in first-stage order, wholly or in part."""
+    """Reason for first-stage order in all or a part of a ranking."""
 
     DISABLED = "disabled"
     TIMEOUT = "timeout"
@@ -29,10 +29,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """One search. `k` hits from `offset` on, out of `depth` re-ranked candidates.
+    """Search request: `k` hits from `offset`, out of `depth` reranked candidates.
 
-    min_score None takes the model's own, 0 drops nothing; timeout_ms None sets no limit; model None takes the
-    default reranker. Raises InvalidRequest, naming the key as requests spell it.
+    min_score None uses the threshold of the model, 0 drops nothing; timeout_ms None sets no limit; model None uses the
+    default reranker. Raises InvalidRequest with the key as spelled in requests.
     """
 
     index: str
@@ -52,24 +52,24 @@ class SearchRequest:
         check_query(self.query)
         for name, value in (("k", self.k), ("depth", self.depth)):
             if not 1 <= value <= MAX_RESULTS:
-                raise InvalidRequest(f'"{name}" is a whole number from 1 to {MAX_RESULTS:,}, not {value}', field=name)
+                raise InvalidRequest(f'"{name}" must be an integer from 1 to {MAX_RESULTS:,}, got {value}', field=name)
         if self.k > self.depth:
             raise InvalidRequest(
-                f'"k" ({self.k}) is above "depth" ({self.depth}): no more hits are returned than are re-ranked',
+                f'"k" ({self.k}) must not exceed "depth" ({self.depth}). Lower "k" or raise "depth"',
                 field="k",
             )
         if self.offset < 0:
-            raise InvalidRequest(f'"from" is a whole number from 0, not {self.offset}', field="from")
+            raise InvalidRequest(f'"from" must be an integer, 0 or more, got {self.offset}', field="from")
         if self.min_score is not None and not math.isfinite(self.min_score):
-            raise InvalidRequest(f'"min_score" is a finite number, not {self.min_score}', field="min_score")
+            raise InvalidRequest(f'"min_score" must be a finite number, got {self.min_score}', field="min_score")
         if self.timeout_ms is not None and self.timeout_ms < 1:
-            raise InvalidRequest('"timeout_ms" is a whole number from 1', field="timeout_ms")
+            raise InvalidRequest('"timeout_ms" must be an integer, 1 or more', field="timeout_ms")
 
 
 def check_query(query: str, *, field: str = "query") -> None:
-    """Raise InvalidRequest for a query that no model or store can read: blank, or not valid Unicode."""
+    """Raises InvalidRequest for a query that is blank or not valid Unicode."""
     if not query.strip():
-        raise InvalidRequest(f'"{field}" is blank; send the text to search for', field=field)
+        raise InvalidRequest(f'"{field}" is blank. Send the text to search for', field=field)
     try:
         query.encode()
     except UnicodeEncodeError as exc:
@@ -78,10 +78,10 @@ def check_query(query: str, *, field: str = "query") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What the first stage found: `rank` from 1, the best passage, and where each of its parts had it.
+    """Document that the first stage retrieved, with its best passage and its `rank` from 1.
 
-    cosine is the vector search's, from -1 to 1; text_score the text search's, at least 0. Both are None, as the ranks
-    are, where that search was not made or did not find the document.
+    vector_rank, cosine (-1 to 1), text_rank and text_score (at least 0) come from the two halves of the first stage.
+    They are None if that half did not run or did not retrieve the document.
     """
 
     passage: Passage
@@ -94,13 +94,13 @@ class Candidate:
 
     @property
     def doc_id(self) -> str:
-        """The document found."""
+        """Id of the document."""
         return self.passage.doc_id
 
 
 @dataclass(frozen=True, slots=True)
 class FusionPart:
-    """What one feature adds to a fused score: its value times its weight."""
+    """Term of a fused score: value of one feature times its weight."""
 
     feature: str
     value: float
@@ -108,11 +108,11 @@ class FusionPart:
 
     @property
     def contribution(self) -> float:
-        """The term itself."""
+        """Value times weight."""
         return self.value * self.weight
 
     def to_json(self) -> dict[str, object]:
-        """As answers carry it."""
+        """Returns the JSON form for responses."""
         return {
             "feature": self.feature,
             "value": rounded(self.value),
@@ -123,14 +123,14 @@ class FusionPart:
 
 @dataclass(frozen=True, slots=True)
 class FusionExplanation:
-    """The fused score that a hit stands by, what it is the sum of, and the log-odds that its `score` says."""
+    """Fused score of a hit with its terms, and the log-odds of its `score`."""
 
     fused: float
     parts: tuple[FusionPart, ...]
     log_odds: float
 
     def to_json(self) -> dict[str, object]:
-        """As answers carry it."""
+        """Returns the JSON form for responses."""
         return {
             "fused": rounded(self.fused),
             "log_odds": rounded(self.log_odds),
@@ -155,7 +155,7 @@ class Explanation:
     estimated_logit: float | None = None
 
     def to_json(self) -> dict[str, object]:
-        """As answers carry it."""
+        """Returns the JSON form for responses."""
         return {
             "logit": None if self.logit is None else rounded(self.logit),
             "estimated_logit": None if self.estimated_logit is None else rounded(self.estimated_logit),
@@ -169,7 +169,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class RankedCandidate:
-    """A candidate in its final place: `rank` from 1 in the whole ranking."""
+    """Candidate with its final rank, from 1, and its final score."""
 
     candidate: Candidate
     rank: int
@@ -179,13 +179,13 @@ class RankedCandidate:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A document in its final place, with the passage that put it there."""
+    """Document in the response, with its ranked candidate."""
 
     document: Document
     ranked: RankedCandidate
 
     def to_json(self, *, explain: bool) -> dict[str, object]:
-        """As answers carry it."""
+        """Returns the JSON form for responses."""
         passage = self.ranked.candidate.passage
         hit: dict[str, object] = {
             "doc_id": self.document.doc_id,
@@ -224,7 +224,7 @@ class RerankReport:
     estimated: int = 0
 
     def to_json(self) -> dict[str, object]:
-        """As answers carry it."""
+        """Returns the JSON form for responses."""
         return {
             "applied": self.applied,
             "reason": None if self.reason is None else str(self.reason),
@@ -241,7 +241,7 @@ class RerankReport:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """The answer to one search. `took_ms` has encode, retrieve, rerank and total, in milliseconds."""
+    """Result of one search. `took_ms` has encode, retrieve, rerank and total, in milliseconds."""
 
     request: SearchRequest
     hits: tuple[Hit, ...]
@@ -249,16 +249,16 @@ class SearchResult:
     took_ms: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
-        """The body of POST /search, which `rerank-cli search --json` prints as well."""
+        """Returns the response body of POST /search, which `rerank-cli search --json` prints, too."""
         return {
             "query": self.request.query,
             "index": self.request.index,
             "hits": [hit.to_json(explain=self.request.explain) for hit in self.hits],
             "rerank": self.rerank.to_json(),
-            "took_ms": {stage: round(value, 3) for stage, value in self.took_ms.items()},
+            "took_ms": {stage: round(milliseconds, 3) for stage, milliseconds in self.took_ms.items()},
         }
 
 
 def rounded(score: float) -> float:
-    """*score* as it is written (see SCORE_DECIMALS). The order is made before it, from the whole number."""
+    """Returns *score* rounded to SCORE_DECIMALS. Rankings use the score before rounding."""
     return round(float(score), SCORE_DECIMALS)

@@ -125,7 +125,7 @@ class _OutOfFoldScores:
                 raw.append(probabilities(UNCALIBRATED.log_odds(found.scores, found.known)))
                 relevant.append(found.relevant)
                 top.append(np.argsort(np.argsort(-found.scores, kind="stable")) < K)
-                if (rest := one.without_answers()) is not None:
+                if (rest := one.without_relevant()) is not None:
                     left = scored_list(rest, fusion)
                     best.append(float(probabilities(calibration.log_odds(left.scores, left.known)).max()))
         self.probabilities = np.concatenate(calibrated)

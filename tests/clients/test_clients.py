@@ -130,7 +130,7 @@ def test_haystack_ranker_reports_the_reason_of_an_error(address: str) -> None:
     message = str(result_of("haystack", address, "HuggingFaceTEIRanker errors"))
     assert message.startswith("RuntimeError: ")
     assert "422" in message
-    assert "is blank; send the text to search for" in message
+    assert "is blank. Send the text to search for" in message
 
 
 @pytest.mark.parametrize("program", ["sdks", "langchain", "llama_index", "haystack"])

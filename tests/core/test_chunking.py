@@ -185,7 +185,7 @@ def test_the_rules_are_those_of_their_number() -> None:
 
 def test_impossible_lengths_are_refused() -> None:
     """A passage needs room, and an overlap cannot be negative."""
-    with pytest.raises(SettingError, match="at least 8 tokens"):
+    with pytest.raises(SettingError, match="max_tokens must be at least 8"):
         Chunker(encoder(), max_tokens=7)
     with pytest.raises(SettingError, match="overlap"):
         Chunker(encoder(), overlap=-1)

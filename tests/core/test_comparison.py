@@ -103,6 +103,6 @@ def test_judged_candidates_hold_what_a_fit_needs() -> None:
     assert first.grades.sum() == 1
     assert first.candidates[int(first.grades.argmax())].doc_id == "tea0"
     assert {"first_stage", "cosine", "text_score", "vector_rank", "text_rank"} == set(first.features.columns)
-    rest = first.without_answers()
+    rest = first.without_relevant()
     assert rest is not None
     assert (len(rest.candidates), rest.grades.sum()) == (len(first.candidates) - 1, 0)

@@ -91,10 +91,8 @@ def test_a_bad_document_does_not_stop_the_others(index: Index, encoder: FakeEnco
         indexed=1,
         passages=1,
         rejected=(
-            RejectedDocument("blank", "the text is blank, and there is no title to stand for it"),
-            RejectedDocument(
-                "late", "metadata field \"year\" holds number values in this index, but this one is 'soon'"
-            ),
+            RejectedDocument("blank", "text and title are both blank"),
+            RejectedDocument("late", "metadata field \"year\" has number values in this index, got 'soon'"),
         ),
     )
 

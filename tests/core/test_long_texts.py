@@ -66,7 +66,7 @@ def test_a_text_that_is_too_long_can_be_refused() -> None:
     with pytest.raises(InvalidRequest) as caught:
         score_texts(reranker(), QUERY, ["green tea", FILLER], limits=refused)
     assert caught.value.message == (
-        "text 1 has 40 tokens, and 22 are read beside this query; send less of it, or let it be truncated"
+        "text 1 must have at most 22 tokens with this query, got 40. Shorten the text or allow truncation"
     )
 
 

@@ -81,13 +81,13 @@ def test_nul_becomes_a_blank() -> None:
         ({**GOOD, "_id": None}, 'field "_id" is missing; each record needs an id of its own'),
         ({**GOOD, "_id": True}, 'field "_id" is a boolean; an id is a string or a number'),
         ({**GOOD, "_id": ["a"]}, 'field "_id" is a list; an id is a string or a number'),
-        ({**GOOD, "_id": " "}, "the id is blank; each document needs one of its own"),
-        ({**GOOD, "_id": "x" * 501}, "the id is 501 bytes long; at most 500 are allowed"),
-        ({**GOOD, "_id": "a\0"}, "the id holds a NUL character"),
+        ({**GOOD, "_id": " "}, "the id is blank. Give each document a unique id"),
+        ({**GOOD, "_id": "x" * 501}, "the id must have at most 500 bytes, got 501"),
+        ({**GOOD, "_id": "a\0"}, "the id contains a NUL character"),
         ({**GOOD, "_id": "\ud800"}, "the id is not valid Unicode (lone surrogate at character 0)"),
-        ({**GOOD, "text": ""}, "the text is blank, and there is no title to stand for it"),
-        ({**GOOD, "text": "\0 \n"}, "the text is blank, and there is no title to stand for it"),
-        ({"_id": "a"}, "the text is blank, and there is no title to stand for it"),
+        ({**GOOD, "text": ""}, "text and title are both blank"),
+        ({**GOOD, "text": "\0 \n"}, "text and title are both blank"),
+        ({"_id": "a"}, "text and title are both blank"),
         ({**GOOD, "text": 7}, 'field "text" is a number, not a string'),
         ({**GOOD, "text": {"a": 1}}, 'field "text" is an object, not a string'),
         ({**GOOD, "title": ["t"]}, 'field "title" is a list, not a string'),
@@ -95,7 +95,7 @@ def test_nul_becomes_a_blank() -> None:
         ({**GOOD, "m": "\ud800"}, 'metadata field "m" is not valid Unicode (lone surrogate at character 0)'),
         ({**GOOD, "m": ["\ud800"]}, 'metadata field "m" is not valid Unicode (lone surrogate at character 0)'),
         ({**GOOD, "\ud800": 1}, "the metadata field '\\ud800' is not valid Unicode (lone surrogate at character 0)"),
-        ({**GOOD, "a\0b": 1}, "the metadata field 'a\\x00b' holds a NUL character"),
+        ({**GOOD, "a\0b": 1}, "the metadata field 'a\\x00b' contains a NUL character"),
     ],
 )
 def test_the_reason_says_what_is_wrong(values: dict[str, object], reason: str) -> None:
@@ -106,7 +106,7 @@ def test_the_reason_says_what_is_wrong(values: dict[str, object], reason: str) -
 @pytest.mark.parametrize("value", [{"a": 1}, [[1]], [{"a": 1}], [None], [1, None]])
 def test_nested_metadata_is_refused(value: object) -> None:
     """Metadata is flat: neither store can filter on what is nested."""
-    assert 'metadata field "m": a value is a string' in rejection({**GOOD, "m": value}).reason
+    assert 'metadata field "m": a value must be a string' in rejection({**GOOD, "m": value}).reason
 
 
 def test_a_rejection_names_its_place_and_id() -> None:

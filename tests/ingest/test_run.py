@@ -20,7 +20,7 @@ from tests.fakes import FakeEncoder
 from tests.ingest.corpora import NAME, counts, numbered, outcome, write_corpus
 from tests.memory_store import InMemoryStore
 
-CONFLICT = "metadata field \"year\" holds number values in this index, but this one is 'soon'"
+CONFLICT = "metadata field \"year\" has number values in this index, got 'soon'"
 
 
 @pytest.fixture

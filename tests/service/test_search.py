@@ -98,22 +98,22 @@ def test_invalid_parameter_returns_400_with_its_name(address: str, message: str,
 @pytest.mark.parametrize(
     ("changes", "message", "field"),
     [
-        ({"query": " \n"}, '"query" is blank; send the text to search for', "query"),
+        ({"query": " \n"}, '"query" is blank. Send the text to search for', "query"),
         ({"query": "a\ud800"}, '"query" is not valid Unicode: a lone surrogate at 1', "query"),
         ({"query": 7}, '"query" must be a string, got 7', "query"),
         ({"query": None}, '"query" must be a string, got null', "query"),
-        ({"k": 0}, '"k" is a whole number from 1 to 10,000, not 0', "k"),
-        ({"k": 10_001, "depth": 10_000}, '"k" is a whole number from 1 to 10,000, not 10001', "k"),
+        ({"k": 0}, '"k" must be an integer from 1 to 10,000, got 0', "k"),
+        ({"k": 10_001, "depth": 10_000}, '"k" must be an integer from 1 to 10,000, got 10001', "k"),
         ({"k": True}, '"k" must be an integer, got true', "k"),
         ({"k": 2.0}, '"k" must be an integer, got 2.0', "k"),
-        ({"depth": 0}, '"depth" is a whole number from 1 to 10,000, not 0', "depth"),
-        ({"depth": 10_001}, '"depth" is a whole number from 1 to 10,000, not 10001', "depth"),
+        ({"depth": 0}, '"depth" must be an integer from 1 to 10,000, got 0', "depth"),
+        ({"depth": 10_001}, '"depth" must be an integer from 1 to 10,000, got 10001', "depth"),
         (
             {"k": 6, "depth": 5},
-            '"k" (6) is above "depth" (5): no more hits are returned than are re-ranked',
+            '"k" (6) must not exceed "depth" (5). Lower "k" or raise "depth"',
             "k",
         ),
-        ({"from": -1}, '"from" is a whole number from 0, not -1', "from"),
+        ({"from": -1}, '"from" must be an integer, 0 or more, got -1', "from"),
         ({"mode": "both"}, "\"mode\" must be one of 'vector', 'text' or 'hybrid', got \"both\"", "mode"),
         ({"timeout_ms": 0}, '"timeout_ms" must be at least 1, got 0', "timeout_ms"),
         ({"timeout_ms": 10**12}, '"timeout_ms" must be at most 3,600,000, got 1000000000000', "timeout_ms"),
@@ -141,7 +141,7 @@ def test_invalid_value_returns_400_with_its_key(changes: dict[str, object], mess
 def test_k_above_the_default_depth_requires_a_depth() -> None:
     """A request never becomes more expensive than its client service for."""
     response = client().post("/search", json={**QUERY, "k": 150})
-    message = '"k" (150) is above "depth" (100): no more hits are returned than are re-ranked'
+    message = '"k" (150) must not exceed "depth" (100). Lower "k" or raise "depth"'
     assert (response.status_code, response.get_json()) == (400, error(message, field="k"))
 
 

@@ -134,7 +134,7 @@ def test_request_may_name_a_configured_model() -> None:
         ({"documents": [{"title": "x"}]}, '"documents[0]" has no text: it must have the key text', "documents[0]"),
         ({"documents": [{"text": 1}]}, '"documents[0].text" must be a string', "documents[0].text"),
         ({"documents": ["\udc00"]}, '"documents[0]" is not valid Unicode: a lone surrogate', "documents[0]"),
-        ({"query": ""}, '"query" is blank; send the text to search for', "query"),
+        ({"query": ""}, '"query" is blank. Send the text to search for', "query"),
         ({"top_n": -1}, '"top_n" must be at least 0, got -1', "top_n"),
         ({"top_n": True}, '"top_n" must be an integer, got true', "top_n"),
     ],

@@ -275,7 +275,7 @@ def test_vllm_score_accepts_pairs(text_1: object, text_2: object, scores: list[f
     ("body", "message", "field"),
     [
         ({"text_1": ["a", "b"], "text_2": ["c"]}, None, "text_1"),
-        ({"text_1": "", "text_2": ["c"]}, '"text_1" is blank; send the text to search for', "text_1"),
+        ({"text_1": "", "text_2": ["c"]}, '"text_1" is blank. Send the text to search for', "text_1"),
         ({"text_1": "a", "text_2": []}, '"text_2" must not be empty', "text_2"),
         ({"text_1": "a"}, '"text_2" is required', "text_2"),
         ({"text_1": "a", "text_2": [1]}, '"text_2[0]" must be a string, got 1', "text_2[0]"),

@@ -89,7 +89,7 @@ def test_long_text_with_truncate_false_returns_422() -> None:
     """The message has the length of the text and the maximum."""
     body = {"query": "green tea", "texts": ["tea", "rain " * 30], "truncate": False}
     response = client(short_window_components()).post("/rerank", json=body)
-    message = "text 1 has 30 tokens, and 22 are read beside this query; send less of it, or let it be truncated"
+    message = "text 1 must have at most 22 tokens with this query, got 30. Shorten the text or allow truncation"
     assert (response.status_code, response.get_json()) == (422, error(message))
 
 
@@ -102,7 +102,7 @@ def test_long_text_with_truncate_false_returns_422() -> None:
         ({"texts": [1]}, 422, error('"texts[0]" must be a string, got 1', field="texts[0]")),
         ({"texts": ["\udc00"]}, 422, error('"texts[0]" is not valid Unicode: a lone surrogate', field="texts[0]")),
         ({"query": None}, 422, error('"query" must be a string, got null', field="query")),
-        ({"query": " "}, 422, error('"query" is blank; send the text to search for', field="query")),
+        ({"query": " "}, 422, error('"query" is blank. Send the text to search for', field="query")),
         ({"model": "x"}, 404, error('no reranker "x" is configured; there are: fake-reranker, other', "NotFound")),
     ],
 )
