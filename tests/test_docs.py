@@ -20,7 +20,7 @@ from tests.models import tiny
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("recipes/*.md")])
-USER_PAGES = [page for page in PAGES if page.parent.name == "docs" or page.name == "README.md"]
+USER_PAGES = [page for page in PAGES if page.parent.name in ("docs", "it") or page.name.startswith("README")]
 GUIDES = [
     "first-steps",
     "ingesting",
@@ -36,11 +36,13 @@ GUIDES = [
     "settings",
     "security",
     "errors",
+    "python",
+    "security",
 ]
 
 _COMMAND = re.compile(r"^    .*?\b(rerank-cli .*)$", re.MULTILINE)
 _INLINE = re.compile(r"`(rerank-cli [^`]+)`")
-_LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)")
+_LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
 def commands() -> Iterator[tuple[str, str]]:
@@ -118,11 +120,22 @@ def test_every_error_is_in_the_docs() -> None:
     assert [kind.error_type for kind in known if f"`{kind.error_type}`" not in text] == []
 
 
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, in GitHub's spelling."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
-    """A relative link in a page names a file that is there."""
-    links = [link for link in _LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
-    assert [link for link in links if not (page.parent / link).exists()] == []
+def test_relative_links_name_existing_files_and_headings(page: Path) -> None:
+    """A relative link names an existing file and, after `#`, a heading of it."""
+    links = [link for link in _LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link[0]]
+    targets = [((page.parent / name) if name else page, anchor) for name, anchor in links]
+    assert [
+        f"{target}#{anchor}"
+        for target, anchor in targets
+        if not target.exists() or (anchor and anchor not in _anchors(target))
+    ] == []
 
 
 def test_every_guide_is_there() -> None:
