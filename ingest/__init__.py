@@ -1,1 +1,1 @@
-"""Offline: reading corpora, and the run that brings them into an index and goes on after a kill."""
+"""Ingest: reads corpora, encodes documents and writes them to an index; an interrupted run can be resumed."""

@@ -1,4 +1,4 @@
-"""Records in batches: large ones keep the encoder busy, small ones at first show early that a run is going well."""
+"""Batches of records: the first ones are small to show early progress, later ones large to keep the encoder busy."""
 
 from __future__ import annotations
 
@@ -11,31 +11,34 @@ from rerank.ingest.record import Record
 FIRST_DOCUMENTS = 64
 MAX_DOCUMENTS = 512
 MAX_CHARACTERS = 2_000_000
-"""Bounds memory where documents are long: some 2,000 passages."""
+"""Limit of the memory for long documents: about 2,000 passages."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Records of distinct ids, and the bytes of the corpus that had been read when it was full."""
+    """Records with distinct ids. position: bytes of the corpus that were read up to the end of the batch."""
 
     records: tuple[Record, ...]
     position: int
 
     @property
     def documents(self) -> list[Document]:
-        """In the order of the records."""
+        """Documents in the order of the records."""
         return [record.document for record in self.records]
 
 
 def batches(records: Iterable[Record], *, position: Callable[[], int]) -> Iterator[Batch]:
-    """*records* in order. The number of records doubles from batch to batch up to MAX_DOCUMENTS."""
-    waiting: list[Record] = []
+    """Yields *records* in batches, in order. The batch size doubles up to MAX_DOCUMENTS.
+
+    position: returns the bytes of the corpus that were read so far.
+    """
+    pending: list[Record] = []
     characters, limit = 0, FIRST_DOCUMENTS
     for record in records:
-        waiting.append(record)
+        pending.append(record)
         characters += len(record.document.text)
-        if len(waiting) >= limit or characters >= MAX_CHARACTERS:
-            yield Batch(tuple(waiting), position())
-            waiting, characters, limit = [], 0, min(2 * limit, MAX_DOCUMENTS)
-    if waiting:
-        yield Batch(tuple(waiting), position())
+        if len(pending) >= limit or characters >= MAX_CHARACTERS:
+            yield Batch(tuple(pending), position())
+            pending, characters, limit = [], 0, min(2 * limit, MAX_DOCUMENTS)
+    if pending:
+        yield Batch(tuple(pending), position())

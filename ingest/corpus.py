@@ -1,4 +1,4 @@
-"""The corpora of one run: files found, stdin set aside, and their records in order."""
+"""Corpus of one run: resolves the arguments to files, copies stdin to a file, and reads the records in order."""
 
 from __future__ import annotations
 
@@ -35,13 +35,14 @@ _READERS: dict[str, _Reader] = {
     ".tsv": read_tsv,
 }
 _EXPECTED = (
-    "a corpus is a .jsonl, .csv or .tsv file, plain or gzip, a folder with corpus.jsonl, or - for JSON lines on stdin"
+    "CORPUS must be a .jsonl, .csv or .tsv file (plain or gzip), a folder with corpus.jsonl, or - for JSON lines from "
+    "stdin."
 )
 
 
 @dataclass(frozen=True)
 class CorpusFile:
-    """One file to read. `name` is what the user called it; `identity` changes when its content may have."""
+    """File of a corpus. name: absolute path, or "stdin". identity: changes with the path, size or time of change."""
 
     name: str
     path: Path
@@ -52,51 +53,51 @@ class CorpusFile:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Several files, read one after the other, as often as wanted."""
+    """Files of a corpus, which can be read several times."""
 
     files: tuple[CorpusFile, ...]
 
     @property
     def size(self) -> int:
-        """Bytes of all files as they lie on disk."""
+        """Size of all files in bytes."""
         return sum(file.size for file in self.files)
 
     def identity(self) -> str:
-        """Equal for the same files with the same sizes and times of change."""
+        """Returns a hash of the paths, sizes and times of change."""
         return hashlib.blake2b("\n".join(file.identity for file in self.files).encode(), digest_size=16).hexdigest()
 
     def records(
-        self, fields: RecordFields, *, read: Callable[[int], None] | None = None
+        self, fields: RecordFields, *, on_position: Callable[[int], None] | None = None
     ) -> Iterator[Record | RejectedRecord]:
-        """Every record of every file. *read* is told, before each record, the bytes read so far.
+        """Yields every record of every file. Calls *on_position* before each record with the bytes read so far.
 
-        Raises CorpusError when a file cannot be read to its end, or its columns lack what *fields* names.
+        Raises CorpusError if a file cannot be read completely or lacks a column of *fields*.
         """
         before = 0
         for file in self.files:
             with LineReader(file.path, name=file.name) as reader:
                 for record in _READERS[file.suffix](reader.lines(), fields, file=file.name):
-                    if read is not None:
-                        read(before + reader.position)
+                    if on_position is not None:
+                        on_position(before + reader.position)
                     yield record
             before += file.size
 
 
 @contextmanager
 def open_corpus(names: Sequence[str], *, stdin: BinaryIO | None = None) -> Iterator[Corpus]:
-    """Find the files that *names* stand for. What can be read only once is copied to a temporary file meanwhile.
+    """Yields the corpus of the arguments *names*. Streams are copied to temporary files: a corpus is read twice.
 
-    Raises CorpusError for a name that leads to no corpus, and StoreFull when there is no room for the copy.
+    Raises CorpusError for an argument that is not a corpus, and StoreFull if the disk has no space for a copy.
     """
     if not names:
-        raise CorpusError(f"no corpus was named; {_EXPECTED}")
+        raise CorpusError(f"CORPUS is missing. {_EXPECTED}")
     with ExitStack() as stack:
         yield Corpus(tuple(_file(name, stack, stdin) for name in names))
 
 
 def _file(name: str, stack: ExitStack, stdin: BinaryIO | None) -> CorpusFile:
     if name == STDIN:
-        return _spooled("stdin", stdin or sys.stdin.buffer, ".jsonl", stack)
+        return _copied("stdin", stdin or sys.stdin.buffer, ".jsonl", stack)
     path = Path(name)
     try:
         mode = path.stat().st_mode
@@ -105,46 +106,46 @@ def _file(name: str, stack: ExitStack, stdin: BinaryIO | None) -> CorpusFile:
         if stat.S_ISREG(mode):
             return _regular(path)
         with path.open("rb") as stream:
-            return _spooled(name, stream, _suffix(path) or ".jsonl", stack)
+            return _copied(name, stream, _suffix(path) or ".jsonl", stack)
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else exc
-        raise CorpusError(f"{name}: cannot be read: {reason}; {_EXPECTED}") from exc
+        raise CorpusError(f"Cannot read {path.absolute()}: {reason}. {_EXPECTED}") from exc
 
 
 def _in_folder(folder: Path) -> Path:
     for name in ("corpus.jsonl", "corpus.jsonl.gz"):
         if (folder / name).is_file():
             return folder / name
-    raise CorpusError(f"{folder}: there is no corpus.jsonl or corpus.jsonl.gz in this folder; {_EXPECTED}")
+    raise CorpusError(f"Folder {folder.resolve()} has no corpus.jsonl or corpus.jsonl.gz. {_EXPECTED}")
 
 
 def _regular(path: Path) -> CorpusFile:
     suffix = _suffix(path)
     if not suffix:
-        raise CorpusError(f"{path}: its name does not say what it holds; {_EXPECTED}")
-    found = path.stat()
+        raise CorpusError(f"{path.resolve()} has an unknown file type. {_EXPECTED}")
+    status = path.stat()
     return CorpusFile(
-        name=str(path),
+        name=str(path.resolve()),
         path=path,
         suffix=suffix,
-        size=found.st_size,
-        identity=f"{str(path.resolve())!a} {found.st_size} {found.st_mtime_ns}",
+        size=status.st_size,
+        identity=f"{str(path.resolve())!a} {status.st_size} {status.st_mtime_ns}",
     )
 
 
 def _suffix(path: Path) -> str:
-    """The suffix that says what the file holds; none when it says nothing that is known."""
+    """Returns the suffix of the file type, without a gzip suffix; empty for an unknown type."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in (".gz", ".gzip"):
         suffixes.pop()
     return suffixes[-1] if suffixes and suffixes[-1] in _READERS else ""
 
 
-def _spooled(name: str, stream: BinaryIO, suffix: str, stack: ExitStack) -> CorpusFile:
-    """A copy of *stream*, removed with *stack*: a corpus is read twice."""
+def _copied(name: str, stream: BinaryIO, suffix: str, stack: ExitStack) -> CorpusFile:
+    """Copies *stream* to a temporary file, which *stack* deletes."""
     digest = hashlib.blake2b(digest_size=16)
     try:
-        copy = stack.enter_context(tempfile.NamedTemporaryFile(prefix="corpus-"))  # noqa: SIM115  # the stack does
+        copy = stack.enter_context(tempfile.NamedTemporaryFile(prefix="corpus-"))  # noqa: SIM115  # closed by the stack
         while block := stream.read(1 << 20):
             digest.update(block)
             copy.write(block)
@@ -153,8 +154,8 @@ def _spooled(name: str, stream: BinaryIO, suffix: str, stack: ExitStack) -> Corp
     except OSError as exc:
         if exc.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreFull(
-                f"{name}: no space is left in {tempfile.gettempdir()} to set it aside; free some, or name another "
-                f"folder in TMPDIR"
+                f"{name}: no space left in {tempfile.gettempdir()} for a temporary copy. Free disk space, or set "
+                "TMPDIR to another folder."
             ) from exc
-        raise CorpusError(f"{name}: cannot be read: {exc.strerror or exc}") from exc
+        raise CorpusError(f"Cannot read {name}: {exc.strerror or exc}.") from exc
     return CorpusFile(name, Path(copy.name), suffix, size, f"{name} {digest.hexdigest()}")

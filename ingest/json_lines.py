@@ -1,4 +1,4 @@
-"""Reads a corpus of JSON lines: one object a line."""
+"""Reader of JSON lines: one object per line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rerank.ingest.record import Record, RecordFields, RejectedRecord, read_reco
 
 
 def read_json_lines(lines: Iterable[Line], fields: RecordFields, *, file: str) -> Iterator[Record | RejectedRecord]:
-    """The record on each line; blank lines are passed over."""
+    """Yields the record of each line; skips blank lines."""
     decoder = json.JSONDecoder(parse_constant=_refuse_constant)
     for line in lines:
         if line.content is not None and not line.content.strip():
@@ -27,21 +27,23 @@ def read_json_lines(lines: Iterable[Line], fields: RecordFields, *, file: str) -
 
 def _object(line: Line, decoder: json.JSONDecoder) -> Mapping[str, object]:
     if line.content is None:
-        raise CorpusError(f"the line is longer than {MAX_LINE_BYTES:,} bytes; cut the text into several records")
+        raise CorpusError(
+            f"the line must be at most {MAX_LINE_BYTES:,} bytes long; split the text into several records"
+        )
     try:
         value: object = decoder.decode(line.content.decode())
     except UnicodeDecodeError as exc:
         raise CorpusError(f"not UTF-8 at byte {exc.start + 1} of the line") from exc
     except json.JSONDecodeError as exc:
-        raise CorpusError(f"not JSON: {exc.msg} at column {exc.colno}") from exc
+        raise CorpusError(f"not valid JSON: {exc.msg} at column {exc.colno}") from exc
     except RecursionError as exc:
-        raise CorpusError("not JSON that can be read: nested too deeply") from exc
+        raise CorpusError("not valid JSON: nested too deeply") from exc
     except ValueError as exc:
-        raise CorpusError(f"not JSON that can be read: {exc}") from exc
+        raise CorpusError(f"not valid JSON: {exc}") from exc
     if not isinstance(value, dict):
-        raise CorpusError("not a JSON object; each line is one, with an id and a text")
+        raise CorpusError("each line must be a JSON object with an id and a text")
     return value
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")

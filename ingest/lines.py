@@ -1,4 +1,4 @@
-"""The lines of a file, plain or gzip, and how far into it they reach."""
+"""Line reader for plain and gzip files that knows its position in the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple, Self
 from rerank.core.errors import CorpusError
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
-"""A longer line is not read: it would be no text that a search can answer with, and memory is bounded by it."""
+"""Longer lines are rejected, to limit memory."""
 
 _GZIP = b"\x1f\x8b"
 _UTF8_BOM = b"\xef\xbb\xbf"
@@ -20,17 +20,17 @@ _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Line(NamedTuple):
-    """A line with its end; `content` is None when it is longer than MAX_LINE_BYTES. Numbers start at 1."""
+    """Line with its line break. number: starts at 1. content: None if the line is longer than MAX_LINE_BYTES."""
 
     number: int
     content: bytes | None
 
 
 class LineReader:
-    """Reads the lines of one file in constant memory. gzip is known by its first bytes, whatever the file's name.
+    """Reader of the lines of one file in constant memory. gzip is detected by its first bytes, not by the file name.
 
-    *name* stands for the file in messages. Raises CorpusError when the file cannot be opened, and, while reading,
-    when it breaks off.
+    name: name of the file in messages. Raises CorpusError if the file cannot be opened, or, while reading, if it is
+    damaged.
     """
 
     def __init__(self, path: Path, *, name: str) -> None:
@@ -39,7 +39,7 @@ class LineReader:
             self._file = path.open("rb")
             self._bytes = self._decompressed(self._file)
         except OSError as exc:
-            raise CorpusError(f"{name}: cannot be read: {exc.strerror or exc}; check its name and rights") from exc
+            raise CorpusError(f"Cannot read {name}: {exc.strerror or exc}. Check its path and permissions.") from exc
 
     def __enter__(self) -> Self:
         return self
@@ -49,15 +49,15 @@ class LineReader:
 
     @property
     def position(self) -> int:
-        """Bytes of the file read so far: compressed ones for gzip, so that it can be compared with its size."""
+        """Bytes of the file that were read so far; compressed bytes for gzip, comparable with the file size."""
         return 0 if self._file.closed else self._file.tell()
 
     def lines(self) -> Iterator[Line]:
-        """Every line; a UTF-8 byte order mark is left out."""
+        """Yields every line, without a UTF-8 byte order mark."""
         for number, content in enumerate(self._contents(), start=1):
             if number == 1 and content is not None:
                 if content.startswith(_UTF16_BOMS):
-                    raise CorpusError(f"{self._name}: is UTF-16; save it as UTF-8")
+                    raise CorpusError(f"{self._name} must be UTF-8, got UTF-16. Save it as UTF-8.")
                 yield Line(number, content.removeprefix(_UTF8_BOM))
             else:
                 yield Line(number, content)
@@ -72,9 +72,11 @@ class LineReader:
                     content = self._bytes.readline(MAX_LINE_BYTES)
                 yield None
         except EOFError as exc:
-            raise CorpusError(f"{self._name}: the gzip data breaks off; fetch or compress the file again") from exc
+            raise CorpusError(
+                f"{self._name}: the gzip data is truncated. Download or compress the file again."
+            ) from exc
         except (OSError, zlib.error) as exc:
-            raise CorpusError(f"{self._name}: cannot be read to its end: {exc}") from exc
+            raise CorpusError(f"Cannot read {self._name} completely: {exc}.") from exc
 
     @staticmethod
     def _decompressed(file: BinaryIO) -> BinaryIO:
@@ -82,5 +84,5 @@ class LineReader:
         file.seek(0)
         if start != _GZIP:
             return file
-        # GzipFile reads by Python calls; the buffer makes that one call for many lines.
+        # Without the buffer, GzipFile makes several Python calls per line.
         return io.BufferedReader(gzip.GzipFile(fileobj=file))

@@ -1,4 +1,4 @@
-"""How a run shows where it is: a bar on a terminal, lines every few seconds elsewhere, or nothing."""
+"""Progress of a run: a bar on a terminal, a line every few seconds elsewhere, or nothing."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from rich.table import Column
 from rich.text import Text
 
 LINE_SECONDS = 5.0
-"""Between two lines where there is no terminal."""
+"""Seconds between two lines."""
 
 
 class Progress(Protocol):
-    """Told by a run where it is. Sizes are in bytes of the corpus as it lies on disk."""
+    """Display of a run's progress. Sizes are bytes of the corpus files."""
 
     def __enter__(self) -> Self: ...
 
@@ -36,17 +36,17 @@ class Progress(Protocol):
     ) -> None: ...
 
     def begin(self, stage: str, *, size: int) -> None:
-        """A stage begins: its name, and how much there is to do; 0 when that is not known."""
+        """Starts a stage. size: its total size; 0 if unknown."""
 
     def advance(self, *, done: int, documents: int) -> None:
-        """So much of the stage's size, and so many documents, are done since it began."""
+        """Updates the stage. done, documents: size and documents that are complete."""
 
-    def say(self, message: str) -> None:
-        """Something that the user should know now."""
+    def report(self, message: str) -> None:
+        """Shows a message."""
 
 
 class SilentProgress:
-    """Shows nothing."""
+    """Progress that shows nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -55,27 +55,27 @@ class SilentProgress:
         return None
 
     def begin(self, stage: str, *, size: int) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def advance(self, *, done: int, documents: int) -> None:
-        """Nothing."""
+        """Does nothing."""
 
-    def say(self, message: str) -> None:
-        """Nothing."""
+    def report(self, message: str) -> None:
+        """Does nothing."""
 
 
 class LineProgress:
-    """A plain line every few seconds, for logs and pipes. *clock* gives seconds."""
+    """Plain line every few seconds, for logs and pipes. interval: seconds. clock: returns seconds."""
 
     def __init__(
-        self, stream: TextIO, *, seconds: float = LINE_SECONDS, clock: Callable[[], float] = time.monotonic
+        self, stream: TextIO, *, interval: float = LINE_SECONDS, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._stream = stream
-        self._seconds = seconds
+        self._interval = interval
         self._clock = clock
         self._stage = ""
         self._size = 0
-        self._started = self._shown = clock()
+        self._started = self._last_line = clock()
 
     def __enter__(self) -> Self:
         return self
@@ -84,32 +84,31 @@ class LineProgress:
         return None
 
     def begin(self, stage: str, *, size: int) -> None:
-        """A line that names the stage."""
+        """Writes a line with the name of the stage."""
         self._stage, self._size = stage, size
-        self._started = self._shown = self._clock()
-        self.say(stage)
+        self._started = self._last_line = self._clock()
+        self.report(stage)
 
     def advance(self, *, done: int, documents: int) -> None:
-        """A line with share, count, rate and time left, when the last one is old enough."""
+        """Writes a line with percentage, count, rate and remaining time, unless the last line is too recent."""
         now = self._clock()
-        if now - self._shown < self._seconds:
+        if now - self._last_line < self._interval:
             return
-        self._shown = now
+        self._last_line = now
         elapsed = now - self._started
-        share = min(done / self._size, 1.0) if self._size else 0.0
-        left = _duration(elapsed / share - elapsed) if share else "unknown"
-        self.say(
-            f"{self._stage}: {share:.0%}, {documents:,} documents, {documents / elapsed:,.0f} documents/s, {left} left"
-        )
+        fraction = min(done / self._size, 1.0) if self._size else 0.0
+        left = _duration(elapsed / fraction - elapsed) if fraction else "unknown time"
+        rate = documents / elapsed
+        self.report(f"{self._stage}: {fraction:.0%}, {documents:,} documents, {rate:,.0f} documents/s, {left} left")
 
-    def say(self, message: str) -> None:
-        """The message on a line of its own."""
+    def report(self, message: str) -> None:
+        """Writes the message as one line."""
         self._stream.write(f"{message}\n")
         self._stream.flush()
 
 
 class BarProgress:
-    """A bar with share, count, rate and time left."""
+    """Bar with percentage, count, rate and remaining time."""
 
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream)
@@ -131,23 +130,23 @@ class BarProgress:
         self._bar.stop()
 
     def begin(self, stage: str, *, size: int) -> None:
-        """A bar of its own for the stage; the one before is full."""
+        """Completes the previous bar and adds one for the stage."""
         for task in self._bar.tasks:
             self._bar.update(task.id, completed=task.total or 0)
         self._bar.add_task(stage, total=size or None, documents=0, left="left" if size else "")
 
     def advance(self, *, done: int, documents: int) -> None:
-        """Move the bar."""
+        """Moves the bar."""
         if self._bar.tasks:
             self._bar.update(self._bar.tasks[-1].id, completed=done, documents=documents)
 
-    def say(self, message: str) -> None:
-        """The message above the bar."""
+    def report(self, message: str) -> None:
+        """Prints the message above the bar."""
         self._console.print(message, markup=False, highlight=False)
 
 
 class _DocumentsColumn(ProgressColumn):
-    """Documents done, and how many a second; nothing where there is nothing to count."""
+    """Column with the number of documents and the rate; empty for a stage without a size."""
 
     def render(self, task: Task) -> Text:
         if task.total is None:
@@ -159,7 +158,7 @@ class _DocumentsColumn(ProgressColumn):
 
 
 def progress_on(stream: TextIO) -> Progress:
-    """The fitting one for *stream*, standard error as a rule."""
+    """Returns a bar if *stream* is a terminal, else lines."""
     return BarProgress(stream) if stream.isatty() else LineProgress(stream)
 
 

@@ -1,4 +1,4 @@
-"""One record of a corpus: a document, or the reason why it is none."""
+"""Records of a corpus: valid documents and rejected records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _USUAL_IDS = ("_id", "id", "doc_id", "docid", "pid")
 
 @dataclass(frozen=True, slots=True)
 class RecordFields:
-    """Which fields of a record hold the id, the text and the title. All others but *dropped* are metadata."""
+    """Names of the id, text and title fields. All other fields except *dropped* are metadata."""
 
     id: str = "_id"
     text: str = "text"
@@ -26,7 +26,7 @@ class RecordFields:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A document, and the line of the file on which its record begins."""
+    """Document with the file and the line where its record starts."""
 
     file: str
     line: int
@@ -35,7 +35,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRecord:
-    """A record that was left out, and why. `doc_id` is None when it could not be read."""
+    """Rejected record with the reason. doc_id: None if it is missing or invalid."""
 
     file: str
     line: int
@@ -43,7 +43,7 @@ class RejectedRecord:
     doc_id: str | None = None
 
     def to_json(self) -> dict[str, object]:
-        """A line of the rejects file."""
+        """Returns the entry for the file of rejected records."""
         return {"file": self.file, "line": self.line, "doc_id": self.doc_id, "reason": self.reason}
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class RejectedRecord:
 
 
 def read_record(values: Mapping[str, object], fields: RecordFields, *, file: str, line: int) -> Record | RejectedRecord:
-    """The document that *values* describe. Nulls are left out; an object "metadata" (BEIR) is merged with the rest."""
+    """Returns the record with *values*. Drops nulls; merges an object "metadata" (BEIR) with the other fields."""
     doc_id: str | None = None
     try:
         doc_id = _id(values, fields)
@@ -59,7 +59,7 @@ def read_record(values: Mapping[str, object], fields: RecordFields, *, file: str
             doc_id,
             text=_string(values, fields.text) or "",
             title=_string(values, fields.title) or "",
-            metadata=cast(Metadata, _metadata(values, fields)),  # validated() looks at every value
+            metadata=cast(Metadata, _metadata(values, fields)),  # validated() checks every value
         )
         return Record(file, line, validated(document))
     except CorpusError as exc:
@@ -70,10 +70,10 @@ def _id(values: Mapping[str, object], fields: RecordFields) -> str:
     value = values.get(fields.id)
     if value is None:
         other = next((name for name in _USUAL_IDS if values.get(name) is not None), None)
-        way_out = f'there is "{other}": --id-field {other}' if other else "each record needs an id of its own"
-        raise CorpusError(f'field "{fields.id}" is missing; {way_out}')
+        hint = f'use "{other}" with --id-field {other}' if other else "each record must have a unique id"
+        raise CorpusError(f'field "{fields.id}" is missing; {hint}')
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise CorpusError(f'field "{fields.id}" is {_kind(value)}; an id is a string or a number')
+        raise CorpusError(f'field "{fields.id}" must be a string or a number, got {_kind(value)}')
     return str(value)
 
 
@@ -81,7 +81,7 @@ def _string(values: Mapping[str, object], name: str) -> str | None:
     value = values.get(name)
     if value is None or isinstance(value, str):
         return value
-    raise CorpusError(f'field "{name}" is {_kind(value)}, not a string')
+    raise CorpusError(f'field "{name}" must be a string, got {_kind(value)}')
 
 
 def _metadata(values: Mapping[str, object], fields: RecordFields) -> dict[str, object]:

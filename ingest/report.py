@@ -1,4 +1,4 @@
-"""What an ingest run did."""
+"""Report of an ingest run."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from rerank.ingest.record import RejectedRecord
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """Counts in records: indexed + skipped + rejected + duplicates is what the corpus holds.
+    """Counts of an ingest run; indexed + skipped + rejected + duplicates is the number of records in the corpus.
 
-    `passages` were written for the indexed ones; `skipped` were in the index unchanged; `duplicates` came again
-    later under the same id. A dry run says what would be. `examples`: the first few rejected records.
+    passages: passages of the indexed documents. skipped: documents that are unchanged in the index. duplicates: records
+    that a later record with the same id replaces. examples: the first rejected records. After a dry run the counts are
+    those of the run that it simulates.
     """
 
     index: str
@@ -26,11 +27,11 @@ class IngestReport:
 
     @property
     def documents_per_second(self) -> float:
-        """Indexed documents by wall time."""
+        """Indexed documents per second of wall time."""
         return self.indexed / self.seconds if self.seconds > 0 else 0.0
 
     def to_json(self) -> dict[str, object]:
-        """The summary of `rerank-cli ingest --json`."""
+        """Returns the summary that `rerank-cli ingest --json` prints."""
         return {
             "index": self.index,
             "indexed": self.indexed,

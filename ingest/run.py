@@ -1,49 +1,54 @@
-"""One ingest run: from corpora to an index that answers.
+"""Ingest run: from corpora to a searchable index.
 
-The index is its own checkpoint: what was written stays, and a run that is started again skips it by its content
-hashes. A new generation is published, complete, at the end; a live one is updated in place.
+The index serves as the checkpoint: a resumed run skips documents whose content hash is in the index. A new generation
+is published when it is complete; a live one is updated in place.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
-from rerank.core.errors import CorpusError, IndexConflict, IndexNotFound, StoreError
+from rerank.core.errors import CorpusError, IndexConflict, IndexNotFound, StoreError, StoreTimeout, StoreUnavailable
 from rerank.core.indexing import AddOutcome, EncodedBatch, Indexer
 from rerank.core.protocols import Encoder, Store
+from rerank.core.retry import RetryPolicy, retry
+from rerank.ingest.background_writer import BackgroundWriter
 from rerank.ingest.batches import Batch
 from rerank.ingest.corpus import Corpus, open_corpus
-from rerank.ingest.patience import WAITS, Patience
+from rerank.ingest.corpus_reader import CorpusReader
+from rerank.ingest.corpus_scan import CorpusScan
+from rerank.ingest.dry_run import dry_run
 from rerank.ingest.progress import Progress, SilentProgress
-from rerank.ingest.reading import Reading
 from rerank.ingest.record import RecordFields, RejectedRecord
-from rerank.ingest.rehearsal import rehearse
-from rerank.ingest.rejects import Rejects
+from rerank.ingest.rejected_records import RejectedRecords
 from rerank.ingest.report import IngestReport
-from rerank.ingest.survey import Survey
-from rerank.ingest.target import Destination, spec_for
-from rerank.ingest.writing import BackgroundWriter
+from rerank.ingest.target_index import Generation, TargetIndex, spec_for
 
-GO_ON = "what was written is kept; the same command goes on from there"
+RESUME_HINT = "Written documents are kept. Run the same command again to resume."
 
-MAX_BEGINNINGS = 3
-"""How often a run begins when others begin the same index anew."""
+STORE_RETRIES = RetryPolicy(first=1.0, longest=15.0, retries=7)
+"""Waits of one minute in total, which outlast the restart of an OpenSearch node."""
+
+MAX_ATTEMPTS = 3
+"""Attempts to build the index while other runs restart it."""
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class IngestOptions:
-    """How a run goes. `analyzer` and `engine` are those of a new index; a live one keeps its own.
+    """Options of a run. analyzer and engine apply to a new index; an existing one keeps its own.
 
-    restart: build a new generation though there is a live one. dry_run: read and check, write nothing.
-    rejects: the file for the records that are left out. waits: seconds before each new try when the store is away.
+    restart: build a new generation even if there is a live one. dry_run: read and check, write nothing.
+    rejects: file for the rejected records. store_retries: retries while the store is unavailable.
     """
 
     fields: RecordFields = field(default_factory=RecordFields)
@@ -52,7 +57,7 @@ class IngestOptions:
     restart: bool = False
     dry_run: bool = False
     rejects: Path | None = None
-    waits: tuple[float, ...] = WAITS
+    store_retries: RetryPolicy = STORE_RETRIES
 
 
 def ingest(
@@ -65,121 +70,135 @@ def ingest(
     progress: Progress | None = None,
     stdin: BinaryIO | None = None,
 ) -> IngestReport:
-    """Bring *corpora* into the index *name*. Records that cannot be read are counted, written down, and left out.
+    """Indexes *corpora* in the index *name*; counts and lists invalid records and leaves them out.
 
-    Raises CorpusError when a corpus cannot be read or no record of it can be indexed (nothing is published then),
-    EncoderMismatch, InvalidIndexName, IndexConflict, ModelError, and StoreError, after patience, when the store
-    fails. KeyboardInterrupt is raised again with a sentence for the user. What was written until then stays.
+    Raises CorpusError if a corpus cannot be read or has no valid record (nothing is published then), EncoderMismatch,
+    InvalidIndexName, IndexConflict, ModelError, and, after retries, StoreError. KeyboardInterrupt is raised again with
+    a message for the user. Documents that were written before an error are kept.
     """
     started = time.perf_counter()
     options = options or IngestOptions()
     with open_corpus(corpora, stdin=stdin) as corpus:
         _check_rejects_file(corpus, options.rejects)
         spec = spec_for(corpus, options.fields, encoder, analyzer=options.analyzer, engine=options.engine)
-        destination = Destination(store, name, spec, encoder, options.restart)
-        # Before the corpus is read: a wrong name or encoder, or a store that is down, is told at once.
-        found = destination.find()
-        reading = Reading(corpus, options.fields)
-        with Rejects(options.rejects) as rejects, progress or SilentProgress() as shown:
-            survey = reading.survey(rejects, shown)
+        target = TargetIndex(store, name, spec, encoder, options.restart)
+        # Before the corpus is read, so that an invalid name, another encoder or a missing store is reported at once.
+        existing = target.existing()
+        reader = CorpusReader(corpus, options.fields)
+        with RejectedRecords(options.rejects) as rejected, progress or SilentProgress() as shown:
+            scan = reader.scan(rejected, shown)
             if options.dry_run:
-                outcome = rehearse(reading, survey, target=found, encoder=encoder, rejects=rejects, progress=shown)
+                outcome = dry_run(reader, scan, generation=existing, encoder=encoder, rejected=rejected, progress=shown)
             else:
-                outcome = _Writing(destination, rejects, shown, options.waits).run(reading, survey)
+                outcome = _IndexBuild(target, rejected, shown, options.store_retries).run(reader, scan)
     return IngestReport(
         index=name,
         indexed=outcome.indexed,
         passages=outcome.passages,
         skipped=outcome.skipped,
-        rejected=rejects.count,
-        duplicates=survey.duplicates,
+        rejected=rejected.count,
+        duplicates=scan.duplicates,
         seconds=time.perf_counter() - started,
-        examples=tuple(rejects.examples),
+        examples=tuple(rejected.examples),
     )
 
 
 def _check_rejects_file(corpus: Corpus, rejects: Path | None) -> None:
     if rejects is not None and rejects.exists() and any(rejects.samefile(file.path) for file in corpus.files):
-        raise CorpusError(f"{rejects}: the rejects would be written over the corpus; name another file")
+        raise CorpusError(f"--rejects must not name a corpus file, got {rejects.absolute()}. Pass another file.")
 
 
 @dataclass(frozen=True)
-class _Encoded:
-    """A batch, and its documents as they are written."""
+class _EncodedBatch:
+    """Batch with its encoded documents."""
 
     batch: Batch
     encoded: EncodedBatch
 
 
-class _Writing:
-    """The second half of a run: reads again, encodes, writes and publishes."""
+class _IndexBuild:
+    """Second pass of a run: reads the corpus again, encodes, writes and publishes."""
 
     def __init__(
-        self, destination: Destination, rejects: Rejects, progress: Progress, waits: tuple[float, ...]
+        self, target: TargetIndex, rejected: RejectedRecords, progress: Progress, store_retries: RetryPolicy
     ) -> None:
-        self._destination = destination
-        self._rejects = rejects
+        self._target = target
+        self._rejected = rejected
         self._progress = progress
-        self._waits = waits
-        self._done = AddOutcome()
+        self._store_retries = store_retries
+        self._outcome = AddOutcome()
 
-    def run(self, reading: Reading, survey: Survey) -> AddOutcome:
-        """Bring everything that *survey* found into the destination, and publish it."""
-        mark = self._rejects.mark()
+    def run(self, reader: CorpusReader, scan: CorpusScan) -> AddOutcome:
+        """Writes the documents of *scan* to the target and publishes it."""
+        rejected_before = self._rejected.checkpoint()
         try:
-            for _ in range(MAX_BEGINNINGS - 1):
+            for _ in range(MAX_ATTEMPTS - 1):
                 try:
-                    self._write(reading, survey)
+                    self._build(reader, scan)
                 except (IndexNotFound, IndexConflict) as exc:
-                    self._check_begun_anew(exc)
-                    self._rejects.forget_since(mark)
-                    self._done = AddOutcome()
+                    self._check_restarted(exc)
+                    self._rejected.roll_back(rejected_before)
+                    self._outcome = AddOutcome()
                 else:
-                    return self._done
-            self._write(reading, survey)
+                    return self._outcome
+            self._build(reader, scan)
         except KeyboardInterrupt as exc:
-            raise KeyboardInterrupt(f"stopped; {GO_ON}") from exc
+            raise KeyboardInterrupt(f"Interrupted. {RESUME_HINT}") from exc
         except StoreError as exc:
-            raise type(exc)(f"{exc.message}; {GO_ON}") from exc
-        return self._done
+            raise type(exc)(f"{_sentence(exc.message)} {RESUME_HINT}") from exc
+        return self._outcome
 
-    def _check_begun_anew(self, error: IndexNotFound | IndexConflict) -> None:
-        """Raise *error* unless there is a generation, which another run has begun, to write everything to again."""
-        if self._destination.find() is None:
+    def _check_restarted(self, error: IndexNotFound | IndexConflict) -> None:
+        """Raises *error* unless another run has restarted the index; then all documents are written again."""
+        if self._target.existing() is None:
             raise error
-        name = self._destination.name
-        _log.info("index %s was begun anew by another run", name)
-        self._progress.say(f'index "{name}" was begun anew by another run; joining it')
+        _log.info("index restarted by another run index=%s", self._target.name)
+        self._progress.report(f'Another ingest run restarted index "{self._target.name}". Writing all documents again.')
 
-    def _write(self, reading: Reading, survey: Survey) -> None:
-        given_up = Event()
-        patience = Patience(waits=self._waits, say=self._progress.say, given_up=given_up)
-        target = patience.with_store(self._destination.begin)
-        indexer = Indexer(target.index, self._destination.encoder)
+    def _build(self, reader: CorpusReader, scan: CorpusScan) -> None:
+        cancelled = Event()
 
-        def encoded(batch: Batch) -> _Encoded:
-            return _Encoded(batch, patience.with_store(lambda: indexer.encode(batch.documents)))
+        def retried(step: Callable[[], T]) -> T:
+            return retry(
+                step,
+                self._store_retries,
+                errors=(StoreUnavailable, StoreTimeout),
+                cancelled=cancelled,
+                before_wait=self._report_wait,
+            )
 
-        def write(item: _Encoded) -> None:
-            self._add(item.batch, patience.with_store(lambda: indexer.write(item.encoded)))
+        generation: Generation = retried(self._target.existing_or_new)
+        indexer = Indexer(generation.index, self._target.encoder)
 
-        self._progress.begin("indexing", size=reading.size)
-        with BackgroundWriter(write, given_up=given_up) as writer:
-            for batch in reading.batches(survey):
-                writer.put(encoded(batch))
+        def write(item: _EncodedBatch) -> None:
+            self._add(item.batch, retried(lambda: indexer.write(item.encoded)))
+
+        self._progress.begin("indexing", size=reader.size)
+        with BackgroundWriter(write, cancelled=cancelled) as writer:
+            for batch in reader.batches(scan):
+                documents = batch.documents
+                writer.put(_EncodedBatch(batch, retried(lambda documents=documents: indexer.encode(documents))))
         self._progress.begin("finishing", size=0)
-        patience.with_store(target.index.refresh)
-        patience.with_store(target.index.optimize)
-        patience.with_store(lambda: self._destination.publish(target))
+        retried(generation.index.refresh)
+        retried(generation.index.optimize)
+        retried(lambda: self._target.publish(generation))
+
+    def _report_wait(self, error: BaseException | None, seconds: float) -> None:
+        if isinstance(error, StoreError):
+            self._progress.report(f"{_sentence(error.message)} Retrying in {seconds:g} s.")
 
     def _add(self, batch: Batch, outcome: AddOutcome) -> None:
-        places = {record.document.doc_id: record for record in batch.records}
-        for rejected in outcome.rejected:
-            record = places[rejected.doc_id]
-            self._rejects.add(RejectedRecord(record.file, record.line, rejected.reason, rejected.doc_id))
-        self._done = AddOutcome(
-            self._done.indexed + outcome.indexed,
-            self._done.passages + outcome.passages,
-            self._done.skipped + outcome.skipped,
+        records = {record.document.doc_id: record for record in batch.records}
+        for rejection in outcome.rejected:
+            record = records[rejection.doc_id]
+            self._rejected.add(RejectedRecord(record.file, record.line, rejection.reason, rejection.doc_id))
+        self._outcome = AddOutcome(
+            self._outcome.indexed + outcome.indexed,
+            self._outcome.passages + outcome.passages,
+            self._outcome.skipped + outcome.skipped,
         )
-        self._progress.advance(done=batch.position, documents=self._done.indexed + self._done.skipped)
+        self._progress.advance(done=batch.position, documents=self._outcome.indexed + self._outcome.skipped)
+
+
+def _sentence(message: str) -> str:
+    return message if message.endswith(".") else f"{message}."

@@ -1,7 +1,6 @@
-"""Reads a corpus of rows: CSV with quotes, or tab-separated values, one row a line.
+"""Reader of CSV files with quotes and of tab-separated files.
 
-The first line names the columns; a column without a name is left out. Every value is a string, and an empty one is
-no value.
+The first line has the column names; columns without a name are ignored. All values are strings; empty ones are dropped.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from rerank.ingest.lines import MAX_LINE_BYTES, Line
 from rerank.ingest.record import Record, RecordFields, RejectedRecord, read_record
 
 _DELIMITERS = ",;\t"
-"""Spreadsheets write semicolons where the comma is the decimal sign."""
+"""Spreadsheets write semicolons in locales with a decimal comma."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """The values of one row, which begins on line `number`, or what is wrong with it."""
+    """Row that starts on line `number`: its values, or the problem with it."""
 
     number: int
     values: Sequence[str] = ()
@@ -29,7 +28,7 @@ class _Row:
 
 
 def read_csv(lines: Iterable[Line], fields: RecordFields, *, file: str) -> Iterator[Record | RejectedRecord]:
-    """The record in each row. Raises CorpusError when the first line does not name the columns that are needed."""
+    """Yields the record of each row. Raises CorpusError if the first line lacks a required column."""
     source = iter(lines)
     header = next(source, None)
     if header is None:
@@ -40,7 +39,7 @@ def read_csv(lines: Iterable[Line], fields: RecordFields, *, file: str) -> Itera
 
 
 def read_tsv(lines: Iterable[Line], fields: RecordFields, *, file: str) -> Iterator[Record | RejectedRecord]:
-    """As read_csv; a quote is an ordinary character unless a pair of them encloses a whole value."""
+    """Yields records like read_csv(). A quote is an ordinary character unless a pair encloses the whole value."""
     rows = map(_tsv_row, lines)
     header = next(rows, None)
     if header is None:
@@ -64,10 +63,10 @@ def _records(
 
 def _problem(row: _Row, columns: Sequence[str]) -> str:
     if len(row.values) != len(columns):
-        return f"{len(row.values)} values where the first line names {len(columns)} columns"
+        return f"the row must have {len(columns)} values, got {len(row.values)}"
     for name, value in zip(columns, row.values, strict=True):
         if not _is_unicode(value):
-            return f'column "{name}" is not UTF-8'
+            return f'column "{name}" must be UTF-8'
     return ""
 
 
@@ -76,22 +75,22 @@ def _columns(header: _Row, fields: RecordFields, file: str) -> Sequence[str]:
         raise CorpusError(f"{file}:{header.number}: {header.problem}")
     columns = [name.strip() for name in header.values]
     if not all(map(_is_unicode, columns)):
-        raise CorpusError(f"{file}:{header.number}: the names of the columns are not UTF-8; save the file as UTF-8")
+        raise CorpusError(f"{file}:{header.number}: the column names must be UTF-8. Save the file as UTF-8.")
     twice = next((name for name in columns if name and columns.count(name) > 1), None)
     if twice is not None:
-        raise CorpusError(f'{file}:{header.number}: two columns are named "{twice}"; rename one')
+        raise CorpusError(f'{file}:{header.number}: column names must be unique, got "{twice}" twice. Rename one.')
     for name, flag in ((fields.id, "--id-field"), (fields.text, "--text-field")):
         if name not in columns:
-            there = ", ".join(f'"{column}"' for column in columns if column)
+            listed = ", ".join(f'"{column}"' for column in columns if column)
             raise CorpusError(
-                f'{file}:{header.number}: no column is named "{name}"; there are {there or "none"}: '
-                f"name one with {flag}"
+                f'{file}:{header.number}: column "{name}" is missing, got {listed or "no columns"}. '
+                f"Pass the name of the column with {flag}."
             )
     return columns
 
 
 def _is_unicode(text: str) -> bool:
-    """False where _text() met bytes that are not UTF-8."""
+    """Returns False if _text() decoded bytes that are not UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -104,7 +103,7 @@ def _text(content: bytes) -> str:
 
 
 def _too_long(line: Line) -> _Row:
-    return _Row(line.number, problem=f"the line is longer than {MAX_LINE_BYTES:,} bytes")
+    return _Row(line.number, problem=f"the line must be at most {MAX_LINE_BYTES:,} bytes long")
 
 
 def _tsv_row(line: Line) -> _Row:
@@ -121,7 +120,7 @@ def _unquoted(value: str) -> str:
 
 
 def _delimiter(header: Line, fields: RecordFields) -> str:
-    """The sign between the values: the first of the usual ones by which the needed columns are found."""
+    """Returns the first usual delimiter with which the header has the required columns."""
     for delimiter in _DELIMITERS:
         columns = [name.strip() for name in next(_csv_rows(iter([header]), delimiter)).values]
         if fields.id in columns and fields.text in columns:
@@ -130,29 +129,31 @@ def _delimiter(header: Line, fields: RecordFields) -> str:
 
 
 def _csv_rows(lines: Iterator[Line], delimiter: str) -> Iterator[_Row]:
-    """Rows of quoted values, which may run over lines.
+    """Yields rows of quoted values, which can span several lines.
 
-    A row that cannot be read gives up only its first line: a quote that is never closed must not swallow the rest.
+    Only the first line of an invalid row is dropped: an unclosed quote must not consume the rest of the file.
     """
-    # The limit is one for the whole process; its default refuses a text of a megabyte.
+    # The limit applies to the whole process; the default of 128 KiB is too low for long texts.
     csv.field_size_limit(MAX_LINE_BYTES)
-    waiting: deque[Line] = deque()
+    pending: deque[Line] = deque()
     while True:
         used: list[Line] = []
         try:
-            values = next(csv.reader(_take(waiting, lines, used), delimiter=delimiter, strict=True))
+            values = next(csv.reader(_take(pending, lines, used), delimiter=delimiter, strict=True))
         except StopIteration:
             return
         except csv.Error as exc:
-            waiting.extendleft(reversed(used[1:]))
-            yield _too_long(used[0]) if used[0].content is None else _Row(used[0].number, problem=f"not CSV: {exc}")
+            pending.extendleft(reversed(used[1:]))
+            yield (
+                _too_long(used[0]) if used[0].content is None else _Row(used[0].number, problem=f"not valid CSV: {exc}")
+            )
         else:
             yield _Row(used[0].number, values)
 
 
-def _take(waiting: deque[Line], lines: Iterator[Line], used: list[Line]) -> Iterator[str]:
-    """The next lines as text, noted in *used*."""
-    while line := (waiting.popleft() if waiting else next(lines, None)):
+def _take(pending: deque[Line], lines: Iterator[Line], used: list[Line]) -> Iterator[str]:
+    """Yields the next lines as text and appends them to *used*."""
+    while line := (pending.popleft() if pending else next(lines, None)):
         used.append(line)
         if line.content is None:
             raise csv.Error("a line is too long")

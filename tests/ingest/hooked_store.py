@@ -1,4 +1,4 @@
-"""A store in memory that calls a hook before each step, for runs in which the store fails or is slow."""
+"""In-memory store that calls a hook before each step, for tests in which the store fails or another run interferes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Hook = Callable[[str], None]
 
 
 class HookedStore(InMemoryStore):
-    """*before* is given the name of each step, of the store or of an index, before it is done."""
+    """Store that calls *before* with the name of each step before it runs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,8 +32,8 @@ class HookedStore(InMemoryStore):
         return HookedIndex(super().create(name, spec), self._hook)
 
     def unfinished(self, name: str) -> tuple[Index, IndexSpec] | None:
-        found = super().unfinished(name)
-        return None if found is None else (HookedIndex(found[0], self._hook), found[1])
+        unfinished = super().unfinished(name)
+        return None if unfinished is None else (HookedIndex(unfinished[0], self._hook), unfinished[1])
 
     def publish(self, index: Index) -> None:
         self.before("publish")
@@ -45,7 +45,7 @@ class HookedStore(InMemoryStore):
 
 @dataclass(frozen=True)
 class HookedIndex:
-    """An index of a HookedStore."""
+    """Index of a HookedStore."""
 
     inner: Index
     before: Hook

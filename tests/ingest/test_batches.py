@@ -1,5 +1,3 @@
-"""Rules of batching."""
-
 from __future__ import annotations
 
 from rerank.core.document import Document
@@ -11,24 +9,24 @@ def records(count: int, *, characters: int = 1) -> list[Record]:
     return [Record("c", line, Document(str(line), "x" * characters)) for line in range(count)]
 
 
-def test_batches_grow_to_the_full_size() -> None:
-    """The first are small, so that a run shows early that it goes well; nothing is lost or reordered."""
+def test_batch_size_doubles_up_to_the_maximum() -> None:
+    """The first batches are small to show early progress; no record is lost or reordered."""
     all_records = records(3000)
-    found = list(batches(all_records, position=lambda: 7))
-    sizes = [len(batch.records) for batch in found]
+    result = list(batches(all_records, position=lambda: 7))
+    sizes = [len(batch.records) for batch in result]
     assert sizes == [64, 128, 256, 512, 512, 512, 512, 504]
     assert (sizes[0], max(sizes)) == (FIRST_DOCUMENTS, MAX_DOCUMENTS)
-    assert [record for batch in found for record in batch.records] == all_records
-    assert {batch.position for batch in found} == {7}
+    assert [record for batch in result for record in batch.records] == all_records
+    assert {batch.position for batch in result} == {7}
 
 
-def test_long_documents_make_small_batches() -> None:
-    """Memory is bounded by characters as well."""
-    found = list(batches(records(5, characters=MAX_CHARACTERS // 2), position=lambda: 0))
-    assert [len(batch.records) for batch in found] == [2, 2, 1]
+def test_long_documents_end_a_batch() -> None:
+    """The number of characters is limited as well."""
+    result = list(batches(records(5, characters=MAX_CHARACTERS // 2), position=lambda: 0))
+    assert [len(batch.records) for batch in result] == [2, 2, 1]
 
 
-def test_no_records_make_no_batch() -> None:
-    """Not even an empty one."""
+def test_no_records_yield_no_batch() -> None:
+    """An empty corpus yields no empty batch."""
     assert list(batches([], position=lambda: 0)) == []
     assert Batch(tuple(records(1)), 0).documents == [Document("0", "x")]

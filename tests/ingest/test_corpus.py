@@ -1,5 +1,3 @@
-"""Rules of finding the files of a run."""
-
 from __future__ import annotations
 
 import errno
@@ -40,28 +38,28 @@ def read(*names: str, stdin: bytes = b"") -> list[tuple[str, int, Document]]:
         ("c.tsv.gz", gzip.compress(b"_id\ttext\na\tx\n")),
     ],
 )
-def test_the_name_says_what_a_file_holds(tmp_path: Path, name: str, content: bytes) -> None:
-    """Its packing is another matter."""
+def test_suffix_selects_the_file_type(tmp_path: Path, name: str, content: bytes) -> None:
+    """Compression is detected independently of the suffix."""
     path = tmp_path / name
     path.write_bytes(content)
     assert [document for _, _, document in read(str(path))] == [DOCUMENT]
 
 
 @pytest.mark.parametrize(("name", "pack"), [("corpus.jsonl", bytes), ("corpus.jsonl.gz", gzip.compress)])
-def test_a_folder_holds_a_corpus_file(tmp_path: Path, name: str, pack: type[bytes]) -> None:
-    """The layout of BEIR."""
+def test_folder_with_corpus_file_is_read(tmp_path: Path, name: str, pack: type[bytes]) -> None:
+    """BEIR data sets have this layout."""
     (tmp_path / name).write_bytes(pack(LINE))
     assert read(str(tmp_path)) == [(str(tmp_path / name), 1, DOCUMENT)]
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
-def test_standard_input_is_json_lines(pack: type[bytes]) -> None:
-    """It is read as often as a file is, though it comes only once."""
+def test_stdin_is_read_as_json_lines(pack: type[bytes]) -> None:
+    """Stdin can be read twice, like a file."""
     assert read("-", stdin=pack(LINE)) == [("stdin", 1, DOCUMENT)]
 
 
-def test_a_pipe_is_read_as_standard_input_is(tmp_path: Path) -> None:
-    """Shells hand over what a command writes as the name of a pipe."""
+def test_pipe_is_read_like_stdin(tmp_path: Path) -> None:
+    """A shell passes `<(command)` as the path of a pipe."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_bytes, args=(LINE,))
@@ -71,7 +69,7 @@ def test_a_pipe_is_read_as_standard_input_is(tmp_path: Path) -> None:
 
 
 def test_several_corpora_are_read_in_order(tmp_path: Path) -> None:
-    """Line numbers are each file's own, and the position runs through all of them."""
+    """Line numbers start at 1 in each file; the position counts the bytes of all files."""
     names = []
     for name in ("b", "a"):
         path = tmp_path / f"{name}.jsonl"
@@ -79,13 +77,22 @@ def test_several_corpora_are_read_in_order(tmp_path: Path) -> None:
         names.append(str(path))
     positions: list[int] = []
     with open_corpus(names) as corpus:
-        records = list(corpus.records(RecordFields(), read=positions.append))
+        records = list(corpus.records(RecordFields(), on_position=positions.append))
         assert positions[-1] == corpus.size == sum(Path(name).stat().st_size for name in names)
     assert records == [Record(names[0], 1, Document("b", "b")), Record(names[1], 1, Document("a", "a"))]
 
 
-def test_the_identity_changes_with_the_files(tmp_path: Path) -> None:
-    """By name, size and time of change; by content for what comes only once."""
+def test_relative_path_is_resolved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records and errors name the absolute path."""
+    monkeypatch.chdir(tmp_path)
+    Path("c.jsonl").write_bytes(LINE)
+    assert read("c.jsonl") == [(str(tmp_path / "c.jsonl"), 1, DOCUMENT)]
+    with pytest.raises(CorpusError, match=f"^Cannot read {tmp_path}/none.jsonl: "), open_corpus(["none.jsonl"]):
+        pass
+
+
+def test_identity_changes_with_the_files(tmp_path: Path) -> None:
+    """A file is identified by path, size and time of change, a stream by its content."""
     path = tmp_path / "c.jsonl"
     path.write_bytes(LINE)
 
@@ -101,37 +108,37 @@ def test_the_identity_changes_with_the_files(tmp_path: Path) -> None:
     assert identity("-", stdin=b"a") == identity("-", stdin=b"a") != identity("-", stdin=b"b")
 
 
-def test_a_name_that_leads_to_no_corpus_is_an_error(tmp_path: Path) -> None:
-    """The error says what is wrong with it, and what a corpus is."""
+def test_invalid_corpus_argument_is_refused(tmp_path: Path) -> None:
+    """The error has the reason and lists the valid arguments."""
     (tmp_path / "c.json").write_bytes(b"[]")
     (tmp_path / "folder").mkdir()
-    cases = {
-        str(tmp_path / "none.jsonl"): "cannot be read: No such file or directory",
-        str(tmp_path / "c.json"): "its name does not say what it holds",
-        str(tmp_path / "folder"): "there is no corpus.jsonl or corpus.jsonl.gz in this folder",
-        "a\0b.jsonl": "cannot be read: embedded null byte",
+    messages = {
+        str(tmp_path / "none.jsonl"): f"Cannot read {tmp_path}/none.jsonl: No such file or directory.",
+        str(tmp_path / "c.json"): f"{tmp_path}/c.json has an unknown file type.",
+        str(tmp_path / "folder"): f"Folder {tmp_path}/folder has no corpus.jsonl or corpus.jsonl.gz.",
+        f"{tmp_path}/a\0b.jsonl": f"Cannot read {tmp_path}/a\0b.jsonl: embedded null byte.",
     }
-    for name, reason in cases.items():
+    for name, message in messages.items():
         with pytest.raises(CorpusError) as caught, open_corpus([name]):
             pass
-        assert caught.value.message.startswith(f"{name}: {reason}; a corpus is a .jsonl, .csv or .tsv file")
-    with pytest.raises(CorpusError, match="no corpus was named"), open_corpus([]):
+        assert caught.value.message.startswith(f"{message} CORPUS must be a .jsonl, .csv or .tsv file")
+    with pytest.raises(CorpusError, match="CORPUS is missing"), open_corpus([]):
         pass
 
 
-def test_a_file_without_rights_is_an_error(tmp_path: Path) -> None:
-    """Told when it is opened."""
+def test_unreadable_file_is_refused(tmp_path: Path) -> None:
+    """The error names the missing permission."""
     path = tmp_path / "c.jsonl"
     path.write_bytes(LINE)
     path.chmod(0)
     if os.access(path, os.R_OK):
-        pytest.skip("this user may read everything")
+        pytest.skip("this user can read all files")
     with open_corpus([str(path)]) as corpus, pytest.raises(CorpusError, match="Permission denied"):
         list(corpus.records(RecordFields()))
 
 
 class BrokenStream(io.BytesIO):
-    """Fails when it is read."""
+    """Stream whose reads fail with the error *number*."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -141,15 +148,15 @@ class BrokenStream(io.BytesIO):
         raise OSError(self._number, os.strerror(self._number))
 
 
-def test_a_stream_that_cannot_be_set_aside_is_an_error() -> None:
-    """No space for the copy, or a stream that breaks off."""
+def test_stream_that_cannot_be_copied_is_refused() -> None:
+    """The disk can be full, and a stream can fail."""
     with (
-        pytest.raises(StoreFull, match=r"stdin: no space is left in .* TMPDIR"),
+        pytest.raises(StoreFull, match=r"stdin: no space left in .* TMPDIR"),
         open_corpus(["-"], stdin=BrokenStream(errno.ENOSPC)),
     ):
         pass
     with (
-        pytest.raises(CorpusError, match="stdin: cannot be read: Input/output error"),
+        pytest.raises(CorpusError, match="Cannot read stdin: Input/output error"),
         open_corpus(["-"], stdin=BrokenStream(errno.EIO)),
     ):
         pass

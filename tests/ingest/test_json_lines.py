@@ -1,5 +1,3 @@
-"""Rules of a corpus of JSON lines."""
-
 from __future__ import annotations
 
 import json
@@ -20,7 +18,7 @@ def read(*contents: bytes | None) -> list[Record | RejectedRecord]:
 
 
 def test_each_line_is_a_record() -> None:
-    """Blank lines are passed over but counted; the last line needs no end."""
+    """Blank lines are skipped but counted; the last line needs no line break."""
     records = read(b'{"_id": "a", "text": "x"}\r\n', b" \n", '{"_id": "b", "text": "é"}'.encode())
     assert records == [Record("c", 1, Document("a", "x")), Record("c", 3, Document("b", "é"))]
 
@@ -28,22 +26,22 @@ def test_each_line_is_a_record() -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"{", "not JSON: Expecting property name enclosed in double quotes at column 2"),
-        (b"plain text", "not JSON: Expecting value at column 1"),
-        (b'{"_id": "a"} {"_id": "b"}', "not JSON: Extra data at column 14"),
-        (b"[1]", "not a JSON object; each line is one, with an id and a text"),
-        (b"null", "not a JSON object; each line is one, with an id and a text"),
+        (b"{", "not valid JSON: Expecting property name enclosed in double quotes at column 2"),
+        (b"plain text", "not valid JSON: Expecting value at column 1"),
+        (b'{"_id": "a"} {"_id": "b"}', "not valid JSON: Extra data at column 14"),
+        (b"[1]", "each line must be a JSON object with an id and a text"),
+        (b"null", "each line must be a JSON object with an id and a text"),
         (b'{"_id": "a", "text": "\xff"}', "not UTF-8 at byte 23 of the line"),
-        (b'{"_id": "a", "text": "t", "n": NaN}', "not JSON that can be read: NaN is no JSON number"),
-        (b'{"_id": "a", "text": "t", "n": -Infinity}', "not JSON that can be read: -Infinity is no JSON number"),
-        (b"[" * 100_000, "not JSON that can be read: nested too deeply"),
-        (b'{"_id": ' + b"1" * 5000 + b"}", "not JSON that can be read: Exceeds the limit (4300 digits)"),
-        (None, "the line is longer than 67,108,864 bytes; cut the text into several records"),
+        (b'{"_id": "a", "text": "t", "n": NaN}', "not valid JSON: NaN is not a JSON number"),
+        (b'{"_id": "a", "text": "t", "n": -Infinity}', "not valid JSON: -Infinity is not a JSON number"),
+        (b"[" * 100_000, "not valid JSON: nested too deeply"),
+        (b'{"_id": ' + b"1" * 5000 + b"}", "not valid JSON: Exceeds the limit (4300 digits)"),
+        (None, "the line must be at most 67,108,864 bytes long; split the text into several records"),
         (b'{"_id": "a", "text": "\\ud83d"}', "text is not valid Unicode (lone surrogate at character 0)"),
     ],
 )
-def test_a_line_that_is_no_record_is_left_out(content: bytes | None, reason: str) -> None:
-    """The line after it is read all the same."""
+def test_invalid_line_is_rejected(content: bytes | None, reason: str) -> None:
+    """The next line is read."""
     rejected, good = read(content, b'{"_id": "b", "text": "x"}')
     assert isinstance(rejected, RejectedRecord)
     assert (rejected.file, rejected.line) == ("c", 1)
@@ -51,20 +49,20 @@ def test_a_line_that_is_no_record_is_left_out(content: bytes | None, reason: str
     assert good == Record("c", 2, Document("b", "x"))
 
 
-def test_escaped_pairs_of_surrogates_are_one_character() -> None:
-    """JSON writes characters beyond the first plane so."""
+def test_escaped_surrogate_pair_is_one_character() -> None:
+    """JSON escapes characters above U+FFFF as surrogate pairs."""
     assert read(b'{"_id": "a", "text": "\\ud83d\\ude00"}') == [Record("c", 1, Document("a", "😀"))]
 
 
-def test_a_text_of_a_megabyte_is_read() -> None:
-    """Length alone is no fault."""
+def test_text_of_one_megabyte_is_read() -> None:
+    """A long text is valid."""
     text = "tea and coffee " * 70_000
     assert read(json.dumps({"_id": "a", "text": text}).encode()) == [Record("c", 1, Document("a", text))]
 
 
 @given(st.lists(st.binary(max_size=60) | st.sampled_from([b'{"_id":"\\ud800","text":1}', b'{"_id":{}}']), max_size=5))
-def test_any_line_is_a_record_or_a_rejection(contents: list[bytes]) -> None:
-    """A line never stops a run."""
+def test_any_line_yields_a_record_or_a_rejection(contents: list[bytes]) -> None:
+    """No line raises an error."""
     assert len(read(*contents)) == sum(bool(content.strip()) for content in contents)
 
 
@@ -78,8 +76,8 @@ def test_any_line_is_a_record_or_a_rejection(contents: list[bytes]) -> None:
         ),
     )
 )
-def test_any_object_is_a_record_or_a_rejection(values: dict[str, object]) -> None:
-    """Whatever types the values have."""
+def test_any_object_yields_a_record_or_a_rejection(values: dict[str, object]) -> None:
+    """No combination of value types raises an error."""
     try:
         content = json.dumps(values, allow_nan=False).encode()
     except ValueError:

@@ -1,5 +1,3 @@
-"""Rules of reading lines: plain or gzip, in bounded memory."""
-
 from __future__ import annotations
 
 import gzip
@@ -22,22 +20,22 @@ def read(path: Path) -> list[Line]:
 
 @pytest.mark.parametrize("compress", [lambda data: data, gzip.compress], ids=["plain", "gzip"])
 @pytest.mark.parametrize("name", ["corpus.jsonl", "corpus.jsonl.gz"])
-def test_gzip_is_known_by_its_bytes(tmp_path: Path, compress: type[bytes], name: str) -> None:
-    """The name of a file may lie about its packing."""
+def test_gzip_is_detected_by_its_bytes(tmp_path: Path, compress: type[bytes], name: str) -> None:
+    """The file name does not matter."""
     path = tmp_path / name
     path.write_bytes(compress(BOM + b"one\r\ntwo\n\nlast"))
     assert read(path) == [Line(1, b"one\r\n"), Line(2, b"two\n"), Line(3, b"\n"), Line(4, b"last")]
 
 
-def test_gzip_of_several_members_is_read_to_its_end(tmp_path: Path) -> None:
-    """Files are joined by cat."""
+def test_all_members_of_a_gzip_file_are_read(tmp_path: Path) -> None:
+    """`cat a.gz b.gz` creates a file with several members."""
     path = tmp_path / "c.jsonl"
     path.write_bytes(gzip.compress(b"one\n") + gzip.compress(b"two\n"))
     assert read(path) == [Line(1, b"one\n"), Line(2, b"two\n")]
 
 
-def test_a_line_that_is_too_long_is_passed_over(tmp_path: Path) -> None:
-    """Memory is bounded whatever a file holds, and the next line is read."""
+def test_too_long_line_has_no_content(tmp_path: Path) -> None:
+    """Memory is limited, and the next line is read."""
     path = tmp_path / "c.jsonl"
     path.write_bytes(gzip.compress(b"a" * (2 * MAX_LINE_BYTES + 5) + b"\nnext\n" + b"b" * MAX_LINE_BYTES, 1))
     lines = read(path)
@@ -46,42 +44,42 @@ def test_a_line_that_is_too_long_is_passed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [3, 11, 30])
-def test_gzip_that_breaks_off_is_an_error(tmp_path: Path, cut: int) -> None:
-    """Half a corpus must not pass for a whole one."""
+def test_truncated_gzip_is_refused(tmp_path: Path, cut: int) -> None:
+    """A part of a corpus is never taken for the whole."""
     path = tmp_path / "c.jsonl.gz"
     path.write_bytes(gzip.compress(bytes(range(32, 127)) * 3)[:cut])
-    with pytest.raises(CorpusError, match="c: the gzip data breaks off"):
+    with pytest.raises(CorpusError, match="c: the gzip data is truncated"):
         read(path)
 
 
-def test_gzip_that_is_damaged_is_an_error(tmp_path: Path) -> None:
-    """A check sum that does not fit, or bytes that are no deflate stream."""
+def test_damaged_gzip_is_refused(tmp_path: Path) -> None:
+    """A wrong checksum and an invalid deflate stream are errors."""
     packed = bytearray(gzip.compress(b"some text\n" * 10))
     packed[-6] ^= 0xFF
     (tmp_path / "sum").write_bytes(packed)
     (tmp_path / "stream").write_bytes(packed[:10] + b"\xff" * 20)
     for name in ("sum", "stream"):
-        with pytest.raises(CorpusError, match="c: cannot be read to its end"):
+        with pytest.raises(CorpusError, match="Cannot read c completely"):
             read(tmp_path / name)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf_16_is_named(tmp_path: Path, encoding: str) -> None:
-    """One clear error, not one for every line."""
+def test_utf_16_is_refused(tmp_path: Path, encoding: str) -> None:
+    """There is one error for the file, not one per line."""
     path = tmp_path / "c.csv"
     path.write_bytes("\ufeff_id,text\n1,a\n".encode(encoding))
-    with pytest.raises(CorpusError, match="c: is UTF-16; save it as UTF-8"):
+    with pytest.raises(CorpusError, match="c must be UTF-8, got UTF-16"):
         read(path)
 
 
-def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    """The error says which file, and why."""
-    with pytest.raises(CorpusError, match="c: cannot be read: No such file"):
+def test_missing_file_is_refused(tmp_path: Path) -> None:
+    """The error names the file and the reason."""
+    with pytest.raises(CorpusError, match="Cannot read c: No such file"):
         read(tmp_path / "missing")
 
 
-def test_the_position_ends_at_the_size_of_the_file(tmp_path: Path) -> None:
-    """Also for gzip it is counted in bytes of the file, so that it can be compared with its size."""
+def test_position_ends_at_the_file_size(tmp_path: Path) -> None:
+    """The position of a gzip file counts compressed bytes, so that it is comparable with the size."""
     data = b"".join(b"%d some line\n" % number for number in range(20_000))
     for name, content in (("plain", data), ("packed", gzip.compress(data))):
         path = tmp_path / name
@@ -94,8 +92,10 @@ def test_the_position_ends_at_the_size_of_the_file(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=300), st.booleans())
-def test_any_bytes_are_lines_or_an_error(tmp_path_factory: pytest.TempPathFactory, data: bytes, packed: bool) -> None:
-    """Nothing that a file can hold is a surprise."""
+def test_any_bytes_yield_lines_or_a_corpus_error(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, packed: bool
+) -> None:
+    """No content raises another error."""
     path = tmp_path_factory.mktemp("lines") / "c"
     path.write_bytes((b"\x1f\x8b" if packed else b"") + data)
     try:

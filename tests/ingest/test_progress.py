@@ -1,5 +1,3 @@
-"""Rules of showing progress."""
-
 from __future__ import annotations
 
 import io
@@ -11,7 +9,7 @@ from rerank.ingest.progress import BarProgress, LineProgress, SilentProgress, pr
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """Stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -21,11 +19,11 @@ def clock(*seconds: float) -> Iterator[float]:
     yield from seconds
 
 
-def test_lines_come_every_few_seconds() -> None:
-    """With share, count, rate and time left; nothing in between."""
+def test_line_is_written_after_each_interval() -> None:
+    """Updates within the interval are not shown."""
     times = clock(0, 10, 12, 15, 17, 20)
     stream = io.StringIO()
-    with LineProgress(stream, seconds=5, clock=lambda: next(times)) as progress:
+    with LineProgress(stream, interval=5, clock=lambda: next(times)) as progress:
         progress.begin("indexing", size=1000)
         progress.advance(done=10, documents=1)
         progress.advance(done=100, documents=5000)
@@ -38,8 +36,8 @@ def test_lines_come_every_few_seconds() -> None:
     ]
 
 
-def test_long_times_are_told_in_hours() -> None:
-    """Without a size the time left is not known."""
+def test_remaining_time_is_shown_in_hours_or_as_unknown() -> None:
+    """Without a size, the remaining time is unknown."""
     times = clock(0, 0, 60, 60, 120)
     stream = io.StringIO()
     progress = LineProgress(stream, clock=lambda: next(times))
@@ -51,35 +49,35 @@ def test_long_times_are_told_in_hours() -> None:
         "indexing",
         "indexing: 1%, 0 documents, 0 documents/s, 1:39:00 left",
         "finishing",
-        "finishing: 0%, 0 documents, 0 documents/s, unknown left",
+        "finishing: 0%, 0 documents, 0 documents/s, unknown time left",
     ]
 
 
-def test_a_bar_shows_the_same() -> None:
-    """On a terminal: stage, share, count and rate, and messages as they are."""
+def test_bar_shows_stage_count_and_messages() -> None:
+    """Square brackets in a message are not markup."""
     stream = Terminal()
     with BarProgress(stream) as progress:
         progress.advance(done=1, documents=1)
         progress.begin("reading", size=10)
         progress.begin("indexing", size=1000)
         progress.advance(done=500, documents=1234)
-        progress.say("[the store] is away")
+        progress.report("[the store] is unavailable")
         progress.begin("finishing", size=0)
     shown = stream.getvalue()
-    for part in ("reading", "indexing", "1,234 documents", "left", "[the store] is away", "finishing"):
+    for part in ("reading", "indexing", "1,234 documents", "left", "[the store] is unavailable", "finishing"):
         assert part in shown
 
 
-def test_a_terminal_gets_a_bar_and_everything_else_lines() -> None:
-    """Logs are not filled with control characters."""
+def test_only_a_terminal_gets_a_bar() -> None:
+    """Logs must not contain control characters."""
     assert isinstance(progress_on(Terminal()), BarProgress)
     assert isinstance(progress_on(io.StringIO()), LineProgress)
 
 
-def test_silence_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    """For callers that show their own."""
+def test_silent_progress_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Callers can show their own progress."""
     with SilentProgress() as progress:
         progress.begin("indexing", size=1)
         progress.advance(done=1, documents=1)
-        progress.say("done")
+        progress.report("done")
     assert capsys.readouterr() == ("", "")

@@ -1,4 +1,4 @@
-"""Rules of a run that is stopped, and of what goes on: nothing that was written is lost or done again."""
+"""Tests of interrupted runs, store failures and simultaneous runs: no written document is lost or encoded twice."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import pytest
 from rerank.core.document import Vectors
 from rerank.core.errors import IndexNotFound, RerankError, StoreFull, StoreUnavailable
 from rerank.core.protocols import IndexSpec
+from rerank.core.retry import RetryPolicy
 from rerank.ingest.progress import LineProgress
-from rerank.ingest.run import GO_ON, IngestOptions, ingest
+from rerank.ingest.run import RESUME_HINT, IngestOptions, ingest
 from tests.fakes import FakeEncoder
 from tests.ingest.corpora import NAME, counts, numbered, outcome, write_corpus
 from tests.ingest.hooked_store import Hook, HookedStore
@@ -23,7 +24,8 @@ CONFLICTING: list[dict[str, object]] = [
     {"_id": "x", "text": "x", "year": 1},
     {"_id": "y", "text": "y", "year": "soon"},
 ]
-RESTART = IngestOptions(restart=True, waits=())
+TWO_RETRIES = RetryPolicy(first=0, longest=0, retries=2)
+RESTART = IngestOptions(restart=True)
 
 
 @pytest.fixture
@@ -42,21 +44,21 @@ def corpus(tmp_path: Path) -> str:
 
 
 def failing(step: str, error: RerankError, *, after: int = 0, times: int = 1_000_000) -> Hook:
-    """A hook that raises *error* at *step*, after so many of them, so many times."""
-    seen = 0
+    """Returns a hook that raises *error* at *step*: *times* times, after the first *after* calls."""
+    calls = 0
 
-    def before(done: str) -> None:
-        nonlocal seen
-        if done == step:
-            seen += 1
-            if after < seen <= after + times:
+    def before(current: str) -> None:
+        nonlocal calls
+        if current == step:
+            calls += 1
+            if after < calls <= after + times:
                 raise error
 
     return before
 
 
-def at_upload(number: int, act: Callable[[], object]) -> Hook:
-    """A hook that does something else before an upload, counted from 0: what another process may do meanwhile."""
+def at_upload(number: int, action: Callable[[], object]) -> Hook:
+    """Returns a hook that runs *action* before upload *number*, counted from 0, as another process might."""
     uploads = 0
     done = False
 
@@ -66,15 +68,15 @@ def at_upload(number: int, act: Callable[[], object]) -> Hook:
             done = uploads == number
             uploads += 1
             if done:
-                act()
+                action()
 
     return before
 
 
 def stop(store: HookedStore, encoder: FakeEncoder, corpus: str, options: IngestOptions) -> int:
-    """Run until the store is full after two batches; returns the number of documents that were written."""
-    store.before = failing("upsert", StoreFull("no space is left"), after=2)
-    with pytest.raises(StoreFull, match=f"no space is left; {GO_ON}"):
+    """Runs until the store is full after two batches; returns the number of written documents."""
+    store.before = failing("upsert", StoreFull("no space left"), after=2)
+    with pytest.raises(StoreFull, match=f"no space left. {RESUME_HINT}"):
         ingest([corpus], store=store, encoder=encoder, name=NAME, options=options)
     store.before = lambda step: None
     unfinished = store.unfinished(NAME)
@@ -83,8 +85,8 @@ def stop(store: HookedStore, encoder: FakeEncoder, corpus: str, options: IngestO
     return unfinished[0].info().documents
 
 
-def test_a_stopped_first_run_goes_on(store: HookedStore, encoder: FakeEncoder, corpus: str) -> None:
-    """The same command skips what is there, encodes the rest once, and publishes."""
+def test_interrupted_first_run_is_resumed(store: HookedStore, encoder: FakeEncoder, corpus: str) -> None:
+    """The same command skips the written documents, encodes the others once, and publishes."""
     written = stop(store, encoder, corpus, IngestOptions())
     assert store.indexes() == []
     assert written == 64 + 128
@@ -93,8 +95,8 @@ def test_a_stopped_first_run_goes_on(store: HookedStore, encoder: FakeEncoder, c
     assert store.open(NAME).info().documents == 1000
 
 
-def test_a_stopped_restart_goes_on(store: HookedStore, encoder: FakeEncoder, corpus: str) -> None:
-    """The live index answers meanwhile, and the same command goes on with what it had begun."""
+def test_interrupted_restart_is_resumed(store: HookedStore, encoder: FakeEncoder, corpus: str) -> None:
+    """The live index stays searchable, and the same command resumes the new generation."""
     counts(store, encoder, corpus)
     written = stop(store, encoder, corpus, RESTART)
     assert store.open(NAME).info().documents == 1000
@@ -103,19 +105,19 @@ def test_a_stopped_restart_goes_on(store: HookedStore, encoder: FakeEncoder, cor
     assert counts(store, encoder, corpus, options=RESTART) == outcome(1000)
 
 
-def test_a_stopped_restart_of_another_corpus_is_thrown_away(
+def test_interrupted_restart_of_another_corpus_is_discarded(
     store: HookedStore, encoder: FakeEncoder, corpus: str
 ) -> None:
-    """A new index holds only what is in its own corpus."""
+    """A restarted index contains only documents of its own corpus."""
     stop(store, encoder, corpus, RESTART)
     os.utime(corpus, ns=(1, 1))
     assert counts(store, encoder, corpus, options=RESTART) == outcome(1000)
 
 
-def test_a_plain_run_goes_on_with_a_stopped_restart_where_nothing_is_live(
+def test_run_resumes_an_interrupted_restart_without_live_index(
     store: HookedStore, encoder: FakeEncoder, corpus: str
 ) -> None:
-    """What was written is not done again, whichever way it was begun."""
+    """Written documents are not encoded again, with or without --restart."""
     written = stop(store, encoder, corpus, RESTART)
     assert counts(store, encoder, corpus) == outcome(1000 - written, skipped=written)
 
@@ -128,10 +130,10 @@ def test_a_plain_run_goes_on_with_a_stopped_restart_where_nothing_is_live(
         (FakeEncoder(), IngestOptions(engine="faiss")),
     ],
 )
-def test_what_was_begun_otherwise_is_not_gone_on_with(
+def test_unfinished_generation_of_other_settings_is_not_resumed(
     store: HookedStore, encoder: FakeEncoder, corpus: str, other: FakeEncoder, options: IngestOptions
 ) -> None:
-    """Vectors of two encoders cannot be compared, and an analyser is fixed when an index is made."""
+    """The encoder, the analyzer and the engine of an index are fixed at creation."""
     stop(store, encoder, corpus, IngestOptions())
     assert counts(store, other, corpus, options=options) == outcome(1000)
     spec = store.open(NAME).spec
@@ -139,42 +141,42 @@ def test_what_was_begun_otherwise_is_not_gone_on_with(
 
 
 @pytest.mark.parametrize("step", ["content_hashes", "upsert", "refresh", "optimize", "publish", "create"])
-def test_a_store_that_comes_back_is_waited_for(
-    store: HookedStore, encoder: FakeEncoder, corpus: str, step: str
-) -> None:
-    """Whichever step it fails; the user is told, and nothing is done twice."""
+def test_unavailable_store_is_retried(store: HookedStore, encoder: FakeEncoder, corpus: str, step: str) -> None:
+    """Every step is retried and reported, and no document is encoded twice."""
     store.before = failing(step, StoreUnavailable("cannot reach it"), times=2)
     shown = io.StringIO()
-    options = IngestOptions(waits=(0, 0))
+    options = IngestOptions(store_retries=TWO_RETRIES)
     report = ingest([corpus], store=store, encoder=encoder, name=NAME, options=options, progress=LineProgress(shown))
     assert report.indexed == 1000
     assert len(encoder.encoded) == 1000
-    assert shown.getvalue().count("cannot reach it; trying again in 0 s\n") == 2
+    assert shown.getvalue().count("cannot reach it. Retrying in 0 s.\n") == 2
     assert store.open(NAME).info().documents == 1000
 
 
 @pytest.mark.parametrize("step", ["content_hashes", "upsert", "refresh", "optimize", "publish"])
-def test_a_store_that_stays_away_ends_the_run(store: HookedStore, encoder: FakeEncoder, corpus: str, step: str) -> None:
-    """After patience, with an error that says how to go on; and going on works."""
+def test_store_that_stays_unavailable_ends_the_run(
+    store: HookedStore, encoder: FakeEncoder, corpus: str, step: str
+) -> None:
+    """After the retries, the error says how to resume; the resumed run succeeds."""
     store.before = failing(step, StoreUnavailable("cannot reach it"))
-    with pytest.raises(StoreUnavailable, match=f"cannot reach it; {GO_ON}"):
-        counts(store, encoder, corpus, options=IngestOptions(waits=(0,)))
+    with pytest.raises(StoreUnavailable, match=f"cannot reach it. {RESUME_HINT}"):
+        counts(store, encoder, corpus, options=IngestOptions(store_retries=TWO_RETRIES))
     store.before = lambda step: None
     counts(store, encoder, corpus)
     assert store.open(NAME).info().documents == 1000
 
 
-def test_a_store_that_is_down_at_the_start_is_told_at_once(
+def test_store_that_is_unavailable_at_the_start_is_not_retried(
     store: HookedStore, encoder: FakeEncoder, corpus: str
 ) -> None:
-    """No waiting where nothing has begun."""
+    """Before the first write, an error is reported at once."""
     store.before = failing("open", StoreUnavailable("cannot reach it"), times=1)
     with pytest.raises(StoreUnavailable, match=r"^cannot reach it$"):
         counts(store, encoder, corpus)
 
 
 class InterruptedEncoder(FakeEncoder):
-    """Ctrl-C comes while it encodes its third batch."""
+    """Encoder that gets Ctrl-C in its third batch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -188,10 +190,10 @@ class InterruptedEncoder(FakeEncoder):
         return super().encode_documents(texts)
 
 
-def test_ctrl_c_keeps_what_was_written(store: HookedStore, corpus: str) -> None:
-    """The sentence for the user says that the same command goes on."""
+def test_interrupt_keeps_written_documents(store: HookedStore, corpus: str) -> None:
+    """The message says how to resume."""
     encoder = InterruptedEncoder()
-    with pytest.raises(KeyboardInterrupt, match=f"stopped; {GO_ON}"):
+    with pytest.raises(KeyboardInterrupt, match=f"Interrupted. {RESUME_HINT}"):
         counts(store, encoder, corpus)
     unfinished = store.unfinished(NAME)
     written = 0 if unfinished is None else unfinished[0].info().documents
@@ -201,10 +203,10 @@ def test_ctrl_c_keeps_what_was_written(store: HookedStore, corpus: str) -> None:
 
 
 @pytest.mark.parametrize("uploads", [0, 3])
-def test_runs_that_begin_an_index_at_once_build_it_together(
+def test_run_follows_a_restart_by_another_run(
     store: HookedStore, encoder: FakeEncoder, tmp_path: Path, uploads: int
 ) -> None:
-    """The later beginning throws the earlier one away; the earlier run notices, and writes everything again there."""
+    """If another run creates a new generation, this run writes all documents to that one."""
     store.before = at_upload(uploads, lambda: store.create(NAME, IndexSpec(encoder.identity)))
     corpus = write_corpus(tmp_path / "c.jsonl", [*CONFLICTING, *numbered(1000), "nonsense"])
     rejects = tmp_path / "rejects.jsonl"
@@ -214,10 +216,10 @@ def test_runs_that_begin_an_index_at_once_build_it_together(
     assert store.open(NAME).info().documents == 1001
 
 
-def test_a_run_never_replaces_what_another_has_published_meanwhile(
+def test_run_does_not_replace_an_index_published_meanwhile(
     store: HookedStore, encoder: FakeEncoder, corpus: str, tmp_path: Path
 ) -> None:
-    """Only --restart replaces an index; a plain run adds to it."""
+    """Without --restart, a run adds to the published index."""
     other = write_corpus(tmp_path / "other.jsonl", numbered(10, start=5000))
 
     def other_run() -> None:
@@ -229,10 +231,10 @@ def test_a_run_never_replaces_what_another_has_published_meanwhile(
     assert store.open(NAME).info().documents == 1010
 
 
-def test_an_index_that_is_rebuilt_while_it_is_updated_is_followed(
+def test_run_follows_a_rebuild_of_the_live_index(
     store: HookedStore, encoder: FakeEncoder, corpus: str, tmp_path: Path
 ) -> None:
-    """The documents that were acknowledged before are written to the new one as well."""
+    """Documents that were written before the rebuild are written to the new generation as well."""
     other = write_corpus(tmp_path / "other.jsonl", numbered(10, start=5000))
     counts(store, encoder, other)
     store.before = at_upload(3, lambda: counts(store, FakeEncoder(), other, options=RESTART))
@@ -240,8 +242,8 @@ def test_an_index_that_is_rebuilt_while_it_is_updated_is_followed(
     assert store.open(NAME).info().documents == 1010
 
 
-def test_an_index_that_is_deleted_in_mid_run_is_an_error(store: HookedStore, encoder: FakeEncoder, corpus: str) -> None:
-    """What was acknowledged is gone with it, so the run must not say that all is well."""
+def test_index_deleted_during_a_run_is_an_error(store: HookedStore, encoder: FakeEncoder, corpus: str) -> None:
+    """The written documents are lost, so the run must not report success."""
     counts(store, encoder, corpus)
     store.before = at_upload(1, lambda: store.delete(NAME))
     changed = write_corpus(Path(corpus), numbered(1000, text="changed"))
@@ -250,8 +252,8 @@ def test_an_index_that_is_deleted_in_mid_run_is_an_error(store: HookedStore, enc
     assert store.indexes() == []
 
 
-def test_two_writers_at_once_lose_nothing(store: HookedStore, tmp_path: Path) -> None:
-    """Two corpora, one new index, begun at the same moment."""
+def test_simultaneous_runs_lose_no_document(store: HookedStore, tmp_path: Path) -> None:
+    """Two runs of different corpora build one new index."""
     corpora = [
         write_corpus(tmp_path / "a.jsonl", numbered(600)),
         write_corpus(tmp_path / "b.jsonl", numbered(600, start=500)),

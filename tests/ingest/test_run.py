@@ -1,4 +1,4 @@
-"""Rules of an ingest run: what it writes, what it leaves alone, and what it says."""
+"""Tests of a complete ingest run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def encoder() -> FakeEncoder:
 
 
 def test_the_first_run_publishes_an_index(store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path) -> None:
-    """It is there when the run ends, with documents as they were read."""
+    """The index contains the documents as they were read."""
     corpus = write_corpus(tmp_path / "c.jsonl", [{"_id": "a", "title": "T", "text": "one " * 200, "year": 1999}])
     report = ingest([corpus], store=store, encoder=encoder, name=NAME)
     assert (report.index, report.indexed, report.passages) == (NAME, 1, 5)
@@ -55,8 +55,8 @@ def test_the_first_run_publishes_an_index(store: InMemoryStore, encoder: FakeEnc
     assert (index.info().documents, index.info().passages, index.info().building) == (1, 5, False)
 
 
-def test_run_twice_nothing_is_encoded_again(store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path) -> None:
-    """The second run has indexed 0 and duplicates nothing."""
+def test_second_run_encodes_nothing(store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path) -> None:
+    """A second run of the same corpus skips every document."""
     corpus = write_corpus(tmp_path / "c.jsonl", numbered(1000))
     assert counts(store, encoder, corpus) == outcome(1000)
     encoder.encoded.clear()
@@ -65,8 +65,8 @@ def test_run_twice_nothing_is_encoded_again(store: InMemoryStore, encoder: FakeE
     assert store.open(NAME).info().documents == 1000
 
 
-def test_of_a_duplicate_id_the_last_record_wins(store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path) -> None:
-    """Far apart or near, in one file or two; and a second run of the same corpora has indexed 0."""
+def test_last_record_of_a_duplicate_id_wins(store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path) -> None:
+    """The records can be in the same file or in two files; a second run encodes nothing."""
     first = write_corpus(tmp_path / "c.jsonl", [*numbered(700), {"_id": "5", "text": "newer"}, {"_id": 5, "text": ""}])
     second = write_corpus(tmp_path / "d.jsonl", [{"_id": "6", "text": "other file"}])
     assert counts(store, encoder, first, second) == outcome(700, duplicates=2, rejected=1)
@@ -76,8 +76,8 @@ def test_of_a_duplicate_id_the_last_record_wins(store: InMemoryStore, encoder: F
     assert encoder.encoded == []
 
 
-def test_a_later_run_updates_in_place(store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path) -> None:
-    """What has changed is replaced, what is new is added, what is not in the corpus stays."""
+def test_later_run_updates_in_place(store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path) -> None:
+    """Changed documents are replaced, new ones added, and documents that are not in the corpus are kept."""
     counts(store, encoder, write_corpus(tmp_path / "c.jsonl", numbered(3)))
     encoder.encoded.clear()
     records = [{"_id": "1", "text": "document number 1"}, {"_id": "2", "text": "changed"}, {"_id": "new", "text": "n"}]
@@ -92,7 +92,7 @@ def test_a_later_run_updates_in_place(store: InMemoryStore, encoder: FakeEncoder
 
 
 def test_restart_builds_a_new_index(store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path) -> None:
-    """Only what is in the corpus is in it, and another encoder may be used."""
+    """The new index contains only documents of the corpus, and can use another encoder."""
     corpus = write_corpus(tmp_path / "c.jsonl", numbered(3))
     counts(store, encoder, corpus)
     corpus = write_corpus(tmp_path / "c.jsonl", numbered(2))
@@ -104,16 +104,16 @@ def test_restart_builds_a_new_index(store: InMemoryStore, encoder: FakeEncoder, 
     assert store.open(NAME).spec.encoder == other.identity
 
 
-def test_rejected_records_are_written_down(store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path) -> None:
-    """Those that cannot be read and those that the store refuses, with file, line and reason; the run goes on."""
+def test_rejected_records_are_listed(store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path) -> None:
+    """Invalid records and records that the store refuses are listed with file, line and reason."""
     corpus = write_corpus(
         tmp_path / "c.jsonl",
         ["not JSON", {"_id": "a", "text": "x", "year": 1}, {"text": "x"}, {"_id": "b", "text": "x", "year": "soon"}],
     )
     rejects = tmp_path / "rejects.jsonl"
     expected = [
-        RejectedRecord(corpus, 1, "not JSON: Expecting value at column 1"),
-        RejectedRecord(corpus, 3, 'field "_id" is missing; each record needs an id of its own'),
+        RejectedRecord(corpus, 1, "not valid JSON: Expecting value at column 1"),
+        RejectedRecord(corpus, 3, 'field "_id" is missing; each record must have a unique id'),
         RejectedRecord(corpus, 4, CONFLICT, "b"),
     ]
     for indexed in (1, 0):
@@ -124,19 +124,19 @@ def test_rejected_records_are_written_down(store: InMemoryStore, encoder: FakeEn
         assert [json.loads(line) for line in rejects.read_text().splitlines()] == [one.to_json() for one in expected]
 
 
-def test_a_corpus_without_a_good_record_changes_nothing(
+def test_corpus_without_a_valid_record_changes_nothing(
     store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path
 ) -> None:
-    """No empty index is published, with or without --restart, and the live one answers as before."""
+    """No empty index is published, with or without --restart, and the live one is unchanged."""
     counts(store, encoder, write_corpus(tmp_path / "good.jsonl", numbered(2)))
     empty = write_corpus(tmp_path / "empty.jsonl", ["", " "])
     bad = write_corpus(tmp_path / "bad.jsonl", ["nonsense", "{}"])
     rejects = tmp_path / "rejects.jsonl"
     for restart in (False, True):
         options = IngestOptions(restart=restart, rejects=rejects)
-        with pytest.raises(CorpusError, match="there is no record in it"):
+        with pytest.raises(CorpusError, match=r"empty\.jsonl has no records"):
             counts(store, encoder, empty, options=options)
-        with pytest.raises(CorpusError, match=r"none of 2 records can be indexed.*bad\.jsonl:1: not JSON"):
+        with pytest.raises(CorpusError, match=r"all 2 records are invalid.*bad\.jsonl:1: not valid JSON"):
             counts(store, encoder, bad, options=options)
         assert len(rejects.read_text().splitlines()) == 2
     assert store.unfinished(NAME) is None
@@ -145,19 +145,17 @@ def test_a_corpus_without_a_good_record_changes_nothing(
         store.open("other")
 
 
-def test_an_index_that_refused_everything_is_not_published(
-    store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path
-) -> None:
-    """An index in which nothing is would answer nothing, and hide that."""
+def test_index_without_documents_is_not_published(store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path) -> None:
+    """If the store rejects every document, the live index is kept."""
     counts(store, encoder, write_corpus(tmp_path / "a.jsonl", numbered(1)))
     corpus = write_corpus(tmp_path / "c.jsonl", [{"_id": "a", "text": "x", "m": [1, "one"]}])
-    with pytest.raises(CorpusError, match="it was not published"):
+    with pytest.raises(CorpusError, match="was not published because every document was rejected"):
         counts(store, encoder, corpus, options=IngestOptions(restart=True))
     assert store.open(NAME).info().documents == 1
 
 
-def test_a_dry_run_says_what_would_be(store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path) -> None:
-    """Nothing is encoded and nothing written, before the first run and after it."""
+def test_dry_run_reports_the_outcome_of_a_run(store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path) -> None:
+    """A dry run encodes and writes nothing, before the first run and after it."""
     records: list[Mapping[str, object] | str] = [
         *numbered(2),
         {"_id": "0", "text": "word " * 100},
@@ -177,8 +175,8 @@ def test_a_dry_run_says_what_would_be(store: InMemoryStore, encoder: FakeEncoder
     assert counts(store, encoder, corpus, options=again) == outcome(3, passages=4, duplicates=1, rejected=2)
 
 
-def test_standard_input_is_a_corpus(store: InMemoryStore, encoder: FakeEncoder) -> None:
-    """Also packed, and with duplicate ids: a second run has indexed 0."""
+def test_stdin_is_a_corpus(store: InMemoryStore, encoder: FakeEncoder) -> None:
+    """Stdin can be compressed and have duplicate ids; a second run encodes nothing."""
     lines = b'{"_id": "a", "text": "one"}\n{"_id": "b", "text": "two"}\n{"_id": "a", "text": "three"}\n'
     for indexed in (2, 0):
         stdin = io.BytesIO(gzip.compress(lines))
@@ -186,8 +184,8 @@ def test_standard_input_is_a_corpus(store: InMemoryStore, encoder: FakeEncoder) 
         assert (report.indexed, report.skipped, report.duplicates) == (indexed, 2 - indexed, 1)
 
 
-def test_fields_can_be_named_and_dropped(store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path) -> None:
-    """For corpora that were made for something else."""
+def test_fields_can_be_renamed_and_dropped(store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path) -> None:
+    """A corpus can have other column names and unneeded columns."""
     path = tmp_path / "c.csv"
     path.write_text("key,body,noise,year\na,Tea.,x,1999\n")
     fields = RecordFields(id="key", text="body", dropped=frozenset({"noise"}))
@@ -195,10 +193,10 @@ def test_fields_can_be_named_and_dropped(store: InMemoryStore, encoder: FakeEnco
     assert store.open(NAME).fetch(["a"]) == {"a": Document("a", "Tea.", "", {"year": "1999"})}
 
 
-def test_what_is_wrong_with_the_target_is_said_before_the_corpus_is_read(
+def test_invalid_target_is_refused_before_the_corpus_is_read(
     store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path
 ) -> None:
-    """Reading may take minutes; the rejects of an earlier run are not touched either."""
+    """Reading can take minutes; the rejects file of an earlier run is not overwritten either."""
     corpus = write_corpus(tmp_path / "c.jsonl", ["nonsense"])
     rejects = tmp_path / "rejects.jsonl"
     rejects.write_text("earlier")
@@ -207,13 +205,11 @@ def test_what_is_wrong_with_the_target_is_said_before_the_corpus_is_read(
     assert rejects.read_text() == "earlier"
 
 
-def test_the_rejects_are_never_written_over_the_corpus(
-    store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path
-) -> None:
-    """Not under another name of it either."""
+def test_rejects_file_must_not_be_the_corpus(store: InMemoryStore, encoder: FakeEncoder, tmp_path: Path) -> None:
+    """The rule also holds for a link to the corpus."""
     corpus = write_corpus(tmp_path / "c.jsonl", numbered(1))
     (tmp_path / "link").symlink_to(corpus)
-    with pytest.raises(CorpusError, match="would be written over the corpus"):
+    with pytest.raises(CorpusError, match="--rejects must not name a corpus file"):
         counts(store, encoder, corpus, options=IngestOptions(rejects=tmp_path / "link"))
     assert counts(store, encoder, corpus) == outcome(1)
 
@@ -230,8 +226,10 @@ def test_the_rejects_are_never_written_over_the_corpus(
     suffix=st.sampled_from([".jsonl", ".csv", ".tsv"]),
     packed=st.booleans(),
 )
-def test_any_corpus_is_indexed_or_named_as_wrong(tmp_path: Path, data: list[bytes], suffix: str, packed: bool) -> None:
-    """Every record is counted once; no input ends in a foreign error."""
+def test_any_corpus_is_indexed_or_raises_a_rerank_error(
+    tmp_path: Path, data: list[bytes], suffix: str, packed: bool
+) -> None:
+    """Every record is counted once; no input raises another error."""
     header = {".jsonl": b"", ".csv": b"_id,text\n", ".tsv": b"_id\ttext\n"}[suffix]
     content = header + b"\n".join(data)
     path = tmp_path / f"c{suffix}"

@@ -1,6 +1,6 @@
-"""A run in a process of its own, to be killed or to meet another: `-m tests.ingest.own_process STORE NAME CORPUS`.
+"""Ingest run in a separate process: `python -m tests.ingest.ingest_process STORE NAME CORPUS`.
 
-Writes a line to standard error for every batch that the store has acknowledged.
+Writes a line to standard error for every batch that the store has written.
 """
 
 from __future__ import annotations
@@ -14,5 +14,5 @@ from tests.fakes import FakeEncoder
 
 if __name__ == "__main__":
     location, name, corpus = sys.argv[1:]
-    progress = LineProgress(sys.stderr, seconds=0)
+    progress = LineProgress(sys.stderr, interval=0)
     ingest([corpus], store=open_store(location), encoder=FakeEncoder(), name=name, progress=progress)

@@ -1,5 +1,3 @@
-"""Rules of writing beside encoding."""
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -8,24 +6,24 @@ from threading import Event
 import pytest
 
 from rerank.core.errors import StoreFull
-from rerank.ingest.writing import BackgroundWriter
+from rerank.ingest.background_writer import BackgroundWriter
 
 
 def write_all(write: Callable[[int], None], count: int) -> None:
-    with BackgroundWriter(write, given_up=Event()) as writer:
+    with BackgroundWriter(write, cancelled=Event()) as writer:
         for item in range(count):
             writer.put(item)
 
 
-def test_all_is_written_in_order() -> None:
-    """Leaving the block waits for it."""
+def test_items_are_written_in_order() -> None:
+    """The end of the block waits for all items."""
     written: list[int] = []
     write_all(written.append, 50)
     assert written == list(range(50))
 
 
-def test_an_error_is_raised_where_it_is_awaited() -> None:
-    """Nothing is written after it, and put() does not wait for ever."""
+def test_write_error_is_raised_to_the_caller() -> None:
+    """No item is written after an error, and put() does not block forever."""
     written: list[int] = []
 
     def write(item: int) -> None:
@@ -38,8 +36,8 @@ def test_an_error_is_raised_where_it_is_awaited() -> None:
     assert written == [0, 1, 2]
 
 
-def test_an_error_in_the_last_item_is_raised_on_leaving() -> None:
-    """It must not be taken for a success."""
+def test_error_of_the_last_item_is_raised_at_the_end() -> None:
+    """An error after the last put() is not lost."""
 
     def write(item: int) -> None:
         raise StoreFull("full")
@@ -48,24 +46,24 @@ def test_an_error_in_the_last_item_is_raised_on_leaving() -> None:
         write_all(write, 1)
 
 
-def test_leaving_by_an_error_drops_what_waits() -> None:
-    """The item being written is finished; Ctrl-C does not wait for the rest."""
-    started, go_on = Event(), Event()
-    given_up = Event()
+def test_interrupt_drops_queued_items() -> None:
+    """Ctrl-C waits for the current item only."""
+    started, proceed = Event(), Event()
+    cancelled = Event()
     written: list[int] = []
 
     def write(item: int) -> None:
         started.set()
-        go_on.wait()
+        proceed.wait()
         written.append(item)
 
     def interrupted() -> None:
-        with BackgroundWriter(write, given_up=given_up) as writer:
+        with BackgroundWriter(write, cancelled=cancelled) as writer:
             writer.put(1)
             writer.put(2)
             started.wait()
-            given_up.set()
-            go_on.set()
+            cancelled.set()
+            proceed.set()
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Where rejected records go: counted, a few kept as examples, and all of them in the rejects file."""
+"""Collection of rejected records: a count, the first few as examples, and a file with all of them (`--rejects`)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from rerank.ingest.record import RejectedRecord
 MAX_EXAMPLES = 5
 
 
-class Rejects:
-    """Takes rejected records as they are found. The file, JSON lines, is begun anew by each run.
+class RejectedRecords:
+    """Rejected records of one run. The file (JSON lines) is overwritten by each run; None writes no file.
 
-    Raises CorpusError when the file cannot be written, and StoreFull when no space is left for it.
+    Raises CorpusError if the file cannot be written, and StoreFull if the disk is full.
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
+        self._path = path and path.absolute()
         self._file: TextIO | None = None
-        self._marked = 0
+        self._checkpoint = 0
         self.count = 0
         self.examples: list[RejectedRecord] = []
 
@@ -42,40 +42,45 @@ class Rejects:
                 raise self._translated(exc) from exc
 
     def add(self, record: RejectedRecord) -> None:
-        """Count *record* and write it down."""
+        """Counts *record* and writes it to the file."""
         self.count += 1
         if len(self.examples) < MAX_EXAMPLES:
             self.examples.append(record)
         if self._file is not None:
             try:
-                # Escaped: an id may hold what is no valid Unicode.
+                # ASCII escapes: an id can be invalid Unicode.
                 self._file.write(json.dumps(record.to_json()) + "\n")
             except OSError as exc:
                 raise self._translated(exc) from exc
 
     def flush(self) -> None:
-        """Bring everything so far to the file."""
+        """Writes buffered records to the file."""
         if self._file is not None:
             try:
                 self._file.flush()
             except OSError as exc:
                 raise self._translated(exc) from exc
 
-    def mark(self) -> int:
-        """A point to go back to: the number of records so far."""
+    def checkpoint(self) -> int:
+        """Saves the current state for roll_back(); returns the number of records."""
         self.flush()
-        self._marked = self._file.tell() if self._file is not None else 0
+        self._checkpoint = self._file.tell() if self._file is not None else 0
         return self.count
 
-    def forget_since(self, mark: int) -> None:
-        """Take back every record since the latest mark(), whose answer *mark* is."""
-        self.count = mark
-        del self.examples[mark:]
+    def roll_back(self, count: int) -> None:
+        """Removes all records after the last checkpoint(), which returned *count*."""
+        self.count = count
+        del self.examples[count:]
         if self._file is not None:
-            self._file.seek(self._marked)
+            self._file.seek(self._checkpoint)
             self._file.truncate()
 
     def _translated(self, exc: OSError) -> CorpusError | StoreFull:
         if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-            return StoreFull(f"{self._path}: no space is left for the rejects file; free some and run it again")
-        return CorpusError(f"{self._path}: the rejects file cannot be written: {exc.strerror or exc}")
+            return StoreFull(
+                f"{self._path}: no space left on the disk for the rejected records. Free disk space and run the "
+                "command again."
+            )
+        return CorpusError(
+            f"{self._path}: cannot write the rejected records: {exc.strerror or exc}. Pass another file to --rejects."
+        )

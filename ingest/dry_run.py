@@ -1,0 +1,54 @@
+"""Dry run: reads, checks and splits a corpus, but encodes and writes nothing."""
+
+from __future__ import annotations
+
+from rerank.core.chunking import Chunker
+from rerank.core.document import Document
+from rerank.core.errors import MetadataError
+from rerank.core.indexing import AddOutcome
+from rerank.core.metadata import MetadataSchema
+from rerank.core.protocols import Encoder
+from rerank.ingest.corpus_reader import CorpusReader
+from rerank.ingest.corpus_scan import CorpusScan
+from rerank.ingest.progress import Progress
+from rerank.ingest.record import RejectedRecord
+from rerank.ingest.rejected_records import RejectedRecords
+from rerank.ingest.target_index import Generation
+
+
+def dry_run(
+    reader: CorpusReader,
+    corpus_scan: CorpusScan,
+    *,
+    generation: Generation | None,
+    encoder: Encoder,
+    rejected: RejectedRecords,
+    progress: Progress,
+) -> AddOutcome:
+    """Returns the outcome that a run would have on *generation* (None: on a new index).
+
+    Metadata is checked for conflicts within the corpus only; the field types of the index are checked by a write.
+    """
+    progress.begin("checking", size=reader.size)
+    index = generation.index if generation else None
+    chunker = Chunker(encoder)
+    schema = MetadataSchema()
+    indexed = passages = skipped = 0
+    for batch in reader.batches(corpus_scan):
+        stored = index.content_hashes([document.doc_id for document in batch.documents]) if index else {}
+        changed: list[Document] = []
+        for record in batch.records:
+            document = record.document
+            try:
+                schema = schema.extended(document.metadata)
+            except MetadataError as exc:
+                rejected.add(RejectedRecord(record.file, record.line, exc.message, document.doc_id))
+                continue
+            if stored.get(document.doc_id) != document.content_hash(chunker.recipe):
+                changed.append(document)
+            else:
+                skipped += 1
+        indexed += len(changed)
+        passages += sum(len(pieces) for pieces in chunker.cut(changed))
+        progress.advance(done=batch.position, documents=indexed + skipped)
+    return AddOutcome(indexed, passages, skipped)
