@@ -110,7 +110,7 @@ def _check_rejects_file(corpus: Corpus, rejects: Path | None) -> None:
 
 @dataclass(frozen=True)
 class _EncodedBatch:
-    """Batch with its encoded documents."""
+    """Batch of records with its encoded documents."""
 
     batch: Batch
     encoded: EncodedBatch
@@ -170,14 +170,16 @@ class _IndexBuild:
         generation: Generation = retried(self._target.existing_or_new)
         indexer = Indexer(generation.index, self._target.encoder)
 
+        def encode(batch: Batch) -> _EncodedBatch:
+            return _EncodedBatch(batch, retried(lambda: indexer.encode(batch.documents)))
+
         def write(item: _EncodedBatch) -> None:
             self._add(item.batch, retried(lambda: indexer.write(item.encoded)))
 
         self._progress.begin("indexing", size=reader.size)
         with BackgroundWriter(write, cancelled=cancelled) as writer:
             for batch in reader.batches(scan):
-                documents = batch.documents
-                writer.put(_EncodedBatch(batch, retried(lambda documents=documents: indexer.encode(documents))))
+                writer.put(encode(batch))
         self._progress.begin("finishing", size=0)
         retried(generation.index.refresh)
         retried(generation.index.optimize)
