@@ -1,1 +1,1 @@
-"""Measurements side by side against what a user would pick instead; never part of the test run."""
+"""Measurements of speed and quality next to the alternatives."""

@@ -1,14 +1,14 @@
-"""What calibrated scores are worth: fitted to half of a set's queries, measured on the other half and on strangers.
+"""Quality of calibrated scores: fitted on half of a set's queries, measured on the other half and on unrelated queries.
 
     python -m benchmarks.calibration --data DIR --cache FOLDER [--queries 80] [--documents 5200] [--sets NAME ...]
 
-The first call makes a file in FOLDER for each set: some judged queries that no model was trained on and 20 queries of a
-set of another domain, each with its hybrid candidates (60, from a corpus of at most --documents) and their logits. Each
-set's queries are then parted at random in halves, and `models calibrate` is fitted to the one and measured on the
-other, both ways, for two partings. Columns: nDCG@10 of the first stage, the cross-encoder alone, the default and the
-served fusion; calibration error without calibration, of all candidates and of the first ten alone; hits of the first
-ten that min_score (for a precision of .5) keeps, and the share of relevant ones among them; and how many queries of the
-other domain keep none, and how many hits they keep on the average.
+The first call writes a file per set to FOLDER: judged queries that no model was trained on, and 20 queries of another
+domain, each with 60 hybrid candidates (from a corpus of at most --documents) and their logits. The queries are split
+randomly into halves. `models calibrate` is fitted on one half and measured on the other, both ways, for two splits.
+Columns: nDCG@10 of the first stage, the cross-encoder alone, the default and the served fusion; calibration error
+without calibration, with calibration, and of the first ten; number of the first ten hits that min_score (precision 0.5)
+keeps, and the fraction of relevant ones among them; fraction of unrelated queries without a hit, and their mean number
+of hits.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.development_sets import SETS, develops
+from benchmarks.development_sets import SETS, is_for_development
 from recipes.bm25 import BM25Index
 from recipes.sources import is_held_out, read_lines, with_title
 from rerank.core.calibration import UNCALIBRATED, Calibration, probabilities
@@ -40,7 +40,7 @@ from rerank.models.fitting.model_fit import fit, scored_list
 from rerank.models.fitting.platt import ScoredList, calibration_error
 from rerank.models.loading import load_encoder, load_ranking_model
 
-STRANGERS = {
+UNRELATED_SETS = {
     "scifact": "hotpotqa_500",
     "squad_it": "scifact",
     "cisi": "scifact",
@@ -49,7 +49,7 @@ STRANGERS = {
     "vaswani_npl": "obliqa",
     "obliqa": "scifact",
 }
-"""Each set, and the one of another domain whose queries nothing in it answers."""
+"""For each set, a set of another domain whose queries it cannot answer."""
 COLUMNS = (
     "first stage",
     "cross-encoder",
@@ -60,16 +60,18 @@ COLUMNS = (
     "first ten",
     "hits kept",
     "precision",
-    "strangers empty",
-    "their hits",
+    "unrelated without hit",
+    "hits of unrelated",
 )
-STRANGE_QUERIES, DEPTH, CHARACTERS, PARTINGS, PRECISION, K = 20, 60, 700, 2, 0.5, 10
+UNRELATED_QUERIES, DEPTH, CHARACTERS, SPLITS, PRECISION, K = 20, 60, 700, 2, 0.5, 10
 
 
-def collected(name: str, data: Path, model: RankingModel, encoder: Encoder, sizes: argparse.Namespace) -> list[object]:
-    """The rows of one set's file: a query, its candidates in first-stage order, and all that is known of them."""
+def collect(name: str, data: Path, model: RankingModel, encoder: Encoder, sizes: argparse.Namespace) -> list[object]:
+    """Returns the rows of one set's file: a query with the features of its candidates, in first-stage order."""
     draw = random.Random(f"s {name}")
-    queries = [query for query in load_dataset(data / name, SETS[name]).queries if develops(name, query, data)]
+    queries = [
+        query for query in load_dataset(data / name, SETS[name]).queries if is_for_development(name, query, data)
+    ]
     queries = draw.sample(queries, min(sizes.queries, len(queries)))
     corpus = {
         str(row["_id"]): with_title(str(row.get("title") or ""), str(row["text"]))[:CHARACTERS]
@@ -81,10 +83,10 @@ def collected(name: str, data: Path, model: RankingModel, encoder: Encoder, size
     ids = sorted(judged) + draw.sample(others, max(0, min(len(others), sizes.documents - len(judged))))
     texts = [corpus[doc_id] for doc_id in ids]
     vectors, words = encoder.encode_documents(texts), BM25Index(texts)
-    asked = [(query.text, query.relevance, False) for query in queries]
-    asked += [(text, {}, True) for text in _strange(data / STRANGERS[name], name)]
+    cases = [(query.text, query.relevance, False) for query in queries]
+    cases += [(text, {}, True) for text in _unrelated_queries(data / UNRELATED_SETS[name], name)]
     rows: list[object] = []
-    for text, relevance, strange in asked:
+    for text, relevance, unrelated in cases:
         cosines, bm25 = vectors @ encoder.encode_queries([text])[0], words.scores(text)
         row = _row(cosines, bm25)
         places = cast(list[int], row["places"])
@@ -92,7 +94,7 @@ def collected(name: str, data: Path, model: RankingModel, encoder: Encoder, size
         rows.append(
             {
                 **{key: value for key, value in row.items() if key != "places"},
-                "alien": strange,
+                "alien": unrelated,
                 "logit": model.reranker.score(text, [texts[place] for place in places]).logits.tolist(),
                 "rel": [max(0, relevance.get(ids[place], 0)) for place in places],
                 "allrel": relevant,
@@ -101,9 +103,9 @@ def collected(name: str, data: Path, model: RankingModel, encoder: Encoder, size
     return rows
 
 
-def _strange(folder: Path, name: str) -> list[str]:
+def _unrelated_queries(folder: Path, name: str) -> list[str]:
     rows = [str(row["text"])[:400] for row in read_lines(folder / "queries.jsonl.gz")]
-    return random.Random(name).sample(rows, STRANGE_QUERIES)
+    return random.Random(name).sample(rows, UNRELATED_QUERIES)
 
 
 def _row(cosines: NDArray[np.float32], bm25: NDArray[np.float64]) -> dict[str, object]:
@@ -124,7 +126,7 @@ def _row(cosines: NDArray[np.float32], bm25: NDArray[np.float64]) -> dict[str, o
 
 
 def read(file: Path) -> tuple[list[JudgedCandidates], list[JudgedCandidates]]:
-    """The judged queries of a set's file, and the strangers."""
+    """Returns the judged and the unrelated queries of a set's file."""
     with gzip.open(file, "rt", encoding="utf-8") as stream:
         rows = json.load(stream)
     return [_judged(row) for row in rows if not row["alien"]], [_judged(row) for row in rows if row["alien"]]
@@ -142,47 +144,51 @@ def _judged(row: dict[str, list[float]]) -> JudgedCandidates:
 
 
 @dataclass(frozen=True)
-class Said:
-    """Probabilities and truths of the candidates of several queries; top: which are among a query's first ten."""
+class Predictions:
+    """Probabilities and relevance of the candidates of several queries. top: candidates in their query's first ten."""
 
     probabilities: NDArray[np.float64]
     relevant: NDArray[np.bool_]
     top: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, lists: Sequence[ScoredList], calibration: Calibration) -> Said:
-        """What *calibration* says of *lists*."""
-        said = [probabilities(calibration.log_odds(one.scores, one.known)) for one in lists]
+    def of(cls, lists: Sequence[ScoredList], calibration: Calibration) -> Predictions:
+        """Returns the probabilities by *calibration*."""
+        predicted = [probabilities(calibration.log_odds(one.scores, one.known)) for one in lists]
         top = [np.argsort(np.argsort(-one.scores, kind="stable")) < K for one in lists]
-        return cls(np.concatenate(said), np.concatenate([one.relevant for one in lists]), np.concatenate(top))
+        return cls(np.concatenate(predicted), np.concatenate([one.relevant for one in lists]), np.concatenate(top))
 
 
-def halves(judged: Sequence[JudgedCandidates], strangers: Sequence[JudgedCandidates], seed: int) -> list[list[float]]:
-    """The figures of both directions of one parting, in the order of the columns."""
+def evaluate_split(
+    judged: Sequence[JudgedCandidates], unrelated: Sequence[JudgedCandidates], seed: int
+) -> list[list[float]]:
+    """Returns the metrics of both directions of one split, in the order of COLUMNS."""
     order = np.random.default_rng(seed).permutation(len(judged))
     parts = [[judged[int(i)] for i in part] for part in (order[::2], order[1::2])]
-    return [_figures(seen, unseen, strangers) for seen, unseen in (parts, parts[::-1])]
+    return [_metrics(seen, unseen, unrelated) for seen, unseen in (parts, parts[::-1])]
 
 
-def _figures(
-    seen: Sequence[JudgedCandidates], unseen: Sequence[JudgedCandidates], strangers: Sequence[JudgedCandidates]
+def _metrics(
+    seen: Sequence[JudgedCandidates], unseen: Sequence[JudgedCandidates], unrelated: Sequence[JudgedCandidates]
 ) -> list[float]:
     fitted = fit(seen, precision=PRECISION)
     lists = [scored_list(one, fitted.fusion) for one in unseen]
-    raw, said = Said.of(lists, UNCALIBRATED), Said.of(lists, fitted.calibration)
+    raw, calibrated = Predictions.of(lists, UNCALIBRATED), Predictions.of(lists, fitted.calibration)
     cut = 1.0 if fitted.min_score is None else fitted.min_score
-    kept = said.probabilities >= cut
-    strange = [Said.of([scored_list(one, fitted.fusion)], fitted.calibration).probabilities for one in strangers]
+    kept_hits = calibrated.probabilities >= cut
+    unrelated_probabilities = [
+        Predictions.of([scored_list(one, fitted.fusion)], fitted.calibration).probabilities for one in unrelated
+    ]
     return [
         float(np.mean([ndcg(one.features.columns["first_stage"], one) for one in unseen])),
         *(_mean_ndcg(unseen, fusion) for fusion in (CROSS_ENCODER_ALONE, DEFAULT_FUSION, fitted.fusion)),
         calibration_error(raw.probabilities, raw.relevant),
-        calibration_error(said.probabilities, said.relevant),
-        calibration_error(said.probabilities[said.top], said.relevant[said.top]),
-        float((kept & said.top).sum() / len(unseen)),
-        float(said.relevant[kept].mean()) if kept.any() else float("nan"),
-        float(np.mean([(values < cut).all() for values in strange])),
-        float(np.mean([(values >= cut).sum() for values in strange])),
+        calibration_error(calibrated.probabilities, calibrated.relevant),
+        calibration_error(calibrated.probabilities[calibrated.top], calibrated.relevant[calibrated.top]),
+        float((kept_hits & calibrated.top).sum() / len(unseen)),
+        float(calibrated.relevant[kept_hits].mean()) if kept_hits.any() else float("nan"),
+        float(np.mean([(values < cut).all() for values in unrelated_probabilities])),
+        float(np.mean([(values >= cut).sum() for values in unrelated_probabilities])),
     ]
 
 
@@ -191,29 +197,29 @@ def _mean_ndcg(judged: Sequence[JudgedCandidates], fusion: ScoreFusion) -> float
 
 
 def main() -> None:
-    """Make the files that are missing, then print the table."""
+    """Writes the missing files, and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--queries", type=int, default=80)
     parser.add_argument("--documents", type=int, default=5200)
     parser.add_argument("--model", default="default")
-    parser.add_argument("--sets", nargs="+", choices=list(STRANGERS), default=list(STRANGERS))
+    parser.add_argument("--sets", nargs="+", choices=list(UNRELATED_SETS), default=list(UNRELATED_SETS))
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
     files = {name: options.cache / f"{name}.json.gz" for name in options.sets}
     if missing := [name for name, file in files.items() if not file.exists()]:
         encoder, model = load_encoder("default"), load_ranking_model(options.model)
         for name in missing:
-            rows = collected(name, options.data, model, encoder, options)
+            rows = collect(name, options.data, model, encoder, options)
             with gzip.open(files[name], "wt", encoding="utf-8") as stream:
                 json.dump(rows, stream)
     print(f"| set | queries | {' | '.join(COLUMNS)} |")
     print("|---" * 13 + "|")
     for name, file in files.items():
-        judged, strangers = read(file)
-        figures = np.nanmean([row for seed in range(PARTINGS) for row in halves(judged, strangers, seed)], axis=0)
-        print(f"| {name} | {len(judged)} | " + " | ".join(f"{value:.4f}" for value in figures) + " |", flush=True)
+        judged, unrelated = read(file)
+        metrics = np.nanmean([row for seed in range(SPLITS) for row in evaluate_split(judged, unrelated, seed)], axis=0)
+        print(f"| {name} | {len(judged)} | " + " | ".join(f"{value:.4f}" for value in metrics) + " |", flush=True)
 
 
 if __name__ == "__main__":

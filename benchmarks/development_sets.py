@@ -1,13 +1,12 @@
-"""How a reranker orders sets that no model here was trained on: quick enough to choose a checkpoint by.
+"""Quick quality check of a reranker on samples of sets it was not trained on, to choose a checkpoint.
 
     python -m benchmarks.development_sets --data DIR --cache FILE.json.gz [--queries 30] [--candidates 50]
                                           [--documents 1500] [--characters N] [MODEL …]
 
-The first call makes the cache: of each set some judged queries, a part of the corpus (every judged document of these
-queries, filled up with others at random), and the hybrid first stage's candidates. Each MODEL, a folder or a name, is
-then measured on it: nDCG@10 of vector search, of the first stage, and of the fused order with several weights of the
-first stage. --candidates and --characters shorten what is read, for a quicker look. The small corpora make the
-numbers higher than on the whole sets; only differences say something.
+The first call creates the cache: some judged queries of each set, a part of the corpus (all judged documents of these
+queries and random others), and the hybrid candidates. Prints nDCG@10 of vector search, of the first stage and, for each
+MODEL (a folder or a name), of the fused ranking with several weights of the first stage. --candidates and --characters
+reduce the work. Small corpora give higher values than whole sets; compare differences only.
 """
 
 from __future__ import annotations
@@ -43,20 +42,20 @@ SETS = {
     "scifact": "train",
     "squad_it": "dev",
 }
-"""Each set and its split; of scifact and squad_it only what training_sources holds out."""
+"""Split of each set. Of scifact and squad_it, only held-out queries are used."""
 HELD_OUT_IN_ENGLISH = frozenset(
     {"Martin Luther", "Newcastle upon Tyne", "Prime number", "Rhine", "Sky (United Kingdom)"}
 )
-"""The articles of squad_it that are held out, as xquad_en calls them."""
+"""English titles, as in xquad_en, of the held-out articles of squad_it."""
 WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
-"""First-stage weights of the fused order: 0 is the cross-encoder alone, 1 what is served where none was fitted."""
+"""First-stage weights of the fusion: 0 is the cross-encoder alone, 1 the default without a fit."""
 
 
 @dataclass(frozen=True)
 class CachedQuery:
-    """A query with its candidates in first-stage order: text, first-stage score and grade of each.
+    """Query with the texts, first-stage scores and grades of its candidates, in first-stage order.
 
-    vector: the grades in the order of the encoder's cosine. relevant: all grades above 0 in the corpus.
+    vector: grades in the order of vector search. relevant: all grades above 0 in the corpus.
     """
 
     text: str
@@ -68,15 +67,17 @@ class CachedQuery:
 
 
 def ndcg(grades: Sequence[int], relevant: Sequence[int]) -> float:
-    """nDCG@10 of grades in ranked order, against the best order of the *relevant* ones."""
+    """Returns nDCG@10 of ranked *grades*, given all *relevant* grades."""
     ideal = sum(grade / math.log2(rank + 1) for rank, grade in enumerate(sorted(relevant, reverse=True)[:10], start=1))
     return sum(grade / math.log2(rank + 1) for rank, grade in enumerate(grades[:10], start=1)) / ideal
 
 
-def cached(name: str, data: Path, encoder: Encoder, sizes: argparse.Namespace) -> list[CachedQuery]:
-    """The cache of one set."""
+def sample_set(name: str, data: Path, encoder: Encoder, sizes: argparse.Namespace) -> list[CachedQuery]:
+    """Returns the cached queries of one set."""
     draw = random.Random(f"7 {name}")
-    queries = [query for query in load_dataset(data / name, SETS[name]).queries if develops(name, query, data)]
+    queries = [
+        query for query in load_dataset(data / name, SETS[name]).queries if is_for_development(name, query, data)
+    ]
     queries = draw.sample(queries, min(sizes.queries, len(queries)))
     corpus = {
         str(row["_id"]): with_title(str(row.get("title") or ""), str(row["text"]))
@@ -89,15 +90,15 @@ def cached(name: str, data: Path, encoder: Encoder, sizes: argparse.Namespace) -
     texts = [corpus[doc_id] for doc_id in ids]
     vectors = encoder.encode_documents(texts)
     words = BM25Index(texts)
-    asked = encoder.encode_queries([query.text for query in queries])
+    query_vectors = encoder.encode_queries([query.text for query in queries])
     return [
-        _cached(query, ids, texts, (vectors @ vector, words.scores(query.text)), sizes.candidates)
-        for query, vector in zip(queries, asked, strict=True)
+        _cached_query(query, ids, texts, (vectors @ vector, words.scores(query.text)), sizes.candidates)
+        for query, vector in zip(queries, query_vectors, strict=True)
         if any(query.relevance.get(doc_id, 0) > 0 for doc_id in ids)
     ]
 
 
-def _cached(
+def _cached_query(
     query: JudgedQuery,
     ids: Sequence[str],
     texts: Sequence[str],
@@ -105,39 +106,39 @@ def _cached(
     candidates: int,
 ) -> CachedQuery:
     by_vector, by_words = (np.argsort(-values, kind="stable")[:candidates].tolist() for values in scores)
-    by_words = [place for place in by_words if scores[1][place] > 0]
-    fused = reciprocal_rank_fusion([[str(place) for place in by_vector], [str(place) for place in by_words]])
-    order = sorted(fused, key=lambda place: (-fused[place], int(place)))[:candidates]
-    places = [int(place) for place in order]
+    by_words = [row for row in by_words if scores[1][row] > 0]
+    fused = reciprocal_rank_fusion([[str(row) for row in by_vector], [str(row) for row in by_words]])
+    order = sorted(fused, key=lambda row: (-fused[row], int(row)))[:candidates]
+    rows = [int(row) for row in order]
     grade = [max(0, query.relevance.get(doc_id, 0)) for doc_id in ids]
     return CachedQuery(
         text=query.text,
-        passages=[texts[place] for place in places],
-        scores=[fused[place] for place in order],
-        grades=[grade[place] for place in places],
-        vector=[grade[place] for place in by_vector],
+        passages=[texts[row] for row in rows],
+        scores=[fused[row] for row in order],
+        grades=[grade[row] for row in rows],
+        vector=[grade[row] for row in by_vector],
         relevant=[value for value in grade if value > 0],
     )
 
 
-def measured(model: RankingModel, queries: Sequence[CachedQuery]) -> list[float]:
-    """nDCG@10 with each of WEIGHTS."""
+def evaluate_model(model: RankingModel, queries: Sequence[CachedQuery]) -> list[float]:
+    """Returns the mean nDCG@10 with each of WEIGHTS."""
     found = []
     for query in queries:
         logits = model.reranker.score(query.text, query.passages).logits
         first_stage = FirstStageFeatures({"first_stage": standardised(np.array(query.scores))})
         orders = [ScoreFusion({"first_stage": weight}).fuse(logits, first_stage).scores for weight in WEIGHTS]
-        found.append([_ordered(scores, query) for scores in orders])
+        found.append([_ndcg_of_scores(scores, query) for scores in orders])
     return [float(value) for value in np.mean(found, axis=0)]
 
 
-def _ordered(scores: NDArray[np.float64], query: CachedQuery) -> float:
+def _ndcg_of_scores(scores: NDArray[np.float64], query: CachedQuery) -> float:
     order = np.argsort(-scores, kind="stable")
-    return ndcg([query.grades[place] for place in order], query.relevant)
+    return ndcg([query.grades[row] for row in order], query.relevant)
 
 
-def shortened(query: CachedQuery, *, candidates: int, characters: int) -> CachedQuery:
-    """The query with its first *candidates* alone, each cut at *characters*."""
+def shorten(query: CachedQuery, *, candidates: int, characters: int) -> CachedQuery:
+    """Returns the query with its first *candidates*, each cut to *characters*."""
     return replace(
         query,
         passages=[text[:characters] for text in query.passages[:candidates]],
@@ -146,8 +147,8 @@ def shortened(query: CachedQuery, *, candidates: int, characters: int) -> Cached
     )
 
 
-def develops(name: str, query: JudgedQuery, data: Path) -> bool:
-    """Whether *query* of the set *name* is one that no model was trained on, in another language neither."""
+def is_for_development(name: str, query: JudgedQuery, data: Path) -> bool:
+    """Returns True if no model was trained on *query* of the set *name*, in any language."""
     match name:
         case "scifact":
             return not is_for_training(query.query_id)
@@ -166,7 +167,7 @@ def _italian(data: Path) -> frozenset[str]:
 
 @cache
 def _held_out_english(data: Path) -> frozenset[str]:
-    """The paragraphs of xquad_en whose articles squad_it has in Italian, and holds out."""
+    """Returns the paragraphs of xquad_en whose articles are held out in squad_it."""
     rows = read_lines(data / "squad_pieces" / "xquad_en" / "corpus.jsonl.gz")
     return frozenset(str(row["_id"]) for row in rows if row["title"] in HELD_OUT_IN_ENGLISH)
 
@@ -176,19 +177,19 @@ def _row(name: str, values: Sequence[float]) -> str:
 
 
 def report(cache: Mapping[str, Sequence[CachedQuery]], models: Sequence[str]) -> None:
-    """Print one row an order, one column a set, the mean last."""
+    """Prints a row per ranking with a column per set, followed by their mean."""
     print(f"{'nDCG@10':44}" + "".join(f"{name[:8]:>9}" for name in (*cache, "mean")))
     print(_row("vector", [float(np.mean([ndcg(q.vector, q.relevant) for q in qs])) for qs in cache.values()]))
     print(_row("hybrid", [float(np.mean([ndcg(q.grades, q.relevant) for q in qs])) for qs in cache.values()]))
     for name in models:
         model = load_ranking_model(name)
-        found = np.array([measured(model, queries) for queries in cache.values()])  # (sets, weights)
+        found = np.array([evaluate_model(model, queries) for queries in cache.values()])  # (sets, weights)
         for weight, values in zip(WEIGHTS, found.T.tolist(), strict=True):
             print(_row(f"{name[-32:]} x {weight:g}", values), flush=True)
 
 
 def main() -> None:
-    """Make the cache where it is missing, then measure the models."""
+    """Creates the cache if it is missing, and evaluates the models."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
@@ -200,14 +201,14 @@ def main() -> None:
     args = parser.parse_args()
     if not args.cache.exists():
         encoder = load_encoder("default")
-        made = {name: [asdict(query) for query in cached(name, args.data, encoder, args)] for name in SETS}
+        cached = {name: [asdict(query) for query in sample_set(name, args.data, encoder, args)] for name in SETS}
         with gzip.open(args.cache, "wt", encoding="utf-8") as out:
-            json.dump(made, out)
+            json.dump(cached, out)
     with gzip.open(args.cache, "rt", encoding="utf-8") as file:
         cache = {name: [CachedQuery(**row) for row in rows] for name, rows in json.load(file).items()}
     report(
         {
-            name: [shortened(query, candidates=args.candidates, characters=args.characters) for query in queries]
+            name: [shorten(query, candidates=args.candidates, characters=args.characters) for query in queries]
             for name, queries in cache.items()
         },
         args.models,

@@ -1,4 +1,4 @@
-"""Encoding: how many times faster than SentenceTransformer.encode in its default, with the same model.
+"""Speed of encoding relative to SentenceTransformer.encode with its defaults and the same model.
 
 python -m benchmarks.encode_speed [--dataset FOLDER] [--limit 500] [--threads 2] [--rounds 5]
 """
@@ -19,7 +19,7 @@ from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE
 
 
 def main() -> None:
-    """Print one line a precision."""
+    """Prints a line per precision."""
     arguments = _arguments()
     torch.set_num_threads(arguments.threads)
     folder = resolve(DEFAULT, role="encoder")
@@ -27,7 +27,7 @@ def main() -> None:
     texts = corpus_texts(arguments.dataset, limit=arguments.limit)
     expected = theirs.encode(texts, normalize_embeddings=True)
     for name, ours in (
-        ("as it comes", BiEncoder.from_folder(folder)),
+        ("auto", BiEncoder.from_folder(folder)),
         ("float32", BiEncoder.from_folder(folder, runtime=TORCH_REFERENCE)),
     ):
         error = 1 - float((ours.encode_documents(texts) * expected).sum(axis=1).min())

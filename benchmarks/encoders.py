@@ -1,10 +1,10 @@
-"""How well encoders find, by comparing every vector: development sets in English, squad_it in Italian.
+"""Retrieval quality of two encoders by exact search: development sets in English, squad_it in Italian.
 
     python -m benchmarks.encoders --data DIR [--queries 200] [--sets NAME ...] ENCODER BASELINE
 
-nDCG@10 and R@100 of both, and the first minus the second with 95% intervals. Passages start with their
-title, as far as the encoder reads; of scifact and squad_it only what training_sources holds out is asked, over the
-whole corpus.
+Prints nDCG@10 and R@100 of both, and their differences with 95% intervals. Passages start with their title and are cut
+at the encoder's limit. Of scifact and squad_it, only held-out queries are used (`recipes.sources`), over the whole
+corpus.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.development_sets import SETS, develops
+from benchmarks.development_sets import SETS, is_for_development
 from recipes.sources import read_lines, with_title
 from rerank.core.evaluation import measure
 from rerank.core.intervals import paired_difference
@@ -31,19 +31,19 @@ FOLDERS: Mapping[str, tuple[str, str | None]] = {
     "climate_fever": ("climate_fever", None),
     "xquad_en": ("squad_pieces/xquad_en", None),
 }
-"""Each set's folder and split."""
+"""Folder and split of each set."""
 RECALL_DEPTH = 100
 
 
-def asked(data: Path, name: str, queries: int) -> Dataset:
-    """A sample of the judged queries that no model learns from."""
+def sample_queries(data: Path, name: str, queries: int) -> Dataset:
+    """Returns a sample of the judged queries that no model is trained on."""
     folder, split = FOLDERS[name]
     whole = load_dataset(data / folder, split)
-    return replace(whole, queries=tuple(q for q in whole.queries if develops(name, q, data))).sampled(queries)
+    return replace(whole, queries=tuple(q for q in whole.queries if is_for_development(name, q, data))).sampled(queries)
 
 
-def found(encoder: Encoder, dataset: Dataset, corpus: Mapping[str, str]) -> dict[str, NDArray[np.float64]]:
-    """nDCG@10, RR@10 and R@100 of each query, by name."""
+def evaluate_encoder(encoder: Encoder, dataset: Dataset, corpus: Mapping[str, str]) -> dict[str, NDArray[np.float64]]:
+    """Returns nDCG@10, RR@10 and R@100 of each query, by name."""
     ids = list(corpus)
     vectors = encoder.encode_documents(list(corpus.values()))  # (documents, dim)
     queries = encoder.encode_queries([query.text for query in dataset.queries])
@@ -51,12 +51,12 @@ def found(encoder: Encoder, dataset: Dataset, corpus: Mapping[str, str]) -> dict
     for query, vector in zip(dataset.queries, queries, strict=True):
         cosines = vectors @ vector
         best = np.argsort(-cosines, kind="stable")[:RECALL_DEPTH].tolist()
-        run[query.query_id] = [ScoredDocument(ids[place], float(cosines[place])) for place in best]
+        run[query.query_id] = [ScoredDocument(ids[row], float(cosines[row])) for row in best]
     return measure(dataset, run)
 
 
-def row(name: str, dataset: Dataset, values: Sequence[Mapping[str, NDArray[np.float64]]]) -> str:
-    """A line of the table."""
+def table_row(name: str, dataset: Dataset, values: Sequence[Mapping[str, NDArray[np.float64]]]) -> str:
+    """Returns a line of the table."""
     cells = []
     for metric in ("nDCG@10", "R@100"):
         new, old = (value[metric] for value in values)
@@ -67,7 +67,7 @@ def row(name: str, dataset: Dataset, values: Sequence[Mapping[str, NDArray[np.fl
 
 
 def main() -> None:
-    """Print the table, set by set."""
+    """Prints the table, set by set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--queries", type=int, default=200)
@@ -79,12 +79,14 @@ def main() -> None:
     print("| set | queries | nDCG@10 | baseline | difference | R@100 | baseline | difference |")
     print("|---" * 8 + "|")
     for name in options.sets:
-        dataset = asked(options.data, name, options.queries)
+        dataset = sample_queries(options.data, name, options.queries)
         corpus = {
             str(line["_id"]): with_title(str(line.get("title") or ""), str(line["text"]))
             for line in read_lines(options.data / FOLDERS[name][0] / "corpus.jsonl.gz")
         }
-        print(row(name, dataset, [found(encoder, dataset, corpus) for encoder in encoders]), flush=True)
+        print(
+            table_row(name, dataset, [evaluate_encoder(encoder, dataset, corpus) for encoder in encoders]), flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
-"""How much of its quality the first stage keeps when it searches approximately, on both stores.
+"""Quality of approximate search on both stores, against exact search.
 
     python -m benchmarks.first_stage --data DIR --store STORE --opensearch URL [--queries 500] [--sets NAME ...]
 
-Each set is ingested into the embedded STORE first: `rerank-cli ingest DIR/SET --index SET --store STORE`. From there
-the vectors are taken, and the set is ingested into the OpenSearch at URL, so that both hold the same ones. nDCG@10 of
-vector search over all judged queries (at most --queries, drawn with a fixed seed): compared with every vector, as
-searches go on each store, and the share of the exact nearest hundred that each finds. Text search is beside them:
-there is no exact one, and the two stores' analysers differ.
+First ingest each set into the embedded STORE: `rerank-cli ingest DIR/SET --index SET --store STORE`. The script ingests
+the set into OpenSearch at URL with the same vectors. It prints nDCG@10 of vector search over all judged queries (at
+most --queries, drawn with a fixed seed), exact and on each store, and the fraction of the exact nearest hundred that
+each store returns. Text search is listed as well: it has no exact variant, and the stores' analysers differ.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ COLUMNS = ("exact", "embedded", "OpenSearch", "embedded, text", "OpenSearch, tex
 Run = dict[str, list[ScoredDocument]]
 
 
-class Remembering:
-    """An encoder that looks a document's text up before it reads it."""
+class CachingEncoder:
+    """Encoder that encodes a document only if its vector is unknown."""
 
     def __init__(self, encoder: Encoder, known: dict[str, NDArray[np.float32]]) -> None:
         self._encoder = encoder
@@ -58,43 +57,43 @@ class Remembering:
 
 
 def vectors_of(store: Path, index: Any) -> dict[str, NDArray[np.float32]]:
-    """The vector of each text in an embedded index."""
+    """Returns the vector of each text in an embedded index."""
     rows = lancedb.connect(store).open_table(index.table_name).to_arrow().select(["headed", "vector"])
     vectors = rows["vector"].combine_chunks().flatten().to_numpy().reshape(rows.num_rows, -1)
     return {text.strip(): vector for text, vector in zip(rows["headed"].to_pylist(), vectors, strict=True)}
 
 
-def found(query_id: str, matches: Iterable[PassageMatch]) -> tuple[str, list[ScoredDocument]]:
-    """A query's part of a run."""
+def run_entry(query_id: str, matches: Iterable[PassageMatch]) -> tuple[str, list[ScoredDocument]]:
+    """Returns a query's entry of a run."""
     return query_id, [ScoredDocument(match.passage.doc_id, match.score) for match in matches]
 
 
 def nearest(index: Index, dataset: Dataset, vectors: Vectors, *, exact: bool = False) -> Run:
-    """The nearest hundred of each query."""
+    """Returns the nearest hundred documents of each query."""
     pairs = zip(dataset.queries, vectors, strict=True)
-    return dict(found(query.query_id, index.knn(vector, k=DEPTH, exact=exact)) for query, vector in pairs)
+    return dict(run_entry(query.query_id, index.knn(vector, k=DEPTH, exact=exact)) for query, vector in pairs)
 
 
-def matching(index: Index, dataset: Dataset) -> Run:
-    """The hundred that match each query best."""
-    return dict(found(query.query_id, index.match(query.text, k=DEPTH)) for query in dataset.queries)
+def text_search(index: Index, dataset: Dataset) -> Run:
+    """Returns the best hundred documents of each query by text search."""
+    return dict(run_entry(query.query_id, index.match(query.text, k=DEPTH)) for query in dataset.queries)
 
 
-def shared(run: Run, exact: Run) -> float:
-    """The share of the *exact* documents that are in *run*."""
+def recall(run: Run, exact: Run) -> float:
+    """Returns the fraction of the documents of *exact* that are in *run*."""
     both = [len({hit.doc_id for hit in run[query]} & {hit.doc_id for hit in exact[query]}) for query in exact]
     return sum(both) / sum(map(len, exact.values()))
 
 
-def line(name: str, embedded: Index, opensearch: Index, dataset: Dataset, encoder: Encoder) -> str:
-    """The table's line of one set."""
+def table_row(name: str, embedded: Index, opensearch: Index, dataset: Dataset, encoder: Encoder) -> str:
+    """Returns the table's row for one set."""
     vectors = encoder.encode_queries([query.text for query in dataset.queries])
     exact = nearest(embedded, dataset, vectors, exact=True)
     near = [nearest(index, dataset, vectors) for index in (embedded, opensearch)]
-    runs = [exact, *near, *(matching(index, dataset) for index in (embedded, opensearch))]
+    runs = [exact, *near, *(text_search(index, dataset) for index in (embedded, opensearch))]
     values = [measure(dataset, run)[MEASURE].mean() for run in runs]
     cells = [name, f"{embedded.info().passages:,}", str(len(dataset.queries)), *(f"{value:.4f}" for value in values)]
-    cells += [f"{shared(run, exact):.4f}" for run in near]
+    cells += [f"{recall(run, exact):.4f}" for run in near]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -106,15 +105,16 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--sets", nargs="+", choices=list(ALL_SETS), default=list(ALL_SETS))
     options = parser.parse_args()
-    here, there, encoder = open_store(str(options.store)), open_store(options.opensearch), load_encoder("default")
-    print("| set | passages | queries | " + " | ".join(COLUMNS) + " | embedded finds | OpenSearch finds |")
+    embedded_store, opensearch_store = open_store(str(options.store)), open_store(options.opensearch)
+    encoder = load_encoder("default")
+    print("| set | passages | queries | " + " | ".join(COLUMNS) + " | embedded recall | OpenSearch recall |")
     print("|---" * (len(COLUMNS) + 5) + "|")
     for name in options.sets:
-        folder, embedded = options.data / FOLDERS.get(name, name), here.open(name)
-        remembering = Remembering(encoder, vectors_of(options.store, embedded))
-        ingest([str(folder)], store=there, encoder=remembering, name=name, options=IngestOptions(restart=True))
+        folder, embedded = options.data / FOLDERS.get(name, name), embedded_store.open(name)
+        caching = CachingEncoder(encoder, vectors_of(options.store, embedded))
+        ingest([str(folder)], store=opensearch_store, encoder=caching, name=name, options=IngestOptions(restart=True))
         dataset = load_dataset(folder, ALL_SETS[name]).sampled(options.queries)
-        print(line(name, embedded, there.open(name), dataset, encoder), flush=True)
+        print(table_row(name, embedded, opensearch_store.open(name), dataset, encoder), flush=True)
 
 
 if __name__ == "__main__":

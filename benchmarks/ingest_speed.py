@@ -1,9 +1,8 @@
-"""Ingest against a plain loop: `SentenceTransformer.encode` with its defaults, and one insert a batch.
+"""Speed of ingest relative to a plain loop of `SentenceTransformer.encode` with its defaults and one insert per batch.
 
     python -m benchmarks.ingest_speed CORPUS_JSONL [--passages 20000] [--rounds 3]
 
-Both read the same records (texts cut to one passage each, so that both encode as many) and write them to LanceDB, in
-turns, from the same file on the same cores.
+Both read the same records (texts cut to one passage each) and write them to LanceDB, in turns.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ WORDS = 120
 
 
 def sample(corpus: Path, passages: int, folder: Path) -> Path:
-    """The first *passages* records that have a text, cut to one passage."""
+    """Writes the first *passages* passages of *corpus*, each as a record, and returns the file."""
     written, path = 0, folder / "corpus.jsonl"
     with gzip.open(corpus, "rt", encoding="utf-8") as lines, path.open("w", encoding="utf-8") as output:
         for line in lines:

@@ -1,4 +1,4 @@
-"""Two ways of doing the same work, measured in turns: A B A B …, so that a busy machine slows both alike."""
+"""Two implementations of the same work, timed in turns (A B A B …), so that other load slows both equally."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster ours is than theirs: the median over the rounds, with the lowest and highest round."""
+    """Speed of ours relative to theirs: the median over the rounds, with the lowest and highest round."""
 
     ours_seconds: float
     theirs_seconds: float
@@ -26,7 +26,7 @@ class Ratio:
 
 
 def compare(ours: Callable[[], object], theirs: Callable[[], object], *, rounds: int = 5, warm_up: int = 1) -> Ratio:
-    """Time both *rounds* times in turns, after *warm_up* untimed turns."""
+    """Times both *rounds* times in turns, after *warm_up* untimed turns."""
     for _ in range(warm_up):
         ours()
         theirs()
@@ -42,7 +42,7 @@ def compare(ours: Callable[[], object], theirs: Callable[[], object], *, rounds:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Wall-clock time of one call."""
+    """Returns the wall-clock time of one call."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

@@ -1,10 +1,9 @@
-"""Mining hard negatives: seconds and memory beyond encoding, for 10,000 queries over 100,000 passages.
+"""Time and memory of mining hard negatives without encoding, for 10,000 queries over 100,000 passages.
 
-python -m benchmarks.negative_mining [--passages 100000] [--queries 2000] [--mode hybrid] [--store FOLDER]
+    python -m benchmarks.negative_mining [--passages 100000] [--queries 2000] [--mode hybrid] [--store FOLDER]
 
-The passages are of words drawn as often as words of a language are, the vectors lie around a centre for each of 500
-topics: what an index does with them takes as long as with real ones. An encoder that answers at once stands in, so that
-what is measured is everything but encoding. The index is built once in the store and used again.
+Passages have random words with the frequencies of a language, and vectors around the centre of one of 500 topics, so
+that searches take as long as with real ones. The encoder returns immediately. The index is built once and reused.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ TOPICS = 500
 VOCABULARY = 30_000
 WORDS = 60
 TARGET = 10_000
-_WRITTEN_AT_ONCE = 2000
+_BATCH = 2000
 
 
-class DrawnEncoder:
-    """An Encoder whose vectors lie around the centre that a text's first word names."""
+class RandomEncoder:
+    """Encoder with random vectors around the centre of the topic in a text's first word."""
 
-    name = "drawn"
+    name = "random"
     fingerprint = "0" * 32
     dim = DIM
     max_tokens = 512
@@ -49,11 +48,11 @@ class DrawnEncoder:
         self._noise = np.random.default_rng(1).standard_normal((4096, DIM), dtype=np.float32)
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """As Encoder has it."""
+        """See Encoder."""
         return self.encode_documents(texts)
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
-        """As Encoder has it."""
+        """See Encoder."""
         vectors = np.zeros((len(texts), DIM), dtype=np.float32)
         for row, text in zip(vectors, texts, strict=True):
             key = hash(text)
@@ -62,49 +61,49 @@ class DrawnEncoder:
         return vectors
 
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """Never asked for here."""
+        """Not used here."""
         raise NotImplementedError
 
 
 def main() -> None:
-    """Print the seconds of a sample, of all queries by its rate, and the peak of memory."""
+    """Prints the time of a sample, the time of all queries at its rate, and the peak memory."""
     arguments = _arguments()
-    encoder = DrawnEncoder()
+    encoder = RandomEncoder()
     store = open_store(str(arguments.store))
     index = _index(store, arguments.passages, encoder)
     draw = np.random.default_rng(3)
     numbers = draw.integers(0, arguments.passages, arguments.queries).tolist()
     texts = dict.fromkeys(map(_text, numbers))
-    judged = tuple(LabelledQuery(_query(text, draw), {text: 1.0}) for text in texts)
-    before = _peak()
+    labelled = tuple(LabelledQuery(_query(text, draw), {text: 1.0}) for text in texts)
+    before = _peak_megabytes()
     with tempfile.TemporaryDirectory() as folder:
         options = MiningOptions(mode=arguments.mode)
         started = time.perf_counter()
         NegativeMiner(index, encoder, options).mine(
-            TrainingData(labelled=judged), ResumableJsonLines(Path(folder) / "negatives.jsonl", options.parameters())
+            TrainingData(labelled=labelled), ResumableJsonLines(Path(folder) / "negatives.jsonl", options.parameters())
         )
         seconds = time.perf_counter() - started
     print(
-        f"{arguments.mode}: {len(judged)} queries over {index.info().passages:,} passages in {seconds:.1f} s"
-        f" beyond encoding, {1000 * seconds / len(judged):.1f} ms a query; {TARGET:,} at this rate:"
-        f" {seconds / len(judged) * TARGET / 60:.1f} min; peak of memory"
-        f" {_peak():.0f} MB, {before:.0f} MB before mining"
+        f"{arguments.mode}: {len(labelled)} queries over {index.info().passages:,} passages in {seconds:.1f} s"
+        f" without encoding, {1000 * seconds / len(labelled):.1f} ms per query; {TARGET:,} at this rate:"
+        f" {seconds / len(labelled) * TARGET / 60:.1f} min; peak memory"
+        f" {_peak_megabytes():.0f} MB, {before:.0f} MB before mining"
     )
 
 
-def _index(store: Store, passages: int, encoder: DrawnEncoder) -> Index:
-    name = f"drawn-{passages}"
+def _index(store: Store, passages: int, encoder: RandomEncoder) -> Index:
+    name = f"random-{passages}"
     try:
         return store.open(name)
     except IndexNotFound:
-        made = store.create(name, IndexSpec(EncoderIdentity(encoder.name, encoder.fingerprint, encoder.dim)))
-    for start in range(0, passages, _WRITTEN_AT_ONCE):
-        texts = [_text(number) for number in range(start, min(start + _WRITTEN_AT_ONCE, passages))]
+        created = store.create(name, IndexSpec(EncoderIdentity(encoder.name, encoder.fingerprint, encoder.dim)))
+    for start in range(0, passages, _BATCH):
+        texts = [_text(number) for number in range(start, min(start + _BATCH, passages))]
         vectors = encoder.encode_documents(texts)
-        made.upsert([_encoded(start + at, text, vectors[at : at + 1]) for at, text in enumerate(texts)])
-    made.refresh()
-    made.optimize()
-    store.publish(made)
+        created.upsert([_encoded(start + row, text, vectors[row : row + 1]) for row, text in enumerate(texts)])
+    created.refresh()
+    created.optimize()
+    store.publish(created)
     return store.open(name)
 
 
@@ -116,17 +115,17 @@ def _encoded(number: int, text: str, vectors: Vectors) -> EncodedDocument:
 
 def _text(number: int) -> str:
     draw = np.random.default_rng([2, number])
-    drawn = np.minimum(draw.zipf(1.2, WORDS), VOCABULARY)
-    return f"t{draw.integers(TOPICS)} {' '.join(f'w{word}' for word in drawn)}"
+    words = np.minimum(draw.zipf(1.2, WORDS), VOCABULARY)
+    return f"t{draw.integers(TOPICS)} {' '.join(f'w{word}' for word in words)}"
 
 
 def _query(text: str, draw: np.random.Generator) -> str:
-    """The topic and eight of the words."""
+    """Returns the topic and eight words of *text*."""
     topic, *words = text.split()
     return " ".join([topic, *draw.permutation(words)[:8]])
 
 
-def _peak() -> float:
+def _peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

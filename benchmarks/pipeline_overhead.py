@@ -1,10 +1,10 @@
-"""What the pipeline costs without its models: fake encoder and reranker, embedded index of 100,000 passages.
+"""Time of a search without its models: fake encoder and reranker, embedded index of 100,000 passages.
 
     python -m benchmarks.pipeline_overhead [--passages 100000] [--searches 300] [--folder DIR]
 
-Vectors are drawn around 2,000 centres, as sentences on topics lie, and each passage is its own document of some
-60 words. The index is built through the store's own upsert and optimize, kept in --folder, and used again by a
-second call. Prints percentiles of a whole search, and how much of the exact top 100 the approximate one found.
+Vectors are drawn around 2,000 centres, like sentences on topics, and each passage is a document of about 60 words. The
+index is stored in --folder and reused by the next call. Prints percentiles of a search, and the fraction of the exact
+nearest hundred that approximate search returns.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NAME = "overhead"
 
 
 class _PreparedEncoder:
-    """An encoder whose answers are drawn beforehand: a query's number is its text."""
+    """Encoder with precomputed vectors. The text of a query is the number of its vector."""
 
     name = "prepared"
     fingerprint = "prepared"
@@ -50,11 +50,11 @@ class _PreparedEncoder:
         return self.encode_queries(texts)
 
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        raise NotImplementedError("nothing is chunked here")
+        raise NotImplementedError("not used here")
 
 
-class _InstantReranker:
-    """A reranker that answers at once: a text's logit is drawn from its length."""
+class _LengthReranker:
+    """Reranker that derives a logit from the length of a text."""
 
     name = "instant"
     fingerprint = "instant"
@@ -64,7 +64,7 @@ class _InstantReranker:
         return self.max_tokens
 
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        raise NotImplementedError("nothing is cut here")
+        raise NotImplementedError("not used here")
 
     def score(
         self,
@@ -75,17 +75,17 @@ class _InstantReranker:
         cancellation: Cancellation | None = None,
     ) -> RerankScores:
         logits = np.array([len(text) % 17 - 8 for text in texts], dtype=np.float32)
-        read = np.ones(len(texts), dtype=np.bool_)
-        return RerankScores(logits, read, np.full(len(texts), 128, dtype=np.int32), ~read)
+        scored = np.ones(len(texts), dtype=np.bool_)
+        return RerankScores(logits, scored, np.full(len(texts), 128, dtype=np.int32), ~scored)
 
 
 class _OneModel:
     def get(self, name: str | None) -> RankingModel:
-        return RankingModel(_InstantReranker())
+        return RankingModel(_LengthReranker())
 
 
-def drawn_vectors(count: int, *, seed: int) -> Vectors:
-    """float32 (count, 384), unit rows, in clusters."""
+def random_vectors(count: int, *, seed: int) -> Vectors:
+    """Returns vectors of unit length in clusters, float32 (count, 384)."""
     centres = np.random.default_rng(1).standard_normal((CENTRES, DIM), dtype=np.float32)
     rng = np.random.default_rng(seed)
     rows = centres[rng.integers(0, CENTRES, count)] + 0.7 * rng.standard_normal((count, DIM), dtype=np.float32)
@@ -94,14 +94,14 @@ def drawn_vectors(count: int, *, seed: int) -> Vectors:
 
 
 def build(store: Store, passages: int) -> Index:
-    """The index, made now or found from an earlier call."""
+    """Returns the index, built or from an earlier call."""
     try:
         return store.open(NAME)
     except IndexNotFound:
         pass
     vocabulary = np.array([f"word{i}" for i in range(20_000)])
     rng = np.random.default_rng(2)
-    vectors = drawn_vectors(passages, seed=3)
+    vectors = random_vectors(passages, seed=3)
     index = store.create(NAME, IndexSpec(EncoderIdentity("prepared", "prepared", DIM)))
     for start in range(0, passages, 5_000):
         batch = []
@@ -126,11 +126,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         store = open_store(str(options.folder or temporary))
         index = build(store, options.passages)
-        queries = drawn_vectors(options.searches, seed=4)
-        found = []
+        queries = random_vectors(options.searches, seed=4)
+        recalls = []
         for vector in queries[:100]:
             exact = {match.passage.doc_id for match in index.knn(vector, k=100, exact=True)}
-            found.append(len(exact & {match.passage.doc_id for match in index.knn(vector, k=100)}) / len(exact))
+            recalls.append(len(exact & {match.passage.doc_id for match in index.knn(vector, k=100)}) / len(exact))
         pipeline = SearchPipeline(store, _PreparedEncoder(queries), _OneModel())
         for mode in get_args(Mode):
             took: list[dict[str, float]] = []
@@ -141,7 +141,7 @@ def main() -> None:
             stages = {stage: float(np.median([one[stage] for one in took])) for stage in took[0]}
             p50, p95 = np.percentile(totals, [50, 95])
             print(f"{mode}: p50 {p50:.1f} ms, p95 {p95:.1f} ms; medians by stage {stages}")
-        print(f"approximate search found {np.mean(found):.4f} of the exact top 100 (100 queries)")
+        print(f"approximate search returned {np.mean(recalls):.4f} of the exact top 100 (100 queries)")
 
 
 if __name__ == "__main__":

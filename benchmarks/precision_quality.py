@@ -1,10 +1,9 @@
-"""What a precision costs: nDCG@10 against float32, on the same candidates, for the reranker and for the encoder.
+"""nDCG@10 of each precision minus that of float32, on the same candidates, for reranker and encoder.
 
     python -m benchmarks.precision_quality --data DIR [--sets scifact squad_it] [--queries 100] [--reranker NAME]
 
-Candidates are the 50 documents nearest by the float32 encoder, among at most 2,000 that hold all relevant ones. The
-reranker ranks them alone, without the first stage's score. The encoder's own order, by each precision's vectors, is
-compared likewise.
+Candidates are the 50 nearest documents by the float32 encoder, among at most 2,000 that include all relevant ones. The
+reranker ranks them without the first-stage score. The encoder's ranking is compared in the same way.
 """
 
 from __future__ import annotations
@@ -32,30 +31,30 @@ BACKENDS = [Backend("openvino", precision) for precision in ("float32", "bfloat1
 
 
 def documents(folder: Path, dataset: Dataset) -> dict[str, str]:
-    """The relevant documents of *dataset* and the first others, by id."""
-    wanted = {doc_id for query in dataset.queries for doc_id in query.relevance}
+    """Returns the relevant documents of *dataset* and the first other ones, by id."""
+    needed = {doc_id for query in dataset.queries for doc_id in query.relevance}
     texts: dict[str, str] = {}
     with gzip.open(folder / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
         records = [json.loads(line) for line in lines]
-    for record in sorted(records, key=lambda record: str(record["_id"]) not in wanted):
+    for record in sorted(records, key=lambda record: str(record["_id"]) not in needed):
         texts[str(record["_id"])] = f"{record.get('title', '')} {record['text']}".strip()
-        if len(texts) == max(DOCUMENTS, len(wanted)):
+        if len(texts) == max(DOCUMENTS, len(needed)):
             break
     return texts
 
 
 def ndcg(order: list[str], relevant: dict[str, int]) -> float:
-    """nDCG@10 of document ids, best first (Järvelin and Kekäläinen, 2002; linear gains)."""
+    """Returns nDCG@10 of ranked document ids (Järvelin and Kekäläinen, 2002; linear gains)."""
 
     def gain(grades: list[int]) -> float:
-        return sum(grade / math.log2(place + 2) for place, grade in enumerate(grades[:10]))
+        return sum(grade / math.log2(position + 2) for position, grade in enumerate(grades[:10]))
 
     ideal = gain(sorted(relevant.values(), reverse=True))
     return gain([relevant.get(doc_id, 0) for doc_id in order]) / ideal if ideal else 0.0
 
 
 def main() -> None:
-    """Print a line for each set, model and precision."""
+    """Prints a line per set, model and precision."""
     arguments = _arguments()
     for name in arguments.sets:
         folder = arguments.data / name
@@ -81,9 +80,9 @@ def _measure(name: str, dataset: Dataset, texts: dict[str, str], reranker: str) 
             resolve(reranker, role="reranker"), runtime=open_runtime(backend, ComputeOptions())
         )
         ranked = []
-        for query, few in zip(queries, candidates, strict=True):
-            logits = model.score(query, [texts[doc_id] for doc_id in few]).logits
-            ranked.append([few[i] for i in np.argsort(-logits, kind="stable")])
+        for query, top in zip(queries, candidates, strict=True):
+            logits = model.score(query, [texts[doc_id] for doc_id in top]).logits
+            ranked.append([top[i] for i in np.argsort(-logits, kind="stable")])
         found.append(_values(ranked, relevant))
     _lines(name, "reranker", found)
 

@@ -1,9 +1,12 @@
-"""What the proxy costs, beside nginx: `python -m benchmarks.proxy` (needs nginx, wrk and an OpenSearch folder).
+"""Overhead of the proxy, against nginx.
 
-Throughput: a match query of ten hits over 100,000 documents, from 16 connections, through nginx and through the
-service, in turns on the same cores. Latency: one connection, asking the server and the service in turns. Memory: the
-service's peak while a bulk body of 90 MB passes. Re-ranking: a search with a window of 100 against the server's own
-answer to the widened search; the reranker reads words and costs next to nothing, so what is left is the proxy's.
+    python -m benchmarks.proxy [--opensearch FOLDER] [--rounds 15]
+
+Needs nginx, wrk and an OpenSearch folder. Throughput: a match query of ten hits over 100,000 documents from 16
+connections, through nginx and through the service, in turns on the same cores. Latency: one connection, server and
+service in turns. Memory: peak of the service during a bulk body of 90 MB. Reranking: a search with a window of 100
+against the server's response to the widened search. The reranker compares words and costs almost nothing, so that the
+rest is the proxy's.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ http {{
   }}
 }}
 """
-"""Plain, with kept connections to the server and a worker for each core."""
+"""Plain configuration with keep-alive connections to the server and a worker per core."""
 
 LUA = """
 local n = 0
@@ -63,26 +66,26 @@ end
 
 
 class Client:
-    """One kept connection."""
+    """HTTP client with one keep-alive connection."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port)
 
     def send(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> bytes:
-        """The answer's body."""
+        """Returns the response body. Raises RuntimeError on an error status."""
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         self._connection.request(method, path, data, headers or JSON)
-        answer = self._connection.getresponse()
-        content = answer.read()
-        if answer.status >= 400:
-            raise RuntimeError(f"{method} {path}: {answer.status} {content[:300]!r}")
+        response = self._connection.getresponse()
+        content = response.read()
+        if response.status >= 400:
+            raise RuntimeError(f"{method} {path}: {response.status} {content[:300]!r}")
         return content
 
 
 def fill(url: str) -> None:
-    """The documents: forty words each, drawn with a fixed seed."""
-    drawn = random.Random(1)
+    """Indexes the documents: forty words each, drawn with a fixed seed."""
+    draw = random.Random(1)
     client = Client(url)
     settings = {"number_of_shards": 1, "number_of_replicas": 0}
     client.send("PUT", "/things", {"settings": settings, "mappings": {"properties": {"text": {"type": "text"}}}})
@@ -91,7 +94,7 @@ def fill(url: str) -> None:
         for i in range(start, start + 5000):
             lines += [
                 json.dumps({"index": {"_id": str(i)}}),
-                json.dumps({"text": " ".join(drawn.choices(VOCABULARY, k=40))}),
+                json.dumps({"text": " ".join(draw.choices(VOCABULARY, k=40))}),
             ]
         client.send(
             "POST", "/things/_bulk", ("\n".join(lines) + "\n").encode(), {"Content-Type": "application/x-ndjson"}
@@ -101,14 +104,14 @@ def fill(url: str) -> None:
 
 
 @dataclass(frozen=True)
-class Way:
-    """A way to the server, and the process behind it with its children; None for the server's own address."""
+class Route:
+    """URL that reaches the server, and the process that forwards; None for the server itself."""
 
     url: str
     process: int | None = None
 
-    def processor_seconds(self) -> float:
-        """What it has spent so far."""
+    def cpu_seconds(self) -> float:
+        """Returns the CPU time of the process and its children."""
         if self.process is None:
             return 0.0
         children = Path(f"/proc/{self.process}/task/{self.process}/children").read_text().split()
@@ -120,51 +123,53 @@ class Way:
 
 
 @contextmanager
-def nginx_before(url: str, folder: Path) -> Iterator[Way]:
-    """An nginx before the server."""
+def run_nginx(url: str, folder: Path) -> Iterator[Route]:
+    """Runs nginx in front of the server."""
     port = free_port()
     folder.chmod(0o755)
     configuration = folder / "nginx.conf"
     configuration.write_text(NGINX.format(folder=folder, server=url.removeprefix("http://"), port=port))
     process = subprocess.Popen(["nginx", "-c", str(configuration), "-p", str(folder)], stderr=subprocess.DEVNULL)
     try:
-        yield Way(f"http://127.0.0.1:{port}", process.pid)
+        yield Route(f"http://127.0.0.1:{port}", process.pid)
     finally:
         process.terminate()
         process.wait()
 
 
-def requests_a_second(url: str, script: Path, duration: int) -> float:
-    """What wrk counts; any answer but 200 ends the measurement."""
+def requests_per_second(url: str, script: Path, duration: int) -> float:
+    """Returns wrk's result. Raises RuntimeError on any status other than 200."""
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{duration}s", "-s", str(script), url]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    if "Non-2xx" in said or "Socket errors" in said:
-        raise RuntimeError(said)
-    return float(re.findall(r"Requests/sec:\s+([\d.]+)", said)[0])
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in output or "Socket errors" in output:
+        raise RuntimeError(output)
+    return float(re.findall(r"Requests/sec:\s+([\d.]+)", output)[0])
 
 
-def throughput(server: Way, nginx: Way, service: Way, script: Path, *, rounds: int) -> None:
-    """In turns: the server alone, nginx, the service; and the processor time that a request costs each of the two."""
+def throughput(server: Route, nginx: Route, service: Route, script: Path, *, rounds: int) -> None:
+    """Prints the throughput of server, nginx and service in turns, and the CPU time per request of the last two."""
     script.write_text(LUA)
-    # The server compiles itself while it runs: without it the first way would look slow.
-    requests_a_second(server.url, script, WARM_UP_SECONDS)
-    ways = (server, nginx, service)
-    for way in ways:
-        requests_a_second(way.url, script, ROUND_SECONDS)
-    before = [way.processor_seconds() for way in ways]
-    taken = [[requests_a_second(way.url, script, ROUND_SECONDS) for way in ways] for _ in range(rounds)]
-    spent = [way.processor_seconds() - start for way, start in zip(ways, before, strict=True)]
-    shares = [ours / theirs for _, theirs, ours in taken]
-    columns = list(zip(*taken, strict=True))
+    # The server's just-in-time compiler needs a warm-up, or the first route would look slow.
+    requests_per_second(server.url, script, WARM_UP_SECONDS)
+    routes = (server, nginx, service)
+    for route in routes:
+        requests_per_second(route.url, script, ROUND_SECONDS)
+    before = [route.cpu_seconds() for route in routes]
+    rates_by_round = [
+        [requests_per_second(route.url, script, ROUND_SECONDS) for route in routes] for _ in range(rounds)
+    ]
+    spent = [route.cpu_seconds() - start for route, start in zip(routes, before, strict=True)]
+    ratios = [ours / theirs for _, theirs, ours in rates_by_round]
+    columns = list(zip(*rates_by_round, strict=True))
     rates = [statistics.median(column) for column in columns]
     costs = [1000 * seconds_ / (sum(column) * ROUND_SECONDS) for seconds_, column in zip(spent, columns, strict=True)]
-    print(f"requests a second: server {rates[0]:.0f}, nginx {rates[1]:.0f}, service {rates[2]:.0f}")
-    print(f"service / nginx: {statistics.median(shares):.0%} (rounds {min(shares):.0%} to {max(shares):.0%})")
-    print(f"processor ms a request: nginx {costs[1]:.2f}, service {costs[2]:.2f}")
+    print(f"requests/s: server {rates[0]:.0f}, nginx {rates[1]:.0f}, service {rates[2]:.0f}")
+    print(f"service / nginx: {statistics.median(ratios):.0%} (rounds {min(ratios):.0%} to {max(ratios):.0%})")
+    print(f"CPU ms per request: nginx {costs[1]:.2f}, service {costs[2]:.2f}")
 
 
 def in_turns(first: Callable[[], object], second: Callable[[], object], *, rounds: int) -> tuple[float, float]:
-    """Median milliseconds of each, asked in turns."""
+    """Returns the median milliseconds of both, called in turns."""
     for _ in range(50):
         first(), second()
     pairs = [(seconds(first), seconds(second)) for _ in range(rounds)]
@@ -173,7 +178,7 @@ def in_turns(first: Callable[[], object], second: Callable[[], object], *, round
 
 
 def latency(server: str, service: str, *, rounds: int) -> None:
-    """What passing on adds at the median."""
+    """Prints the median latency that forwarding adds."""
     body = {"query": {"match": {"text": "w7 w13"}}}
     direct, through = Client(server), Client(service)
     alone, passed = in_turns(
@@ -185,28 +190,28 @@ def latency(server: str, service: str, *, rounds: int) -> None:
 
 
 def reranking(server: str, service: str, *, rounds: int) -> None:
-    """What re-ranking costs beside the server's own answer to the widened search."""
+    """Prints the latency of reranking, and of the server's response to the widened search."""
     query = {"query": {"match": {"text": "w7 w13"}}}
     direct, through = Client(server), Client(service)
     widened = {**query, "size": 100, "fields": ["text"]}
-    asked = {**query, "ext": {"rerank": {"window": 100, "fields": ["text"]}}}
+    reranked_search = {**query, "ext": {"rerank": {"window": 100, "fields": ["text"]}}}
     hits = json.loads(direct.send("POST", "/things/_search", widened))["hits"]["hits"]
     texts = [hit["fields"]["text"][0] for hit in hits]
     reranker = FakeReranker()
     model = statistics.median(seconds(lambda: reranker.score("w7 w13", texts)) for _ in range(rounds)) * 1000
     alone, ranked = in_turns(
         lambda: direct.send("POST", "/things/_search", widened),
-        lambda: through.send("POST", "/things/_search", asked),
+        lambda: through.send("POST", "/things/_search", reranked_search),
         rounds=rounds,
     )
     print(
-        f"median ms, window 100: server's own answer {alone:.2f}, the reranker {model:.2f}, re-ranked {ranked:.2f}, "
+        f"median ms, window 100: server's response {alone:.2f}, the reranker {model:.2f}, reranked {ranked:.2f}, "
         f"added {ranked - alone - model:.2f}"
     )
 
 
 def memory(service: ProxiedService, *, megabytes: int = 90) -> None:
-    """The worker's peak while a bulk body passes, above what it had before."""
+    """Prints the memory that the worker needs in addition while it forwards a bulk body."""
     children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
     worker = Path(f"/proc/{children[0]}")
     line = json.dumps({"index": {}}) + "\n" + json.dumps({"text": "x" * 10_000}) + "\n"
@@ -223,12 +228,12 @@ def _kilobytes(process: Path, name: str) -> int:
 
 
 def main() -> None:
-    """Run all four."""
+    """Runs all four measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--opensearch", type=Path, default=Path("../shared/opensearch"))
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
-    # A tenth of the heap is what the server takes of bulk bodies at once.
+    # OpenSearch accepts bulk bodies of at most a tenth of its heap at once.
     os.environ.setdefault("OPENSEARCH_JAVA_OPTS", "-Xms1g -Xmx1g")
     server = OpenSearchProcess(options.opensearch)
     with tempfile.TemporaryDirectory(prefix="proxy-benchmark-") as name:
@@ -236,11 +241,11 @@ def main() -> None:
         try:
             server.start()
             fill(server.url)
-            with nginx_before(server.url, folder) as nginx, start_proxy(server.url, folder) as service:
+            with run_nginx(server.url, folder) as nginx, start_proxy(server.url, folder) as service:
                 wait_until_loaded(service)
                 started = time.perf_counter()
-                ways = Way(server.url), nginx, Way(service.url, service.process.pid)
-                throughput(*ways, folder / "search.lua", rounds=options.rounds)
+                routes = Route(server.url), nginx, Route(service.url, service.process.pid)
+                throughput(*routes, folder / "search.lua", rounds=options.rounds)
                 latency(server.url, service.url, rounds=500)
                 reranking(server.url, service.url, rounds=200)
                 memory(service)

@@ -1,4 +1,4 @@
-"""Re-ranking: how many times faster than CrossEncoder.predict of sentence-transformers, with the same model.
+"""Speed of reranking relative to CrossEncoder.predict of sentence-transformers with the same model.
 
 python -m benchmarks.rerank_speed [--dataset FOLDER] [--threads 2] [--rounds 7]
 """
@@ -22,22 +22,22 @@ from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE
 
 PASSAGES = 100
 WORDS = {64: 36, 128: 78, 256: 164}
-"""Words of a passage, so that with the query a pair has about so many tokens."""
+"""Number of words of a passage, by the approximate number of tokens of its pair with the query."""
 
 
 def main() -> None:
-    """Print one line a length and a model."""
+    """Prints a line per length and model."""
     arguments = _arguments()
     torch.set_num_threads(arguments.threads)
-    with tempfile.TemporaryDirectory() as place:
-        folder = random_cross_encoder(Path(place) / "cross")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = random_cross_encoder(Path(temporary) / "cross")
         theirs = CrossEncoder(str(folder), device="cpu")
         ours = {
             "cross-encoder": CrossEncoderReranker.from_folder(ModelFolder.read(folder)),
             "cross-encoder, float32": CrossEncoderReranker.from_folder(
                 ModelFolder.read(folder), runtime=TORCH_REFERENCE
             ),
-            "joint": CrossEncoderReranker.from_folder(ModelFolder.read(untrained_joint(Path(place) / "joint"))),
+            "joint": CrossEncoderReranker.from_folder(ModelFolder.read(untrained_joint(Path(temporary) / "joint"))),
         }
         texts = corpus_texts(arguments.dataset, limit=500)
         for tokens in arguments.tokens:
@@ -64,7 +64,7 @@ def _line(
         rounds=rounds,
     )
     agreement = np.corrcoef(scores.logits, expected)[0, 1]
-    print(f"{name:24} {scores.tokens.mean():5.0f} tokens a pair: {ratio}; correlation {agreement:.4f}")
+    print(f"{name:24} {scores.tokens.mean():5.0f} tokens per pair: {ratio}; correlation {agreement:.4f}")
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""Models and texts for the speed measurements: the built-in encoder's weights under every kind of head."""
+"""Models and texts for the speed measurements. All models have the built-in encoder's weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ QUERY = "does a higher dose of vitamin D lower the risk of a fracture"
 
 
 def random_cross_encoder(folder: Path) -> Path:
-    """A cross-encoder with an untrained head: as fast as a trained one. Returns *folder*."""
+    """Writes a cross-encoder with an untrained head, as fast as a trained one, and returns *folder*."""
     encoder = resolve(DEFAULT, role="encoder").path
     torch.manual_seed(SEED)
     model = AutoModelForSequenceClassification.from_pretrained(str(encoder), num_labels=1)
@@ -28,18 +28,20 @@ def random_cross_encoder(folder: Path) -> Path:
 
 
 def untrained_joint(folder: Path) -> Path:
-    """A joint reranker that has seen no pair. Returns *folder*."""
+    """Writes an untrained joint reranker and returns *folder*."""
     encoder = resolve(DEFAULT, role="encoder").path
     JointReranker.from_encoder(encoder).save(folder, tokenizer_from=encoder)
     return folder
 
 
 def corpus_texts(dataset: Path, *, limit: int) -> list[str]:
-    """The first *limit* documents of a BEIR folder, headed by their titles."""
+    """Returns the first *limit* documents of a BEIR folder, each starting with its title."""
     texts: list[str] = []
     plain = dataset / "corpus.jsonl"
-    packed = dataset / "corpus.jsonl.gz"
-    with gzip.open(packed, "rt", encoding="utf-8") if packed.exists() else plain.open(encoding="utf-8") as lines:
+    compressed = dataset / "corpus.jsonl.gz"
+    with (
+        gzip.open(compressed, "rt", encoding="utf-8") if compressed.exists() else plain.open(encoding="utf-8") as lines
+    ):
         for line in lines:
             record = json.loads(line)
             texts.append(f"{record.get('title', '')} {record['text']}".strip())
@@ -49,6 +51,6 @@ def corpus_texts(dataset: Path, *, limit: int) -> list[str]:
 
 
 def passages_of(texts: list[str], *, words: int, count: int) -> list[str]:
-    """*count* passages of exactly *words* words, cut from *texts* in order."""
-    everything = [word for text in texts for word in text.split()]
-    return [" ".join(everything[i * words : (i + 1) * words]) for i in range(count)]
+    """Returns *count* passages of exactly *words* words, cut from *texts* in order."""
+    all_words = [word for text in texts for word in text.split()]
+    return [" ".join(all_words[i * words : (i + 1) * words]) for i in range(count)]

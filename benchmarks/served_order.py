@@ -1,16 +1,15 @@
-"""How the product orders whole sets that its models were not trained on, as a user meets it.
+"""Quality of the served ranking on whole sets that the models were not trained on.
 
     python -m benchmarks.served_order --data DIR --store STORE --results FILE [--queries 100] [--sets NAME ...]
 
-Each set is ingested first: `rerank-cli ingest DIR/SET --index SET --store STORE`. --encoder and --model name others
-than the built-in ones; --precision, --passage-tokens, --fast-reranker and --contenders are as the settings, but that
-all candidates are read where no number of contenders is named (`benchmarks.contenders` has what that costs). Hybrid
-first stage, 100 candidates. What was measured is kept in FILE, set by set; a set that is there with as many queries and
-the same model is not measured again, so that several calls make one table. --sets without a name prints what FILE
-holds.
+First ingest each set: `rerank-cli ingest DIR/SET --index SET --store STORE`. --encoder and --model select other models
+than the built-in ones. --precision, --passage-tokens and --contenders work as the settings, but all candidates are
+scored by default (`benchmarks.contenders` measures the difference). Hybrid first stage, 100 candidates. FILE stores the
+results of each set; a set with the same queries and model is not measured again, so that several calls make one table.
+--sets without a name prints the stored results.
 
-Columns are nDCG@10: vector search, hybrid search, the served order without the cross-encoder's term, the
-cross-encoder alone, the served order, and its differences to the first three with 95% intervals.
+Columns are nDCG@10 of vector search, hybrid search, the served ranking without the cross-encoder's term, the cross-
+encoder alone, and the served ranking, and its differences from the first three with 95% intervals.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.development_sets import SETS, develops
+from benchmarks.development_sets import SETS, is_for_development
 from rerank.core.evaluation import EvaluationOptions, evaluate, measure
 from rerank.core.intervals import Interval, mean_difference_over_sets, paired_difference
 from rerank.core.judgments import Dataset, load_dataset
@@ -47,14 +46,14 @@ Results = dict[str, dict[str, object]]
 
 
 def judged(data: Path, name: str, queries: int) -> Dataset:
-    """The queries of one set that no model was trained on, a sample of them."""
+    """Returns a sample of the queries of a set that no model was trained on."""
     whole = load_dataset(data / FOLDERS.get(name, name), ALL_SETS[name])
-    kept = tuple(query for query in whole.queries if develops(name, query, data))
-    return replace(whole, queries=kept).sampled(queries)
+    held_out = tuple(query for query in whole.queries if is_for_development(name, query, data))
+    return replace(whole, queries=held_out).sampled(queries)
 
 
 def by_vector(pipeline: SearchPipeline, dataset: Dataset, index: str) -> dict[str, list[ScoredDocument]]:
-    """The order of vector search alone."""
+    """Returns the ranking of vector search."""
     opened, options = pipeline.store.open(index), RetrievalOptions("vector", 100)
     vectors = pipeline.encoder.encode_queries([query.text for query in dataset.queries])
     return {
@@ -67,7 +66,7 @@ def by_vector(pipeline: SearchPipeline, dataset: Dataset, index: str) -> dict[st
 
 
 def without_cross_encoder(ranking: Ranking) -> list[ScoredDocument]:
-    """By the final score less the cross-encoder's term; equal ones keep first-stage order."""
+    """Returns the ranking by the final score without the cross-encoder's term. Ties keep first-stage order."""
     scored = []
     for entry in ranking.ranked:
         parts = entry.explanation.fusion.parts if entry.explanation.fusion else ()
@@ -76,8 +75,8 @@ def without_cross_encoder(ranking: Ranking) -> list[ScoredDocument]:
     return [ScoredDocument(doc_id, -negated) for negated, _, doc_id in sorted(scored)]
 
 
-def measured(pipeline: SearchPipeline, dataset: Dataset, name: str) -> dict[str, NDArray[np.float64]]:
-    """By column, float64 (queries,)."""
+def measure_set(pipeline: SearchPipeline, dataset: Dataset, name: str) -> dict[str, NDArray[np.float64]]:
+    """Returns nDCG@10 of each query by column, float64 (queries,)."""
     orders = {**ORDERS, "without": without_cross_encoder}
     found = evaluate(pipeline, dataset, EvaluationOptions(index=name), orders=orders).per_query
     values = (
@@ -88,18 +87,18 @@ def measured(pipeline: SearchPipeline, dataset: Dataset, name: str) -> dict[str,
 
 
 def table(results: Results) -> str:
-    """The results as Markdown: a line a set, the mean of the sets last."""
+    """Returns the results as Markdown: a row per set, followed by their mean."""
     lines = [
         "| set | queries | " + " | ".join([*COLUMNS, *(f"served - {other}" for other in AGAINST)]) + " |",
         "|---" * (len(COLUMNS) + len(AGAINST) + 2) + "|",
     ]
     sets = [_orders(result) for result in results.values()]
     for name, orders in zip(results, sets, strict=True):
-        against = [_shown(paired_difference(orders["served"], orders[other])) for other in AGAINST]
+        against = [_format(paired_difference(orders["served"], orders[other])) for other in AGAINST]
         lines.append(_line(name, str(len(orders["served"])), orders, against))
     means = {column: np.array([orders[column].mean() for orders in sets]) for column in COLUMNS}
     pairs = [[(orders["served"], orders[other]) for orders in sets] for other in AGAINST]
-    return "\n".join([*lines, _line("**mean**", "", means, [_shown(mean_difference_over_sets(one)) for one in pairs])])
+    return "\n".join([*lines, _line("**mean**", "", means, [_format(mean_difference_over_sets(one)) for one in pairs])])
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -120,7 +119,7 @@ def _line(name: str, queries: str, orders: Mapping[str, NDArray[np.float64]], fu
     return "| " + " | ".join(cells) + " |"
 
 
-def _shown(interval: Interval) -> str:
+def _format(interval: Interval) -> str:
     return f"{interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
 
 
@@ -148,7 +147,7 @@ def main() -> None:
             key = {"model": model, "ids": [query.query_id for query in dataset.queries]}
             if key.items() <= results.get(name, {}).items():
                 continue
-            orders = measured(pipeline, dataset, name)
+            orders = measure_set(pipeline, dataset, name)
             results[name] = {**key, **{column: values.tolist() for column, values in orders.items()}}
             options.results.write_text(json.dumps(results))
     print(table(results))

@@ -1,9 +1,9 @@
-"""Training: how many of a bare PyTorch loop's pairs a second ours reaches, with the same model, pairs and precision.
+"""Speed of training relative to a bare PyTorch loop with the same model, pairs and precision.
 
-python -m benchmarks.training_speed [--data FOLDER] [--steps 60] [--batch-size 16] [--threads 2] [--rounds 4]
+    python -m benchmarks.training_speed [--data FOLDER] [--steps 60] [--batch-size 16] [--threads 2] [--rounds 4]
 
-Both learn the pairs of the STS benchmark in the same batches: forward, backward, clipping, AdamW, a falling rate. The
-first ten steps of each turn are not timed, nor what ours does before and after a run.
+Both train on the STS benchmark with the same batches: forward, backward, gradient clipping, AdamW, decreasing learning
+rate. The first ten steps of each turn, and the start and end of a run, are not timed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RATE = 2e-5
 
 
 def main() -> None:
-    """Print both rates and their ratio."""
+    """Prints both rates and their ratio."""
     arguments = _arguments()
     torch.set_num_threads(arguments.threads)
     options = StsOptions(
@@ -55,18 +55,18 @@ def main() -> None:
     timed = (arguments.steps - WARM_UP) * arguments.batch_size
     ratios = [theirs_took / ours_took for ours_took, theirs_took in rounds]
     print(
-        f"{timed} pairs a turn: ours {timed / statistics.median(took for took, _ in rounds):.1f} pairs/s, bare"
+        f"{timed} pairs per turn: ours {timed / statistics.median(took for took, _ in rounds):.1f} pairs/s, bare"
         f" {timed / statistics.median(took for _, took in rounds):.1f}; ratio {statistics.median(ratios):.2f}"
         f" (rounds {min(ratios):.2f} to {max(ratios):.2f})"
     )
 
 
 def ours(module: RankingModule, pairs: ListBatches, options: StsOptions) -> float:
-    """Seconds of a run from step WARM_UP to the last."""
-    seen: dict[int, float] = {}
-    with tempfile.TemporaryDirectory() as place:
+    """Returns the seconds of a run from step WARM_UP to the last."""
+    step_times: dict[int, float] = {}
+    with tempfile.TemporaryDirectory() as temporary:
         settings = RunSettings(
-            checkpoints=Path(place),
+            checkpoints=Path(temporary),
             epochs=1.0,
             max_steps=options.max_steps,
             batch_size=options.batch_size,
@@ -76,15 +76,15 @@ def ours(module: RankingModule, pairs: ListBatches, options: StsOptions) -> floa
             evaluate_every=options.evaluate_every,
             metric="none",
             keep_checkpoints=1,
-            on_progress=lambda step, _steps, _loss: seen.setdefault(step, time.perf_counter()),  # type: ignore[arg-type]
+            on_progress=lambda step, _steps, _loss: step_times.setdefault(step, time.perf_counter()),  # type: ignore[arg-type]
         )
         training_set = TrainingSet(size=len(pairs.lengths), sampler=_sampler(pairs, options), collate=pairs.batch)
         TrainingRun(module, settings, training_set=training_set, evaluation=lambda: {"none": 0.0}).run()
-    return seen[options.max_steps or 0] - seen[WARM_UP]
+    return step_times[options.max_steps or 0] - step_times[WARM_UP]
 
 
 def bare(module: RankingModule, pairs: ListBatches, options: StsOptions) -> float:
-    """The same of a plain loop."""
+    """Returns the seconds of a plain loop from step WARM_UP to the last."""
     steps = options.max_steps or 0
     loader = DataLoader(
         IndexDataset(len(pairs.lengths)),

@@ -1,1 +1,1 @@
-"""The goals for speed, measured side by side: `python -m benchmarks.speed`."""
+"""Measurement of all speed goals next to other products: `python -m benchmarks.speed`."""

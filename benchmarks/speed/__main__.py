@@ -1,11 +1,11 @@
-"""Every goal for speed in one run, side by side: a table, JSON, and a plot.
+"""Measures all speed goals in one run: a table, JSON and a plot.
 
     python -m benchmarks.speed [PART…] --folder DIR [--peers PYTHON] [--cross MODEL]
         [--dataset DIR] [--rounds 5]
 
-Parts: rerank, http, encode, quality, search, growth (all when none is named). --folder keeps the models, the large
-index, results.json and growth.png; parts run later add to the same results. --peers is the Python of an environment
-with onnxruntime and infinity-emb; --cross is the cross-encoder that every product scores with.
+Parts: rerank, http, encode, quality, search, growth (default: all). --folder stores the models, the large index,
+results.json and growth.png; later parts add to the same results. --peers is the Python of an environment with
+onnxruntime and infinity-emb. --cross is the cross-encoder for all products.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.speed import encoding, growth, over_http, quality, reranking, searching
-from benchmarks.speed.context import Place
-from benchmarks.speed.result import Line, table
+from benchmarks.speed.context import Context
+from benchmarks.speed.result import Result, table
 
-PARTS: dict[str, Callable[[Place], Sequence[Line]]] = {
+PARTS: dict[str, Callable[[Context], Sequence[Result]]] = {
     "rerank": reranking.measure,
     "http": over_http.measure,
     "encode": encoding.measure,
@@ -32,20 +32,20 @@ PARTS: dict[str, Callable[[Place], Sequence[Line]]] = {
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measures the parts, prints the results and writes them."""
     arguments = _arguments()
-    place = Place(arguments.dataset, arguments.folder, arguments.rounds, arguments.peers, arguments.cross)
-    place.folder.mkdir(parents=True, exist_ok=True)
-    file = place.folder / "results.json"
+    context = Context(arguments.dataset, arguments.folder, arguments.rounds, arguments.peers, arguments.cross)
+    context.folder.mkdir(parents=True, exist_ok=True)
+    file = context.folder / "results.json"
     results: dict[str, list[dict[str, object]]] = json.loads(file.read_text()) if file.exists() else {}
-    parts: dict[str, Callable[[Place], Sequence[Line]]] = {
+    parts: dict[str, Callable[[Context], Sequence[Result]]] = {
         **PARTS,
         "search": partial(searching.measure, requests=arguments.requests),
     }
     for name in arguments.parts or list(PARTS):
-        lines = parts[name](place)
-        print(f"\n{name}\n\n{table(lines)}", flush=True)
-        results[name] = [asdict(line) for line in lines]
+        measured = parts[name](context)
+        print(f"\n{name}\n\n{table(measured)}", flush=True)
+        results[name] = [asdict(result) for result in measured]
         file.write_text(json.dumps(results, indent=1, ensure_ascii=False))
 
 
@@ -54,10 +54,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--peers", type=Path)
-    parser.add_argument("--cross", type=Path, help="a trained MiniLM-L6 cross-encoder; without it, an untrained head")
+    parser.add_argument(
+        "--cross", type=Path, help="trained MiniLM-L6 cross-encoder; default: one with an untrained head"
+    )
     parser.add_argument("--dataset", type=Path, default=Path("../shared/data/scifact"), help="a BEIR folder")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=2_000, help="searches for the memory's sake")
+    parser.add_argument("--requests", type=int, default=2_000, help="number of searches for the memory measurement")
     return parser.parse_args()
 
 

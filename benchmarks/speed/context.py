@@ -1,4 +1,4 @@
-"""What every part of the measurement needs: where its data, its models and the others' programs are."""
+"""Input of all parts of the measurement: data, models and the environment of other products."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from pathlib import Path
 from benchmarks.sample_models import corpus_texts, passages_of, random_cross_encoder
 
 WORDS = 78
-"""Of a passage, so that with the query a pair has about 128 tokens."""
+"""Number of words of a passage, which make about 128 tokens with the query."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """dataset: a BEIR folder. folder: for what is made here, kept for a next call. peers: the Python of an environment
-    with onnxruntime and infinity-emb, None: without them.
-    cross: an ordinary cross-encoder of six layers and one label, None: one with an untrained head."""
+class Context:
+    """Input of a measurement.
+
+    dataset: a BEIR folder. folder: output, reused by the next call. peers: Python of an environment with onnxruntime
+    and infinity-emb; None to leave these products out. cross: cross-encoder with six layers and one label; None for one
+    with an untrained head.
+    """
 
     dataset: Path
     folder: Path
@@ -25,7 +28,7 @@ class Place:
     cross: Path | None = None
 
     def cross_encoder(self) -> Path:
-        """The MiniLM-L6 cross-encoder that all read with."""
+        """Returns the MiniLM-L6 cross-encoder for all products."""
         if self.cross is not None:
             return self.cross
         folder = self.folder / "cross"
@@ -33,11 +36,11 @@ class Place:
 
     @property
     def onnx_folder(self) -> Path:
-        """For what ONNX Runtime makes of the cross-encoder."""
+        """Folder of the ONNX models."""
         return self.folder / ("onnx" if self.cross is None else f"onnx-{self.cross.name}")
 
     def passages(self, count: int, *, words: int = WORDS) -> list[str]:
-        """*count* passages, all different."""
+        """Returns *count* different passages."""
         return passages_of(_texts(self.dataset), words=words, count=count)
 
 

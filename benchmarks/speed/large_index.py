@@ -1,4 +1,4 @@
-"""An index of 100,000 passages of about 128 tokens, in a folder that is used again."""
+"""Index of 100,000 passages of about 128 tokens, reused by the next call."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ _BATCH = 5_000
 
 
 def build(store: Store, encoder: Encoder, *, dataset: Path, passages: int) -> None:
-    """Make the index unless it is there.
+    """Builds the index if it does not exist.
 
-    Texts are stretches of the dataset's; vectors are real ones of a thousand of them, each with noise of its own, as
-    passages on a topic lie around it.
+    Texts are cut from the dataset. Vectors are those of a thousand texts with random noise, like passages on a topic.
     """
     try:
         store.open(NAME)
@@ -31,8 +30,8 @@ def build(store: Store, encoder: Encoder, *, dataset: Path, passages: int) -> No
         return
     words = [word for text in corpus_texts(dataset, limit=5_000) for word in text.split()]
     rng = np.random.default_rng(2)
-    heads = [" ".join(words[i : i + _WORDS]) for i in rng.integers(0, len(words) - _WORDS, _CENTRES)]
-    centres = encoder.encode_documents(heads)
+    centre_texts = [" ".join(words[i : i + _WORDS]) for i in rng.integers(0, len(words) - _WORDS, _CENTRES)]
+    centres = encoder.encode_documents(centre_texts)
     index = store.create(NAME, IndexSpec(EncoderIdentity(encoder.name, encoder.fingerprint, encoder.dim)))
     for start in range(0, passages, _BATCH):
         count = min(_BATCH, passages - start)
@@ -40,8 +39,8 @@ def build(store: Store, encoder: Encoder, *, dataset: Path, passages: int) -> No
         vectors = centres[rng.integers(0, _CENTRES, count)] + noise
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         batch = []
-        for row, place in enumerate(rng.integers(0, len(words) - _WORDS, count).tolist()):
-            text = " ".join(words[place : place + _WORDS])
+        for row, offset in enumerate(rng.integers(0, len(words) - _WORDS, count).tolist()):
+            text = " ".join(words[offset : offset + _WORDS])
             document = Document(str(start + row), text, "", {})
             passage = Passage(document.doc_id, 0, "", text, 0, len(text))
             batch.append(EncodedDocument(document, (passage,), vectors[row : row + 1], document.content_hash()))

@@ -1,4 +1,4 @@
-"""The other side of onnx_peer.py."""
+"""Client of onnx_peer.py."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _SCRIPT = Path(__file__).with_name("onnx_peer.py")
 
 
 class OnnxPeer:
-    """ONNX Runtime int8, waiting in a process of its own."""
+    """ONNX Runtime in int8 in a separate process."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def seconds(self, query: str, passages: Sequence[str]) -> float:
-        """What scoring took there, tokenising included, sending them excluded."""
+        """Returns the time of scoring, with tokenization and without the transfer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"query": query, "passages": list(passages)}) + "\n")
@@ -28,7 +28,7 @@ class OnnxPeer:
 
 @contextmanager
 def onnx_peer(python: Path, model: Path, work: Path) -> Iterator[OnnxPeer]:
-    """Started with the *python* of its environment, stopped at the end."""
+    """Runs the peer with the *python* of its environment."""
     command = [str(python), str(_SCRIPT), str(model), str(work)]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

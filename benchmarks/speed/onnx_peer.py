@@ -1,10 +1,10 @@
-"""ONNX Runtime with dynamic int8, in an environment of its own: reads requests on stdin, answers seconds on stdout.
+"""ONNX Runtime with dynamic int8, in a separate environment. Reads requests from stdin and writes times to stdout.
 
-python onnx_peer.py MODEL_FOLDER WORK_FOLDER
+    python onnx_peer.py MODEL_FOLDER WORK_FOLDER
 
-A line {"query": …, "passages": […]} is answered by {"seconds": …, "logits": […]}. The model is exported by torch and
-quantised as onnxruntime's guide has it for transformers (dynamic, int8 weights by channel); texts are read in batches
-of 32 by falling length, as CrossEncoder.predict reads them. It names nothing of this project.
+The response to a line {"query": …, "passages": […]} is {"seconds": …, "logits": […]}. The model is exported by torch
+and quantized as onnxruntime's guide for transformers recommends (dynamic, int8 weights per channel). Texts are scored
+in batches of 32 by decreasing length, as CrossEncoder.predict does. The script does not import this project.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ BATCH = 32
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
-def quantised(folder: Path, work: Path) -> Path:
-    """The path of the int8 model, made unless it is there."""
+def quantize(folder: Path, work: Path) -> Path:
+    """Returns the path of the int8 model, after creating it if needed."""
     whole, small = work / "whole.onnx", work / "int8.onnx"
     if not small.exists():
         model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager").eval()
@@ -44,34 +44,34 @@ def quantised(folder: Path, work: Path) -> Path:
 def scores(
     session: onnxruntime.InferenceSession, tokenizer: Tokenizer, query: str, passages: list[str]
 ) -> NDArray[np.float32]:
-    """Logits float32 (len(passages),), in input order."""
+    """Returns the logits in input order, float32 (passages,)."""
     order = sorted(range(len(passages)), key=lambda i: -len(passages[i]))
-    found = np.zeros(len(passages), dtype=np.float32)
+    logits = np.zeros(len(passages), dtype=np.float32)
     for start in range(0, len(order), BATCH):
-        places = order[start : start + BATCH]
-        encoded = tokenizer.encode_batch([(query, passages[i]) for i in places])
+        indices = order[start : start + BATCH]
+        encoded = tokenizer.encode_batch([(query, passages[i]) for i in indices])
         rows = {
             "input_ids": np.array([e.ids for e in encoded], dtype=np.int64),
             "attention_mask": np.array([e.attention_mask for e in encoded], dtype=np.int64),
             "token_type_ids": np.array([e.type_ids for e in encoded], dtype=np.int64),
         }
-        found[places] = session.run(None, rows)[0][:, 0]
-    return found
+        logits[indices] = session.run(None, rows)[0][:, 0]
+    return logits
 
 
 def main() -> None:
-    """Answer until stdin ends."""
+    """Responds until stdin ends."""
     folder, work = Path(sys.argv[1]), Path(sys.argv[2])
     work.mkdir(parents=True, exist_ok=True)
-    session = onnxruntime.InferenceSession(str(quantised(folder, work)), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(quantize(folder, work)), providers=["CPUExecutionProvider"])
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_padding()
     tokenizer.enable_truncation(512, strategy="only_second")
     for line in sys.stdin:
-        asked = json.loads(line)
-        begun = time.perf_counter()
-        logits = scores(session, tokenizer, asked["query"], asked["passages"])
-        seconds = time.perf_counter() - begun
+        request = json.loads(line)
+        started = time.perf_counter()
+        logits = scores(session, tokenizer, request["query"], request["passages"])
+        seconds = time.perf_counter() - started
         print(json.dumps({"seconds": seconds, "logits": logits.tolist()}), flush=True)
 
 

@@ -1,13 +1,13 @@
-"""8 clients at once, 50 passages each, over HTTP: ours against infinity with the same model."""
+"""Rerank calls over HTTP, 8 clients with 50 passages each: ours against infinity with the same model."""
 
 from __future__ import annotations
 
 import sys
 
 from benchmarks.sample_models import QUERY
-from benchmarks.speed.context import Place
-from benchmarks.speed.result import Line
-from benchmarks.speed.serving import Served, Service, clients, service
+from benchmarks.speed.context import Context
+from benchmarks.speed.result import Result
+from benchmarks.speed.serving import LoadResult, Service, run_clients, run_service
 
 CLIENTS = 8
 PASSAGES = 50
@@ -15,35 +15,35 @@ REQUESTS = 1
 OURS, THEIRS = 8471, 8472
 
 
-def measure(place: Place) -> list[Line]:
-    """Requests a second and percentiles of both, in turns."""
-    lines: list[Line] = []
+def measure(context: Context) -> list[Result]:
+    """Returns requests per second and percentiles of both, in turns."""
+    results: list[Result] = []
     own = ["env", "RERANK_SCORE_CACHE_MB=0", sys.executable, "-m", "rerank.cli", "serve", "--port", str(OURS)]
-    own += ["--store", str(place.folder / "none"), "--reranker", str(place.cross_encoder())]
-    with service(own, url=f"http://127.0.0.1:{OURS}", ready="/ready", log=place.folder / "ours.log") as ours:
-        if place.peers is None:
-            return _lines("ours", [_met(ours, place, i) for i in range(2)])
-        command = [str(place.peers.with_name("infinity_emb")), "v2", "--model-id", str(place.cross_encoder())]
+    own += ["--store", str(context.folder / "none"), "--reranker", str(context.cross_encoder())]
+    with run_service(own, url=f"http://127.0.0.1:{OURS}", ready="/ready", log=context.folder / "ours.log") as ours:
+        if context.peers is None:
+            return _results("ours", [_run_load(ours, context, i) for i in range(2)])
+        command = [str(context.peers.with_name("infinity_emb")), "v2", "--model-id", str(context.cross_encoder())]
         command += ["--port", str(THEIRS), "--device", "cpu", "--engine", "torch", "--no-bettertransformer"]
-        command += ["--no-model-warmup", "--served-model-name", "default"]
+        command += ["--no-model-warmup", "--target-model-name", "default"]
         url = f"http://127.0.0.1:{THEIRS}"
-        with service(command, url=url, ready="/health", log=place.folder / "infinity.log") as infinity:
-            ours_met, theirs_met = [], []
+        with run_service(command, url=url, ready="/health", log=context.folder / "infinity.log") as infinity:
+            our_loads, their_loads = [], []
             for i in range(2):
-                ours_met.append(_met(ours, place, i))
-                theirs_met.append(_met(infinity, place, i))
-    lines += _lines("ours", ours_met) + _lines("infinity", theirs_met)
-    faster = max(one.a_second for one in ours_met) / max(one.a_second for one in theirs_met)
-    p95 = min(one.percentile(95) for one in ours_met)
-    their_p50 = min(one.percentile(50) for one in theirs_met)
+                our_loads.append(_run_load(ours, context, i))
+                their_loads.append(_run_load(infinity, context, i))
+    results += _results("ours", our_loads) + _results("infinity", their_loads)
+    faster = max(one.requests_per_second for one in our_loads) / max(one.requests_per_second for one in their_loads)
+    p95 = min(one.percentile(95) for one in our_loads)
+    their_p50 = min(one.percentile(50) for one in their_loads)
     how = f"{CLIENTS} clients, {PASSAGES} passages, no cache, the better of two runs in turns"
-    lines.append(Line.at_least("ours / infinity, requests a second", faster, "x", goal=5, detail=how))
-    lines.append(Line.at_most("our p95 / infinity's p50", p95 / their_p50, "", goal=1, detail=how))
-    return lines
+    results.append(Result.at_least("ours / infinity, requests/s", faster, "x", goal=5, detail=how))
+    results.append(Result.at_most("our p95 / infinity's p50", p95 / their_p50, "", goal=1, detail=how))
+    return results
 
 
-def _met(served: Service, place: Place, run: int) -> Served:
-    passages = place.passages(CLIENTS * PASSAGES)
+def _run_load(target: Service, context: Context, run: int) -> LoadResult:
+    passages = context.passages(CLIENTS * PASSAGES)
     bodies = [
         [
             {
@@ -55,11 +55,11 @@ def _met(served: Service, place: Place, run: int) -> Served:
         ]
         for client in range(CLIENTS)
     ]
-    served.ask("/rerank", bodies[0][0])
-    return clients(served, "/rerank", bodies)
+    target.post("/rerank", bodies[0][0])
+    return run_clients(target, "/rerank", bodies)
 
 
-def _lines(name: str, met: list[Served]) -> list[Line]:
-    best = max(met, key=lambda one: one.a_second)
+def _results(name: str, loads: list[LoadResult]) -> list[Result]:
+    best = max(loads, key=lambda one: one.requests_per_second)
     detail = f"p50 {best.percentile(50):.2f} s, p95 {best.percentile(95):.2f} s"
-    return [Line(f"HTTP requests a second: {name}", best.a_second, "/s", detail=detail)]
+    return [Result(f"HTTP requests/s: {name}", best.requests_per_second, "/s", detail=detail)]

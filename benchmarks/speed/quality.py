@@ -1,4 +1,4 @@
-"""nDCG@10 beside the float32 reference on the same candidates, and what each way of leaving work out saves."""
+"""nDCG@10 against the float32 reference on the same candidates, and the speed of each configuration."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.speed.context import Place
-from benchmarks.speed.result import Line
+from benchmarks.speed.context import Context
+from benchmarks.speed.result import Result
 from rerank.core.document import Passage
 from rerank.core.judgments import JudgedQuery, load_dataset
 from rerank.core.protocols import Reranker
@@ -31,14 +31,14 @@ _SEED = 4
 
 
 @dataclass(frozen=True)
-class Question:
-    """A judged query with its candidates, in first-stage order."""
+class JudgedCandidates:
+    """Judged query with its candidates in first-stage order."""
 
     query: JudgedQuery
     candidates: tuple[Candidate, ...]
 
     def ndcg(self, doc_ids: Sequence[str]) -> float:
-        """nDCG@10 with linear gains, as ir_measures has it."""
+        """Returns nDCG@10 with linear gains, as ir_measures computes it."""
         judged = self.query.relevance
         gains = [judged.get(doc_id, 0) for doc_id in doc_ids[:_K]]
         ideal = sorted(judged.values(), reverse=True)[:_K]
@@ -48,15 +48,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Run:
-    """What one way of reading made of the questions."""
+    """Result of one configuration."""
 
     ndcg: float
     seconds: float
     scored: float
 
 
-def questions(dataset: Path) -> list[Question]:
-    """Drawn with a fixed seed: the judged documents and others, searched by vector with the built-in encoder."""
+def sample_queries(dataset: Path) -> list[JudgedCandidates]:
+    """Returns queries drawn with a fixed seed, with vector-search candidates among judged and other documents."""
     rng = np.random.default_rng(_SEED)
     chosen = load_dataset(dataset).sampled(_QUERIES, seed=_SEED).queries
     texts = _texts(dataset)
@@ -68,55 +68,57 @@ def questions(dataset: Path) -> list[Question]:
         encoder.encode_queries([query.text for query in chosen])
         @ encoder.encode_documents([texts[doc_id] for doc_id in pool]).T
     )  # (queries, pool)
-    return [Question(query, _candidates(row, pool, texts)) for query, row in zip(chosen, cosines, strict=True)]
+    return [JudgedCandidates(query, _candidates(row, pool, texts)) for query, row in zip(chosen, cosines, strict=True)]
 
 
-def measure(place: Place) -> list[Line]:
-    """One line a way of reading; the reference first."""
-    asked = questions(place.dataset)
+def measure(context: Context) -> list[Result]:
+    """Returns a result per configuration; the reference first."""
+    judged_queries = sample_queries(context.dataset)
     folder = resolve(DEFAULT, role="reranker")
-    said = folder.rerank.score_fusion
+    fusion = folder.rerank.score_fusion
 
     def model(reranker: Reranker) -> RankingModel:
-        return RankingModel(reranker, said)
+        return RankingModel(reranker, fusion)
 
-    reference = _run(model(CrossEncoderReranker.from_folder(folder, runtime=TORCH_REFERENCE)), asked)
-    whole = _run(model(CrossEncoderReranker.from_folder(folder)), asked)
-    first = float(np.mean([q.ndcg([c.doc_id for c in q.candidates]) for q in asked]))
-    how = f"{place.dataset.name}: {_QUERIES} queries, {_DEPTH} candidates, {folder.name}"
-    lines = [
-        Line("nDCG@10, first stage", first, "", detail=how),
-        Line("nDCG@10, float32", reference.ndcg, "", detail=how),
-        _price("as it comes", whole, reference, reference, goal=-0.005),
+    reference = _run(model(CrossEncoderReranker.from_folder(folder, runtime=TORCH_REFERENCE)), judged_queries)
+    whole = _run(model(CrossEncoderReranker.from_folder(folder)), judged_queries)
+    first = float(np.mean([q.ndcg([c.doc_id for c in q.candidates]) for q in judged_queries]))
+    how = f"{context.dataset.name}: {_QUERIES} queries, {_DEPTH} candidates, {folder.name}"
+    results = [
+        Result("nDCG@10, first stage", first, "", detail=how),
+        Result("nDCG@10, float32", reference.ndcg, "", detail=how),
+        _difference("auto", whole, reference, reference, goal=-0.005),
     ]
     for tokens in (192, 128):
         cut = CrossEncoderReranker.from_folder(folder, passage_tokens=tokens)
-        lines.append(_price(f"passage_tokens {tokens}", _run(model(cut), asked), reference, whole, goal=-0.005))
-    return lines
+        results.append(
+            _difference(f"passage_tokens {tokens}", _run(model(cut), judged_queries), reference, whole, goal=-0.005)
+        )
+    return results
 
 
-def _run(model: RankingModel, asked: Sequence[Question]) -> Run:
+def _run(model: RankingModel, judged_queries: Sequence[JudgedCandidates]) -> Run:
     values, scored = [], []
-    begun = time.perf_counter()
-    for question in asked:
-        ranking = rerank_or_fail(model, question.query.text, question.candidates)
-        values.append(question.ndcg([entry.candidate.doc_id for entry in ranking.ranked]))
+    started = time.perf_counter()
+    for one in judged_queries:
+        ranking = rerank_or_fail(model, one.query.text, one.candidates)
+        values.append(one.ndcg([entry.candidate.doc_id for entry in ranking.ranked]))
         scored.append(ranking.report.scored)
-    return Run(float(np.mean(values)), time.perf_counter() - begun, float(np.mean(scored)))
+    return Run(float(np.mean(values)), time.perf_counter() - started, float(np.mean(scored)))
 
 
-def _price(name: str, run: Run, reference: Run, whole: Run, *, goal: float) -> Line:
-    saved = f"{whole.seconds / run.seconds:.2f}x as fast as all of it; read by the full model {run.scored:.0f}"
-    return Line.at_least(f"nDCG@10 - float32: {name}", run.ndcg - reference.ndcg, "", goal=goal, detail=saved)
+def _difference(name: str, run: Run, reference: Run, whole: Run, *, goal: float) -> Result:
+    saved = f"{whole.seconds / run.seconds:.2f}x as fast as whole passages; {run.scored:.0f} candidates scored"
+    return Result.at_least(f"nDCG@10 - float32: {name}", run.ndcg - reference.ndcg, "", goal=goal, detail=saved)
 
 
 def _candidates(cosines: np.ndarray, pool: Sequence[str], texts: dict[str, str]) -> tuple[Candidate, ...]:
-    found = []
+    candidates = []
     for rank, i in enumerate(np.argsort(-cosines, kind="stable")[:_DEPTH].tolist(), start=1):
         passage = Passage(pool[i], 0, "", texts[pool[i]], 0, len(texts[pool[i]]))
         candidate = Candidate(passage, rank, float(cosines[i]), vector_rank=rank)
-        found.append(replace(candidate, cosine=float(cosines[i])))
-    return tuple(found)
+        candidates.append(replace(candidate, cosine=float(cosines[i])))
+    return tuple(candidates)
 
 
 def _texts(dataset: Path) -> dict[str, str]:

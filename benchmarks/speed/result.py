@@ -1,4 +1,4 @@
-"""One line of the table: what was measured, beside what it was to be."""
+"""One row of the table: a measurement and its goal."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Line:
-    """`value` in `unit`; `goal` in words, `met` None where there is none; `detail` says under which conditions."""
+class Result:
+    """Measurement of `what` in `unit`. `met` is None without a goal. `detail` describes the conditions."""
 
     what: str
     value: float
@@ -18,22 +18,22 @@ class Line:
     detail: str = ""
 
     @classmethod
-    def at_least(cls, what: str, value: float, unit: str, *, goal: float, detail: str = "") -> Line:
-        """A line whose value is to be *goal* or more."""
+    def at_least(cls, what: str, value: float, unit: str, *, goal: float, detail: str = "") -> Result:
+        """Returns a result whose value must be at least *goal*."""
         return cls(what, value, unit, f"at least {goal:g}", value >= goal, detail)
 
     @classmethod
-    def at_most(cls, what: str, value: float, unit: str, *, goal: float, detail: str = "") -> Line:
-        """A line whose value is to be *goal* or less."""
+    def at_most(cls, what: str, value: float, unit: str, *, goal: float, detail: str = "") -> Result:
+        """Returns a result whose value must be at most *goal*."""
         return cls(what, value, unit, f"at most {goal:g}", value <= goal, detail)
 
 
-def table(lines: Sequence[Line]) -> str:
-    """The lines as Markdown."""
-    rows = ["| what | measured | goal | | how |", "|---|---|---|---|---|"]
+def table(results: Sequence[Result]) -> str:
+    """Returns the results as a Markdown table."""
+    rows = ["| measurement | result | goal | | conditions |", "|---|---|---|---|---|"]
     marks = {True: "met", False: "missed", None: ""}
     rows += [
-        f"| {line.what} | {line.value:.4g} {line.unit} | {line.goal} | {marks[line.met]} | {line.detail} |"
-        for line in lines
+        f"| {result.what} | {result.value:.4g} {result.unit} | {result.goal} | {marks[result.met]} | {result.detail} |"
+        for result in results
     ]
     return "\n".join(rows)

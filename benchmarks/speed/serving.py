@@ -1,4 +1,4 @@
-"""Services in processes of their own, and many clients at once."""
+"""Services in separate processes, and concurrent clients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,98 +15,93 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-_PATIENCE_SECONDS = 180
+_TIMEOUT_SECONDS = 180
 
 
 @dataclass
-class Served:
-    """What clients met: seconds of each answer by its status, and the whole time."""
+class LoadResult:
+    """Response times of concurrent clients by status, and the total time."""
 
-    took: dict[int, list[float]] = field(default_factory=dict)
+    seconds_by_status: dict[int, list[float]] = field(default_factory=dict)
     seconds: float = 0.0
     retry_after: int = 0
 
     @property
-    def a_second(self) -> float:
-        """Good answers a second."""
-        return len(self.took.get(200, [])) / self.seconds
+    def requests_per_second(self) -> float:
+        """Number of responses with status 200 per second."""
+        return len(self.seconds_by_status.get(200, [])) / self.seconds
 
     def percentile(self, q: float, *, status: int = 200) -> float:
-        """Seconds of the answers with *status*."""
-        return float(np.percentile(self.took[status], q))
+        """Returns the percentile *q* of the response times with *status*, in seconds."""
+        return float(np.percentile(self.seconds_by_status[status], q))
 
 
 @dataclass(frozen=True)
 class Service:
-    """A running process that answers at *url*."""
+    """Running process that serves *url*."""
 
     process: subprocess.Popen[bytes]
     url: str
 
-    def ask(self, path: str, body: object) -> http.client.HTTPResponse:
-        """POST *body* as JSON on a connection of its own; the answer has been read."""
+    def post(self, path: str, body: object) -> http.client.HTTPResponse:
+        """Sends *body* as JSON on a new connection and returns the response, already read."""
         parts = urlsplit(self.url)
-        connection = http.client.HTTPConnection(str(parts.hostname), int(parts.port or 80), timeout=_PATIENCE_SECONDS)
+        connection = http.client.HTTPConnection(str(parts.hostname), int(parts.port or 80), timeout=_TIMEOUT_SECONDS)
         connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        answer.read()
+        response = connection.getresponse()
+        response.read()
         connection.close()
-        return answer
+        return response
 
     @property
     def megabytes(self) -> float:
-        """Memory of the process and its workers together; a page that both hold counts once (Pss)."""
-        return self._together("Pss")
+        """Memory of the process and its workers. Shared pages count once (Pss)."""
+        return self._sum("Pss")
 
     @property
     def resident_megabytes(self) -> float:
-        """The sum of what each of them holds: what they share counts once for each (Rss)."""
-        return self._together("Rss")
+        """Sum of the memory of the process and its workers. Shared pages count for each (Rss)."""
+        return self._sum("Rss")
 
-    def _together(self, key: str) -> float:
-        return sum(_held(pid, key) for pid in [self.process.pid, *_children(self.process.pid)])
+    def _sum(self, key: str) -> float:
+        return sum(_megabytes(pid, key) for pid in [self.process.pid, *_children(self.process.pid)])
 
 
 @contextmanager
-def service(command: Sequence[str], *, url: str, ready: str, log: Path) -> Iterator[Service]:
-    """Start *command*, wait until GET *ready* is 200, stop at the end."""
+def run_service(command: Sequence[str], *, url: str, ready: str, log: Path) -> Iterator[Service]:
+    """Runs *command*, after waiting until GET *ready* returns 200."""
     with log.open("wb") as stream:
         process = subprocess.Popen(command, stdout=stream, stderr=stream)
     try:
-        found = Service(process, url)
-        _until_ready(found, ready)
-        yield found
+        running = Service(process, url)
+        _wait_until_ready(running, ready)
+        yield running
     finally:
         process.terminate()
         process.wait()
 
 
-def clients(served: Service, path: str, bodies: Sequence[Sequence[object]]) -> Served:
-    """One client for each list of *bodies*, all at once, each sending one after the other."""
-    met, lock = Served(), threading.Lock()
+def run_clients(target: Service, path: str, bodies: Sequence[Sequence[object]]) -> LoadResult:
+    """Runs a client per list of *bodies* concurrently. Each sends its bodies one after the other."""
+    result, lock = LoadResult(), threading.Lock()
 
-    def client(mine: Sequence[object]) -> None:
-        for body in mine:
-            begun = time.perf_counter()
-            answer = served.ask(path, body)
-            took = time.perf_counter() - begun
+    def client(own_bodies: Sequence[object]) -> None:
+        for body in own_bodies:
+            started = time.perf_counter()
+            response = target.post(path, body)
+            elapsed = time.perf_counter() - started
             with lock:
-                met.took.setdefault(answer.status, []).append(took)
-                met.retry_after += answer.status == 429 and answer.headers["Retry-After"] is not None
+                result.seconds_by_status.setdefault(response.status, []).append(elapsed)
+                result.retry_after += response.status == 429 and response.headers["Retry-After"] is not None
 
-    begun = time.perf_counter()
-    threads = [threading.Thread(target=client, args=(mine,)) for mine in bodies]
+    started = time.perf_counter()
+    threads = [threading.Thread(target=client, args=(own_bodies,)) for own_bodies in bodies]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    met.seconds = time.perf_counter() - begun
-    return met
-
-
-def repeated(work: Callable[[int], float], times: int) -> list[float]:
-    """*work* called with 0, 1, 2 …; its results."""
-    return [work(i) for i in range(times)]
+    result.seconds = time.perf_counter() - started
+    return result
 
 
 def _children(pid: int) -> list[int]:
@@ -114,15 +109,15 @@ def _children(pid: int) -> list[int]:
     return found + [grandchild for child in found for grandchild in _children(child)]
 
 
-def _held(pid: int, key: str) -> float:
-    """Megabytes, by a *key* of smaps_rollup."""
+def _megabytes(pid: int, key: str) -> float:
+    """Returns a value of smaps_rollup in megabytes."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{key}:"))
 
 
-def _until_ready(served: Service, path: str) -> None:
-    parts = urlsplit(served.url)
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+def _wait_until_ready(target: Service, path: str) -> None:
+    parts = urlsplit(target.url)
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         try:
             connection = http.client.HTTPConnection(str(parts.hostname), int(parts.port or 80), timeout=5)
@@ -132,4 +127,4 @@ def _until_ready(served: Service, path: str) -> None:
         except OSError:
             pass
         time.sleep(0.2)
-    raise TimeoutError(f"{served.url}{path} did not become ready")
+    raise TimeoutError(f"{target.url}{path} must become ready within {_TIMEOUT_SECONDS} s")
