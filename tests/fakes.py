@@ -1,4 +1,4 @@
-"""Small real models for tests whose subject is something else: they read words, fast and the same everywhere."""
+"""Small deterministic models for tests, based on words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def words(text: str) -> list[str]:
-    """The lower-case words of *text*."""
+    """Returns the lower-case words of *text*."""
     return [word.lower() for word in re.findall(r"\w+", text)]
 
 
@@ -30,14 +30,14 @@ def _spans(text: str) -> NDArray[np.int32]:
 
 
 class FakeEncoder:
-    """An Encoder: a text's vector is the sum of its words' fixed random vectors, so shared words mean closeness."""
+    """Encoder whose vectors are sums of fixed random vectors of the words: texts with common words are close."""
 
     def __init__(self, *, dim: int = 64, max_tokens: int = 64, name: str = "fake-encoder") -> None:
         self._dim = dim
         self._max_tokens = max_tokens
         self._name = name
         self.encoded: list[str] = []
-        """Every document text encoded so far, in order: what was not encoded again can be seen."""
+        """All document texts encoded so far, in order."""
 
     @property
     def name(self) -> str:
@@ -57,7 +57,7 @@ class FakeEncoder:
 
     @property
     def identity(self) -> EncoderIdentity:
-        """What an index keeps of this encoder."""
+        """Identity that an index stores."""
         return EncoderIdentity(self.name, self.fingerprint, self.dim)
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
@@ -86,9 +86,9 @@ def _word_vector(word: str, dim: int) -> NDArray[np.float32]:
 
 
 class FakeReranker:
-    """A Reranker: a text's logit is the share of the query's words that it holds, from -4 (none) to 4 (all).
+    """Reranker whose logit is the fraction of the query's words in the text, from -4 (none) to 4 (all).
 
-    *before_each* is called before each text is read, for tests that make it slow or fail.
+    *before_each* is called before each text, for tests of slow or failing models.
     """
 
     def __init__(
@@ -136,13 +136,13 @@ class FakeReranker:
         tokens = np.zeros(len(texts), dtype=np.int32)
         for i, text in enumerate(texts):
             if cancellation is not None and cancellation.cancelled():
-                raise RequestCancelled("the client has left")
+                raise RequestCancelled("the client disconnected")
             if deadline is not None and time.monotonic() >= deadline:
                 break
             if self._before_each is not None:
                 self._before_each(text)
-            held = words(text)[: self._max_tokens]
-            logits[i] = 8 * len(wanted & set(held)) / max(len(wanted), 1) - 4
+            known = words(text)[: self._max_tokens]
+            logits[i] = 8 * len(wanted & set(known)) / max(len(wanted), 1) - 4
             tokens[i] = min(len(wanted) + len(words(text)), self._max_tokens)
             scored[i] = True
         truncated = np.array([len(words(text)) > self._max_tokens for text in texts], dtype=np.bool_)
@@ -150,7 +150,7 @@ class FakeReranker:
 
 
 class FakeModels:
-    """RankingModels over rerankers at hand; the first one is the default."""
+    """RankingModels over given rerankers; the first one is the default."""
 
     def __init__(self, *models: RankingModel) -> None:
         self._models = {model.reranker.name: model for model in models}
@@ -165,7 +165,7 @@ class FakeModels:
 
 
 class FakePairModel:
-    """A PairModel: the share of the first text's words that the second holds, as same against other."""
+    """PairModel with the labels same and other, by the fraction of the first text's words in the second text."""
 
     def __init__(self, *, name: str = "fake-labels", max_tokens: int = 16) -> None:
         self._name = name
@@ -180,15 +180,15 @@ class FakePairModel:
             len(set(words(first)) & set(words(second or ""))) / max(len(set(words(first))), 1)
             for first, second in pairs
         ]
-        logits = np.array([[4.0 * share, 2.0] for share in shared], dtype=np.float32).reshape(-1, 2)
-        shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        logits = np.array([[4.0 * fraction, 2.0] for fraction in shared], dtype=np.float32).reshape(-1, 2)
+        probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         longest = [max(len(words(first)), len(words(second or ""))) for first, second in pairs]
         truncated = np.array([length > self._max_tokens for length in longest], dtype=np.bool_)
-        return PairPredictions(("same", "other"), logits, shares.astype(np.float64), truncated)
+        return PairPredictions(("same", "other"), logits, probabilities.astype(np.float64), truncated)
 
 
 class FakePairModels:
-    """PairModels over models at hand; the first one is the default."""
+    """PairModels over given models; the first one is the default."""
 
     def __init__(self, *models: PairModel) -> None:
         self._models = {model.name: model for model in models}

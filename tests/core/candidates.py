@@ -1,4 +1,4 @@
-"""Candidates of one query, with whatever the first stage is to know of them."""
+"""Candidates of one query with given first-stage scores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rerank.core.search import Candidate
 
 
 def candidate(rank: int, *, score: float = 0.0, cosine: float | None = None, text: float | None = None) -> Candidate:
-    """The document `d<rank>`; its ranks by vector and by text are its rank where it has such a score."""
+    """Returns the document `d<rank>`. Its vector and text ranks equal its rank if it has such a score."""
     return Candidate(
         passage=Passage(f"d{rank}", 0, "", f"text {rank}", 0, 6),
         rank=rank,
@@ -22,5 +22,5 @@ def candidate(rank: int, *, score: float = 0.0, cosine: float | None = None, tex
 
 
 def by_score(scores: Sequence[float]) -> list[Candidate]:
-    """Candidates of which only the first stage's scores are known, as a foreign search engine's hits."""
+    """Returns candidates with only a first-stage score, like the hits of another search engine."""
     return [candidate(rank, score=score) for rank, score in enumerate(scores, start=1)]

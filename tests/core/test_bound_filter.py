@@ -1,4 +1,4 @@
-"""Rules of giving a filter's values the types of their fields."""
+"""Rules for converting filter values to the types of their fields."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ NOON = "1970-01-02T12:00"
         (Prefix("s", "x"), BoundPrefix("s", "x")),
     ],
 )
-def test_values_take_the_type_of_their_field(clause: Filter, bound: BoundFilter) -> None:
-    """As OpenSearch reads them: a number in quotes is a number where the field holds numbers."""
+def test_filter_values_are_converted_to_the_field_type(clause: Filter, bound: BoundFilter) -> None:
+    """OpenSearch's rules: a quoted number equals a number if the field is numeric."""
     assert bind(clause, SCHEMA) == bound
 
 
@@ -61,15 +61,15 @@ def test_values_take_the_type_of_their_field(clause: Filter, bound: BoundFilter)
         ((("gte", "1969-12-31T23:59:59.9995Z"),), (("gte", -1),)),
     ],
 )
-def test_a_day_stands_for_all_of_its_instants(
+def test_day_bounds_cover_the_whole_day(
     bounds: tuple[tuple[str, str | int | float], ...], expected: tuple[tuple[str, float], ...]
 ) -> None:
-    """Up to a day includes it, after a day begins with the next; an instant is itself."""
+    """lte includes the day, gt starts with the next day; instants are exact."""
     assert bind(Range("d", bounds), SCHEMA) == BoundRange("d", DATE, expected)
 
 
-def test_a_term_on_a_date_is_a_range() -> None:
-    """A document of any time of that day has it; several days are alternatives."""
+def test_date_term_becomes_a_range() -> None:
+    """Any time of the day matches; several days are alternatives."""
     first = BoundRange("d", DATE, (("gte", 0), ("lt", DAY)))
     noon = BoundRange("d", DATE, (("gte", DAY + DAY // 2), ("lte", DAY + DAY // 2)))
     assert bind(Terms("d", ("1970-01-01",)), SCHEMA) == first
@@ -77,13 +77,13 @@ def test_a_term_on_a_date_is_a_range() -> None:
 
 
 @pytest.mark.parametrize("clause", [Terms("x", (1,)), Range("x", (("gt", 1),)), Exists("x"), Prefix("x", "a")])
-def test_a_field_that_no_document_has_matches_nothing(clause: Filter) -> None:
-    """It is no error: the index may be young."""
+def test_unknown_field_matches_no_document(clause: Filter) -> None:
+    """Not an error, because later documents can have the field."""
     assert bind(clause, SCHEMA) == MatchNone()
 
 
-def test_a_bool_is_bound_in_all_of_its_parts() -> None:
-    """What is required of it stays."""
+def test_bool_binds_all_its_clauses() -> None:
+    """minimum_should stays unchanged."""
     clause = Bool((Exists("s"),), (Exists("x"), Exists("n")), (Terms("b", ("true",)),), 2)
     assert bind(clause, SCHEMA) == BoundBool(
         (BoundExists("s", STRING),),
@@ -112,8 +112,8 @@ def test_a_bool_is_bound_in_all_of_its_parts() -> None:
         (Prefix("d", "1970"), '"metadata.d" must have string values for prefix, got date values'),
     ],
 )
-def test_a_value_that_its_field_cannot_hold_is_an_error(clause: Filter, message: str) -> None:
-    """The request is wrong, and says where."""
+def test_value_of_wrong_type_is_refused(clause: Filter, message: str) -> None:
+    """The message names the field, the expected type and the value."""
     with pytest.raises(InvalidFilter) as caught:
         bind(clause, SCHEMA)
     assert message in caught.value.message
@@ -122,7 +122,7 @@ def test_a_value_that_its_field_cannot_hold_is_an_error(clause: Filter, message:
 
 @given(st.integers(-62_135_596_800_000, 253_402_300_799_999), st.integers(0, 999))
 def test_milliseconds_are_exact(millis: int, micros: int) -> None:
-    """Also where a float cannot hold them: both stores compare whole numbers."""
+    """Including values that floats cannot represent: both stores compare integers."""
     instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=millis, microseconds=micros)
     assert epoch_millis_of(instant) == millis
 
@@ -132,7 +132,7 @@ def test_milliseconds_are_exact(millis: int, micros: int) -> None:
     st.text(max_size=12) | st.integers() | st.floats(allow_nan=False) | st.booleans() | st.dates().map(str),
 )
 def test_any_value_is_bound_or_refused(name: str, value: Scalar) -> None:
-    """Whatever type it has."""
+    """Values of every type."""
     clauses: list[Filter] = [Terms(name, (value,)), Exists(name)]
     if not isinstance(value, bool):
         clauses.append(Range(name, (("gt", value), ("lte", value))))

@@ -1,3 +1,5 @@
+"""Rules for calibrated scores."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -21,26 +23,25 @@ calibrations = st.builds(
 
 
 @given(calibrations, st.lists(st.floats(-50, 50), min_size=1, max_size=12, unique=True), st.floats(-20, 20))
-def test_a_calibrated_score_never_changes_an_order(calibration: Calibration, scores: list[float], best: float) -> None:
-    """It lies within 0 and 1, and rises strictly with the score as far as floats can tell."""
+def test_calibration_preserves_the_order(calibration: Calibration, scores: list[float], best: float) -> None:
+    """Probabilities are between 0 and 1 and increase strictly with the score, within float precision."""
     values = np.sort(np.array(scores))
     log_odds = calibration.log_odds(values, {"best_logit": best, "best_cosine": None})
     found = probabilities(log_odds)
     assert ((found > 0) & (found < 1)).all()
-    rising = np.diff(found)
-    assert (rising >= 0).all()
-    told_apart = (np.diff(values) > 1e-3) & (np.abs(log_odds[1:]) < 25) & (np.abs(log_odds[:-1]) < 25)
-    assert (rising[told_apart] > 0).all()
+    increase = np.diff(found)
+    assert (increase >= 0).all()
+    distinguishable = (np.diff(values) > 1e-3) & (np.abs(log_odds[1:]) < 25) & (np.abs(log_odds[:-1]) < 25)
+    assert (increase[distinguishable] > 0).all()
 
 
-def test_nothing_fitted_is_the_sigmoid() -> None:
-    """A logit's own meaning."""
+def test_uncalibrated_probability_is_the_sigmoid_of_the_logit() -> None:
     found = probabilities(UNCALIBRATED.log_odds(np.array([-1.0, 0.0, 3.0]), {"best_logit": 3.0, "best_cosine": 0.4}))
     assert found == pytest.approx([0.26894142, 0.5, 0.95257413])
 
 
-def test_evidence_moves_all_candidates_of_a_query_alike() -> None:
-    """Little that is near a query lowers all of its scores; what is not known moves none."""
+def test_evidence_shifts_all_candidates_of_a_query_equally() -> None:
+    """A low best cosine lowers all scores; missing evidence changes none."""
     calibration = Calibration(2.0, -1.0, {"best_cosine": QueryEvidence(weight=10.0, typical=0.6)})
     scores = np.array([0.0, 1.0])
     assert calibration.log_odds(scores, {"best_cosine": 0.4}) == pytest.approx([-3.0, -1.0])
@@ -49,8 +50,8 @@ def test_evidence_moves_all_candidates_of_a_query_alike() -> None:
     assert calibration.log_odds(scores, {}) == pytest.approx([-1.0, 1.0])
 
 
-def test_what_is_known_of_a_query_is_the_best_of_its_candidates() -> None:
-    """The highest logit, and the highest cosine where the search has any."""
+def test_query_evidence_is_the_highest_logit_and_cosine() -> None:
+    """best_cosine is None without cosines."""
     logits = np.array([-1.0, 2.0], dtype=np.float32)
     features = FirstStageFeatures.of([candidate(1, cosine=0.25), candidate(2, cosine=0.5)])
     assert query_evidence(logits, features) == {"best_logit": 2.0, "best_cosine": 0.5}

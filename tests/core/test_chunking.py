@@ -1,4 +1,4 @@
-"""Rules of cutting documents into passages."""
+"""Rules for splitting documents into passages."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def cut(text: str, *, title: str = "", window: int = WINDOW, overlap: int = 0) -
 
 
 @given(TEXTS, st.text(max_size=60), st.integers(0, 12))
-def test_every_passage_is_a_piece_of_the_text_at_its_offsets(text: str, title: str, overlap: int) -> None:
-    """`text == document.text[start:end]`, blank at neither end, numbered from 0, in order, never the same twice."""
+def test_passage_text_matches_its_offsets(text: str, title: str, overlap: int) -> None:
+    """`text == document.text[start:end]`, stripped, numbered from 0, in order, without duplicates."""
     passages = cut(text, title=title, overlap=overlap)
     assert [passage.ordinal for passage in passages] == list(range(len(passages)))
     assert [passage.text for passage in passages] == [text[passage.start : passage.end] for passage in passages]
@@ -46,8 +46,8 @@ def test_every_passage_is_a_piece_of_the_text_at_its_offsets(text: str, title: s
 
 
 @given(TEXTS, st.text(max_size=60), st.integers(0, 12))
-def test_every_character_that_is_not_blank_lies_in_a_passage(text: str, title: str, overlap: int) -> None:
-    """Nothing of a document is lost by cutting it."""
+def test_passages_cover_every_character_except_white_space(text: str, title: str, overlap: int) -> None:
+    """Splitting loses no text."""
     covered: set[int] = set()
     for passage in cut(text, title=title, overlap=overlap):
         covered.update(range(passage.start, passage.end))
@@ -55,22 +55,22 @@ def test_every_character_that_is_not_blank_lies_in_a_passage(text: str, title: s
 
 
 @given(TEXTS, st.text(max_size=200), st.integers(0, 12))
-def test_a_headed_passage_fits_the_window(text: str, title: str, overlap: int) -> None:
-    """The encoder reads every passage to its end, title and special tokens included."""
+def test_passage_with_title_fits_the_encoder(text: str, title: str, overlap: int) -> None:
+    """The encoder never truncates a passage, including title and special tokens."""
     for passage in cut(text, title=title, overlap=overlap):
         assert tokens(passage.headed_text) <= WINDOW - 2
 
 
 @given(TEXTS)
-def test_a_document_that_fits_is_one_passage(text: str) -> None:
-    """Cutting is for what does not fit; only blanks at the ends are left out."""
+def test_document_that_fits_is_one_passage(text: str) -> None:
+    """Only white space at the ends is removed."""
     start = len(text) - len(text.lstrip())
     stripped = text.strip()
     assert cut(text, window=512) == (Passage("d", 0, "", stripped, start, start + len(stripped)),)
 
 
-def test_a_passage_ends_at_a_sentence_end() -> None:
-    """The last sentence end in the second half of the room is taken."""
+def test_passage_ends_at_a_sentence_end() -> None:
+    """The last sentence end in the second half of the token budget."""
     text = "One two three four. Five six seven eight! Nine ten eleven twelve? Done."
     assert [passage.text for passage in cut(text)] == [
         "One two three four. Five six seven eight!",
@@ -79,7 +79,7 @@ def test_a_passage_ends_at_a_sentence_end() -> None:
 
 
 def test_consecutive_passages_share_whole_sentences() -> None:
-    """The overlap begins with a sentence, so that what is said across a cut is read together."""
+    """The overlap starts with a sentence, so that one passage has the context of both sides."""
     text = "A one two three four five. B six. C seven eight. D nine ten eleven. E twelve thirteen."
     passages = cut(text, window=18, overlap=4)
     assert [passage.text for passage in passages] == [
@@ -88,16 +88,16 @@ def test_consecutive_passages_share_whole_sentences() -> None:
     ]
 
 
-def test_a_long_sentence_is_cut_between_words() -> None:
-    """A sentence that fills the room is no reason to part a word."""
+def test_long_sentence_is_split_between_words() -> None:
+    """Words stay whole."""
     text = " ".join(["word"] * 40)
     passages = cut(text, overlap=3)
     assert [tokens(passage.text) for passage in passages] == [14, 14, 14, 7]
     assert {word for passage in passages for word in passage.text.split()} == {"word"}
 
 
-def test_a_text_without_blanks_is_cut_between_tokens() -> None:
-    """Some scripts and all noise have no blanks; what is behind the first room is not lost."""
+def test_text_without_spaces_is_split_between_tokens() -> None:
+    """Some scripts have no spaces; the whole text is covered."""
     text = "," * 100
     passages = cut(text)
     assert "".join(passage.text for passage in passages) == text
@@ -105,28 +105,28 @@ def test_a_text_without_blanks_is_cut_between_tokens() -> None:
 
 
 @pytest.mark.parametrize("stop", ["J. Smith", "ecc. and", "3. of"])
-def test_a_stop_within_a_sentence_does_not_end_it(stop: str) -> None:
-    """Initials, and stops before a small letter, are no sentence ends."""
+def test_period_within_a_sentence_does_not_end_it(stop: str) -> None:
+    """Initials, and periods before a lower-case letter, are not sentence ends."""
     text = f"a b c d e f g h {stop} more of it without a stop until here"
     assert cut(text)[0].text == f"a b c d e f g h {stop} more of it"
 
 
 @pytest.mark.parametrize("end", ["。", "! ", "? ", "… ", '." ', ".\n", "\n\n", " .) "])
-def test_sentence_ends_of_many_scripts_are_known(end: str) -> None:
-    """The rules ask for no language: stops, also before quotes and brackets, and blank lines."""
+def test_sentence_ends_of_many_scripts_are_recognized(end: str) -> None:
+    """The rules do not depend on the language: punctuation, also before quotes and brackets, and blank lines."""
     first = "a b c d e f g h i j" + end
     passages = cut(first + "K l m n o p q r s t u")
     assert passages[0].text == first.strip()
 
 
-def test_a_line_end_is_better_than_the_middle_of_a_line() -> None:
-    """Lists and verses have no stops."""
+def test_line_end_is_preferred_to_the_middle_of_a_line() -> None:
+    """Lists and verses have no sentence ends."""
     text = "a b c d e f g h\ni j k l m n o p\nq r s t"
     assert [passage.text for passage in cut(text)] == ["a b c d e f g h", "i j k l m n o p\nq r s t"]
 
 
-def test_a_huge_title_leaves_room_for_the_text() -> None:
-    """A title is cut, in the passages, to a third of the room: a text that is never read could not be found."""
+def test_long_title_is_cut_to_a_third_of_the_budget() -> None:
+    """The text keeps the remainder; otherwise searches could not match it."""
     title = " ".join(f"t{i}" for i in range(100))
     text = " ".join(f"w{i}" for i in range(30))
     passages = cut(text, title=title)
@@ -134,14 +134,13 @@ def test_a_huge_title_leaves_room_for_the_text() -> None:
     assert " ".join(passage.text for passage in passages) == text
 
 
-def test_a_title_stays_whole_where_the_text_leaves_it_room() -> None:
-    """A short text needs no two thirds."""
+def test_title_beside_a_short_text_stays_whole() -> None:
     title = "one two three four five six seven eight nine ten"
     assert [passage.headed_text for passage in cut("short text", title=title)] == [headed(title, "short text")]
 
 
 def test_documents_keep_their_order_and_titles() -> None:
-    """One tuple of passages a document, in the order given."""
+    """One tuple of passages per document, in input order."""
     documents = [Document("b", "Second text.", "Two"), Document("a", "First text.", "One")]
     assert Chunker(encoder()).cut(documents) == [
         (Passage("b", 0, "Two", "Second text.", 0, 12),),
@@ -150,8 +149,8 @@ def test_documents_keep_their_order_and_titles() -> None:
     assert Chunker(encoder()).cut([]) == []
 
 
-def test_a_text_of_a_megabyte_is_cut() -> None:
-    """Work grows with the length of a text, not with its square."""
+def test_megabyte_of_text_is_split() -> None:
+    """Time is linear in the length of a text."""
     text = "This sentence is one of very many, and says so. " * 21_000
     passages = cut(text, window=256, overlap=32)
     assert len(text) > 1_000_000
@@ -159,8 +158,8 @@ def test_a_text_of_a_megabyte_is_cut() -> None:
     assert all(passage.text.endswith(".") for passage in passages)
 
 
-def test_max_tokens_never_exceeds_the_window() -> None:
-    """What the encoder would cut off is never put into a passage."""
+def test_max_tokens_above_the_encoder_limit_has_no_effect() -> None:
+    """A passage never has text that the encoder would truncate."""
     text = "word " * 60
     assert Chunker(encoder(), max_tokens=512).cut([Document("d", text)]) == Chunker(encoder()).cut(
         [Document("d", text)]
@@ -169,22 +168,22 @@ def test_max_tokens_never_exceeds_the_window() -> None:
     assert {tokens(passage.text) for passage in shorter} == {8, 4}
 
 
-def test_a_recipe_tells_chunkers_apart_that_cut_differently() -> None:
-    """Window and overlap are in it; a wish beyond the encoder's window changes nothing."""
+def test_recipe_differs_between_chunkers_with_different_limits() -> None:
+    """It contains the token limit and the overlap."""
     chunkers = [Chunker(encoder()), Chunker(encoder(), max_tokens=10), Chunker(encoder(), overlap=1)]
     assert len({chunker.recipe for chunker in chunkers}) == len(chunkers)
     assert Chunker(encoder(), max_tokens=512).recipe == Chunker(encoder()).recipe
 
 
-def test_the_rules_are_those_of_their_number() -> None:
-    """The passages of this text under RULES: whoever cuts it elsewhere raises RULES, so that corpora are cut again."""
+def test_passages_under_the_current_rules_version_are_fixed() -> None:
+    """A change of these offsets must increment RULES, so that the next ingest splits corpora again."""
     text = "One two three. Four five (six) seven!\nEight nine ten eleven\n\nTwelve e.g. thirteen, fourteen… Fifteen."
     found = [(passage.start, passage.end) for passage in cut(text, title="Head", window=14, overlap=5)]
     assert (RULES, found) == (1, [(0, 37), (38, 82), (73, 101)])
 
 
-def test_impossible_lengths_are_refused() -> None:
-    """A passage needs room, and an overlap cannot be negative."""
+def test_invalid_limits_are_refused() -> None:
+    """Too few tokens per passage and a negative overlap."""
     with pytest.raises(SettingError, match="max_tokens must be at least 8"):
         Chunker(encoder(), max_tokens=7)
     with pytest.raises(SettingError, match="overlap"):

@@ -1,3 +1,5 @@
+"""Rules for comparing two rerankers, and for the candidates of judged queries."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -22,8 +24,8 @@ from tests.memory_store import InMemoryStore
 TOPICS = ("tea", "coffee", "milk", "water", "wine", "bread", "salt", "rice", "fish", "plum")
 
 
-class Contrary(FakeReranker):
-    """Prefers what shares the fewest words with the query."""
+class ReversedReranker(FakeReranker):
+    """Reranker that prefers texts with the fewest words of the query."""
 
     def score(
         self,
@@ -51,33 +53,33 @@ DATASET = Dataset(
     "folder", "test", tuple(JudgedQuery(topic, f"{topic} number", {f"{topic}0": 1}) for topic in TOPICS), len(TOPICS)
 )
 GOOD = RankingModel(FakeReranker(name="good"), fusion=CROSS_ENCODER_ALONE)
-BAD = RankingModel(Contrary(name="bad"), fusion=CROSS_ENCODER_ALONE)
+BAD = RankingModel(ReversedReranker(name="bad"), fusion=CROSS_ENCODER_ALONE)
 
 
 def compared(new: RankingModel, old: RankingModel) -> tuple[Comparison, list[tuple[int, int]]]:
-    heard: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     found = compare(
         pipeline(old, new),
         DATASET,
         EvaluationOptions(index="docs", depth=20, model=new.reranker.name),
         confidence=0.95,
-        on_query=lambda done, of: heard.append((done, of)),
+        on_query=lambda done, of: progress.append((done, of)),
     )
-    return found, heard
+    return found, progress
 
 
-def test_a_better_model_is_found_better() -> None:
-    """The interval lies above 0, and progress counts the searches of both models."""
-    found, heard = compared(GOOD, BAD)
-    said = found.to_json()
+def test_better_model_is_reported_as_better() -> None:
+    """The interval is above 0. Progress counts the searches of both models."""
+    found, progress = compared(GOOD, BAD)
+    report = found.to_json()
     assert found.better
-    assert (said["new"], said["old"], said["queries"], said["better"]) == ("good", "bad", 10, True)
+    assert (report["new"], report["old"], report["queries"], report["better"]) == ("good", "bad", 10, True)
     assert found.difference.p <= 0.05
-    assert heard == [(done, 20) for done in range(1, 21)]
+    assert progress == [(done, 20) for done in range(1, 21)]
 
 
-def test_a_worse_and_an_equal_model_are_not_better() -> None:
-    """Equal: no difference, and certainly chance."""
+def test_worse_and_equal_models_are_not_better() -> None:
+    """Equal models have difference 0 and p 1."""
     assert not compared(BAD, GOOD)[0].better
     twin = RankingModel(FakeReranker(name="twin"), fusion=CROSS_ENCODER_ALONE)
     equal = compared(twin, GOOD)[0]
@@ -86,7 +88,7 @@ def test_a_worse_and_an_equal_model_are_not_better() -> None:
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
 def test_p_and_interval_agree(confidence: float) -> None:
-    """The interval leaves 0 out where p is at most 1 - confidence, but for the rounding of one draw."""
+    """The interval excludes 0 if p is at most 1 - confidence, up to rounding by one resample."""
     for seed in range(20):
         random = np.random.default_rng(seed)
         found = paired_difference(random.normal(0.25, 1, 60), np.zeros(60), confidence=confidence)
@@ -94,8 +96,8 @@ def test_p_and_interval_agree(confidence: float) -> None:
             assert (found.low > 0 or found.high < 0) == (found.p < 1 - confidence)
 
 
-def test_judged_candidates_hold_what_a_fit_needs() -> None:
-    """Logits, grades and the first stage's features, in first-stage order, of each query."""
+def test_judged_candidates_have_logits_grades_and_features() -> None:
+    """In first-stage order for each query."""
     found = judged_candidates(pipeline(GOOD), DATASET, JudgingOptions(index="docs", depth=20))
     assert [one.query_id for one in found] == list(TOPICS)
     first = found[0]

@@ -1,4 +1,4 @@
-"""Rules of documents and passages."""
+"""Rules for documents and passages."""
 
 from __future__ import annotations
 
@@ -28,32 +28,31 @@ METADATA: st.SearchStrategy[dict[str, MetadataValue]] = st.dictionaries(
         dataclasses.replace(DOCUMENT, metadata={"n": [1], "s": "x"}),
     ],
 )
-def test_a_change_of_content_changes_the_hash(changed: Document) -> None:
-    """Everything that is stored counts, types included."""
+def test_changed_content_changes_the_hash(changed: Document) -> None:
+    """All stored fields count, including their types."""
     assert changed.content_hash() != DOCUMENT.content_hash()
 
 
-def test_another_recipe_changes_the_hash() -> None:
-    """How passages are made counts as much as what they are made of."""
+def test_changed_recipe_changes_the_hash() -> None:
+    """Other splitting rules give other passages of the same text."""
     assert len({DOCUMENT.content_hash(recipe) for recipe in ("", "128 tokens", "256 tokens")}) == 3
 
 
 @given(st.text(), st.text(), METADATA)
-def test_equal_content_has_one_hash(text: str, title: str, metadata: dict[str, MetadataValue]) -> None:
-    """Whatever the id, and in whatever order the fields come; 16 bytes in hexadecimal."""
+def test_equal_content_has_equal_hashes(text: str, title: str, metadata: dict[str, MetadataValue]) -> None:
+    """Regardless of the id and of the order of fields; 16 bytes in hexadecimal."""
     first = Document("a", text, title, metadata)
     second = Document("b", text, title, dict(reversed(metadata.items())))
     assert first.content_hash() == second.content_hash()
     assert len(bytes.fromhex(first.content_hash())) == 16
 
 
-def test_the_hash_is_the_same_in_every_process() -> None:
-    """It is kept in the index; a change here would encode every corpus again."""
+def test_hash_is_stable_across_versions() -> None:
+    """The index stores it; a change would cause every corpus to be encoded again."""
     assert DOCUMENT.content_hash() == "c9353b28d4a6e7db10d82ac64d0d3691"
 
 
-def test_a_passage_is_named_by_its_place() -> None:
-    """Its document and its number, from 0."""
+def test_passage_id_is_document_id_and_ordinal() -> None:
     passage = Passage("doc", 3, "Title", "some text", 10, 19)
     assert (passage.passage_id, passage.headed_text) == ("doc#3", "Title some text")
 
@@ -62,6 +61,6 @@ def test_a_passage_is_named_by_its_place() -> None:
     ("title", "text", "expected"),
     [("T", "x", "T x"), ("", "x", "x"), ("T", "", "T"), ("", "", ""), (" T ", " x ", "T   x")],
 )
-def test_a_text_is_headed_by_its_title(title: str, text: str, expected: str) -> None:
-    """Title, one blank, text; stripped as a whole."""
+def test_headed_text_is_title_and_text(title: str, text: str, expected: str) -> None:
+    """Joined by one space and stripped."""
     assert headed(title, text) == expected

@@ -1,4 +1,4 @@
-"""Rules of the filter clause: what is understood, and what is said of the rest."""
+"""Rules for parsing filters: supported clauses, and errors for all others."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ EXISTS: dict[str, object] = {"exists": {"field": "metadata.a"}}
         ({"bool": {"must": {"bool": {"must_not": [EXISTS]}}}}, Bool(must=(Bool(must_not=(Exists("a"),)),))),
     ],
 )
-def test_each_clause_is_read_as_opensearch_reads_it(clause: object, parsed: Filter) -> None:
-    """Short and long forms, one clause or a list."""
+def test_clauses_are_parsed_as_in_opensearch(clause: object, parsed: Filter) -> None:
+    """Short and long forms, a single clause or a list."""
     assert parse_filter(clause) == parsed
 
 
@@ -81,8 +81,8 @@ def test_each_clause_is_read_as_opensearch_reads_it(clause: object, parsed: Filt
         ({"bool": {"minimum_should_match": -1}}, "filter.bool.minimum_should_match", "an integer, 0 or more"),
     ],
 )
-def test_what_is_not_understood_is_named(clause: object, field: str, message: str) -> None:
-    """A clause is never passed over: the answer would not be the one that was asked for."""
+def test_unsupported_clause_is_refused_with_its_position(clause: object, field: str, message: str) -> None:
+    """Ignoring a clause would return wrong hits."""
     with pytest.raises(InvalidFilter) as caught:
         parse_filter(clause)
     assert caught.value.field == field
@@ -96,17 +96,17 @@ def nested(depth: int) -> dict[str, object]:
     return clause
 
 
-def test_depth_is_bounded() -> None:
-    """A few thousand brackets must not exhaust the stack; beside each other they are not deep."""
+def test_nesting_depth_is_limited() -> None:
+    """Thousands of nested clauses must not exhaust the stack; sibling clauses do not add depth."""
     parse_filter(nested(MAX_DEPTH))
     parse_filter({"bool": {"must": [nested(MAX_DEPTH - 1)] * 3}})
     for depth in (MAX_DEPTH + 1, 5000):
-        with pytest.raises(InvalidFilter, match=f"at most {MAX_DEPTH} deep"):
+        with pytest.raises(InvalidFilter, match=f"nested at most {MAX_DEPTH} deep"):
             parse_filter(nested(depth))
 
 
-def test_the_number_of_clauses_is_bounded() -> None:
-    """As OpenSearch bounds it."""
+def test_number_of_clauses_is_limited() -> None:
+    """The limit of OpenSearch."""
     parse_filter({"bool": {"must": [EXISTS] * (MAX_CLAUSES - 1)}})
     with pytest.raises(InvalidFilter, match="at most 1024 clauses"):
         parse_filter({"bool": {"must": [EXISTS] * MAX_CLAUSES}})
@@ -125,8 +125,8 @@ KEYS = [
         max_leaves=8,
     )
 )
-def test_any_json_is_a_filter_or_an_error_that_names_its_place(clause: object) -> None:
-    """Nothing that a request can carry is a surprise."""
+def test_any_json_is_parsed_or_refused_with_its_position(clause: object) -> None:
+    """No other exception is possible."""
     place = "filter"
     try:
         parse_filter(json.loads(json.dumps(clause)))

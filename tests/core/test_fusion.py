@@ -1,3 +1,5 @@
+"""Rules for fusing logits with first-stage features."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -19,7 +21,7 @@ weights = st.dictionaries(st.sampled_from(FEATURES), st.floats(0, 5), max_size=l
 
 @st.composite
 def lists(draw: st.DrawFn) -> tuple[list[Candidate], list[float]]:
-    """Candidates with any scores, and a logit each."""
+    """Candidates with arbitrary scores, and their logits."""
     drawn = draw(st.lists(st.tuples(number, maybe, maybe, number), min_size=1, max_size=12))
     found = [
         candidate(rank, score=score, cosine=cosine, text=text)
@@ -34,22 +36,21 @@ def fused(fusion: ScoreFusion, candidates: list[Candidate], logits: list[float])
     return scores
 
 
-def test_the_default_is_the_sum_of_logit_and_first_stage() -> None:
-    """logit + s x z: both have the same say, in the logit's own unit."""
+def test_default_fusion_is_the_sum_of_logit_and_first_stage() -> None:
+    """logit + s x z: equal influence, in units of the logit."""
     assert fused(DEFAULT_FUSION, by_score([3.0, 1.0]), [-2.0, 2.0]) == pytest.approx([0.0, 0.0])
     assert fused(DEFAULT_FUSION, by_score([3.0, 1.0]), [2.0, -2.0]) == pytest.approx([4.0, -4.0])
 
 
-def test_the_cross_encoder_alone_keeps_its_logits() -> None:
-    """No weight, no first stage."""
+def test_fusion_without_weights_returns_the_logits() -> None:
     assert fused(CROSS_ENCODER_ALONE, by_score([3.0, 1.0]), [-2.0, 2.0]) == [-2.0, 2.0]
 
 
 @given(lists(), weights)
-def test_of_two_alike_the_higher_logit_is_higher(
+def test_higher_logit_wins_between_equal_first_stage_features(
     drawn: tuple[list[Candidate], list[float]], given_weights: dict[Feature, float]
 ) -> None:
-    """Fusion rises with the logit: of candidates that the first stage cannot tell apart, the cross-encoder decides."""
+    """The fused score increases with the logit."""
     candidates, logits = drawn
     twin = candidates[0]
     scores = fused(ScoreFusion(given_weights), [*candidates, twin], [*logits, logits[0] + 1.0])
@@ -57,10 +58,10 @@ def test_of_two_alike_the_higher_logit_is_higher(
 
 
 @given(lists(), weights)
-def test_more_of_a_feature_never_lowers_a_candidate(
+def test_higher_feature_never_lowers_the_fused_score(
     drawn: tuple[list[Candidate], list[float]], given_weights: dict[Feature, float]
 ) -> None:
-    """Of two with one logit, the one that is at least as good by every first-stage value is at least as high."""
+    """With equal logits, a candidate with higher first-stage values never ranks lower."""
     candidates, logits = drawn
     better, worse = candidate(1, score=30.0, cosine=1.0, text=1.0), candidate(99, score=-30.0)
     scores = fused(ScoreFusion(given_weights), [better, *candidates, worse], [0.5, *logits, 0.5])
@@ -68,10 +69,10 @@ def test_more_of_a_feature_never_lowers_a_candidate(
 
 
 @given(lists(), weights)
-def test_the_contributions_add_up(
+def test_contributions_sum_to_the_fused_score(
     drawn: tuple[list[Candidate], list[float]], given_weights: dict[Feature, float]
 ) -> None:
-    """What is explained is what was computed."""
+    """The explanation matches the computation."""
     candidates, logits = drawn
     found = ScoreFusion(given_weights).fuse(np.array(logits, dtype=np.float32), FirstStageFeatures.of(candidates))
     assert np.allclose(found.contributions.sum(axis=1), found.scores)
@@ -80,10 +81,10 @@ def test_the_contributions_add_up(
 
 
 @given(st.lists(number, min_size=1, max_size=12), weights)
-def test_what_the_first_stage_does_not_know_leaves_its_weight_to_its_score(
+def test_weight_of_a_missing_feature_goes_to_the_first_stage_score(
     scores: list[float], given_weights: dict[Feature, float]
 ) -> None:
-    """A search engine that says only a score is weighed by it as much as cosines and words would have been."""
+    """The score of another engine has as much influence as cosines and text scores together."""
     logits = [float(i) for i in range(len(scores))]
     rank_weight = given_weights.get("logit_rank", 0.0)
     moved = sum(given_weights.values()) - rank_weight
@@ -93,14 +94,14 @@ def test_what_the_first_stage_does_not_know_leaves_its_weight_to_its_score(
 
 
 @given(st.floats(-1e6, 1e6), st.integers(0, 12))
-def test_values_that_do_not_differ_say_nothing(value: float, n: int) -> None:
-    """A constant column is standardised to zeros, whatever its size: rounding noise is not blown up."""
+def test_constant_column_is_standardised_to_zeros(value: float, n: int) -> None:
+    """Rounding noise is not amplified."""
     assert standardised(np.full(n, value)).tolist() == [0.0] * n
 
 
 @given(st.lists(number, min_size=2, max_size=12, unique=True))
-def test_standardised_values_have_no_mean_and_unit_deviation(values: list[float]) -> None:
-    """And none overtakes another."""
+def test_standardised_values_have_zero_mean_and_unit_deviation(values: list[float]) -> None:
+    """And keep their order."""
     found = standardised(np.array(values))
     if found.any():
         assert found.mean() == pytest.approx(0.0, abs=1e-6)
@@ -109,13 +110,13 @@ def test_standardised_values_have_no_mean_and_unit_deviation(values: list[float]
 
 
 def test_equal_logits_have_equal_ranks() -> None:
-    """A rank is never made of the order in which equal ones came."""
+    """Ranks do not depend on the input order of equal logits."""
     ranks = logit_rank(np.array([1.0, 3.0, 1.0, 2.0]))
     assert ranks[0] == ranks[2] < ranks[3] < ranks[1]
 
 
-def test_a_missing_cosine_is_the_lowest_found() -> None:
-    """What vector search did not find is no nearer than the last one that it did; text scores alike."""
+def test_missing_cosine_becomes_the_lowest_cosine() -> None:
+    """A document that vector search did not return is at most as near as the last one it did; same for text scores."""
     candidates = [candidate(1, cosine=0.9, text=4.0), candidate(2, text=1.0), candidate(3, cosine=0.3)]
     features = FirstStageFeatures.of(candidates)
     assert features.columns["cosine"].tolist() == standardised(np.array([0.9, 0.3, 0.3])).tolist()

@@ -1,4 +1,4 @@
-"""Rules of adding documents to an index."""
+"""Rules for adding documents to an index."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def index(encoder: FakeEncoder) -> Index:
     return InMemoryStore().create("docs", IndexSpec(encoder.identity))
 
 
-def test_documents_are_written_with_a_vector_for_each_passage(index: Index, encoder: FakeEncoder) -> None:
-    """A passage is encoded headed by its title, and found by what it says."""
+def test_documents_are_stored_with_a_vector_per_passage(index: Index, encoder: FakeEncoder) -> None:
+    """The title precedes the text of each passage."""
     outcome = Indexer(index, encoder).add([LONG, Document("short", "Tea is brewed.", "Tea")])
     assert outcome == AddOutcome(indexed=2, passages=len(encoder.encoded))
     assert encoder.encoded[-1] == "Tea Tea is brewed."
@@ -39,7 +39,7 @@ def test_documents_are_written_with_a_vector_for_each_passage(index: Index, enco
 
 
 def test_unchanged_documents_are_not_encoded_again(index: Index, encoder: FakeEncoder) -> None:
-    """The content hash decides; a document with another title or metadata has changed."""
+    """The content hash decides; a new title or new metadata is a change."""
     indexer = Indexer(index, encoder)
     indexer.add([Document("a", "one"), Document("b", "two"), Document("c", "three")])
     encoder.encoded.clear()
@@ -49,11 +49,10 @@ def test_unchanged_documents_are_not_encoded_again(index: Index, encoder: FakeEn
 
 
 @pytest.mark.parametrize("changed", [{"max_tokens": 32}, {"overlap": 4}])
-def test_passages_that_would_be_cut_elsewhere_are_made_again(
+def test_changed_passage_limits_encode_stored_documents_again(
     index: Index, encoder: FakeEncoder, changed: dict[str, int]
 ) -> None:
-    """Other lengths of passages make a stored document stale though its text is the same: afterwards nothing of the
-    former cut is left, and with the same lengths nothing is encoded."""
+    """New limits replace all passages of an unchanged text; equal limits encode nothing."""
     Indexer(index, encoder).add([LONG])
     chunker = Chunker(encoder, **changed)
     encoder.encoded.clear()
@@ -64,8 +63,8 @@ def test_passages_that_would_be_cut_elsewhere_are_made_again(
     assert Indexer(index, encoder, chunker=chunker).add([LONG]) == AddOutcome(skipped=1)
 
 
-def test_a_changed_document_replaces_all_of_its_passages(index: Index, encoder: FakeEncoder) -> None:
-    """A shorter text leaves nothing of the longer one behind."""
+def test_changed_document_replaces_all_its_passages(index: Index, encoder: FakeEncoder) -> None:
+    """No passage of the longer text remains."""
     indexer = Indexer(index, encoder)
     indexer.add([LONG])
     indexer.add([Document("long", "short now")])
@@ -73,15 +72,15 @@ def test_a_changed_document_replaces_all_of_its_passages(index: Index, encoder: 
     assert index.match("word99", k=10) == []
 
 
-def test_of_equal_ids_the_last_one_counts(index: Index, encoder: FakeEncoder) -> None:
-    """And the others are counted."""
+def test_last_of_equal_ids_wins(index: Index, encoder: FakeEncoder) -> None:
+    """The others are counted as duplicates."""
     outcome = Indexer(index, encoder).add([Document("a", "one"), Document("b", "two"), Document("a", "three")])
     assert outcome == AddOutcome(indexed=2, passages=2, duplicates=1)
     assert index.fetch(["a"]) == {"a": Document("a", "three")}
 
 
-def test_a_bad_document_does_not_stop_the_others(index: Index, encoder: FakeEncoder) -> None:
-    """What cannot be written is told with its reason: by the road's own checks, and by the store."""
+def test_invalid_document_does_not_stop_the_batch(index: Index, encoder: FakeEncoder) -> None:
+    """Rejections of the validation and of the store are reported with reasons."""
     indexer = Indexer(index, encoder)
     indexer.add([Document("first", "one", "", {"year": 1999})])
     outcome = indexer.add(
@@ -97,20 +96,19 @@ def test_a_bad_document_does_not_stop_the_others(index: Index, encoder: FakeEnco
     )
 
 
-def test_a_rejected_document_does_not_hide_a_good_one_of_its_id(index: Index, encoder: FakeEncoder) -> None:
-    """The last good one counts."""
+def test_invalid_document_does_not_replace_a_valid_one_with_its_id(index: Index, encoder: FakeEncoder) -> None:
+    """The last valid document wins."""
     outcome = Indexer(index, encoder).add([Document("a", "one"), Document("a", "")])
     assert (outcome.indexed, outcome.duplicates, len(outcome.rejected)) == (1, 0, 1)
     assert index.fetch(["a"]) == {"a": Document("a", "one")}
 
 
-def test_no_documents_are_no_work(index: Index, encoder: FakeEncoder) -> None:
-    """Neither the encoder nor the store is asked."""
+def test_empty_batch_calls_neither_encoder_nor_store(index: Index, encoder: FakeEncoder) -> None:
     assert Indexer(index, encoder).add([]) == AddOutcome()
 
 
-def test_encoding_writes_nothing(index: Index, encoder: FakeEncoder) -> None:
-    """The two halves can run side by side: one batch is written while the next is encoded."""
+def test_encode_stores_nothing(index: Index, encoder: FakeEncoder) -> None:
+    """One batch can be stored while the next one is encoded."""
     indexer = Indexer(index, encoder)
     batch = indexer.encode([Document("a", "one"), LONG])
     assert index.info().documents == 0
@@ -121,15 +119,15 @@ def test_encoding_writes_nothing(index: Index, encoder: FakeEncoder) -> None:
     assert index.info().documents == 2
 
 
-def test_another_encoder_is_refused_at_once(index: Index) -> None:
-    """Its vectors could not be compared with those in the index."""
+def test_different_encoder_is_refused(index: Index) -> None:
+    """Its vectors are not comparable with those in the index."""
     with pytest.raises(EncoderMismatch, match='built with the encoder "fake-encoder"'):
         Indexer(index, FakeEncoder(name="other"))
 
 
-def test_a_document_is_stored_clean() -> None:
-    """NUL becomes a blank, nulls are left out, and a title stands for a missing text."""
-    raw = Document("a", "\0", "t\0", {"m": "x\0", "none": None, "n": 1})  # type: ignore[dict-item]  # as JSON has it
+def test_document_is_normalized_before_it_is_stored() -> None:
+    """NUL becomes a space, nulls are removed, and the title replaces a missing text."""
+    raw = Document("a", "\0", "t\0", {"m": "x\0", "none": None, "n": 1})  # type: ignore[dict-item]  # values from JSON
     assert validated(raw) == Document("a", "t ", "", {"m": "x ", "n": 1})
     assert validated(validated(raw)) == validated(raw)
 
@@ -142,11 +140,11 @@ def test_a_document_is_stored_clean() -> None:
         Document("\ud800", "t"),
         Document("a", ""),
         Document("a", "t", "\ud800"),
-        Document("a", "t", "", {"m": {"deep": 1}}),  # type: ignore[dict-item]  # as JSON has it
+        Document("a", "t", "", {"m": {"deep": 1}}),  # type: ignore[dict-item]  # values from JSON
         Document("a", "t", "", {"m": float("nan")}),
     ],
 )
-def test_what_no_store_can_hold_is_refused(document: Document) -> None:
-    """In one place, for both roads in and both stores."""
+def test_document_that_stores_cannot_contain_is_refused(document: Document) -> None:
+    """The same rules apply to ingest runs, to POST /documents and to both stores."""
     with pytest.raises(CorpusError):
         validated(document)

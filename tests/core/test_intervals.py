@@ -1,3 +1,5 @@
+"""Rules for bootstrap intervals."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -16,22 +18,22 @@ def drawn(seed: int, queries: int, shift: float) -> tuple[NDArray[np.float64], N
 
 
 @given(st.integers(0, 9), st.integers(1, 50), st.floats(-1, 1))
-def test_one_set_alone_has_its_own_interval(seed: int, queries: int, shift: float) -> None:
-    """The mean over a single set is that set's paired difference, to the last digit."""
+def test_mean_over_one_set_equals_its_paired_difference(seed: int, queries: int, shift: float) -> None:
+    """To the last digit."""
     values, baseline = drawn(seed, queries, shift)
     assert mean_difference_over_sets([(values, baseline)]) == paired_difference(values, baseline)
 
 
-def test_every_set_counts_alike() -> None:
-    """A set of many queries weighs no more than one of few."""
+def test_sets_have_equal_weight() -> None:
+    """Regardless of their number of queries."""
     few = (np.ones(2), np.zeros(2))
     many = (np.zeros(200), np.ones(200))
     found = mean_difference_over_sets([few, many])
     assert (found.mean, found.low, found.high) == (0.0, 0.0, 0.0)
 
 
-def test_sets_together_are_surer_than_each_alone() -> None:
-    """Independent sets' chances partly cancel, so that the interval of their mean is narrower."""
+def test_interval_over_several_sets_is_narrower_than_over_one() -> None:
+    """Independent sampling errors partly cancel."""
     sets = [drawn(seed, 60, 0.02) for seed in range(8)]
     together = mean_difference_over_sets(sets)
     alone = [paired_difference(values, baseline) for values, baseline in sets]
@@ -39,8 +41,8 @@ def test_sets_together_are_surer_than_each_alone() -> None:
     assert together.low < together.mean < together.high
 
 
-def test_nothing_has_no_interval() -> None:
-    """No set, or a set without queries, is refused."""
+def test_empty_input_is_refused() -> None:
+    """No sets, or a set without queries."""
     with pytest.raises(ValueError, match="at least one set"):
         mean_difference_over_sets([])
     with pytest.raises(ValueError, match="at least one query"):

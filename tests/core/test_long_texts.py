@@ -1,3 +1,5 @@
+"""Rules for scoring texts that exceed the model's length."""
+
 from __future__ import annotations
 
 import time
@@ -14,31 +16,31 @@ from tests.fakes import FakeReranker, words
 
 QUERY = "green tea"
 FILLER = "rain falls on stone. " * 8
-"""Forty tokens, dots included: two windows of a model that reads 24 beside the query."""
+"""Forty tokens, including periods: two windows of a model with 24 tokens."""
 
 
 def reranker() -> FakeReranker:
-    """Reads 22 words beside QUERY."""
+    """Reranker with a budget of 22 words per text for QUERY."""
     return FakeReranker(max_tokens=24)
 
 
-def test_the_best_window_of_a_long_text_counts() -> None:
-    """What answers the query at the end of a long text is found, and nothing is said to be cut."""
-    read = score_texts(reranker(), QUERY, [FILLER + "green tea", "green stone", FILLER], limits=BEST_WINDOW)
-    assert read.logits.tolist() == [4.0, 0.0, -4.0]
-    assert read.truncated.tolist() == [False, False, False]
-    assert read.scored.all()
+def test_long_text_is_scored_by_its_best_window() -> None:
+    """A match at the end of a long text counts, and no text is reported as truncated."""
+    scores = score_texts(reranker(), QUERY, [FILLER + "green tea", "green stone", FILLER], limits=BEST_WINDOW)
+    assert scores.logits.tolist() == [4.0, 0.0, -4.0]
+    assert scores.truncated.tolist() == [False, False, False]
+    assert scores.scored.all()
 
 
-def test_texts_that_fit_are_read_as_they_are() -> None:
-    """One call, the same texts, the same answer."""
+def test_texts_that_fit_are_passed_unchanged() -> None:
+    """One call with the same texts and scores."""
     model = reranker()
     texts = ["green tea", "", "stone"]
-    read = score_texts(model, QUERY, texts, limits=BEST_WINDOW)
+    scores = score_texts(model, QUERY, texts, limits=BEST_WINDOW)
     alone = model.score(QUERY, texts)
     assert model.calls == [(QUERY, tuple(texts))] * 2
-    np.testing.assert_array_equal(read.logits, alone.logits)
-    np.testing.assert_array_equal(read.tokens, alone.tokens)
+    np.testing.assert_array_equal(scores.logits, alone.logits)
+    np.testing.assert_array_equal(scores.tokens, alone.tokens)
 
 
 @pytest.mark.parametrize(
@@ -53,14 +55,14 @@ def test_texts_that_fit_are_read_as_they_are() -> None:
         (LengthLimits(max_tokens=None), 4.0),
     ],
 )
-def test_limits_leave_out_what_lies_beyond_them_and_say_so(limits: LengthLimits, logit: float) -> None:
-    """The first tokens or windows are read, or the last where the start is cut; a part that was not read is told."""
-    read = score_texts(reranker(), QUERY, [FILLER + "green tea"], limits=limits)
-    assert (read.logits.tolist(), read.truncated.tolist()) == ([logit], [limits != LengthLimits(max_tokens=None)])
+def test_limits_truncate_long_texts_and_report_it(limits: LengthLimits, logit: float) -> None:
+    """The first tokens or windows are scored, or the last ones if the start is cut."""
+    scores = score_texts(reranker(), QUERY, [FILLER + "green tea"], limits=limits)
+    assert (scores.logits.tolist(), scores.truncated.tolist()) == ([logit], [limits != LengthLimits(max_tokens=None)])
 
 
-def test_a_text_that_is_too_long_can_be_refused() -> None:
-    """Its place, its length and what would fit are named; one that fits is read."""
+def test_long_text_is_refused_if_the_policy_says_so() -> None:
+    """The message has its position, its length and the limit."""
     refused = LengthLimits(LongTextPolicy.REFUSE)
     assert score_texts(reranker(), QUERY, ["green tea"], limits=refused).scored.tolist() == [True]
     with pytest.raises(InvalidRequest) as caught:
@@ -70,30 +72,30 @@ def test_a_text_that_is_too_long_can_be_refused() -> None:
     )
 
 
-def test_a_deadline_leaves_out_ends_before_whole_texts() -> None:
-    """Each text's first window is read before any text's second; a text of which a part was read is scored."""
-    left = [3]
+def test_deadline_omits_ends_before_whole_texts() -> None:
+    """The first windows of all texts are scored first; a text with at least one scored window is scored."""
+    remaining = [3]
 
     def stop_after_three(_: str) -> None:
-        left[0] -= 1
-        if left[0] == 0:
+        remaining[0] -= 1
+        if remaining[0] == 0:
             time.sleep(0.2)
 
     model = FakeReranker(max_tokens=24, before_each=stop_after_three)
-    read = score_texts(
+    scores = score_texts(
         model,
         QUERY,
         [FILLER + "green tea", "green stone", "green tea"],
         limits=BEST_WINDOW,
         stop=StopCondition(time.monotonic() + 0.1),
     )
-    assert read.scored.tolist() == [True, True, True]
-    assert read.logits.tolist() == [-4.0, 0.0, 4.0]
-    assert read.truncated.tolist() == [True, False, False]
+    assert scores.scored.tolist() == [True, True, True]
+    assert scores.logits.tolist() == [-4.0, 0.0, 4.0]
+    assert scores.truncated.tolist() == [True, False, False]
 
 
-def test_a_text_of_a_megabyte_is_cut_before_it_is_tokenised() -> None:
-    """A huge text costs what its first tokens cost; one of few tokens for its length is read to its limit."""
+def test_megabyte_of_text_is_cut_before_tokenization() -> None:
+    """Cost depends on the token limit only; a text with few tokens for its length is still scored up to the limit."""
     seen: list[int] = []
 
     class Counting(FakeReranker):
@@ -109,14 +111,14 @@ def test_a_text_of_a_megabyte_is_cut_before_it_is_tokenised() -> None:
 
 
 @given(st.lists(st.text("ab .\n", max_size=300), max_size=5), st.integers(1, 4))
-def test_every_word_is_read_once_limits_allow(texts: list[str], max_windows: int) -> None:
-    """The windows of a text hold all of its words, or it is said to be cut; there are never more than allowed."""
+def test_windows_cover_every_word_within_the_limits(texts: list[str], max_windows: int) -> None:
+    """Or the text is reported as truncated. There are never more windows than allowed."""
     model = FakeReranker(max_tokens=20)
     limits = LengthLimits(max_tokens=None, max_windows=max_windows)
-    read = score_texts(model, "a", texts, limits=limits)
+    scores = score_texts(model, "a", texts, limits=limits)
     ((_, windows),) = model.calls
     assert len(windows) <= max_windows * len(texts)
-    held = {word for window in windows for word in words(window)}
-    if not read.truncated.any():
-        assert held == {word for text in texts for word in words(text)}
-    assert read.scored.all()
+    covered = {word for window in windows for word in words(window)}
+    if not scores.truncated.any():
+        assert covered == {word for text in texts for word in words(text)}
+    assert scores.scored.all()

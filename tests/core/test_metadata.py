@@ -1,4 +1,4 @@
-"""Rules of metadata: what a value may be, and the type that its field keeps."""
+"""Rules for metadata: allowed values, and types of fields."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rerank.core.errors import MetadataError
 from rerank.core.metadata import FieldType, MetadataSchema, clean_metadata, parse_date, values_of
 
 
-def test_good_values_are_kept_and_empty_ones_left_out() -> None:
-    """Strings, finite numbers, booleans, dates and lists of them; null and an empty list say nothing."""
+def test_valid_values_stay_and_empty_values_are_removed() -> None:
+    """Strings, finite numbers, booleans, dates and lists stay; null and empty lists are removed."""
     record: dict[str, object] = {
         "string": "x",
         "empty": "",
@@ -26,25 +26,25 @@ def test_good_values_are_kept_and_empty_ones_left_out() -> None:
         "null": None,
         "none": [],
         "a.b": 1,
-        "with blank": 1,
+        "with space": 1,
     }
-    kept = {name: value for name, value in record.items() if name not in ("null", "none")}
-    assert clean_metadata(record) == kept
+    expected = {name: value for name, value in record.items() if name not in ("null", "none")}
+    assert clean_metadata(record) == expected
 
 
 @pytest.mark.parametrize(
     "value",
     [{}, {"a": 1}, [{}], [[1]], [None], ["a", None], float("nan"), float("inf"), [float("nan")], 10**400, b"x", (1,)],
 )
-def test_other_values_are_refused(value: object) -> None:
+def test_invalid_values_are_refused(value: object) -> None:
     """The error names the field."""
     with pytest.raises(MetadataError, match='metadata field "m"'):
         clean_metadata({"m": value})
 
 
 @pytest.mark.parametrize("name", ["", " ", " a", "a ", ".a", "a.", "a..b", "a. b", "a .b", ".", "x" * 257])
-def test_names_that_no_store_can_hold_are_refused(name: str) -> None:
-    """OpenSearch reads dots as paths."""
+def test_invalid_field_names_are_refused(name: str) -> None:
+    """OpenSearch interprets dots as paths."""
     with pytest.raises(MetadataError, match="Rename or drop the field"):
         clean_metadata({name: 1})
 
@@ -70,14 +70,13 @@ def test_names_that_no_store_can_hold_are_refused(name: str) -> None:
         ("", None),
     ],
 )
-def test_a_date_is_what_both_stores_read_as_one(value: str, instant: datetime | None) -> None:
-    """ISO 8601 from the day on; without a zone it is UTC."""
+def test_dates_are_those_that_both_stores_accept(value: str, instant: datetime | None) -> None:
+    """ISO 8601 with at least a day; UTC without an offset."""
     assert parse_date(value) == instant
 
 
 @given(st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-5, minutes=-30))])))
-def test_every_instant_is_read_back(instant: datetime) -> None:
-    """As Python writes it."""
+def test_isoformat_of_any_instant_is_parsed(instant: datetime) -> None:
     assert parse_date(instant.isoformat()) == instant
 
 
@@ -96,7 +95,7 @@ def test_every_instant_is_read_back(instant: datetime) -> None:
         (["2020-01-01", "soon"], FieldType.STRING),
     ],
 )
-def test_the_first_value_fixes_the_type(value: MetadataValue, kind: FieldType) -> None:
+def test_first_value_sets_the_field_type(value: MetadataValue, kind: FieldType) -> None:
     """A list has the type of its members."""
     schema = MetadataSchema().extended({"m": value})
     assert schema == MetadataSchema({"m": kind})
@@ -112,10 +111,10 @@ def test_the_first_value_fixes_the_type(value: MetadataValue, kind: FieldType) -
         (FieldType.DATE, ["2020-01-01", ["2020-01-01"]], ["soon", 2020, ["2020-01-01", "soon"]]),
     ],
 )
-def test_a_later_value_has_to_fit(
+def test_later_value_must_have_the_field_type(
     kind: FieldType, fitting: list[MetadataValue], unfitting: list[MetadataValue]
 ) -> None:
-    """A date is also a string; nothing else stands for another type."""
+    """A string field accepts dates; there are no other conversions."""
     schema = MetadataSchema({"m": kind})
     for value in fitting:
         assert schema.extended({"m": value}) is schema
@@ -125,15 +124,15 @@ def test_a_later_value_has_to_fit(
 
 
 @pytest.mark.parametrize("value", [[1, "a"], [True, 1], ["a", False], [1, "2020-01-01"]])
-def test_a_list_is_of_one_type(value: MetadataValue) -> None:
-    """Else a filter on it could mean two things."""
+def test_list_of_mixed_types_is_refused(value: MetadataValue) -> None:
+    """A filter on it would be ambiguous."""
     with pytest.raises(MetadataError, match="the values of a list must have the same type"):
         MetadataSchema().extended({"m": value})
 
 
 @pytest.mark.parametrize(("first", "second"), [("a", "a.b"), ("a.b", "a"), ("a.b", "a.b.c")])
-def test_a_field_cannot_be_a_value_and_a_path(first: str, second: str) -> None:
-    """In two documents or in one, in either order."""
+def test_field_name_that_extends_another_is_refused(first: str, second: str) -> None:
+    """Within one document and across documents, in either order."""
     with pytest.raises(MetadataError, match=f'"{second}" conflicts with the field "{first}"'):
         MetadataSchema().extended({first: 1}).extended({second: 1})
     with pytest.raises(MetadataError, match=f'"{second}" conflicts with the field "{first}"'):
@@ -141,14 +140,14 @@ def test_a_field_cannot_be_a_value_and_a_path(first: str, second: str) -> None:
     assert MetadataSchema().extended({"a": 1, "ab": 1, "b.a": 1}).types.keys() == {"a", "ab", "b.a"}
 
 
-def test_a_document_that_does_not_fit_fixes_nothing() -> None:
-    """A schema is a value: what a rejected document would have added is not there."""
+def test_rejected_document_does_not_change_the_schema() -> None:
+    """A schema is immutable."""
     schema = MetadataSchema({"m": FieldType.NUMBER})
     with pytest.raises(MetadataError):
         schema.extended({"new": 1, "m": "x"})
     assert schema == MetadataSchema({"m": FieldType.NUMBER})
 
 
-def test_values_of_a_single_value_are_one() -> None:
-    """Stores compare lists and single values alike."""
+def test_values_of_returns_a_list_for_single_values() -> None:
+    """Stores treat lists and single values alike."""
     assert (values_of("x"), values_of([1, 2])) == (["x"], [1, 2])

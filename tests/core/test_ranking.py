@@ -1,3 +1,5 @@
+"""Rules for the final order of candidates."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from tests.fakes import FakeReranker
 
 
 class FixedReranker(FakeReranker):
-    """Answers the logits it is given, of the first *scored* texts."""
+    """Reranker with fixed logits for the first *scored* texts."""
 
     def __init__(self, logits: Sequence[float], *, scored: int | None = None) -> None:
         super().__init__(name="fixed")
@@ -45,19 +47,19 @@ def ranked(model: RankingModel, candidates: Sequence[Candidate]) -> list[str]:
 
 
 def test_equal_scores_keep_first_stage_order() -> None:
-    """Ties are never broken by chance."""
+    """Ties break deterministically."""
     model = RankingModel(FixedReranker([1.0, 1.0, 1.0]), fusion=CROSS_ENCODER_ALONE)
     assert ranked(model, by_score([3, 2, 1])) == ["d1", "d2", "d3"]
 
 
-def test_a_reranker_that_says_nothing_leaves_the_first_stage() -> None:
-    """All logits alike: the first stage's order holds, with any fusion."""
+def test_constant_logits_keep_first_stage_order() -> None:
+    """With any fusion."""
     model = RankingModel(FixedReranker([0.5, 0.5, 0.5]), fusion=ScoreFusion({"first_stage": 2.0, "logit_rank": 1.0}))
     assert ranked(model, by_score([3, 2, 1])) == ["d1", "d2", "d3"]
 
 
-def test_scores_are_what_the_calibration_makes_of_the_fused_score() -> None:
-    """And the explanation says by what: features, weights, the sum and its log-odds."""
+def test_scores_are_calibrated_fused_scores() -> None:
+    """The explanation has features, weights, the sum and its log-odds."""
     calibration = Calibration(0.5, -1.0, {"best_cosine": QueryEvidence(2.0, 0.5)})
     model = RankingModel(FixedReranker([1.0, 3.0]), fusion=ScoreFusion({"cosine": 2.0}), calibration=calibration)
     first, second = rerank(model, "q", [candidate(1, cosine=1.0), candidate(2, cosine=0.5)]).ranked
@@ -76,8 +78,8 @@ def test_scores_are_what_the_calibration_makes_of_the_fused_score() -> None:
     assert second.score == pytest.approx(1 / (1 + np.exp(-0.5)))
 
 
-def test_what_was_not_scored_follows_below_in_first_stage_order() -> None:
-    """A deadline leaves the rest unscored, and the first stage's values are those among all candidates."""
+def test_unscored_candidates_follow_in_first_stage_order() -> None:
+    """After a deadline; their scores are below those of all scored candidates."""
     model = RankingModel(FixedReranker([0.0, 2.0, 0, 0], scored=2), fusion=CROSS_ENCODER_ALONE)
     found = rerank(model, "q", by_score([4, 3, 2, 1]))
     assert [entry.candidate.doc_id for entry in found.ranked] == ["d2", "d1", "d3", "d4"]
@@ -87,11 +89,11 @@ def test_what_was_not_scored_follows_below_in_first_stage_order() -> None:
     assert min(scores) > 0
 
 
-def test_the_cut_off_is_in_calibrated_scores() -> None:
-    """What lies below is dropped and counted."""
+def test_min_score_applies_to_calibrated_scores() -> None:
+    """Candidates below are dropped and counted."""
     model = RankingModel(
         FixedReranker([2.0, -2.0]), fusion=CROSS_ENCODER_ALONE, calibration=Calibration(1.0, -3.0), warning="weak"
     )
-    kept = drop_below(rerank(model, "q", by_score([2, 1])), 0.2)
-    assert [entry.candidate.doc_id for entry in kept.ranked] == ["d1"]
-    assert (kept.report.dropped, kept.report.warning) == (1, "weak")
+    remaining = drop_below(rerank(model, "q", by_score([2, 1])), 0.2)
+    assert [entry.candidate.doc_id for entry in remaining.ranked] == ["d1"]
+    assert (remaining.report.dropped, remaining.report.warning) == (1, "weak")
