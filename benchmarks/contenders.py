@@ -92,15 +92,17 @@ def main() -> None:
     store, encoder = open_store(options.store), load_encoder(options.encoder)
     models = LoadedModels.of(Settings(reranker=options.model, contenders=0))
     pipeline = SearchPipeline(store, encoder, models)
-    found: dict[str, dict[int, NDArray[np.float64]]] = {}
+    ndcg_by_set: dict[str, dict[int, NDArray[np.float64]]] = {}
     for name in options.sets:
         dataset = judged(options.data, name, options.queries)
-        found[name] = gains(models.get(None), judged_candidates(pipeline, dataset, JudgingOptions(index=name)))
-        print(f"{name}: {found[name][0].mean():.4f} when all are scored", flush=True)
-    print("| contenders | mean of the sets | " + " | ".join(found) + " |\n" + "|---" * (len(found) + 2) + "|")
+        ndcg_by_set[name] = gains(models.get(None), judged_candidates(pipeline, dataset, JudgingOptions(index=name)))
+        print(f"{name}: {ndcg_by_set[name][0].mean():.4f} when all are scored", flush=True)
+    print(
+        "| contenders | mean of the sets | " + " | ".join(ndcg_by_set) + " |\n" + "|---" * (len(ndcg_by_set) + 2) + "|"
+    )
     for number in NUMBERS:
-        whole = mean_difference_over_sets([(values[number], values[0]) for values in found.values()])
-        cells = [f"{(values[number] - values[0]).mean():+.4f}" for values in found.values()]
+        whole = mean_difference_over_sets([(values[number], values[0]) for values in ndcg_by_set.values()])
+        cells = [f"{(values[number] - values[0]).mean():+.4f}" for values in ndcg_by_set.values()]
         mean = f"{whole.mean:+.4f} [{whole.low:+.4f}, {whole.high:+.4f}]"
         print(f"| {number} | {mean} | " + " | ".join(cells) + " |")
 

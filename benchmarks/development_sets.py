@@ -123,13 +123,13 @@ def _cached_query(
 
 def evaluate_model(model: RankingModel, queries: Sequence[CachedQuery]) -> list[float]:
     """Returns the mean nDCG@10 with each of WEIGHTS."""
-    found = []
+    values = []
     for query in queries:
         logits = model.reranker.score(query.text, query.passages).logits
         first_stage = FirstStageFeatures({"first_stage": standardised(np.array(query.scores))})
         orders = [ScoreFusion({"first_stage": weight}).fuse(logits, first_stage).scores for weight in WEIGHTS]
-        found.append([_ndcg_of_scores(scores, query) for scores in orders])
-    return [float(value) for value in np.mean(found, axis=0)]
+        values.append([_ndcg_of_scores(scores, query) for scores in orders])
+    return [float(value) for value in np.mean(values, axis=0)]
 
 
 def _ndcg_of_scores(scores: NDArray[np.float64], query: CachedQuery) -> float:
@@ -183,8 +183,8 @@ def report(cache: Mapping[str, Sequence[CachedQuery]], models: Sequence[str]) ->
     print(_row("hybrid", [float(np.mean([ndcg(q.grades, q.relevant) for q in qs])) for qs in cache.values()]))
     for name in models:
         model = load_ranking_model(name)
-        found = np.array([evaluate_model(model, queries) for queries in cache.values()])  # (sets, weights)
-        for weight, values in zip(WEIGHTS, found.T.tolist(), strict=True):
+        values_by_set = np.array([evaluate_model(model, queries) for queries in cache.values()])  # (sets, weights)
+        for weight, values in zip(WEIGHTS, values_by_set.T.tolist(), strict=True):
             print(_row(f"{name[-32:]} x {weight:g}", values), flush=True)
 
 

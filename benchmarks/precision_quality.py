@@ -74,7 +74,7 @@ def _measure(name: str, dataset: Dataset, texts: dict[str, str], reranker: str) 
     orders = [[[ids[i] for i in np.argsort(-row)[:DEPTH]] for row in each] for each in cosines]
     _lines(name, "encoder", [_values(each, relevant) for each in orders])
     candidates = orders[0]
-    found = []
+    reranker_values = []
     for backend in BACKENDS:
         model = CrossEncoderReranker.from_folder(
             resolve(reranker, role="reranker"), runtime=open_runtime(backend, ComputeOptions())
@@ -83,8 +83,8 @@ def _measure(name: str, dataset: Dataset, texts: dict[str, str], reranker: str) 
         for query, top in zip(queries, candidates, strict=True):
             logits = model.score(query, [texts[doc_id] for doc_id in top]).logits
             ranked.append([top[i] for i in np.argsort(-logits, kind="stable")])
-        found.append(_values(ranked, relevant))
-    _lines(name, "reranker", found)
+        reranker_values.append(_values(ranked, relevant))
+    _lines(name, "reranker", reranker_values)
 
 
 def _values(orders: list[list[str]], relevant: list[dict[str, int]]) -> NDArray[np.float64]:

@@ -78,10 +78,10 @@ def without_cross_encoder(ranking: Ranking) -> list[ScoredDocument]:
 def measure_set(pipeline: SearchPipeline, dataset: Dataset, name: str) -> dict[str, NDArray[np.float64]]:
     """Returns nDCG@10 of each query by column, float64 (queries,)."""
     orders = {**ORDERS, "without": without_cross_encoder}
-    found = evaluate(pipeline, dataset, EvaluationOptions(index=name), orders=orders).per_query
+    per_query = evaluate(pipeline, dataset, EvaluationOptions(index=name), orders=orders).per_query
     values = (
         measure(dataset, by_vector(pipeline, dataset, name)),
-        *(found[order] for order in ("first_stage", "without", "cross_encoder", "reranked")),
+        *(per_query[order] for order in ("first_stage", "without", "cross_encoder", "reranked")),
     )
     return {column: value[MEASURE] for column, value in zip(COLUMNS, values, strict=True)}
 

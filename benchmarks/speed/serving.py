@@ -105,8 +105,10 @@ def run_clients(target: Service, path: str, bodies: Sequence[Sequence[object]]) 
 
 
 def _children(pid: int) -> list[int]:
-    found = [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
-    return found + [grandchild for child in found for grandchild in _children(child)]
+    children = [
+        int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()
+    ]
+    return children + [grandchild for child in children for grandchild in _children(child)]
 
 
 def _megabytes(pid: int, key: str) -> float:

@@ -133,10 +133,10 @@ def test_data_without_labelled_queries_is_refused(index: Index, tmp_path: Path) 
 
 def test_search_scores_become_lists(tmp_path: Path) -> None:
     """A query with fewer than two results has no order to learn."""
-    found = {"tea": [("green tea", 2.0), ("a dog", -1.5)], "dog": [("a dog", 1.0)]}
+    results = {"tea": [("green tea", 2.0), ("a dog", -1.5)], "dog": [("a dog", 1.0)]}
     file = tmp_path / "search_scores.jsonl"
-    write_search_scores(["tea", "dog", "tea"], found.__getitem__, ResumableJsonLines(file, {}))
+    write_search_scores(["tea", "dog", "tea"], results.__getitem__, ResumableJsonLines(file, {}))
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     assert rows == [{"query": "tea", "passages": ["green tea", "a dog"], "scores": [2.0, -1.5]}]
     with pytest.raises(TrainingDataError, match="no order to learn"):
-        write_search_scores(["dog"], found.__getitem__, ResumableJsonLines(tmp_path / "none.jsonl", {}))
+        write_search_scores(["dog"], results.__getitem__, ResumableJsonLines(tmp_path / "none.jsonl", {}))

@@ -55,9 +55,9 @@ def test_scored_lists_stay_unchanged_and_others_are_cut() -> None:
     listed = RankingList("tea", ("tea", "dog", "cat"), (1.0, 0.0, 0.0), (0.9, 0.2, 0.1))
     scored = RankingList("tea", ("tea", "dog", "cat"), (0.0, 0.0, 0.0), scores=(3.0, 1.0, 2.0))
     unread = RankingList("dog", ("a dog", "tea", "cat"), (1.0, 0.0, 0.0))
-    *kept, read = build(TrainingData(lists=(listed, scored, unread)), max_negatives=1)
-    assert kept == [listed, scored]
-    assert (read.passages, len(read.teacher)) == (("a dog", "tea"), 2)
+    *unchanged, cut = build(TrainingData(lists=(listed, scored, unread)), max_negatives=1)
+    assert unchanged == [listed, scored]
+    assert (cut.passages, len(cut.teacher)) == (("a dog", "tea"), 2)
 
 
 def test_equal_seeds_give_equal_lists() -> None:

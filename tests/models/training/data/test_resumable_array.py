@@ -28,9 +28,9 @@ def test_only_missing_rows_are_computed(tmp_path: Path, stored_bytes: int) -> No
     file = tmp_path / "values"
     file.write_bytes((WHOLE + 1).tobytes()[:stored_bytes])
     rows = stored_bytes // 4
-    found = load_or_compute_array(file, (6, 2), np.float16, parts)
-    np.testing.assert_array_equal(found, np.concatenate([WHOLE[:rows] + 1, WHOLE[rows:]]))
-    np.testing.assert_array_equal(load_or_compute_array(file, (6, 2), np.float16, lambda _: iter(())), found)
+    actual = load_or_compute_array(file, (6, 2), np.float16, parts)
+    np.testing.assert_array_equal(actual, np.concatenate([WHOLE[:rows] + 1, WHOLE[rows:]]))
+    np.testing.assert_array_equal(load_or_compute_array(file, (6, 2), np.float16, lambda _: iter(())), actual)
 
 
 @pytest.mark.parametrize("values", range(8))

@@ -27,34 +27,34 @@ def test_default_is_cross_entropy_and_divergence_from_the_teacher(weight: float)
     """Equal to torch's own functions for lists of equal length."""
     labelled = cross_entropy(LOGITS, torch.tensor([0, 0]))
     divergence = kl_div(log_softmax(LOGITS, -1), softmax(TEACHER * TEACHER_SCALE, -1), reduction="batchmean")
-    found = ranking_loss(
+    actual = ranking_loss(
         LOGITS.flatten(), LABELS.flatten(), TEACHER.flatten(), ROWS, options=LossOptions(teacher_weight=weight)
     )
-    torch.testing.assert_close(found, (1 - weight) * labelled + weight * divergence)
+    torch.testing.assert_close(actual, (1 - weight) * labelled + weight * divergence)
 
 
 def test_pairwise_is_the_logistic_loss_of_pairs_with_different_labels() -> None:
     """Two irrelevant passages do not contribute."""
     differences = torch.tensor([[2.0 - 0.5, 2.0 + 1.0], [0.3 - 0.1, 0.3 - 4.0]])
     options = LossOptions(loss="pairwise", teacher_weight=0.0)
-    found = ranking_loss(LOGITS.flatten(), LABELS.flatten(), TEACHER.flatten(), ROWS, options=options)
-    torch.testing.assert_close(found, softplus(-differences).mean())
+    actual = ranking_loss(LOGITS.flatten(), LABELS.flatten(), TEACHER.flatten(), ROWS, options=options)
+    torch.testing.assert_close(actual, softplus(-differences).mean())
 
 
 def test_pointwise_is_the_binary_cross_entropy_of_each_passage() -> None:
     """Graded labels are probabilities."""
     labels = torch.tensor([0.7, 0.0, 0.2, 1.0, 0.0, 0.0])
     options = LossOptions(loss="pointwise", teacher_weight=0.0)
-    found = ranking_loss(LOGITS.flatten(), labels, TEACHER.flatten(), ROWS, options=options)
-    torch.testing.assert_close(found, binary_cross_entropy_with_logits(LOGITS.flatten(), labels))
+    actual = ranking_loss(LOGITS.flatten(), labels, TEACHER.flatten(), ROWS, options=options)
+    torch.testing.assert_close(actual, binary_cross_entropy_with_logits(LOGITS.flatten(), labels))
 
 
 @pytest.mark.parametrize("loss", ["listwise", "pairwise", "pointwise"])
 def test_list_without_relevant_passage_gives_a_finite_loss(loss: Loss) -> None:
     """All labels of the list are 0."""
     options = LossOptions(loss=loss, teacher_weight=0.0)
-    found = ranking_loss(LOGITS.flatten(), torch.zeros(6), TEACHER.flatten(), ROWS, options=options)
-    assert bool(torch.isfinite(found))
+    actual = ranking_loss(LOGITS.flatten(), torch.zeros(6), TEACHER.flatten(), ROWS, options=options)
+    assert bool(torch.isfinite(actual))
 
 
 def test_batch_loss_is_the_mean_of_its_lists() -> None:
@@ -73,5 +73,5 @@ def test_batch_loss_is_the_mean_of_its_lists() -> None:
 
 def test_large_logits_give_a_finite_loss() -> None:
     """The softmax does not overflow."""
-    found = ranking_loss(1000 * LOGITS.flatten(), LABELS.flatten(), TEACHER.flatten(), ROWS, options=LossOptions())
-    assert bool(torch.isfinite(found))
+    actual = ranking_loss(1000 * LOGITS.flatten(), LABELS.flatten(), TEACHER.flatten(), ROWS, options=LossOptions())
+    assert bool(torch.isfinite(actual))

@@ -85,8 +85,8 @@ def test_interrupted_run_resumes_to_the_same_weights(options: NliOptions, tmp_pa
 def test_macro_f1_weighs_all_classes_equally() -> None:
     """Accuracy is 3/4; the F1 scores are 1, 0 and 0."""
     logits = np.eye(3)[[0, 0, 0, 2]]
-    found = class_metrics(logits, np.array([0, 0, 0, 1]))
-    assert found == pytest.approx({"accuracy": 0.75, "macro_f1": (1.0 + 0 + 0) / 3})
+    actual = class_metrics(logits, np.array([0, 0, 0, 1]))
+    assert actual == pytest.approx({"accuracy": 0.75, "macro_f1": (1.0 + 0 + 0) / 3})
 
 
 @pytest.mark.parametrize(
