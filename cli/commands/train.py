@@ -44,7 +44,8 @@ def command() -> None:
 def pairs(*, as_json: bool, settings: Settings, **options: Any) -> None:
     """Train a reranker on judged pairs of query and passage.
 
-    DATA is JSON lines of {"query", "passage", "label"} with labels from 0 to 1, or a BEIR folder with qrels.
+    DATA is JSON lines of {"query", "passage", "label"} with labels from 0 to 1, a file in the format of FlagEmbedding,
+    sentence-transformers (anchor, positive, negative) or Tevatron, or a BEIR folder with qrels.
     """
     source = NegativesSource.taken_from(options)
 
