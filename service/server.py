@@ -137,7 +137,7 @@ def gunicorn_options(settings: Settings, listener: socket.socket, *, workers: in
     }
 
 
-class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hints
     """gunicorn application that builds the components in each worker."""
 
     def __init__(

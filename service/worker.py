@@ -23,7 +23,7 @@ LINGER_MS = 5
 _log = logging.getLogger(__name__)
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
     """Worker whose threads also serve the next request of a client if it arrives within LINGER_MS.
 
     Returning a connection to the main loop and fetching it again costs as much as forwarding a request.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import re
+import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
@@ -41,6 +42,11 @@ class ClientRequest:
     def query(self) -> str:
         """The query string without the question mark."""
         return self.target.partition("?")[2]
+
+    @property
+    def client(self) -> socket.socket | None:
+        """The client's socket, or None if the WSGI server does not provide it."""
+        return self.environ.get("gunicorn.socket")
 
     @classmethod
     def from_environ(cls, environ: WSGIEnvironment) -> ClientRequest:
@@ -83,7 +89,7 @@ class ClientRequest:
             lines.append(("transfer-encoding", "chunked"))
             rest = _chunked(stream)
         head = encode_head(self.method, self.target, address, lines)
-        return OutgoingRequest(self.method, head, first, rest, environ.get("gunicorn.socket"))
+        return OutgoingRequest(self.method, head, first, rest, self.client)
 
     def buffer_body(self, limit: int) -> tuple[ClientRequest, bytes | None]:
         """Reads the body. Returns a request whose body can be read again, and the body, or None above *limit* bytes.

@@ -43,7 +43,7 @@ class SearchCall:
             tuple(parse_qsl(request.query, keep_blank_values=True)),
             body,
             without_encoding(headers),
-            request.environ.get("gunicorn.socket"),
+            request.client,
         )
 
     def param(self, name: str) -> str | None:
@@ -90,7 +90,7 @@ def without_encoding(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], .
     return tuple((name, value) for name, value in headers if name not in _ENCODING_HEADERS)
 
 
-def decompressed(raw: bytes, encoding: str, limit: int) -> bytes | None:
+def decompress_body(raw: bytes, encoding: str, limit: int) -> bytes | None:
     """Returns *raw* decompressed.
 
     Returns None if the encoding is unknown, the data is invalid, or the result exceeds *limit* bytes.

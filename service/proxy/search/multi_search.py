@@ -43,7 +43,7 @@ class MultiSearch:
         found = MULTI_SEARCH.match(request.path)
         index = unquote((found.group(1) if found else None) or "")
         params = tuple(parse_qsl(request.query, keep_blank_values=True))
-        call = SearchCall(index, params, {}, without_encoding(headers), request.environ.get("gunicorn.socket"))
+        call = SearchCall(index, params, {}, without_encoding(headers), request.client)
         lines = data.removesuffix(b"\n").split(b"\n")
         if len(lines) % 2 or not data.endswith(b"\n"):
             return None

@@ -11,7 +11,7 @@ from rerank.core.errors import RerankError
 from rerank.core.search import Reason
 from rerank.service.compression import compress_if_accepted
 from rerank.service.proxy.request import ClientRequest
-from rerank.service.proxy.search.call import MULTI_SEARCH, SEARCH, SearchCall, decompressed, parse_json
+from rerank.service.proxy.search.call import MULTI_SEARCH, SEARCH, SearchCall, decompress_body, parse_json
 from rerank.service.proxy.search.multi_search import MultiSearch
 from rerank.service.proxy.search.planning import RERANK_MARKERS, PassThrough, Planner
 from rerank.service.proxy.search.reranking import SearchReranker
@@ -120,7 +120,7 @@ class SearchInterceptor:
         request, raw = request.buffer_body(self.max_body_bytes)
         if raw is None:
             return request, None
-        return request, decompressed(raw, dict(headers).get("content-encoding", ""), self.max_body_bytes)
+        return request, decompress_body(raw, dict(headers).get("content-encoding", ""), self.max_body_bytes)
 
     def _skip(self, reason: Reason | SkipReason, started: float | None = None) -> tuple[tuple[str, str], ...]:
         """Counts a search that is not reranked and returns the headers that say so."""

@@ -55,24 +55,24 @@ def text_fields(mappings: object) -> tuple[str, ...]:
     copies: set[str] = set()
     for index in mappings.values() if isinstance(mappings, Mapping) else ():
         properties = index.get("mappings", {}).get("properties", {}) if isinstance(index, Mapping) else {}
-        for name, entry, within in _leaves(properties, "", within=False):
+        for name, entry, in_nested in _leaves(properties, "", nested=False):
             targets = entry.get("copy_to", [])
             copies.update([targets] if isinstance(targets, str) else targets)
             if entry.get("type") in _TEXT_TYPES:
-                (nested if within else plain).add(name)
+                (nested if in_nested else plain).add(name)
     names = plain - copies or nested - copies
     return tuple(sorted(names, key=lambda name: (_title_rank(name), name))[:MAX_FIELDS])
 
 
 def _leaves(
-    properties: Mapping[str, Any], prefix: str, *, within: bool
+    properties: Mapping[str, Any], prefix: str, *, nested: bool
 ) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
     for name, entry in properties.items():
         path = f"{prefix}{name}"
         if "properties" in entry:
-            yield from _leaves(entry["properties"], f"{path}.", within=within or entry.get("type") == "nested")
+            yield from _leaves(entry["properties"], f"{path}.", nested=nested or entry.get("type") == "nested")
         else:
-            yield path, entry, within
+            yield path, entry, nested
 
 
 def _title_rank(name: str) -> int:

@@ -224,8 +224,8 @@ def test_every_api_returns_the_same_bytes(opensearch_proxy: ProxiedService, requ
 
 def _compared_headers(reply: Reply) -> dict[str, str]:
     """Returns the headers that the server set, except lengths, which masked parts influence."""
-    ours = {"date", "server", "connection", "content-length", "transfer-encoding", "warning"}
-    return {name: value.replace(THROUGH, DIRECT) for name, value in reply.headers.items() if name not in ours}
+    set_by_proxy = {"date", "server", "connection", "content-length", "transfer-encoding", "warning"}
+    return {name: value.replace(THROUGH, DIRECT) for name, value in reply.headers.items() if name not in set_by_proxy}
 
 
 def _equal(proxied: bytes, direct: bytes) -> bool:
@@ -305,10 +305,10 @@ def test_reranking_never_causes_an_error(opensearch_proxy: ProxiedService, searc
     assert proxied.status == direct.status
     assert proxied.headers["x-rerank-applied"] in ("true", "false")
     if direct.status == 200:
-        ours, theirs = proxied.json(), direct.json()
+        proxied_json, direct_json = proxied.json(), direct.json()
         assert len(ids(proxied)) == len(ids(direct))
-        assert ours["hits"].get("total") == theirs["hits"].get("total")
-        assert ours.get("aggregations") == theirs.get("aggregations")
+        assert proxied_json["hits"].get("total") == direct_json["hits"].get("total")
+        assert proxied_json.get("aggregations") == direct_json.get("aggregations")
 
 
 def _timeless(body: bytes) -> bytes:

@@ -141,8 +141,8 @@ def test_early_refusal_of_a_long_body_is_returned() -> None:
                 yield b"x" * 100_000
 
         head = b"POST /_bulk HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000000\r\n\r\n"
-        answer = upstream.send(OutgoingRequest("POST", head, b"", rest()))
-        assert (answer.head.status, answer.read()) == (413, b"")
+        response = upstream.send(OutgoingRequest("POST", head, b"", rest()))
+        assert (response.head.status, response.read()) == (413, b"")
 
 
 def test_client_disconnect_closes_the_server_connection(

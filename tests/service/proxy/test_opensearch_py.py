@@ -77,9 +77,9 @@ def test_errors_keep_their_exception_types(client: OpenSearch) -> None:
     with pytest.raises(RequestError) as refused:
         client.search(index=INDEX, body={"query": {"no_such": {}}})
     assert refused.value.error == "parsing_exception"
-    with pytest.raises(RequestError) as ours:
+    with pytest.raises(RequestError) as rejected:
         client.search(index=INDEX, body={"query": MATCH, "ext": {"rerank": {"window": "wide"}}})
-    assert ours.value.status_code == 400
+    assert rejected.value.status_code == 400
     with pytest.raises(NotFoundError):
         client.search(index="no-such-index", body={"query": MATCH, "ext": rerank_ext()})
 

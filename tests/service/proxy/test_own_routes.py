@@ -39,7 +39,7 @@ def own_routes() -> OwnRoutes:
         ("POST", "/_inference/completion/x", False),
         ("POST", "/_plugins/_ml/_predict/text_similarity/default", True),
         ("POST", "/_plugins/_ml/_predict/text_similarity/a%2Fb", True),
-        ("POST", "/_plugins/_ml/_predict/text_similarity/theirs", False),
+        ("POST", "/_plugins/_ml/_predict/text_similarity/other", False),
     ],
 )
 def test_paths_match_exactly(own_routes: OwnRoutes, method: str, path: str, expected: bool) -> None:

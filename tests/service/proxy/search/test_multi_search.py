@@ -33,12 +33,22 @@ def test_each_search_has_its_own_result(opensearch_proxy: ProxiedService) -> Non
     reranked = {**plain, "ext": rerank_ext()}
     wrong = {**plain, "ext": {"rerank": 5}}
     broken = {"query": {"range": {"year": {"gte": "x"}}}}
-    here: dict[str, Any] = {"index": INDEX}
+    header: dict[str, Any] = {"index": INDEX}
     reply = msearch(
-        opensearch_proxy.url, here, plain, here, reranked, here, wrong, here, broken, {"index": "nowhere"}, plain
+        opensearch_proxy.url,
+        header,
+        plain,
+        header,
+        reranked,
+        header,
+        wrong,
+        header,
+        broken,
+        {"index": "nowhere"},
+        plain,
     )
     direct = msearch(
-        opensearch_proxy.server, here, plain, here, plain, here, broken, {"index": "nowhere"}, plain
+        opensearch_proxy.server, header, plain, header, plain, header, broken, {"index": "nowhere"}, plain
     ).json()
     assert (reply.status, rerank_result(reply)) == (200, ("true", ""))
     first, second, third, fourth, fifth = reply.json()["responses"]

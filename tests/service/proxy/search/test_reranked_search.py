@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rerank.service.proxy.search.call import decompressed
+from rerank.service.proxy.search.call import decompress_body
 from rerank.service.proxy.search.filter_path import FilterPath
 from tests.service.proxy.proxied_service import ProxiedService, Reply, send
 from tests.service.proxy.sample_index import (
@@ -39,13 +39,13 @@ def test_hits_are_reranked(opensearch_proxy: ProxiedService) -> None:
     body = {"query": MATCH, "size": 3}
     plain = direct(opensearch_proxy, {**body, "size": 10}).json()
     reply = search(opensearch_proxy, {**body, "ext": rerank_ext()})
-    answer = reply.json()
+    response = reply.json()
     assert (reply.status, rerank_result(reply), reply.headers["x-rerank-model"]) == (200, ("true", ""), "fake-reranker")
     assert float(reply.headers["x-rerank-took"]) > 0
     assert reply.headers["content-type"] == "application/json; charset=UTF-8"
     assert set(ids(reply)[:2]) == {"2", "4"}
     before = {hit["_id"]: (rank, hit) for rank, hit in enumerate(plain["hits"]["hits"], start=1)}
-    for hit in answer["hits"]["hits"]:
+    for hit in response["hits"]["hits"]:
         rank, unranked = before[hit["_id"]]
         place = hit.pop("_rerank")
         assert place == {
@@ -54,11 +54,11 @@ def test_hits_are_reranked(opensearch_proxy: ProxiedService) -> None:
             "score": hit["_score"],
         }
         assert {**hit, "_score": unranked["_score"]} == unranked
-    scores = [hit["_score"] for hit in answer["hits"]["hits"]]
+    scores = [hit["_score"] for hit in response["hits"]["hits"]]
     assert scores == sorted(scores, reverse=True)
-    assert answer["hits"]["max_score"] == scores[0]
-    assert answer["hits"]["total"] == plain["hits"]["total"]
-    report = answer["_rerank"]
+    assert response["hits"]["max_score"] == scores[0]
+    assert response["hits"]["total"] == plain["hits"]["total"]
+    report = response["_rerank"]
     assert (report["applied"], report["reason"], report["candidates"], report["scored"]) == (True, None, 7, 7)
 
 
@@ -181,16 +181,16 @@ def test_presentation_options_are_respected(opensearch_proxy: ProxiedService, op
     body = {"query": MATCH, **options}
     expected = direct(opensearch_proxy, body).json()
     reply = search(opensearch_proxy, {**body, "ext": rerank_ext()})
-    answer = reply.json()
+    response = reply.json()
     assert (reply.status, rerank_result(reply)) == (200, ("true", ""))
-    assert answer.pop("_rerank")["applied"] is True
-    ours = {hit["_id"]: _unscored(hit) for hit in answer["hits"]["hits"]}
-    theirs = {hit["_id"]: _unscored(hit) for hit in expected["hits"]["hits"]}
-    assert ours == theirs
-    for each in (answer, expected):
+    assert response.pop("_rerank")["applied"] is True
+    proxied_hits = {hit["_id"]: _unscored(hit) for hit in response["hits"]["hits"]}
+    direct_hits = {hit["_id"]: _unscored(hit) for hit in expected["hits"]["hits"]}
+    assert proxied_hits == direct_hits
+    for each in (response, expected):
         del each["took"]
         each["hits"] = {key: value for key, value in each["hits"].items() if key not in ("hits", "max_score")}
-    assert answer == expected
+    assert response == expected
 
 
 def _unscored(hit: dict[str, Any]) -> dict[str, Any]:
@@ -230,11 +230,11 @@ def test_ineligible_search_returns_the_response_of_opensearch(
 
 def _timeless(body: bytes) -> object:
     try:
-        answer = json.loads(body)
+        response = json.loads(body)
     except ValueError:
         return body.split(b"\n", 2)[2]
-    answer.pop("took", None)
-    return answer
+    response.pop("took", None)
+    return response
 
 
 def test_scroll_works_without_reranking(opensearch_proxy: ProxiedService) -> None:
@@ -279,9 +279,9 @@ def test_missing_field_returns_first_stage_order_with_reason(opensearch_proxy: P
 def test_search_without_hits_counts_as_reranked(opensearch_proxy: ProxiedService) -> None:
     """Nothing is scored."""
     reply = search(opensearch_proxy, {"query": {"match": {"text": "unheard"}}, "ext": rerank_ext()})
-    answer = reply.json()
-    assert (rerank_result(reply), ids(reply), answer["hits"]["max_score"]) == (("true", ""), [], None)
-    assert (answer["_rerank"]["candidates"], answer["_rerank"]["scored"]) == (0, 0)
+    response = reply.json()
+    assert (rerank_result(reply), ids(reply), response["hits"]["max_score"]) == (("true", ""), [], None)
+    assert (response["_rerank"]["candidates"], response["_rerank"]["scored"]) == (0, 0)
 
 
 def test_hits_below_min_score_are_dropped(opensearch_proxy: ProxiedService) -> None:
@@ -345,8 +345,8 @@ def test_gzip_body_is_accepted(opensearch_proxy: ProxiedService) -> None:
 def test_body_of_several_gzip_members_is_not_parsed() -> None:
     """The proxy and the server could decompress different searches from it."""
     member = gzip.compress(b'{"query":')
-    assert decompressed(member, "gzip", 100) == b'{"query":'
-    assert decompressed(member + gzip.compress(b'{"match_all":{}}}'), "gzip", 100) is None
+    assert decompress_body(member, "gzip", 100) == b'{"query":'
+    assert decompress_body(member + gzip.compress(b'{"match_all":{}}}'), "gzip", 100) is None
 
 
 @pytest.mark.parametrize(

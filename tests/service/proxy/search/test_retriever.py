@@ -113,14 +113,14 @@ def test_elasticsearch_executes_the_inner_retriever(tmp_path: Path) -> None:
     """The proxy removes only the reranker around it, and forwards the headers of the server."""
     texts = ("milk", "milk", QUERY)
     hits = [{"_index": "i", "_id": str(i), "_score": 1.0, "fields": {"text": [text]}} for i, text in enumerate(texts)]
-    answer = {"took": 1, "hits": {"total": {"value": 3}, "max_score": 1.0, "hits": hits}}
+    response = {"took": 1, "hits": {"total": {"value": 3}, "max_score": 1.0, "hits": hits}}
     head = (
         b"HTTP/1.1 200 OK\r\nX-elastic-product: Elasticsearch\r\n"
         b"Content-Type: application/vnd.elasticsearch+json;compatible-with=8\r\n"
     )
 
     def respond(request: ReceivedRequest, _: object) -> bytes:
-        data = json.dumps(answer).encode() if "_search" in request.line else b"{}"
+        data = json.dumps(response).encode() if "_search" in request.line else b"{}"
         return head + b"Content-Length: %d\r\n\r\n%b" % (len(data), data)
 
     with scripted_server() as server:
