@@ -56,7 +56,7 @@ def test_elasticsearch_client_works_through_the_proxy(tmp_path: Path, version: i
     """
     media = "application/vnd.elasticsearch+json;compatible-with"
     expected = {"info": [True, "You Know, for Search", media.rpartition(";")[0]], **EXPECTED}
-    with elasticsearch_server() as (url, _), start_proxy(url, tmp_path) as service:
+    with elasticsearch_server() as url, start_proxy(url, tmp_path) as service:
         wait_until_loaded(service)
         report = _report(f"elasticsearch_{version}", service.url, key)
     assert report["results"] == expected

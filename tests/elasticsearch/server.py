@@ -26,11 +26,10 @@ ApiResponse = tuple[int, dict[str, Any]]
 
 
 class Elasticsearch:
-    """A server with its indexes and the bodies of all searches that it received."""
+    """A server with its indexes, scrolls and points in time."""
 
     def __init__(self) -> None:
         self.indexes = Indexes()
-        self.searched: list[dict[str, Any]] = []
         self._open: dict[str, Any] = {}
 
     def respond(self, method: str, target: str, body: bytes) -> ApiResponse:
@@ -48,14 +47,13 @@ class Elasticsearch:
     def info(self, *_: object) -> ApiResponse:
         """Handles GET /."""
         version = {"number": VERSION, "build_flavor": "default", "build_type": "docker", "build_snapshot": False}
-        lowest = {"minimum_wire_compatibility_version": "8.19.0", "minimum_index_compatibility_version": "8.0.0"}
-        named = {"name": "stub", "cluster_name": "docker-cluster", "cluster_uuid": "x"}
-        return 200, {**named, "version": version | lowest, "tagline": "You Know, for Search"}
+        minimum = {"minimum_wire_compatibility_version": "8.19.0", "minimum_index_compatibility_version": "8.0.0"}
+        names = {"name": "stub", "cluster_name": "docker-cluster", "cluster_uuid": "x"}
+        return 200, {**names, "version": version | minimum, "tagline": "You Know, for Search"}
 
     def search(self, body: bytes, params: dict[str, str], name: str = "") -> ApiResponse:
         """Handles _search. With the parameter `scroll` it returns the first page."""
         query = _parse(body)
-        self.searched.append(query)
         point = query.get("pit", {}).get("id")
         if point is not None and point not in self._open:
             raise ApiError(404, "search_context_missing_exception", f"No search context found for id [{point}]")
@@ -189,15 +187,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def elasticsearch_server() -> Iterator[tuple[str, Elasticsearch]]:
-    """Runs a server for the duration of a block and yields its URL and its state."""
-    state = Elasticsearch()
-    handler = type("Handler", (_Handler,), {"elasticsearch": state})
+def elasticsearch_server() -> Iterator[str]:
+    """Runs a server for the duration of a block and yields its URL."""
+    handler = type("Handler", (_Handler,), {"elasticsearch": Elasticsearch()})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", state
+            yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:
             server.shutdown()
             thread.join()

@@ -20,7 +20,7 @@ RERANKER: dict[str, Any] = {"text_similarity_reranker": {"retriever": {"standard
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """Yields the URL of a server with one index."""
-    with elasticsearch_server() as (address, _):
+    with elasticsearch_server() as address:
         send(address, "PUT", "/things", {})
         yield address
 
