@@ -37,7 +37,7 @@ class Loadable(Generic[T]):
         # A list of at most one value: None may be a valid value, and reads need no lock.
         self._loaded: list[T] = []
         self._problem = "is still loading"
-        self._closed = False
+        self._closed = threading.Event()
 
     @classmethod
     def of(cls, name: str, value: T, *, unavailable: type[RerankError] = RerankError) -> Self:
@@ -56,7 +56,7 @@ class Loadable(Generic[T]):
     def load(self) -> None:
         """Loads the component unless it is loaded or closed. Logs a failure instead of raising it."""
         with self._lock:
-            if self._loaded or self._closed:
+            if self._loaded or self._closed.is_set():
                 return
             try:
                 self._loaded = [self._load()]
@@ -67,12 +67,12 @@ class Loadable(Generic[T]):
                 # The process must survive any error of a library: it reports what is missing, and retries.
                 self._problem = "could not be loaded; see the service log"
                 _log.exception("%s could not be loaded", self.name)
-        if self._closed:
+        if self._closed.is_set():
             self.close()
 
     def close(self) -> None:
         """Releases the component if it is loaded, once. Does not wait for a load in progress."""
-        self._closed = True
+        self._closed.set()
         if not self._lock.acquire(blocking=False):
             return  # A load is in progress; load() calls close() when it ends.
         try:

@@ -37,14 +37,11 @@ def routes(app: Flask) -> ApiBlueprint:
 
 def describe(operations: Sequence[Operation]) -> dict[str, Any]:
     """Returns the OpenAPI 3.1 document of *operations*."""
-    models = {
-        ErrorBody,
-        *(model for operation in operations for model in (operation.body, operation.response) if model),
-    }
-    _, schemas = models_json_schema(
-        sorted(((model, "validation") for model in models), key=lambda entry: entry[0].__name__),
-        ref_template=_REFERENCE,
-    )
+    models: set[type[BaseModel]] = {ErrorBody}
+    for operation in operations:
+        models.update(model for model in (operation.body, operation.response) if model is not None)
+    by_name = sorted(models, key=lambda model: model.__name__)
+    _, schemas = models_json_schema([(model, "validation") for model in by_name], ref_template=_REFERENCE)
     paths: dict[str, dict[str, object]] = {}
     for operation in operations:
         paths.setdefault(openapi_path(operation.path), {})[operation.method.lower()] = _described(operation)
