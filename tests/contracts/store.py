@@ -1,4 +1,4 @@
-"""What every store promises. Each home of documents passes these same tests."""
+"""Contract of a store: the tests that every store passes."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from tests.fakes import FakeEncoder
 from tests.reference_filter import passes
 
 ENCODER = FakeEncoder(dim=32)
-SEEN_WITHIN_SECONDS = 2.0
+VISIBLE_WITHIN_SECONDS = 2.0
 
 
 def encoded(doc_id: str, *texts: str, title: str = "", **metadata: MetadataValue) -> EncodedDocument:
-    """A document of as many passages as there are *texts*."""
+    """Returns a document with one passage for each of *texts*."""
     return with_metadata(doc_id, *texts, title=title, metadata=metadata)
 
 
 def with_metadata(doc_id: str, *texts: str, title: str = "", metadata: Mapping[str, MetadataValue]) -> EncodedDocument:
-    """As encoded(), for metadata names that are no Python names."""
-    whole, passages = " ".join(texts), []
+    """Returns a document like encoded(), for metadata names that are not Python identifiers."""
+    full_text, passages = " ".join(texts), []
     start = 0
     for ordinal, text in enumerate(texts):
         passages.append(Passage(doc_id, ordinal, title, text, start, start + len(text)))
         start += len(text) + 1
-    document = Document(doc_id, whole, title, metadata)
+    document = Document(doc_id, full_text, title, metadata)
     vectors = FakeEncoder(dim=32).encode_documents([passage.headed_text for passage in passages])
     return EncodedDocument(document, tuple(passages), vectors, document.content_hash())
 
 
 def ids(index: Index, query: str, **options: object) -> list[str]:
-    """The documents that a vector search finds, best first."""
+    """Returns the ids of a vector search, best first."""
     vector = ENCODER.encode_queries([query])[0]
     return [match.passage.doc_id for match in index.knn(vector, **options)]  # type: ignore[arg-type]
 
@@ -140,7 +140,7 @@ _clauses: st.SearchStrategy[dict[str, object]] = st.recursive(
 
 
 class StoreContract:
-    """Subclasses give the fixture `connect`: each call opens the same store anew, as another process would."""
+    """Tests for a store. A subclass provides the fixture `connect`; each call opens the store like another process."""
 
     @pytest.fixture
     def store(self, connect: Callable[[], Store]) -> Iterator[Store]:
@@ -150,7 +150,7 @@ class StoreContract:
 
     @pytest.fixture
     def name(self, store: Store) -> Iterator[str]:
-        """An index name that no other test uses, free again afterwards."""
+        """Returns an index name that no other test uses; deletes the index afterwards."""
         name = f"t{uuid.uuid4().hex[:12]}"
         yield name
         if store.unfinished(name) or name in {info.name for info in store.indexes()}:
@@ -158,14 +158,14 @@ class StoreContract:
 
     @pytest.fixture
     def index(self, store: Store, name: str) -> Index:
-        """An empty index, published."""
+        """Returns an empty, published index."""
         index = store.create(name, IndexSpec(ENCODER.identity))
         store.publish(index)
         return store.open(name)
 
     @pytest.fixture
     def filled(self, index: Index) -> Index:
-        """An index with the documents of METADATA."""
+        """Returns an index with the documents of METADATA."""
         documents = [
             with_metadata(doc_id, f"common words of {doc_id}", metadata=data) for doc_id, data in METADATA.items()
         ]
@@ -173,8 +173,8 @@ class StoreContract:
         index.refresh()
         return index
 
-    def test_documents_come_back_as_they_were_written(self, index: Index) -> None:
-        """A document is fetched with every character and every metadata value that it had."""
+    def test_fetch_returns_documents_as_written(self, index: Index) -> None:
+        """All characters and metadata values are kept."""
         one = encoded(
             "a/b c#1", "l'unico passaggio 😀\n\tשלום", title="Titolo", n=1, f=1.0, when="2020-01-01", tags=["x"]
         )
@@ -185,8 +185,8 @@ class StoreContract:
         assert index.content_hashes(["long", "none"]) == {"long": long.content_hash}
         assert (index.info().documents, index.info().passages) == (2, 4)
 
-    def test_the_type_of_a_metadata_value_survives(self, index: Index) -> None:
-        """Whole numbers stay whole, booleans stay booleans, and strings that look like dates stay as written."""
+    def test_metadata_types_are_kept(self, index: Index) -> None:
+        """Integers, floats, booleans and date strings are returned as written."""
         written = encoded("a", "text", n=3, f=3.0, b=True, d="2020-01-01T00:00:00+02:00", e=[1, 2])
         index.upsert([written])
         index.refresh()
@@ -195,8 +195,8 @@ class StoreContract:
             key: (type(value), value) for key, value in written.document.metadata.items()
         }
 
-    def test_a_new_version_replaces_all_passages(self, index: Index) -> None:
-        """After an upsert nothing of the document's former passages is found."""
+    def test_upsert_replaces_all_passages(self, index: Index) -> None:
+        """No passage of the previous version is found."""
         index.upsert([encoded("a", "alpha one", "beta two", "gamma three"), encoded("b", "beta other")])
         index.upsert([encoded("a", "delta only")])
         index.refresh()
@@ -205,17 +205,17 @@ class StoreContract:
         assert [match.passage.passage_id for match in index.match("delta", k=5)] == ["a#0"]
         assert ids(index, "gamma three", k=5, exact=True).count("a") == 1
 
-    def test_deletion_counts_what_was_there(self, filled: Index) -> None:
-        """Deleting says how many documents there were; they are found no more."""
-        assert filled.delete(["italian", "nobody", "italian"]) == 1
+    def test_delete_returns_the_number_of_documents(self, filled: Index) -> None:
+        """Missing and repeated ids do not count; deleted documents are not found."""
+        assert filled.delete(["italian", "missing", "italian"]) == 1
         filled.refresh()
         assert "italian" not in ids(filled, "common words of italian", k=20)
         assert filled.fetch(["italian"]) == {}
         assert filled.delete(["italian"]) == 0
 
     @pytest.mark.parametrize("exact", [False, True])
-    def test_the_score_of_a_vector_search_is_the_cosine(self, filled: Index, exact: bool) -> None:
-        """Scores are cosines in [-1, 1], whatever the server's own scale, best first."""
+    def test_vector_search_score_is_the_cosine(self, filled: Index, exact: bool) -> None:
+        """Scores are cosines in [-1, 1], independent of the server's scale, best first."""
         query = ENCODER.encode_queries(["common words of english"])[0]
         found = filled.knn(query, k=20, exact=exact)
         expected = {
@@ -225,8 +225,8 @@ class StoreContract:
         assert [match.score for match in found] == sorted((match.score for match in found), reverse=True)
         assert found[0].passage.doc_id == "english"
 
-    def test_a_document_is_found_once_by_its_best_passage(self, index: Index) -> None:
-        """k counts documents, however many of their passages match."""
+    def test_document_is_returned_once_with_its_best_passage(self, index: Index) -> None:
+        """k counts documents, not passages."""
         index.upsert([encoded("many", *(f"topic number {i}" for i in range(12))), encoded("one", "topic number 7 x")])
         index.upsert([encoded("other", "unrelated matter entirely")])
         index.refresh()
@@ -239,15 +239,15 @@ class StoreContract:
         assert best["many"].text == "topic number 7"
         assert (best["many"].ordinal, best["many"].start, best["many"].end) == (7, 105, 119)
 
-    def test_equal_scores_come_in_the_order_of_ids(self, index: Index) -> None:
-        """Ties break by document id, in both searches."""
+    def test_equal_scores_are_ordered_by_document_id(self, index: Index) -> None:
+        """The rule holds for vector and text search."""
         index.upsert([encoded(doc_id, "the same words") for doc_id in ("c", "a", "d", "b")])
         index.refresh()
         assert ids(index, "same words", k=4) == ["a", "b", "c", "d"]
         assert [match.passage.doc_id for match in index.match("same", k=4)] == ["a", "b", "c", "d"]
 
-    def test_any_word_matches_in_text_and_title(self, index: Index) -> None:
-        """A text search needs one of the words, in the title or in the text; more and rarer words rank higher."""
+    def test_text_search_matches_any_word_of_text_and_title(self, index: Index) -> None:
+        """One word in the title or the text is enough; more and rarer words rank higher."""
         index.upsert(
             [
                 encoded("title", "nothing here", title="Zebra crossing"),
@@ -261,40 +261,40 @@ class StoreContract:
         assert all(match.score >= 0 for match in index.match("zebra", k=5))
 
     @pytest.mark.parametrize("query", ["zebra AND lion", 'field:"zebra"', "zebra* ~2 (", "a\\zebra/[x TO y]"])
-    def test_text_is_never_a_query_language(self, index: Index, query: str) -> None:
-        """Signs that mean something to a query parser are only text."""
+    def test_query_syntax_is_plain_text(self, index: Index, query: str) -> None:
+        """Operators of query languages have no effect."""
         index.upsert([encoded("text", "a zebra")])
         index.refresh()
         assert [match.passage.doc_id for match in index.match(query, k=5)] == ["text"]
 
     @pytest.mark.parametrize("query", ["!!! ... ?", " ", "()"])
-    def test_a_query_without_words_finds_nothing(self, filled: Index, query: str) -> None:
-        """Punctuation matches no document, and is no error."""
+    def test_query_without_words_finds_nothing(self, filled: Index, query: str) -> None:
+        """Punctuation matches no document and is not an error."""
         assert filled.match(query, k=5) == []
 
-    def test_a_query_of_ten_thousand_words_is_answered(self, filled: Index) -> None:
-        """However long a query is, its first words are looked for."""
+    def test_query_of_ten_thousand_words_is_accepted(self, filled: Index) -> None:
+        """The first words of a long query are searched."""
         query = "english " + " ".join(f"word{i}" for i in range(10_000))
         assert [match.passage.doc_id for match in filled.match(query, k=5)] == ["english"]
 
-    def test_a_megabyte_of_text_is_kept(self, index: Index) -> None:
-        """A long text comes back whole, and its last word is found."""
+    def test_text_of_one_megabyte_is_stored(self, index: Index) -> None:
+        """A long text is returned completely, and its last word is found."""
         text = "word " * 200_000 + "lastone"
         index.upsert([encoded("big", text)])
         index.refresh()
         assert index.fetch(["big"])["big"].text == text
         assert [match.passage.doc_id for match in index.match("lastone", k=1)] == ["big"]
 
-    def test_an_empty_index_answers(self, index: Index) -> None:
-        """An index without documents finds nothing, and that is no error."""
+    def test_empty_index_is_searchable(self, index: Index) -> None:
+        """An index without documents returns no results and no error."""
         assert (ids(index, "anything", k=3), index.match("anything", k=3), index.fetch(["a"])) == ([], [], {})
         index.optimize()
         assert index.upsert([]) == []
 
     @pytest.mark.parametrize("clause", CLAUSES, ids=str)
-    def test_filters_let_the_same_documents_through(self, filled: Index, clause: dict[str, object]) -> None:
-        """Every clause means the same on every store: what the reference says of it."""
-        assert self.let_through(filled, parse_filter(clause)) == expected(parse_filter(clause))
+    def test_filter_selects_the_same_documents_as_the_reference(self, filled: Index, clause: dict[str, object]) -> None:
+        """Every clause has the same meaning on every store."""
+        assert self.selected(filled, parse_filter(clause)) == expected(parse_filter(clause))
 
     @settings(
         max_examples=40,
@@ -302,27 +302,29 @@ class StoreContract:
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
     )
     @given(clause=_clauses)
-    def test_any_filter_means_what_the_reference_says(self, filled: Index, clause: dict[str, object]) -> None:
-        """However clauses are combined, every store lets the same documents through."""
-        assert self.let_through(filled, parse_filter(clause)) == expected(parse_filter(clause))
+    def test_any_filter_selects_the_same_documents_as_the_reference(
+        self, filled: Index, clause: dict[str, object]
+    ) -> None:
+        """Every combination of clauses has the same meaning on every store."""
+        assert self.selected(filled, parse_filter(clause)) == expected(parse_filter(clause))
 
-    def let_through(self, index: Index, clause: Filter) -> set[str]:
-        """What both searches find under *clause*, which must be the same."""
+    def selected(self, index: Index, clause: Filter) -> set[str]:
+        """Returns the documents that both searches find with *clause*, which must be the same."""
         by_vector = set(ids(index, "common words", k=20, filter=clause))
         assert {match.passage.doc_id for match in index.match("common words", k=20, filter=clause)} == by_vector
         assert set(ids(index, "common words", k=20, filter=clause, exact=True)) == by_vector
         return by_vector
 
-    def test_the_filter_holds_before_the_cut(self, index: Index) -> None:
-        """The k nearest of those that pass are found, not those that pass of the k nearest."""
+    def test_filter_applies_before_the_k_nearest_are_selected(self, index: Index) -> None:
+        """A search returns the k nearest of the selected documents, not the selected ones of the k nearest."""
         index.upsert([encoded(f"near{i:02}", "exactly this topic", kind="near") for i in range(30)])
         index.upsert([encoded("far", "something else", kind="far")])
         index.refresh()
         far = parse_filter({"term": {"metadata.kind": "far"}})
         assert ids(index, "exactly this topic", k=1, filter=far) == ["far"]
 
-    def test_a_document_that_does_not_fit_is_rejected_alone(self, filled: Index) -> None:
-        """A field keeps its first type; a later value of another type rejects its document, not the others."""
+    def test_document_with_conflicting_metadata_is_rejected_alone(self, filled: Index) -> None:
+        """The first value sets the type of a field; a later value of another type rejects only its document."""
         rejected = filled.upsert([encoded("bad", "text", year="not a number"), encoded("good", "text", year=3)])
         filled.refresh()
         assert [entry.doc_id for entry in rejected] == ["bad"]
@@ -330,7 +332,7 @@ class StoreContract:
         assert set(filled.fetch(["bad", "good"])) == {"good"}
 
     def test_vectors_of_another_length_are_refused(self, index: Index) -> None:
-        """An index holds vectors of one length; others raise EncoderMismatch, written or searched."""
+        """A write or a search with a vector of another length raises EncoderMismatch."""
         wrong = encoded("a", "text")
         wrong = EncodedDocument(wrong.document, wrong.passages, np.ones((1, 7), np.float32), wrong.content_hash)
         with pytest.raises(EncoderMismatch, match="7"):
@@ -338,27 +340,27 @@ class StoreContract:
         with pytest.raises(EncoderMismatch, match="7"):
             index.knn(np.ones(7, np.float32), k=1)
 
-    def test_a_vector_without_a_direction_is_near_to_nothing(self, filled: Index) -> None:
-        """A query of zeros has no cosine with anything: nothing is found, and no score is nan."""
+    def test_zero_query_vector_finds_nothing(self, filled: Index) -> None:
+        """A zero vector has no cosine with any vector."""
         assert filled.knn(np.zeros(32, np.float32), k=5) == []
 
-    def test_an_unknown_name_is_told_with_the_known_ones(self, store: Store, index: Index) -> None:
-        """Opening or deleting what is not there raises IndexNotFound, which names what is."""
+    def test_unknown_index_raises_index_not_found(self, store: Store, index: Index) -> None:
+        """The error lists the existing indexes."""
         with pytest.raises(IndexNotFound, match=index.name):
             store.open("no-such-index")
         with pytest.raises(IndexNotFound, match="no-such-index"):
             store.delete("no-such-index")
 
     @pytest.mark.parametrize("bad", ["", "Upper", "_x", "-x", "+x", "a b", "a,b", "a*", "a/b", "..", "x" * 300])
-    def test_names_follow_opensearch_rule(self, store: Store, bad: str) -> None:
-        """A name that OpenSearch would refuse is refused by every store."""
+    def test_invalid_index_name_is_refused(self, store: Store, bad: str) -> None:
+        """Every store refuses names that OpenSearch refuses."""
         with pytest.raises(InvalidIndexName):
             store.open(bad)
         with pytest.raises(InvalidIndexName):
             store.create(bad, IndexSpec(ENCODER.identity))
 
-    def test_a_generation_is_invisible_until_published(self, store: Store, name: str) -> None:
-        """What is being built is not listed and not opened; unfinished() finds it again, with its spec."""
+    def test_generation_is_invisible_until_published(self, store: Store, name: str) -> None:
+        """An unpublished generation is neither listed nor opened; unfinished() returns it with its spec."""
         spec = IndexSpec(ENCODER.identity, analyzer="italian", run_key="run 1")
         building = store.create(name, spec)
         building.upsert([encoded("a", "text")])
@@ -375,8 +377,8 @@ class StoreContract:
         assert store.open(name).spec == spec
         assert name in {info.name for info in store.indexes()}
 
-    def test_a_rebuild_swaps_in_one_step(self, store: Store, filled: Index, name: str) -> None:
-        """The live generation answers until the next one is published, which then answers alone."""
+    def test_publish_replaces_the_live_generation(self, store: Store, filled: Index, name: str) -> None:
+        """Searches use the live generation until the next one is published. A second publish does nothing."""
         rebuilt = store.create(name, IndexSpec(ENCODER.identity))
         rebuilt.upsert([encoded("new", "common words")])
         rebuilt.refresh()
@@ -385,8 +387,8 @@ class StoreContract:
         store.publish(rebuilt)
         assert ids(store.open(name), "common words", k=50) == ["new"]
 
-    def test_beginning_anew_throws_the_unfinished_away(self, store: Store, name: str) -> None:
-        """A second create() leaves nothing of the first; what was begun by the first cannot be published."""
+    def test_create_discards_the_unfinished_generation(self, store: Store, name: str) -> None:
+        """A second create() starts empty, and the first generation cannot be published."""
         first = store.create(name, IndexSpec(ENCODER.identity))
         first.upsert([encoded("a", "text")])
         second = store.create(name, IndexSpec(ENCODER.identity))
@@ -396,8 +398,8 @@ class StoreContract:
         store.publish(second)
         assert store.open(name).info().documents == 0
 
-    def test_a_replaced_generation_cannot_come_back(self, store: Store, filled: Index, name: str) -> None:
-        """A generation in whose place another one was published is thrown away: publishing it again is refused."""
+    def test_replaced_generation_cannot_be_published(self, store: Store, filled: Index, name: str) -> None:
+        """A generation that another one has replaced cannot become live again."""
         rebuilt = store.create(name, IndexSpec(ENCODER.identity))
         rebuilt.upsert([encoded("new", "common words")])
         store.publish(rebuilt)
@@ -405,8 +407,8 @@ class StoreContract:
             store.publish(filled)
         assert ids(store.open(name), "common words", k=50) == ["new"]
 
-    def test_an_alias_follows_its_index(self, store: Store, filled: Index, name: str) -> None:
-        """An alias leads to the index, also after a rebuild, and goes with it; deleting it leaves the index."""
+    def test_alias_follows_its_index(self, store: Store, filled: Index, name: str) -> None:
+        """An alias opens the index, also after a rebuild. Deleting the alias keeps the index."""
         alias, other = f"{name}-alias", f"{name}-other"
         store.alias(alias, name)
         assert store.open(alias).name == name
@@ -425,17 +427,17 @@ class StoreContract:
         with pytest.raises(IndexNotFound):
             store.open(alias)
 
-    def test_info_says_what_the_index_is(self, filled: Index, name: str) -> None:
-        """Counts and the encoder's identity."""
+    def test_info_returns_counts_and_encoder(self, filled: Index, name: str) -> None:
+        """Documents and passages are counted separately."""
         info = filled.info()
         assert info == IndexInfo(
             name, len(METADATA), len(METADATA), ENCODER.identity, info.created, "standard", building=False
         )
 
-    def test_what_another_writes_is_seen_within_two_seconds(
+    def test_writes_of_another_process_are_visible_within_two_seconds(
         self, store: Store, index: Index, connect: Callable[[], Store]
     ) -> None:
-        """A process that searches sees documents, new fields and new generations of another one."""
+        """A search sees documents, new fields and new generations of another process."""
         other = connect()
         assert other.open(index.name).match("zebra", k=1) == []
         index.upsert([encoded("a", "a zebra", colour="striped")])
@@ -450,19 +452,19 @@ class StoreContract:
         eventually(lambda: [m.passage.doc_id for m in other.open(index.name).match("zebra", k=1)] == ["b"])
         other.close()
 
-    def test_two_writers_lose_nothing(self, index: Index, connect: Callable[[], Store]) -> None:
-        """Writers at once, each with fields of its own and one document in common, leave every document whole."""
+    def test_simultaneous_writers_lose_no_document(self, index: Index, connect: Callable[[], Store]) -> None:
+        """Three writers, each with its own fields and one shared document, write every document completely."""
 
         def write(writer: int) -> list[RejectedDocument]:
-            own, rejected = connect(), []
-            mine = own.open(index.name)
+            own_store, rejected = connect(), []
+            own_index = own_store.open(index.name)
             for i in range(5):
                 documents = [
                     with_metadata(f"w{writer}-{i}-{j}", f"word{j} text", metadata={f"field{writer}": j})
                     for j in range(5)
                 ]
-                rejected += mine.upsert([*documents, encoded("shared", *["same text"] * (writer + 1))])
-            own.close()
+                rejected += own_index.upsert([*documents, encoded("shared", *["same text"] * (writer + 1))])
+            own_store.close()
             return rejected
 
         with ThreadPoolExecutor(3) as pool:
@@ -475,23 +477,23 @@ class StoreContract:
             clause = parse_filter({"exists": {"field": f"metadata.field{writer}"}})
             eventually(lambda clause=clause: len(ids(index, "text", k=100, filter=clause)) == 25)  # type: ignore[misc]
 
-    def test_approximate_and_exact_agree_on_little(self, filled: Index) -> None:
-        """With few documents the approximate search finds what the exact one does."""
+    def test_approximate_search_of_few_documents_is_exact(self, filled: Index) -> None:
+        """With few documents, the approximate and the exact search return the same results."""
         filled.optimize()
         assert ids(filled, "common words of large", k=5) == ids(filled, "common words of large", k=5, exact=True)
 
 
 def expected(clause: Filter) -> set[str]:
-    """The documents of METADATA that the reference lets through."""
+    """Returns the documents of METADATA that the reference selects."""
     schema = MetadataSchema()
     for metadata in METADATA.values():
         schema = schema.extended(metadata)
     return {doc_id for doc_id, metadata in METADATA.items() if passes(bind(clause, schema), metadata)}
 
 
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until *holds*, for at most the time within which stores promise to show what others wrote."""
-    gives_up_at = time.monotonic() + SEEN_WITHIN_SECONDS
-    while not holds():
-        assert time.monotonic() < gives_up_at, "not seen within two seconds"
+def eventually(condition: Callable[[], bool]) -> None:
+    """Waits until *condition* holds, at most as long as a write of another process may stay invisible."""
+    deadline = time.monotonic() + VISIBLE_WITHIN_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"not visible within {VISIBLE_WITHIN_SECONDS:g} s"
         time.sleep(0.05)
