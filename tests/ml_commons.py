@@ -1,8 +1,8 @@
-"""The part of OpenSearch's ml-commons that `rerank-cli wire` speaks to, as a small server of its own.
+"""Test server with the part of OpenSearch's ml-commons plugin that `rerank-cli wire` uses.
 
-No plugin is in the OpenSearch at hand. This one refuses what ml-commons refuses, calls the connector's address as
-ml-commons does (CohereRerankPreProcessFunction), and reads the answer by its rules (CohereRerankPostProcessFunction
-over json-smart): an index is an Integer, a score is cast to Double, and every text has one.
+The OpenSearch of the tests has no such plugin. This server refuses the requests that ml-commons refuses, and calls the
+connector like CohereRerankPreProcessFunction. It parses the response like CohereRerankPostProcessFunction with
+json-smart: an index must be an Integer, a score is cast to Double, and every text must have one.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ TRUSTED = "plugins.ml_commons.trusted_connector_endpoints_regex"
 PRIVATE = "plugins.ml_commons.connector.private_ip_enabled"
 DEFAULT_TRUSTED = ["^https://runtime\\.sagemaker\\..*[a-z0-9-]\\.amazonaws\\.com/.*$"]
 LONGEST_DOUBLE = 18
-"""json-smart's JSONParserBase.extractFloat: a longer literal becomes a BigDecimal."""
+"""Characters. json-smart (JSONParserBase.extractFloat) parses a longer literal as BigDecimal."""
 
 
 class Refused(Exception):
-    """ml-commons' own refusal: a status and a reason."""
+    """Error response of ml-commons: a status and a reason."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -33,20 +33,20 @@ class Refused(Exception):
 
 
 class BigDecimal(float):
-    """What json-smart makes of a long literal; no Double."""
+    """Number that json-smart parses as BigDecimal, which cannot be cast to Double."""
 
 
 def _json_smart(literal: str) -> float:
     return BigDecimal(literal) if len(literal) > LONGEST_DOUBLE else float(literal)
 
 
-def read(answer: bytes) -> Any:
-    """An answer as json-smart reads it."""
-    return json.loads(answer, parse_float=_json_smart)
+def parse_json(body: bytes) -> Any:
+    """Returns *body* as json-smart parses it."""
+    return json.loads(body, parse_float=_json_smart)
 
 
 def similarities(results: object, texts: int) -> list[float]:
-    """The scores in the texts' order. Raises Refused where ml-commons' cast or its array would throw."""
+    """Returns the scores in the order of the texts. Raises Refused if a cast in ml-commons would fail."""
     if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
         raise Refused(400, "Post process function input is not a List of Map.")
     scores: list[float | None] = [None] * len(results)
@@ -63,22 +63,22 @@ def similarities(results: object, texts: int) -> list[float]:
 
 
 class MlCommons:
-    """What a server has been told."""
+    """State of the plugin: settings, connectors, models and pipelines."""
 
     def __init__(self) -> None:
         self.settings: dict[str, Any] = {}
-        self.made: dict[str, dict[str, Any]] = {"connectors": {}, "models": {}}
+        self.created: dict[str, dict[str, Any]] = {"connectors": {}, "models": {}}
         self.pipelines: dict[str, Any] = {}
         self.sent: list[bytes] = []
-        """Every body that was sent to a connector's address."""
+        """Bodies of the requests to connectors."""
         self._ids = iter(range(1, 1000))
 
-    def answer(self, method: str, path: str, body: Any) -> object:
-        """The answer to one call. Raises Refused."""
-        for pattern, answering in self._routes().items():
-            found = re.fullmatch(pattern, f"{method} {path}")
-            if found:
-                return answering(body, *found.groups())
+    def respond(self, method: str, path: str, body: Any) -> object:
+        """Returns the response to one request. Raises Refused."""
+        for pattern, handler in self._routes().items():
+            match = re.fullmatch(pattern, f"{method} {path}")
+            if match:
+                return handler(body, *match.groups())
         raise Refused(400, f"no handler found for uri [{path}] and method [{method}]")
 
     def _routes(self) -> dict[str, Any]:
@@ -108,8 +108,8 @@ class MlCommons:
 
     def _search(self, body: Any, kind: str) -> object:
         name = body["query"]["term"]["name.keyword"]
-        found = [key for key, made in self.made[kind].items() if made["name"] == name]
-        return {"hits": {"hits": [{"_id": key} for key in found]}}
+        ids = [id_ for id_, created in self.created[kind].items() if created["name"] == name]
+        return {"hits": {"hits": [{"_id": id_} for id_ in ids]}}
 
     def _create(self, body: Any) -> object:
         missing = {"name", "version", "protocol", "actions"} - set(body)
@@ -124,24 +124,24 @@ class MlCommons:
                 raise Refused(400, "Unsupported http method or action type")
         if not self.settings.get(PRIVATE):
             raise Refused(400, "Remote inference host name has private ip address")
-        return {"connector_id": self._keep("connectors", body)}
+        return {"connector_id": self._add("connectors", body)}
 
     def _register(self, body: Any) -> object:
-        if body["function_name"] != "remote" or body["connector_id"] not in self.made["connectors"]:
+        if body["function_name"] != "remote" or body["connector_id"] not in self.created["connectors"]:
             raise Refused(404, "Failed to find connector")
-        key = self._keep("models", {**body, "deployed": True})
+        key = self._add("models", {**body, "deployed": True})
         return {"task_id": f"task-{key}", "status": "CREATED", "model_id": key}
 
     def _undeploy(self, _: Any, model: str) -> object:
-        self.made["models"][model]["deployed"] = False
+        self.created["models"][model]["deployed"] = False
         return {}
 
     def _delete(self, _: Any, kind: str, key: str) -> object:
-        if self.made[kind][key].get("deployed"):
+        if self.created[kind][key].get("deployed"):
             raise Refused(400, "Model cannot be deleted in deploying or deployed state. Try undeploy model first")
-        if any(model.get("connector_id") == key for model in self.made["models"].values()):
+        if any(model.get("connector_id") == key for model in self.created["models"].values()):
             raise Refused(409, "1 models are still using this connector, please delete or update the models first")
-        del self.made[kind][key]
+        del self.created[kind][key]
         return {"result": "deleted"}
 
     def _pipeline(self, body: Any, name: str) -> object:
@@ -149,14 +149,14 @@ class MlCommons:
         known = [next(iter(processor)) for processor in [*request, *response]]
         if known != ["oversample", "rerank", "truncate_hits"] or request[0]["oversample"]["sample_factor"] < 1:
             raise Refused(400, f"Invalid processors {known}")
-        if response[0]["rerank"]["ml_opensearch"]["model_id"] not in self.made["models"]:
+        if response[0]["rerank"]["ml_opensearch"]["model_id"] not in self.created["models"]:
             raise Refused(400, "no such model")
         self.pipelines[name] = body
         return {"acknowledged": True}
 
     def predict(self, body: Any, model: str) -> object:
-        """Call the connector as TextSimilarityInputDataSet is sent, and read what comes back."""
-        connector = self.made["connectors"][self.made["models"][model]["connector_id"]]
+        """Calls the connector like TextSimilarityInputDataSet; returns the parsed scores."""
+        connector = self.created["connectors"][self.created["models"][model]["connector_id"]]
         action = connector["actions"][0]
         texts = body["text_docs"]
         parameters = {
@@ -165,27 +165,27 @@ class MlCommons:
             "documents": json.dumps(texts, ensure_ascii=False),
             "top_n": str(len(texts)),
         }
-        sent = _filled(action["request_body"], "parameters", parameters).encode()
+        sent = _fill_in(action["request_body"], "parameters", parameters).encode()
         json.loads(sent)
         self.sent.append(sent)
         credential = connector.get("credential", {})
-        headers = {name: _filled(value, "credential", credential) for name, value in action.get("headers", {}).items()}
+        headers = {name: _fill_in(value, "credential", credential) for name, value in action.get("headers", {}).items()}
         request = urllib.request.Request(action["url"], sent, {"Content-Type": "application/json", **headers})
         try:
-            with urllib.request.urlopen(request, timeout=connector["client_config"]["read_timeout"]) as answer:
-                found = read(answer.read())
+            with urllib.request.urlopen(request, timeout=connector["client_config"]["read_timeout"]) as response:
+                body = parse_json(response.read())
         except urllib.error.HTTPError as exc:
             raise Refused(exc.code, f"Error from remote service: {exc.read().decode()}") from exc
         except urllib.error.URLError as exc:
             raise Refused(500, f"Error communicating with remote model: {exc.reason}") from exc
         cohere = action["post_process_function"] == "connector.post_process.cohere.rerank"
-        scores = similarities(found["results"] if cohere else found, len(texts))
+        scores = similarities(body["results"] if cohere else body, len(texts))
         tensors = [{"name": "similarity", "data_type": "FLOAT32", "shape": [1], "data": [score]} for score in scores]
         return {"inference_results": [{"output": tensors, "status_code": 200}]}
 
-    def _keep(self, kind: str, body: Any) -> str:
+    def _add(self, kind: str, body: Any) -> str:
         key = f"{kind[:-1]}{next(self._ids)}"
-        self.made[kind][key] = body
+        self.created[kind][key] = body
         return key
 
 
@@ -193,32 +193,32 @@ def _escaped(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)[1:-1]
 
 
-def _filled(template: str, group: str, values: dict[str, str]) -> str:
-    return re.sub(rf"\$\{{{group}\.(\w+)\}}", lambda found: values[found[1]], template)
+def _fill_in(template: str, group: str, values: dict[str, str]) -> str:
+    return re.sub(rf"\$\{{{group}\.(\w+)\}}", lambda match: values[match[1]], template)
 
 
 @contextmanager
-def serving(plugin: MlCommons) -> Iterator[str]:
-    """The address of a server with *plugin*."""
+def running_server(plugin: MlCommons) -> Iterator[str]:
+    """Runs a server with *plugin*; yields its address."""
 
     class Handler(BaseHTTPRequestHandler):
-        def _answer(self) -> None:
+        def _respond(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             try:
-                status, body = 200, plugin.answer(self.command, self.path, json.loads(content) if content else None)
+                status, body = 200, plugin.respond(self.command, self.path, json.loads(content) if content else None)
             except Refused as exc:
                 status, body = exc.status, {"error": {"type": "refused", "reason": str(exc)}, "status": exc.status}
-            said = json.dumps(body).encode()
+            content = json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(said)))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(said)
+            self.wfile.write(content)
 
-        do_GET = do_PUT = do_POST = do_DELETE = _answer  # noqa: N815  # the library's names
+        do_GET = do_PUT = do_POST = do_DELETE = _respond  # noqa: N815  # names of the library
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing."""
+            """Writes no log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)

@@ -16,7 +16,16 @@ from rerank.index.opensearch.integration import ApiRequest, RerankIntegration, e
 from rerank.index.opensearch.integration_installer import install_integration
 from tests.cli.runner import CommandLine
 from tests.clients.keyed_process import KEY
-from tests.ml_commons import DEFAULT_TRUSTED, PRIVATE, TRUSTED, MlCommons, Refused, read, serving, similarities
+from tests.ml_commons import (
+    DEFAULT_TRUSTED,
+    PRIVATE,
+    TRUSTED,
+    MlCommons,
+    Refused,
+    parse_json,
+    running_server,
+    similarities,
+)
 from tests.service.service_process import run_service
 
 REQUEST_BODY = (
@@ -36,7 +45,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def plugin() -> Iterator[tuple[MlCommons, str]]:
     ml_commons = MlCommons()
-    with serving(ml_commons) as url:
+    with running_server(ml_commons) as url:
         yield ml_commons, url
 
 
@@ -138,9 +147,9 @@ def test_second_wiring_replaces_the_first(address: str, plugin: tuple[MlCommons,
     install_integration(url, RerankIntegration(address, key=KEY, name="another"))
     install_integration(url, RerankIntegration(address, key=KEY))
     installed = install_integration(url, RerankIntegration(address, key=KEY))
-    names = [sorted(made["name"] for made in ml_commons.made[kind].values()) for kind in ("connectors", "models")]
+    names = [sorted(made["name"] for made in ml_commons.created[kind].values()) for kind in ("connectors", "models")]
     assert names == [["another", "rerank"]] * 2
-    assert installed.model_id in ml_commons.made["models"]
+    assert installed.model_id in ml_commons.created["models"]
     assert len(ml_commons.settings[TRUSTED]) == len(DEFAULT_TRUSTED) + 1
 
 
@@ -156,7 +165,7 @@ def test_plugin_parses_one_score_per_text_for_any_text(
     ml_commons, url = plugin
     if not ml_commons.pipelines:
         install_integration(url, RerankIntegration(address, key=KEY))
-    model = next(iter(ml_commons.made["models"]))
+    model = next(iter(ml_commons.created["models"]))
     answer: Any = ml_commons.predict({"query_text": query, "text_docs": texts}, model)
     scores = [tensor["data"][0] for tensor in answer["inference_results"][0]["output"]]
     assert len(scores) == len(texts)
@@ -167,7 +176,7 @@ def test_plugin_function_for_arrays_parses_the_scores(address: str, plugin: tupl
     """default.rerank takes a bare array with relevance_score, which /rerank returns beside TEI's score."""
     ml_commons, url = plugin
     installed = install_integration(url, RerankIntegration(address, key=KEY))
-    action = ml_commons.made["connectors"][installed.connector_id]["actions"][0]
+    action = ml_commons.created["connectors"][installed.connector_id]["actions"][0]
     action["url"] = f"{address}/rerank"
     action["request_body"] = '{ "texts": ${parameters.documents}, "query": "${parameters.query}" }'
     action["post_process_function"] = "connector.post_process.default.rerank"
@@ -190,7 +199,7 @@ def test_plugin_function_for_arrays_parses_the_scores(address: str, plugin: tupl
 def test_stub_refuses_responses_that_the_plugin_cannot_parse(answer: bytes) -> None:
     """The stub follows the rules of the real plugin."""
     with pytest.raises(Refused):
-        similarities(read(answer), 1)
+        similarities(parse_json(answer), 1)
 
 
 @pytest.mark.parametrize(("key", "url"), [("wrong", None), (None, None), (KEY, "http://127.0.0.1:1")])
@@ -246,7 +255,7 @@ def test_wire_with_apply_sends_the_requests(tmp_path: Path, address: str, plugin
     )
     assert result.code == 0, result.err
     assert result.json["trial"] == [0.01798621, 0.98201379]
-    assert result.json["model_id"] in ml_commons.made["models"]
+    assert result.json["model_id"] in ml_commons.created["models"]
 
 
 @pytest.mark.parametrize(
