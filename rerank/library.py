@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -45,10 +46,10 @@ def load_encoder(name: str = "default", *, settings: Settings = DEFAULTS) -> Enc
 
     Raises ModelNotFound and ModelInvalid.
     """
-    from rerank.models.computing import Computing
+    from rerank.models.compute_options import ComputeOptions
     from rerank.models.loading import load_encoder as load
 
-    return load(name, computing=Computing.of(settings))
+    return load(name, compute=ComputeOptions.of(settings))
 
 
 def load_reranker(name: str = "default", *, settings: Settings = DEFAULTS) -> Reranker:
@@ -56,10 +57,10 @@ def load_reranker(name: str = "default", *, settings: Settings = DEFAULTS) -> Re
 
     Raises ModelNotFound and ModelInvalid.
     """
-    from rerank.models.computing import Computing
+    from rerank.models.compute_options import ComputeOptions
     from rerank.models.loading import load_ranking_model
 
-    return load_ranking_model(name, computing=Computing.of(settings)).reranker
+    return load_ranking_model(name, compute=ComputeOptions.of(settings)).reranker
 
 
 def score_pairs(
@@ -70,10 +71,10 @@ def score_pairs(
     A reranker has one label: the probability that the second text answers the first. Raises ModelNotFound and
     ModelInvalid.
     """
-    from rerank.models.computing import Computing
+    from rerank.models.compute_options import ComputeOptions
     from rerank.models.pair_models import load_pair_model
 
-    return load_pair_model(model, computing=Computing.of(settings)).predict(pairs)
+    return load_pair_model(model, compute=ComputeOptions.of(settings)).predict(pairs)
 
 
 def open_pipeline(settings: Settings, *, index: str) -> AbstractContextManager[SearchPipeline]:
@@ -85,10 +86,14 @@ def open_pipeline(settings: Settings, *, index: str) -> AbstractContextManager[S
 
 
 def create_app(settings: Settings) -> Flask:
-    """Returns the WSGI application of the service. Loads the store and the models first, which takes seconds."""
+    """Returns the WSGI application of the service. Loads the store and the models first, which takes seconds.
+
+    The store, connections and threads close when the process exits.
+    """
     from rerank.service.app import create_app as create
     from rerank.service.components import build
 
     components = build(settings)
+    atexit.register(components.close)
     components.load()
     return create(components)
