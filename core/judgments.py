@@ -6,7 +6,6 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
@@ -179,11 +178,7 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
         raise CorpusError(f"cannot read {file}: {exc.strerror}") from exc
 
 
-@contextmanager
-def _opened(file: Path) -> Iterator[TextIO]:
+def _opened(file: Path) -> TextIO:
     if file.suffix == ".gz":
-        with gzip.open(file, "rt", encoding="utf-8-sig", newline="\n") as stream:
-            yield stream
-    else:
-        with file.open(encoding="utf-8-sig", newline="\n") as stream:
-            yield stream
+        return gzip.open(file, "rt", encoding="utf-8-sig", newline="\n")
+    return file.open(encoding="utf-8-sig", newline="\n")
