@@ -12,7 +12,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from rerank.core.errors import InvalidRequest
 from rerank.service.compression import DecompressedTooLarge, InvalidGzip, decompress
 from rerank.service.errors import HttpError
-from rerank.service.validation import MAX_SHOWN, json_type, quoted
+from rerank.service.validation import MAX_SHOWN, describe_value, quoted
 
 MAX_NESTING = 100
 """Maximum depth of nested objects and lists.
@@ -35,7 +35,7 @@ def read_json_object(request: Request) -> dict[str, Any]:
         raise InvalidRequest(f"the request body must be UTF-8, got an invalid byte at position {exc.start}") from exc
     value = _parse(text)
     if not isinstance(value, dict):
-        raise InvalidRequest(f"the request body must be a JSON object, got {json_type(value)}")
+        raise InvalidRequest(f"the request body must be a JSON object, got {describe_value(value)}")
     if text.count("[") + text.count("{") > MAX_NESTING:
         _check_nesting(value)
     return value

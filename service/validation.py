@@ -55,7 +55,7 @@ def quoted(text: str) -> str:
     return json.dumps(text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…", ensure_ascii=False)
 
 
-def json_type(value: object) -> str:
+def describe_value(value: object) -> str:
     """Returns *value* as a message shows it: scalars as JSON, containers by their type."""
     if isinstance(value, dict):
         return "an object"
@@ -109,7 +109,7 @@ def _broken_rule(problem: ErrorDetails) -> str:
             return "must not be empty"
         case kind:
             rule = _RULES.get(kind) or f"is invalid ({problem['msg']})"
-    return f"{rule}, got {json_type(problem['input'])}"
+    return f"{rule}, got {describe_value(problem['input'])}"
 
 
 def _unknown_key(field: str, location: tuple[int | str, ...], model: type[BaseModel]) -> str:
