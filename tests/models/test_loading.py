@@ -173,3 +173,10 @@ def test_many_threads_load_a_model_once(cross: Path, tmp_path: Path) -> None:
 
     assert len(found) == 8
     assert len({id(model) for model in found}) == 1
+
+
+def test_contenders_setting_applies_to_every_loaded_model(cross: Path, tmp_path: Path) -> None:
+    """Requests that name another reranker score as many candidates as requests for the default one."""
+    other = tiny.bert(tmp_path / "other", labels=1)
+    models = LoadedModels(str(cross), [str(other)], contenders=3)
+    assert [models.get(name).contenders for name in models.names] == [3, 3]
