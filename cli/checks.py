@@ -7,8 +7,10 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypeVar
 
 from rerank.cli import composition, model_checks
 from rerank.cli.failures import INSTALL_TRAINING
@@ -17,8 +19,10 @@ from rerank.cli.output import store_location
 from rerank.core.errors import EncoderMismatch, RerankError
 from rerank.core.pipeline import check_encoder
 from rerank.core.protocols import Encoder, Store
+from rerank.core.ranking import RankingModel
 from rerank.core.settings import Settings
 
+Model = TypeVar("Model")
 OK, WARN, FAIL = "ok", "warn", "fail"
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 PACKAGES = ("openvino", "tokenizers", "lancedb", "opensearch-py", "flask", "gunicorn")
@@ -80,31 +84,24 @@ def _is_installed(package: str) -> bool:
 
 
 def _check_encoder(settings: Settings) -> tuple[Encoder | None, Finding]:
-    """Loads the configured encoder. Returns None in its place when it cannot be loaded."""
-    loaded: list[Encoder] = []
-
-    def load() -> str:
-        encoder = composition.encoder(settings)
-        loaded.append(encoder)
+    def describe(encoder: Encoder) -> str:
         return f"{encoder.name} ({encoder.fingerprint[:12]}), {encoder.dim} dimensions, {encoder.max_tokens} tokens"
 
-    finding = _finding(f"encoder {settings.encoder}", load)
-    return (loaded[0] if loaded else None), finding
+    return _loaded(f"encoder {settings.encoder}", partial(composition.encoder, settings), describe)
 
 
 def _rerankers(settings: Settings) -> Iterator[Finding]:
-    models = composition.LazyRerankers(settings)
-
-    def description(name: str | None) -> str:
-        reranker = models.get(name).reranker
+    def describe(model: RankingModel) -> str:
+        reranker = model.reranker
         return f"{reranker.name} ({reranker.fingerprint[:12]}), {reranker.max_tokens} tokens"
 
+    models = composition.LazyRerankers(settings)
     names: dict[str, str | None] = {settings.reranker: None, **{name: name for name in settings.rerankers}}
     for shown, name in names.items():
-        finding = _finding(f"reranker {shown}", lambda name=name: description(name))  # type: ignore[misc]
+        model, finding = _loaded(f"reranker {shown}", partial(models.get, name), describe)
         yield finding
-        if finding.state == OK and (warning := models.get(name).warning) is not None:
-            yield Finding(WARN, finding.subject, warning)
+        if model is not None and model.warning is not None:
+            yield Finding(WARN, finding.subject, model.warning)
     if (changed := model_checks.changed_since_promotion(settings)) is not None:
         yield Finding(WARN, "promotion", changed)
 
@@ -146,11 +143,12 @@ def _indexes(store: Store, encoder: Encoder | None, settings: Settings) -> Itera
                 yield Finding(WARN, f"language of {info.name}", warning)
 
 
-def _finding(subject: str, describe: Callable[[], str]) -> Finding:
-    """Returns ok with the text of *describe*, or fail with the error that it raises."""
+def _loaded(subject: str, load: Callable[[], Model], describe: Callable[[Model], str]) -> tuple[Model | None, Finding]:
+    """Returns the model with its description as the finding, or None with the error that *load* raises."""
     try:
-        return Finding(OK, subject, describe())
+        model = load()
+        return model, Finding(OK, subject, describe(model))
     except RerankError as exc:
-        return Finding(FAIL, subject, exc.message)
+        return None, Finding(FAIL, subject, exc.message)
     except ImportError as exc:
-        return Finding(FAIL, subject, f"{exc}. {REINSTALL}")
+        return None, Finding(FAIL, subject, f"{exc}. {REINSTALL}")
