@@ -98,7 +98,8 @@ def _rerankers(settings: Settings) -> Iterator[Finding]:
     models = composition.LazyRerankers(settings)
     names: dict[str, str | None] = {settings.reranker: None, **{name: name for name in settings.rerankers}}
     for shown, name in names.items():
-        model, finding = _loaded(f"reranker {shown}", partial(models.get, name), describe)
+        load: Callable[[], RankingModel] = partial(models.get, name)
+        model, finding = _loaded(f"reranker {shown}", load, describe)
         yield finding
         if model is not None and model.warning is not None:
             yield Finding(WARN, finding.subject, model.warning)
