@@ -1,4 +1,4 @@
-"""Which models there are, and what a name means: a built-in model, a folder, or a model at the hub."""
+"""Catalog of models: built-in models, model folders, and models of the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model that can be used here. `default`: it is the one used for its role where none is named."""
+    """A usable model. `default`: the settings use it as the encoder or the reranker."""
 
     name: str
     kind: str
@@ -37,7 +37,7 @@ class ModelEntry:
     default: bool
 
     def to_json(self) -> dict[str, object]:
-        """As `rerank-cli models list --json` prints it."""
+        """Returns the entry in the output of `rerank-cli models list --json`."""
         return {
             "name": self.name,
             "kind": self.kind,
@@ -50,19 +50,20 @@ class ModelEntry:
 
 
 def catalog(settings: Settings, *, shipped: Path = BUILT_IN) -> list[ModelEntry]:
-    """The built-in models, then the others that *settings* name; one that cannot be read is logged and left out."""
+    """Returns the built-in models and the models in *settings*; logs and skips unreadable ones."""
     return _entries(settings, shipped, built_in=list(built_in_models(shipped)))
 
 
 def served(settings: Settings, *, shipped: Path = BUILT_IN) -> list[ModelEntry]:
-    """The models that *settings* name and no others: what a service's requests may name."""
+    """Returns only the models in *settings*: those that requests to a service can select."""
     return _entries(settings, shipped, built_in=())
 
 
 def resolve(name: str, *, role: Role, shipped: Path = BUILT_IN, reach_hub: bool = True) -> ModelFolder:
-    """The folder that *name* means. *shipped* holds the built-in rerankers' folders.
+    """Returns the model folder of *name*: `default`, a built-in name, a path or a hub id.
 
-    Raises ModelNotFound, naming the built-in models, when it means none; ModelInvalid for a folder that is no model.
+    *shipped*: folder of the built-in rerankers. Raises ModelNotFound, which lists the built-in models, for an unknown
+    name, and ModelInvalid for a folder without a valid model.
     """
     built_in = built_in_models(shipped)
     if name == DEFAULT:
@@ -77,49 +78,49 @@ def resolve(name: str, *, role: Role, shipped: Path = BUILT_IN, reach_hub: bool 
             f"model {name} is not part of the installed package. Pass its hub id, {CHECKOUT_ONLY[name]}, or its folder"
             f" in a source checkout, models/builtin/{name}"
         )
-    offer = f"the built-in models are: {', '.join(built_in)}"
+    alternatives = f"the built-in models are: {', '.join(built_in)}"
     if not _HUB_ID.fullmatch(name) or path.parent.is_dir():
-        raise ModelNotFound(f'no model "{name}": it is neither a built-in one nor a folder; {offer}')
-    return ModelFolder.read(downloaded(name, offer=offer, reach_hub=reach_hub), name=name)
+        raise ModelNotFound(f'model "{name}" not found: it is not a built-in model or a folder; {alternatives}')
+    return ModelFolder.read(downloaded(name, alternatives=alternatives, reach_hub=reach_hub), name=name)
 
 
 def default_name(role: Role, *, shipped: Path = BUILT_IN) -> str:
-    """What `default` means for *role*. Raises ModelNotFound when no built-in model is the default one."""
+    """Returns the name of the default model of *role*. Raises ModelNotFound if no built-in model is the default."""
     for name, path in built_in_models(shipped).items():
         folder = ModelFolder.read(path)
         if folder.rerank.default and (folder.kind == "encoder") == (role == "encoder"):
             return name
     raise ModelNotFound(
-        "no reranker is built in; name one by --reranker (a model folder or a hub id),"
-        " or make one by `rerank-cli train pairs`"
+        "this installation has no built-in reranker. Set --reranker to a model folder or a hub id, or train one with"
+        " `rerank-cli train pairs`"
     )
 
 
 def built_in_models(shipped: Path = BUILT_IN) -> dict[str, Path]:
-    """Every built-in model's name and folder: the encoder first, then what lies in *shipped*, by name."""
+    """Returns the names and folders of the built-in models: the encoder first, then *shipped* by name."""
     found = {ENCODER: BUILT_IN / ENCODER}
     found.update((file.parent.name, file.parent) for file in sorted(shipped.glob(f"*/{CONFIG_FILE}")))
     return found
 
 
 def check_role(folder: ModelFolder, role: Role) -> None:
-    """Raise ModelInvalid for a model that cannot take *role*. Whatever reads pairs can rank."""
+    """Raises ModelInvalid for a model that cannot take *role*. All models that score pairs can rerank."""
     if (folder.kind == "encoder") != (role == "encoder"):
-        raise ModelInvalid(f"{folder.path} holds a model of kind {folder.kind}, which cannot be the {role}")
+        raise ModelInvalid(f"{folder.path}: a model of kind {folder.kind} cannot be the {role}")
 
 
 def ranking_warning(folder: ModelFolder) -> str | None:
-    """What is known against letting the model rank; None for one that was made to."""
+    """Returns a warning for a model that was not trained to rank, else None."""
     match folder.kind:
         case "similarity":
-            return f"{folder.name} was trained on sentence similarity: it finds paraphrases of a query, not its answers"
+            return f"{folder.name} was trained on sentence similarity: it ranks paraphrases of a query above answers"
         case "classifier":
-            return f"{folder.name} was trained to label pairs of texts, not to rank: its order may be worth little"
+            return f"{folder.name} was trained to label pairs of texts: its ranking can be poor"
     return None
 
 
 def _entries(settings: Settings, shipped: Path, *, built_in: Sequence[str]) -> list[ModelEntry]:
-    """*built_in* models, then the configured ones, each once."""
+    """Returns the *built_in* models and the configured ones, without duplicates."""
     in_use = _folders([settings.encoder], "encoder", shipped) + _folders([settings.reranker], "reranker", shipped)
     used = {folder.path.resolve() for folder in in_use}
     listed = _folders(built_in, "reranker", shipped) + in_use + _folders(settings.rerankers, "reranker", shipped)
@@ -140,7 +141,7 @@ def _folder(name: str, role: Role, shipped: Path) -> ModelFolder | None:
     try:
         return resolve(name, role=role, shipped=shipped, reach_hub=False)
     except (ModelNotFound, ModelError) as exc:
-        _log.warning("left out of the list of models: %s", exc)
+        _log.warning("skipped a model in the list: %s", exc)
         return None
 
 

@@ -1,4 +1,4 @@
-"""What computes the models, as the settings say it."""
+"""Options of computing models: runtime, precision and cache folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEFAULT_CACHE = Path(str(Settings.model_fields["cache_dir"].default))
 
 @dataclass(frozen=True)
 class ComputeOptions:
-    """A runtime and a precision, or `auto` for the fastest; what is found out and converted is kept in *cache_dir*."""
+    """A runtime and a precision, where `auto` selects the fastest, and the folder of converted models."""
 
     runtime: Runtime = "auto"
     precision: Precision = "auto"
@@ -21,17 +21,17 @@ class ComputeOptions:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """As *settings* say it."""
+        """Returns the options in *settings*."""
         return cls(settings.runtime, settings.precision, Path(settings.cache_dir))
 
     @property
     def cache(self) -> Path:
-        """The cache's folder, the user's own named in full."""
+        """The cache folder with `~` expanded."""
         return self.cache_dir.expanduser()
 
 
 AUTO_COMPUTE = ComputeOptions()
-"""What nobody has decided is the fastest, kept in the default folder."""
+"""The fastest runtime and precision, with the default cache folder."""
 
 REPRODUCIBLE_COMPUTE = ComputeOptions(precision="float32")
-"""What a run with a seed is taught by: which way was the fastest in a trial must not decide what comes out."""
+"""Options of training runs with a seed: the result must not depend on a speed measurement."""

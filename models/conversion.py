@@ -1,4 +1,4 @@
-"""Preparation of models before the first request: the choice of the fastest backend, and the conversion for it."""
+"""Preparation of models before the first request: choice of the fastest backend, and conversion for it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from rerank.models.runtimes.trial import Trial
 
 @dataclass(frozen=True)
 class Preparation:
-    """What computes a model here. converted: the folder of what was converted for it, None where nothing is kept.
+    """The backend of a model on this machine.
 
-    ready: nothing is left to be found out or converted at a start. trials: how the ways compared.
+    converted: folder of the converted model; None if this backend stores none. ready: a start has nothing left to
+    measure or convert. trials: measurements of the backends.
     """
 
     name: str
@@ -27,33 +28,33 @@ class Preparation:
     trials: tuple[Trial, ...] = ()
 
     def to_json(self) -> dict[str, object]:
-        """As `rerank-cli models convert --json` prints it."""
+        """Returns the output of `rerank-cli models convert --json`."""
         return {**asdict(self), "converted": None if self.converted is None else str(self.converted)}
 
 
 def prepare(folder: ModelFolder, compute: ComputeOptions) -> Preparation:
-    """Make *folder*'s model ready; nothing is done twice.
+    """Chooses the backend of *folder*'s model and converts the model for it; skips what is done.
 
-    Raises SettingError for a runtime or a precision that is not there, and ModelInvalid for a broken model.
+    Raises SettingError for an unavailable runtime or precision, and ModelInvalid for a broken model.
     """
     choice = choose(folder, compute)
     if choice.backend.runtime == "openvino":
         from rerank.models.runtimes.openvino.runtime import openvino_runtime
 
         openvino_runtime(choice.backend.precision, compute.cache).convert(folder)
-    return _described(folder, choice, compute)
+    return _preparation_of(folder, choice, compute)
 
 
 def preparation(folder: ModelFolder, compute: ComputeOptions) -> Preparation | None:
-    """How ready the model is, changing nothing; None where it has not been found out what computes it."""
+    """Returns the state of the model's preparation without changing it; None if no backend was chosen yet."""
     choice = cached_choice(folder, compute)
-    return None if choice is None else _described(folder, choice, compute)
+    return None if choice is None else _preparation_of(folder, choice, compute)
 
 
-def _described(folder: ModelFolder, choice: Choice, compute: ComputeOptions) -> Preparation:
+def _preparation_of(folder: ModelFolder, choice: Choice, compute: ComputeOptions) -> Preparation:
     backend = choice.backend
-    place, ready = _converted(folder, backend, compute)
-    return Preparation(folder.name, backend.runtime, backend.precision, place, ready, choice.trials)
+    path, ready = _converted(folder, backend, compute)
+    return Preparation(folder.name, backend.runtime, backend.precision, path, ready, choice.trials)
 
 
 def _converted(folder: ModelFolder, backend: Backend, compute: ComputeOptions) -> tuple[Path | None, bool]:
@@ -62,6 +63,6 @@ def _converted(folder: ModelFolder, backend: Backend, compute: ComputeOptions) -
     from rerank.models.runtimes.openvino.runtime import openvino_runtime
 
     runtime = openvino_runtime(backend.precision, compute.cache)
-    if not runtime.keeps(folder):
+    if not runtime.caches(folder):
         return None, True
-    return runtime.cache.place(folder, runtime.form), runtime.cache.holds(folder, runtime.form)
+    return runtime.cache.path(folder, runtime.form), runtime.cache.contains(folder, runtime.form)

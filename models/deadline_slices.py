@@ -1,4 +1,4 @@
-"""How many of a request's texts are taken at a time: as many as its time allows, the best ones first."""
+"""Slices of the texts of a request that fit its deadline, best texts first."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-_UNKNOWN = 16
-"""Texts that are read before the speed is known."""
-_SURELY = 0.7
-"""All that is left is taken at once when it needs no more than this share of the time: one window batches best."""
+_FIRST_SLICE = 16
+"""Texts in a slice while the throughput is unknown."""
+_SAFE_FRACTION = 0.7
+"""All remaining texts form one slice if they need at most this fraction of the time: one slice batches best."""
 
 
 def deadline_slices(
     expected: NDArray[np.float64], *, deadline: float | None, affordable: Callable[[], float | None]
 ) -> Iterator[tuple[int, int]]:
-    """Stretches of texts, in order, until all are taken or *deadline* (time.monotonic() seconds) has passed.
+    """Yields (start, stop) of consecutive texts until all are taken or *deadline* (time.monotonic() seconds) passes.
 
-    expected (n,): tokens of each text, as far as one can tell before reading. affordable: tokens that can be read
-    until the deadline, asked before each stretch; None while that is not known. Where not all fits, a stretch is half
-    of what does, so that the first texts are never lost to the last ones of the same stretch.
+    expected (n,): estimated tokens of each text. affordable: returns the tokens that can be computed before the
+    deadline, or None while that is unknown; called before each slice. If not all texts fit, a slice has half of the
+    texts that do, so that late texts of a slice cannot cost the first ones.
     """
     n = len(expected)
     if deadline is None:
@@ -37,11 +37,11 @@ def deadline_slices(
 
 
 def _size(needed: NDArray[np.float64], tokens: float | None) -> int:
-    """How many texts the next stretch has; *needed* (left + 1,) are the tokens of the first 0, 1, 2 … texts."""
+    """Returns the number of texts in the next slice. needed (left + 1,): tokens of the first 0, 1, 2 … texts."""
     left = len(needed) - 1
     if tokens is None:
-        return min(_UNKNOWN, left)
-    if needed[-1] <= _SURELY * tokens:
+        return min(_FIRST_SLICE, left)
+    if needed[-1] <= _SAFE_FRACTION * tokens:
         return left
     fits = int(np.searchsorted(needed, tokens, side="right")) - 1
-    return max(fits if fits <= _UNKNOWN else fits // 2, 1)
+    return max(fits if fits <= _FIRST_SLICE else fits // 2, 1)

@@ -1,4 +1,4 @@
-"""The bi-encoder as both roads see it: texts in, vectors of unit length out."""
+"""Bi-encoder: texts to vectors of unit length."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from rerank.models.network import TextNetwork
 from rerank.models.output_cache import CacheKeys
 from rerank.models.runtime import ModelRuntime
 from rerank.models.runtimes.choice import runtime_for
-from rerank.models.scheduler_job import Answers, BatchPart, Job
+from rerank.models.scheduler_job import BatchPart, Job, Outputs
 from rerank.models.shared_resources import SharedResources
 from rerank.models.throughput import Throughput
 from rerank.models.tokenizer import TextTokenizer
 from rerank.models.unique_texts import unique_texts
 
-_SHOWN = 80
+_QUOTED_CHARACTERS = 80
 
 
 class BiEncoder:
-    """An Encoder over a network and its tokenizer. Safe for many threads.
+    """Thread-safe Encoder over a network and its tokenizer.
 
-    *shared*: the scheduler that runs its batches, where a query's few tokens come before a corpus, and the cache of
-    queries' vectors; by default ones of its own, without a cache.
+    *shared*: the scheduler, which runs short queries before long corpora, and the cache of query vectors. By default
+    the encoder has its own scheduler and no cache.
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class BiEncoder:
     def from_folder(
         cls, folder: ModelFolder, *, runtime: ModelRuntime | None = None, shared: SharedResources | None = None
     ) -> Self:
-        """Load the folder's network into *runtime*, by default the one that runs it fastest here.
+        """Loads the folder's network into *runtime*, by default the fastest one on this machine.
 
-        Raises ModelInvalid where the folder does not hold a bi-encoder.
+        Raises ModelInvalid if the folder has no bi-encoder.
         """
         runtime = runtime or runtime_for(folder, AUTO_COMPUTE)
         tokenizer = TextTokenizer.from_folder(folder)
@@ -66,9 +66,9 @@ class BiEncoder:
         return cls(folder, network, tokenizer, batch_tokens=runtime.batch_tokens, shared=shared)
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """float32 (len(texts), dim), rows of unit length, in input order; no texts give (0, dim).
+        """Returns float32 (len(texts), dim), rows of unit length, in input order.
 
-        Raises ModelError when the model fails, and ModelOutputInvalid on a value that is not finite.
+        Raises ModelError if the model fails, and ModelOutputInvalid for a value that is not finite.
         """
         keys = CacheKeys("query vector", self.fingerprint)
         known = {text: self._shared.cache.get(keys.key(text)) for text in dict.fromkeys(texts)}
@@ -79,47 +79,48 @@ class BiEncoder:
         return np.stack([known[text] for text in texts]) if texts else self._encode([], "")
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
-        """As encode_queries, for the other side of the comparison."""
+        """Returns vectors as `encode_queries` does, with the prompt of documents and without a cache."""
         return self._encode(texts, self._prompts["document"])
 
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """For each text the characters behind each token: int32 (tokens, 2), start and end, no special tokens."""
+        """Returns for each text the character span of each token: int32 (tokens, 2), without special tokens."""
         return self._tokenizer.spans(texts)
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
-        different, inverse = unique_texts(texts)
-        ids = self._tokenizer.texts([prompt + text for text in different], limit=self._network.text_room).ids
-        # An empty text still has its special tokens.
+        unique, inverse = unique_texts(texts)
+        ids = self._tokenizer.texts([prompt + text for text in unique], limit=self._network.text_room).ids
+        # An empty text still costs a token: its special tokens.
         lengths = np.array([len(text) + 1 for text in ids], dtype=np.int32)
         job = Job(self._batches, ids, lengths)
         try:
             self._shared.scheduler.run(job)
         except (RuntimeError, MemoryError) as exc:
             raise ModelError(f"the encoder {self.name} failed: {exc}") from exc
-        self._check(job.answers, different)
-        return job.answers[inverse]
+        self._check(job.outputs, unique)
+        return job.outputs[inverse]
 
     def _check(self, vectors: Vectors, texts: Sequence[str]) -> None:
         wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
         if len(wrong):
             text = texts[int(wrong[0])]
             raise ModelOutputInvalid(
-                f"the encoder {self.name} answered a value that is not finite for the text {text[:_SHOWN]!r}"
+                f"the encoder {self.name} returned a value that is not finite for the text"
+                f" {text[:_QUOTED_CHARACTERS]!r}"
             )
 
 
 class _TextBatches:
-    """The BatchModel over a TextNetwork: whose text it is makes no difference."""
+    """BatchModel over a TextNetwork. Texts of several requests can share a batch."""
 
-    mixes = True
+    mixes_requests = True
 
     def __init__(self, network: TextNetwork, *, batch_tokens: int) -> None:
         self.batch_tokens = batch_tokens
-        self.width = (network.dim,)
-        self.speed = Throughput()
+        self.output_shape = (network.dim,)
+        self.throughput = Throughput()
         self._network = network
 
-    def compute(self, parts: Sequence[BatchPart]) -> Sequence[Answers]:
-        """float32 (texts, dim) for each portion."""
+    def compute(self, parts: Sequence[BatchPart]) -> Sequence[Outputs]:
+        """Returns float32 (texts, dim) for each part."""
         vectors = self._network.vectors([text for part in parts for text in part.texts])
-        return np.split(vectors, np.cumsum([len(part.places) for part in parts])[:-1])
+        return np.split(vectors, np.cumsum([len(part.positions) for part in parts])[:-1])

@@ -1,4 +1,4 @@
-"""A model's fingerprint: equal fingerprints mean equal answers."""
+"""Fingerprints of models: models with equal fingerprints return equal outputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-_READ = (
+_FILES = (
     "*.safetensors",
     "*.safetensors.index.json",
     "config.json",
@@ -19,15 +19,15 @@ _READ = (
 )
 _POOLING = "*_Pooling/config.json"
 _VOCABULARY = ("vocab.txt", "vocab.json", "merges.txt", "*.model")
-"""Read only where there is no tokenizer.json, which holds all of it."""
+"""Hashed only if there is no tokenizer.json, which contains the vocabulary."""
 _BLOCK = 1 << 20
 
 
 def fingerprint(folder: Path, weights: Path, *, settings: object) -> str:
-    """Hash (32 hex digits) of the files that decide what the model answers, and of *settings* (any JSON value).
+    """Returns a hash (32 hex digits) of the files that decide the model's outputs, and of *settings* (any JSON value).
 
-    *weights* is the folder that holds the weights: *folder*, or one inside it. A file is read once in a process, and
-    again when its size or time of change differs.
+    *weights* is the folder of the weights: *folder* or a folder inside it. A file is hashed once per process, and
+    again if its size or modification time changes.
     """
     digest = hashlib.blake2b(digest_size=16)
     for file in _files(folder, weights):
@@ -39,17 +39,17 @@ def fingerprint(folder: Path, weights: Path, *, settings: object) -> str:
 
 
 def _files(folder: Path, weights: Path) -> list[Path]:
-    places = {folder, weights}
-    found = {file for place in places for pattern in _READ for file in place.glob(pattern)}
+    folders = {folder, weights}
+    found = {file for path in folders for pattern in _FILES for file in path.glob(pattern)}
     found.update(folder.glob(_POOLING))
-    tokenizer = {place / "tokenizer.json" for place in places if (place / "tokenizer.json").exists()}
-    vocabulary = {file for place in places for pattern in _VOCABULARY for file in place.glob(pattern)}
+    tokenizer = {path / "tokenizer.json" for path in folders if (path / "tokenizer.json").exists()}
+    vocabulary = {file for path in folders for pattern in _VOCABULARY for file in path.glob(pattern)}
     return sorted(found | (tokenizer or vocabulary))
 
 
 @lru_cache(maxsize=1024)
 def _file_hash(file: Path, size: int, changed: int) -> str:
-    del size, changed  # they are the cache's key: another size or time means another content
+    del size, changed  # part of the cache key: another size or time means changed content
     digest = hashlib.blake2b(digest_size=16)
     with file.open("rb") as stream:
         while block := stream.read(_BLOCK):

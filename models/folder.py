@@ -1,4 +1,4 @@
-"""A model's folder: the Hugging Face layout, with rerank.json where there is one."""
+"""Model folder in the Hugging Face layout, with an optional rerank.json."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rerank.models.sentence_transformers_layout import SentenceTransformersLayou
 CONFIG_FILE = "config.json"
 TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
 DEFAULT_MAX_TOKENS = 512
-"""Read at most by a model that does not say otherwise: passages are short, and attention grows with the square."""
+"""Limit of a model without one: passages are short, and the cost of attention grows with the square."""
 _PAIR_LABELS = 2
 _JOINT_CLASS = "JointReranker"
 
@@ -25,7 +25,7 @@ Architecture = Literal["bi-encoder", "cross-encoder", "joint"]
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A folder that was read and is what it says it is. `config` is its config.json, `name` what a user calls it."""
+    """A checked model folder. `config`: its config.json; `name`: the name by which the user selected it."""
 
     path: Path
     name: str
@@ -35,9 +35,12 @@ class ModelFolder:
 
     @classmethod
     def read(cls, path: Path, *, name: str | None = None) -> Self:
-        """Read the small files of *path*. Raises ModelNotFound when it is no folder, ModelInvalid with file and key."""
+        """Reads the configuration files in *path*.
+
+        Raises ModelNotFound if *path* is not a folder, and ModelInvalid, naming file and key, for invalid files.
+        """
         if not path.is_dir():
-            raise ModelNotFound(f"no model folder at {path}")
+            raise ModelNotFound(f"model folder {path} does not exist")
         rerank = read_rerank_file(path)
         layout = read_sentence_transformers_layout(path)
         file = layout.weights / CONFIG_FILE
@@ -48,18 +51,23 @@ class ModelFolder:
         return folder
 
     def check(self) -> None:
-        """Raise ModelInvalid for keys that contradict each other."""
+        """Raises ModelInvalid for keys that contradict each other."""
         if self.rerank.architecture is not None and self.architecture != self.rerank.architecture:
             raise ModelInvalid(
-                f"{self.path / RERANK_FILE}: architecture: {self.rerank.architecture!r} is not known;"
-                " there are: bi-encoder, cross-encoder, joint"
+                f"{self.path / RERANK_FILE}: architecture must be bi-encoder, cross-encoder or joint,"
+                f" got {self.rerank.architecture!r}"
             )
         if (self.kind == "encoder") != (self.architecture == "bi-encoder"):
-            raise ModelInvalid(f"{self.path / RERANK_FILE}: kind {self.kind} cannot be a {self.architecture}")
+            raise ModelInvalid(
+                f"{self.path / RERANK_FILE}: kind {self.kind} cannot have the architecture {self.architecture}"
+            )
 
     @property
     def kind(self) -> Kind:
-        """What rerank.json says; else by the head: none is an encoder, one label a reranker, more a classifier."""
+        """Kind in rerank.json, else by the head in config.json.
+
+        Without a head: encoder; with one label: reranker; with more: classifier.
+        """
         if self.rerank.kind is not None:
             return self.rerank.kind
         if self.architecture == "joint":
@@ -70,10 +78,10 @@ class ModelFolder:
 
     @property
     def architecture(self) -> Architecture:
-        """What rerank.json says; else what config.json does: a model with a head is a cross-encoder."""
+        """Architecture in rerank.json, else by config.json: a model with a head is a cross-encoder."""
         match self.rerank.architecture:
-            case "bi-encoder" | "cross-encoder" | "joint" as said:
-                return said
+            case "bi-encoder" | "cross-encoder" | "joint" as architecture:
+                return architecture
             case _ if _JOINT_CLASS in self._classes:
                 return "joint"
             case _:
@@ -81,38 +89,38 @@ class ModelFolder:
 
     @property
     def labels(self) -> int:
-        """How many values the head answers; 2 where config.json does not say, as transformers has it."""
+        """Number of outputs of the head; 2 if config.json has no number, as in transformers."""
         labels = self.config.get("id2label")
         if isinstance(labels, Mapping):
             return len(labels)
         count = self.config.get("num_labels", _PAIR_LABELS)
         if not isinstance(count, int) or count < 1:
-            raise ModelInvalid(f"{self.weights / CONFIG_FILE}: num_labels: must be a whole number above 0")
+            raise ModelInvalid(f"{self.weights / CONFIG_FILE}: num_labels must be an integer above 0, got {count!r}")
         return count
 
     @property
     def weights(self) -> Path:
-        """The folder that holds config.json, the weights and the tokenizer."""
+        """Folder of config.json, the weights and the tokenizer."""
         return self.layout.weights
 
     @property
     def prompts(self) -> Mapping[str, str]:
-        """What stands before a `query` and a `document` as the model reads them; rerank.json overrides the layout."""
+        """Prefixes of a `query` and a `document`; rerank.json overrides the sentence-transformers layout."""
         return {"query": "", "document": "", **self.layout.prompts, **self.rerank.prompts}
 
     @cached_property
     def max_tokens(self) -> int:
-        """Tokens read at once, special tokens included: what the folder says, within what its positions allow."""
-        said = self.rerank.max_tokens or self.layout.max_tokens
-        limits = [said or DEFAULT_MAX_TOKENS, self._positions]
+        """Maximum input length in tokens, with special tokens, within the available positions."""
+        configured = self.rerank.max_tokens or self.layout.max_tokens
+        limits = [configured or DEFAULT_MAX_TOKENS, self._positions]
         file = self.weights / TOKENIZER_CONFIG_FILE
-        if said is None and file.exists():
-            limits.append(_whole(read_object(file).get("model_max_length")))
+        if configured is None and file.exists():
+            limits.append(_token_limit(read_object(file).get("model_max_length")))
         return int(min(limit for limit in limits if limit is not None))
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of what decides the model's answers; what only combines them (fusion, min_score) is left out."""
+        """Hash of all that decides the model's outputs; fusion and min_score, which combine outputs, are excluded."""
         settings = {"prompts": dict(self.prompts), "max_tokens": self.max_tokens, "architecture": self.architecture}
         try:
             return fingerprint(self.path, self.weights, settings=settings)
@@ -130,14 +138,14 @@ class ModelFolder:
 
     @property
     def _positions(self) -> int | None:
-        positions = _whole(self.config.get("max_position_embeddings"))
+        positions = _token_limit(self.config.get("max_position_embeddings"))
         if positions is not None and self.config.get("model_type") in ("roberta", "xlm-roberta", "camembert"):
-            # Their first position is the padding id plus one: that many rows of the table are never used.
+            # The first position is the padding id plus one; the rows before it are unused.
             padding = self.config.get("pad_token_id")
             return positions - (padding if isinstance(padding, int) else 1) - 1
         return positions
 
 
-def _whole(value: object) -> int | None:
-    """A limit in tokens; transformers writes 1e30 for "none"."""
+def _token_limit(value: object) -> int | None:
+    """Returns a limit in tokens, or None; transformers writes 1e30 for no limit."""
     return int(value) if isinstance(value, int | float) and 0 < value < 1e9 else None

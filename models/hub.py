@@ -1,4 +1,4 @@
-"""Models at the Hugging Face hub, where one can be reached."""
+"""Download of models from the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from pathlib import Path
 from rerank.core.errors import ModelNotFound
 
 _FILES = ["*.json", "*.txt", "*.model", "model*.safetensors", "*/*.json"]
-_SECONDS = 5.0
-"""A hub that has not answered by then is not reachable from here."""
+_TIMEOUT_SECONDS = 5.0
+"""Timeout of a request for metadata."""
 
 
-def downloaded(hub_id: str, *, offer: str, reach_hub: bool = True) -> Path:
-    """The folder of the model *hub_id*, downloaded now or before; HF_HUB_OFFLINE is respected.
+def downloaded(hub_id: str, *, alternatives: str, reach_hub: bool = True) -> Path:
+    """Returns the folder of the model *hub_id*, downloading it if necessary; respects HF_HUB_OFFLINE.
 
-    With *reach_hub* False only what was downloaded before is looked for. Raises ModelNotFound, with the hub's problem
-    and *offer* (what there is instead).
+    *reach_hub*: False uses only earlier downloads. Raises ModelNotFound with the cause and *alternatives*.
     """
     import huggingface_hub
     from huggingface_hub.utils.tqdm import disable_progress_bars
@@ -23,12 +22,13 @@ def downloaded(hub_id: str, *, offer: str, reach_hub: bool = True) -> Path:
     disable_progress_bars()
     try:
         path = huggingface_hub.snapshot_download(
-            hub_id, allow_patterns=_FILES, etag_timeout=_SECONDS, local_files_only=not reach_hub
+            hub_id, allow_patterns=_FILES, etag_timeout=_TIMEOUT_SECONDS, local_files_only=not reach_hub
         )
-    except Exception as exc:  # its client's errors have no common root, and all mean that there is no such model here
+    # The client's errors have no common base class, and each means that the model is unavailable.
+    except Exception as exc:
         problem = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
         raise ModelNotFound(
-            f'no model "{hub_id}": it is neither a built-in one nor a folder, and the hub could not give it'
-            f" ({problem}); {offer}"
+            f'model "{hub_id}" not found: it is not a built-in model or a folder, and the hub did not provide it'
+            f" ({problem}); {alternatives}"
         ) from exc
     return Path(path)

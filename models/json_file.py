@@ -1,4 +1,4 @@
-"""Writing a JSON file as a whole: whoever reads it meanwhile sees the old one or the new one."""
+"""Atomic replacement of JSON files: a concurrent reader sees the old file or the new one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-_READABLE = 0o644
+_DEFAULT_MODE = 0o644
 
 
 def replace_json(file: Path, value: Mapping[str, object]) -> None:
-    """Put *value* in the place of *file*, with its permissions where it is there. Raises OSError."""
-    mode = file.stat().st_mode & 0o777 if file.exists() else _READABLE
+    """Replaces *file* with *value* and keeps its permissions. Raises OSError."""
+    mode = file.stat().st_mode & 0o777 if file.exists() else _DEFAULT_MODE
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=file.parent, delete=False) as stream:
         stream.write(text)

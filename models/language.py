@@ -1,7 +1,7 @@
-"""Which languages texts are in, roughly: by their most frequent small words.
+"""Rough language detection by frequent function words.
 
-A dozen words a language part the European languages well on passages of a sentence or more, and cost neither a library
-nor a model; a text without any of them counts for none.
+About twenty words per language separate the European languages well on passages of a sentence or more, without a
+library or a model.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 _WORD = re.compile(r"[^\W\d_]+")
-_SMALL_WORDS: Mapping[str, frozenset[str]] = {
+_FUNCTION_WORDS: Mapping[str, frozenset[str]] = {
     code: frozenset(words.split())
     for code, words in {
         "en": "the of and to is that for with are this was from by as be it not or an which",
@@ -24,19 +24,21 @@ _SMALL_WORDS: Mapping[str, frozenset[str]] = {
     }.items()
 }
 _MIN_WORDS = 3
-"""Of one language, that a text must hold: fewer happen by chance."""
+"""Function words that a text must contain: fewer occur by chance."""
 
 
 def language_of(text: str) -> str | None:
-    """The ISO 639-1 code of the language that *text* is most likely in; None where its words do not tell."""
+    """Returns the ISO 639-1 code of the likeliest language of *text*, or None if its words are ambiguous."""
     words = [word.lower() for word in _WORD.findall(text)]
-    counts = Counter({code: sum(word in small for word in words) for code, small in _SMALL_WORDS.items()})
+    counts = Counter(
+        {code: sum(word in function_words for word in words) for code, function_words in _FUNCTION_WORDS.items()}
+    )
     (first, most), (_, next_most) = counts.most_common(2)
     return first if most >= _MIN_WORDS and most > next_most else None
 
 
 def language_fractions(texts: Iterable[str]) -> dict[str, float]:
-    """The share of each language among the texts whose language is known, largest first."""
+    """Returns the fraction of each language among the texts with a known language, largest first."""
     counts = Counter(code for text in texts if (code := language_of(text)) is not None)
     total = counts.total()
     return {code: count / total for code, count in counts.most_common()}

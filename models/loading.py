@@ -1,4 +1,4 @@
-"""From a setting's value to a model that is ready: loaded, checked, and run once."""
+"""Loading of the models that settings name: loaded, checked, and run once."""
 
 from __future__ import annotations
 
@@ -24,33 +24,34 @@ from rerank.models.runtimes.choice import runtime_for
 from rerank.models.shared_resources import SharedResources
 
 _log = logging.getLogger(__name__)
-_SENTENCE = "Is it ready?"
+_SAMPLE_TEXT = "Is it ready?"
 
 
 def load_encoder(
     name: str, *, compute: ComputeOptions = AUTO_COMPUTE, shared: SharedResources | None = None
 ) -> Encoder:
-    """The bi-encoder that *name* means: `default`, a built-in name, a folder or a hub id.
+    """Loads the bi-encoder *name*: `default`, a built-in name, a folder or a hub id.
 
-    *shared*: what it has in common with the process's other models; by default nothing.
-
-    Raises ModelNotFound when there is none, ModelInvalid when it cannot be loaded as an encoder, and SettingError for
-    a runtime that is not available.
+    *shared*: resources in common with other models of the process. Raises ModelNotFound for an unknown name,
+    ModelInvalid if it cannot be loaded as an encoder, and SettingError for an unavailable runtime.
     """
     folder = resolve(name, role="encoder")
     check_role(folder, "encoder")
     encoder = BiEncoder.from_folder(folder, runtime=runtime_for(folder, compute), shared=shared)
     try:
-        encoder.encode_queries([_SENTENCE])
+        encoder.encode_queries([_SAMPLE_TEXT])
     except ModelError as exc:
-        raise ModelInvalid(f"{folder.path}: loaded, but it cannot encode: {exc}") from exc
+        raise ModelInvalid(f"{folder.path}: the encoder fails: {exc}") from exc
     return encoder
 
 
 @dataclass(frozen=True)
 class RankingOptions:
-    """How rerankers are loaded. *shipped* holds the built-in ones' folders; *shared* is what they have in common;
-    *contenders* and *passage_tokens* are the settings of these names."""
+    """Options of loading rerankers.
+
+    *shipped*: folder of the built-in ones. *shared*: resources in common with other models of the process. *contenders*
+    and *passage_tokens* are the settings of these names.
+    """
 
     compute: ComputeOptions = AUTO_COMPUTE
     fusion: Fusion = "auto"
@@ -61,18 +62,19 @@ class RankingOptions:
 
 
 def load_ranking_model(name: str, *, compute: ComputeOptions = AUTO_COMPUTE, fusion: Fusion = "auto") -> RankingModel:
-    """The reranker that *name* means, with the fusion and the cut-off stored beside it.
+    """Loads the reranker *name*, with its stored fusion and cut-off.
 
-    Raises ModelNotFound when there is none, ModelInvalid when it cannot be loaded as one, and SettingError for a
-    runtime that is not available.
+    Raises ModelNotFound for an unknown name, ModelInvalid if it cannot be loaded as a reranker, and SettingError for an
+    unavailable runtime.
     """
     return _load_ranking_model(name, RankingOptions(compute, fusion))
 
 
 class LoadedModels:
-    """The rerankers that requests may name: the default one is loaded at once, another when it is first asked for.
+    """Thread-safe collection of the rerankers that requests can select.
 
-    Raises at construction what load_ranking_model raises for the default one. Safe for many threads.
+    The default one is loaded at construction, which raises what load_ranking_model raises; the others at their first
+    use.
     """
 
     def __init__(
@@ -90,16 +92,16 @@ class LoadedModels:
         self._options = RankingOptions(
             compute, fusion, shipped, shared or SharedResources(), contenders, passage_tokens
         )
-        self._default = self._called(default)
-        self.names = tuple(dict.fromkeys([self._default, *map(self._called, others)]))
-        """What requests may say, beside `default`; the default one first."""
+        self._default = self._resolved_name(default)
+        self.names = tuple(dict.fromkeys([self._default, *map(self._resolved_name, others)]))
+        """Names that requests can use beside `default`; the default model first."""
         self._loaded: dict[str, RankingModel] = {}
         self._loading = threading.Lock()
         self.load()
 
     @classmethod
     def of(cls, settings: Settings, *, shared: SharedResources | None = None) -> Self:
-        """The rerankers that *settings* name, a promoted one in place of `default`.
+        """Loads the rerankers in *settings*, with the promoted one in place of `default`.
 
         Raises what load_ranking_model and with_promoted raise.
         """
@@ -115,22 +117,22 @@ class LoadedModels:
         )
 
     def load(self) -> None:
-        """Load the default model, if it is not loaded yet, and make the others ready: nobody's request converts one."""
+        """Loads the default model and converts the others, so that no request waits for a conversion."""
         self.get(None)
         for name in self.names[1:]:
             try:
                 prepare(resolve(name, role="reranker", shipped=self._options.shipped), self._options.compute)
             except (ModelNotFound, ModelError) as exc:
-                _log.warning("the reranker %s cannot be made ready: %s", name, exc)
+                _log.warning("cannot prepare the reranker %s: %s", name, exc)
 
     def get(self, name: str | None) -> RankingModel:
-        """The model of that name, None or `default`: the default one.
+        """Returns the model *name*; None and `default` select the default one.
 
-        Raises ModelNotFound for a name that is not configured, ModelInvalid for one that cannot be loaded.
+        Raises ModelNotFound for a name that is not configured, and ModelInvalid if the model cannot be loaded.
         """
         name = self._default if name in (None, DEFAULT) else name
         if name not in self.names:
-            raise ModelNotFound(f'no reranker "{name}" is configured; there are: {", ".join(self.names)}')
+            raise ModelNotFound(f'reranker "{name}" is not configured. Configured: {", ".join(self.names)}')
         model = self._loaded.get(name)
         if model is not None:
             return model
@@ -145,10 +147,10 @@ class LoadedModels:
         except ModelNotFound as exc:
             if name == self._default:
                 raise
-            # Configured, so the request is right: the folder is gone, and a search can do without it.
-            raise ModelInvalid(f"the reranker {name} is configured and cannot be loaded: {exc.message}") from exc
+            # The request is valid, but the folder is missing. A search can continue without reranking.
+            raise ModelInvalid(f"cannot load the configured reranker {name}: {exc.message}") from exc
 
-    def _called(self, name: str) -> str:
+    def _resolved_name(self, name: str) -> str:
         return default_name("reranker", shipped=self._options.shipped) if name == DEFAULT else name
 
 
@@ -164,17 +166,17 @@ def _load_ranking_model(name: str, options: RankingOptions) -> RankingModel:
         passage_tokens=options.passage_tokens,
     )
     try:
-        reranker.score(_SENTENCE, [_SENTENCE])
+        reranker.score(_SAMPLE_TEXT, [_SAMPLE_TEXT])
     except ModelError as exc:
-        raise ModelInvalid(f"{folder.path}: loaded, but it cannot score: {exc}") from exc
-    said = folder.rerank
-    alone = options.fusion == "none"
+        raise ModelInvalid(f"{folder.path}: the reranker fails: {exc}") from exc
+    stored = folder.rerank
+    logit_only = options.fusion == "none"
     return RankingModel(
         reranker,
-        fusion=CROSS_ENCODER_ALONE if alone else said.score_fusion,
-        min_score=said.min_score,
-        calibration=said.logit_calibration if alone else said.fused_calibration,
-        logit_calibration=said.logit_calibration,
+        fusion=CROSS_ENCODER_ALONE if logit_only else stored.score_fusion,
+        min_score=stored.min_score,
+        calibration=stored.logit_calibration if logit_only else stored.fused_calibration,
+        logit_calibration=stored.logit_calibration,
         warning=warning,
         contenders=options.contenders,
     )

@@ -1,6 +1,6 @@
-"""What a model's network offers to those who call it with tokens: no text, no queue, no deadline.
+"""Interfaces of model networks: token ids in, logits or vectors out.
 
-A network is built for one place and precision, and runs on the thread that calls it, one call at a time.
+A network is built for one device and precision. It runs on the calling thread, one call at a time.
 """
 
 from __future__ import annotations
@@ -16,45 +16,45 @@ from rerank.models.tokenizer import Ids
 
 
 class PreparedQuery(Protocol):
-    """A query that was read once, for all passages of a request."""
+    """A query that is processed once for all passages of a request."""
 
     @property
     def passage_room(self) -> int:
-        """Tokens of a passage that are read beside this query."""
+        """Maximum number of tokens of a passage beside this query."""
 
     @property
     def overhead(self) -> int:
-        """Tokens read beside a passage's own: the query's and the special ones."""
+        """Tokens beside the passage's own: those of the query and the special tokens."""
 
     def logits(self, passages: Sequence[Ids]) -> NDArray[np.float32]:
-        """float32 (len(passages),) for passages of at most `passage_room` tokens: one batch, in one go."""
+        """Returns float32 (len(passages),) for one batch of passages of at most `passage_room` tokens."""
 
 
 class PairNetwork(Protocol):
-    """Reads query and passage together."""
+    """A network that computes a logit for a query and a passage."""
 
     @property
     def pair_room(self) -> int:
-        """Tokens of query and passage together, special tokens excluded."""
+        """Maximum number of tokens of query and passage together, without special tokens."""
 
     @property
     def query_room(self) -> int:
-        """Tokens of a query that are read at most, however short the passages."""
+        """Maximum number of tokens of a query, for passages of any length."""
 
     def read(self, query: Ids) -> PreparedQuery:
-        """Begin with a query of at most `query_room` tokens. Nothing is computed before the first `logits`."""
+        """Prepares a query of at most `query_room` tokens. Nothing is computed before the first `logits`."""
 
 
 @runtime_checkable
 class MultiQueryNetwork(Protocol):
-    """A PairNetwork that reads pairs of different queries in one batch."""
+    """A PairNetwork that computes pairs of different queries in one batch."""
 
     def mixed(self, queries: Sequence[PreparedQuery], passages: Sequence[Ids]) -> NDArray[np.float32]:
-        """float32 (n,) for n passages, each beside its own one of n readings of this network: one batch."""
+        """Returns float32 (n,) for one batch of n passages, each with its own query."""
 
 
 class TextNetwork(Protocol):
-    """Turns a text into a vector."""
+    """A network that computes a vector for a text."""
 
     @property
     def dim(self) -> int:
@@ -62,7 +62,10 @@ class TextNetwork(Protocol):
 
     @property
     def text_room(self) -> int:
-        """Tokens of a text that are read."""
+        """Maximum number of tokens of a text."""
 
     def vectors(self, texts: Sequence[Ids]) -> Vectors:
-        """float32 (len(texts), dim), rows of unit length, for texts of at most `text_room` tokens: one batch."""
+        """Returns float32 (len(texts), dim), rows of unit length, for one batch of texts.
+
+        Each text has at most `text_room` tokens.
+        """

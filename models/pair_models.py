@@ -1,4 +1,4 @@
-"""Models that say something of pairs of texts: labels of a classifier, or the one score of whatever ranks."""
+"""Models for pairs of texts: classifiers with several labels, and rerankers and similarity models with one score."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BATCH = 16
 
 
 class RerankerPairModel:
-    """A PairModel over a reranker or a similarity model: one label, whose probability is the calibrated score."""
+    """PairModel over a reranker or a similarity model: one label, whose probability is the calibrated score."""
 
     def __init__(self, reranker: Reranker, *, label: str, calibration: Calibration) -> None:
         self.name = reranker.name
@@ -36,7 +36,7 @@ class RerankerPairModel:
         self._calibration = calibration
 
     def predict(self, pairs: Sequence[TextPair]) -> PairPredictions:
-        """Pairs that share their first text are read together."""
+        """Returns predictions; scores pairs with the same first text together."""
         logits = np.zeros(len(pairs), dtype=np.float32)
         truncated = np.zeros(len(pairs), dtype=np.bool_)
         places: dict[str, list[int]] = {}
@@ -46,24 +46,25 @@ class RerankerPairModel:
             scores = self._reranker.score(first, [self._second(pairs[place], place) for place in group])
             logits[group] = scores.logits
             truncated[group] = scores.truncated | scores.query_truncated
-        said = probabilities(self._calibration.log_odds(logits.astype(np.float64), {}))
-        return PairPredictions((self._label,), logits[:, None], said[:, None], truncated)
+        scores_of_label = probabilities(self._calibration.log_odds(logits.astype(np.float64), {}))
+        return PairPredictions((self._label,), logits[:, None], scores_of_label[:, None], truncated)
 
     def _second(self, pair: TextPair, place: int) -> str:
         if pair[1] is None:
             raise InvalidRequest(
-                f"input {place + 1} is one text alone, and {self.name} reads pairs: send [text, text]", field="inputs"
+                f"input {place + 1} must be a pair, got one text: {self.name} scores pairs. Send [text, text]",
+                field="inputs",
             )
         return pair[1]
 
 
 class ClassifierPairModel:
-    """A PairModel over a classifier. Safe for many threads, which it serves one after the other."""
+    """Thread-safe PairModel over a classifier; serves one thread at a time."""
 
     def __init__(self, folder: ModelFolder, *, runtime: ModelRuntime | None = None) -> None:
-        """Load the folder's network into *runtime*, by default the one that runs it fastest here.
+        """Loads the folder's network into *runtime*, by default the fastest one on this machine.
 
-        Raises ModelInvalid where it does not hold a classifier that can be read.
+        Raises ModelInvalid if the folder has no valid classifier.
         """
         self.name = folder.name
         self.labels = labels_of(folder)
@@ -74,20 +75,20 @@ class ClassifierPairModel:
 
     @classmethod
     def checked(cls, folder: ModelFolder, compute: ComputeOptions) -> Self:
-        """Loaded, and run once. Raises ModelInvalid."""
+        """Loads the model and runs it once. Raises ModelInvalid."""
         loaded = cls(folder, runtime=runtime_for(folder, compute))
         try:
-            said = loaded.predict([("Is it ready?", "It is.")])
+            predictions = loaded.predict([("Is it ready?", "It is.")])
         except ModelError as exc:
-            raise ModelInvalid(f"{folder.path}: loaded, but it cannot answer: {exc}") from exc
-        if said.logits.shape[1] != len(loaded.labels):
+            raise ModelInvalid(f"{folder.path}: the model fails: {exc}") from exc
+        if predictions.logits.shape[1] != len(loaded.labels):
             raise ModelInvalid(
-                f"{folder.path}: its head answers {said.logits.shape[1]} labels, not {len(loaded.labels)}"
+                f"{folder.path}: the head must have {len(loaded.labels)} labels, got {predictions.logits.shape[1]}"
             )
         return loaded
 
     def predict(self, pairs: Sequence[TextPair]) -> PairPredictions:
-        """The longer text of a pair that is too long is cut."""
+        """Returns predictions; shortens the longer text of a pair above the limit."""
         fitted = [self._fitted(pair) for pair in pairs]
         order = sorted(range(len(pairs)), key=lambda place: -_length(fitted[place][0]))
         logits = np.zeros((len(pairs), len(self.labels)), dtype=np.float32)
@@ -99,25 +100,25 @@ class ClassifierPairModel:
         except (RuntimeError, ValueError, MemoryError) as exc:
             raise ModelError(f"the classifier {self.name} failed: {exc}") from exc
         if not np.isfinite(logits).all():
-            raise ModelOutputInvalid(f"the classifier {self.name} answered a value that is not finite")
+            raise ModelOutputInvalid(f"the classifier {self.name} returned a value that is not finite")
         truncated = np.array([cut for _, cut in fitted], dtype=np.bool_)
-        return PairPredictions(self.labels, logits, _shares(logits), truncated)
+        return PairPredictions(self.labels, logits, _softmax(logits), truncated)
 
     def _fitted(self, pair: TextPair) -> tuple[tuple[Ids, Ids | None], bool]:
-        """The tokens that are read, and whether that is not all of them."""
+        """Returns the tokens within the limit, and True if tokens were removed."""
         room = self._network.room(pair=pair[1] is not None)
         texts = [text for text in pair if text is not None]
         read = self._tokenizer.texts(texts, limit=room)
         if pair[1] is None:
             return (read.ids[0], None), bool(read.truncated[0])
         first, second = read.ids
-        kept = _longest_cut(len(first), len(second), room)
+        kept = _kept_lengths(len(first), len(second), room)
         cut = bool(read.truncated.any()) or kept != (len(first), len(second))
         return (first[: kept[0]], second[: kept[1]]), cut
 
 
 class LoadedPairModels:
-    """The models that requests may name, each loaded when it is first asked for; *ranking* has those that rank."""
+    """Pair models by name, each loaded at its first use. *ranking* provides the rerankers."""
 
     def __init__(
         self,
@@ -135,10 +136,10 @@ class LoadedPairModels:
         self._loading = threading.Lock()
 
     def get(self, name: str | None) -> PairModel:
-        """As PairModels.get."""
+        """Returns the model *name*, as PairModels.get."""
         name = self._default if name in (None, DEFAULT) else name
         if name not in self._names:
-            raise ModelNotFound(f'no model "{name}" is configured; there are: {", ".join(sorted(self._names))}')
+            raise ModelNotFound(f'model "{name}" is not configured. Configured: {", ".join(sorted(self._names))}')
         with self._loading:
             if name not in self._loaded:
                 self._loaded[name] = self._load(name)
@@ -154,9 +155,9 @@ class LoadedPairModels:
 
 
 def load_pair_model(name: str, *, compute: ComputeOptions = AUTO_COMPUTE) -> PairModel:
-    """The model that *name* means: a reranker, a similarity model or a classifier.
+    """Loads the reranker, similarity model or classifier *name*.
 
-    Raises ModelNotFound when there is none, and ModelInvalid for an encoder and for one that cannot be loaded.
+    Raises ModelNotFound for an unknown name, and ModelInvalid for an encoder and for a model that cannot be loaded.
     """
     folder = resolve(name, role="reranker")
     check_role(folder, "reranker")
@@ -167,27 +168,27 @@ def load_pair_model(name: str, *, compute: ComputeOptions = AUTO_COMPUTE) -> Pai
 
 
 def is_classifier(folder: ModelFolder) -> bool:
-    """Whether the model's head answers several labels."""
+    """Returns True if the head has several labels."""
     return folder.architecture == "cross-encoder" and folder.labels > 1
 
 
 def labels_of(folder: ModelFolder) -> tuple[str, ...]:
-    """The labels' names in the order of the head, as config.json has them; LABEL_0 and so on where it has none."""
+    """Returns the label names of config.json in the order of the head; LABEL_0 and so on without names."""
     count = folder.labels if is_classifier(folder) else 1
     names = folder.config.get("id2label")
     known: Mapping[object, object] = names if isinstance(names, Mapping) else {}
     return tuple(str(known.get(str(i), f"LABEL_{i}")) for i in range(count))
 
 
-def _shares(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The softmax of each row."""
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Returns the softmax of each row."""
     values = logits.astype(np.float64)
     exponents = np.exp(values - values.max(axis=1, keepdims=True)) if values.size else values
     return np.asarray(exponents / exponents.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
-def _longest_cut(first: int, second: int, room: int) -> tuple[int, int]:
-    """How many tokens of each of two texts are kept: the longer one is cut first, as tokenizers do."""
+def _kept_lengths(first: int, second: int, room: int) -> tuple[int, int]:
+    """Returns the kept tokens of each of two texts: the longer text is shortened first, as tokenizers do."""
     half = room // 2
     if first + second <= room:
         return first, second

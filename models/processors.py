@@ -1,4 +1,4 @@
-"""How many processors this process may use: what its affinity and its container's quota allow."""
+"""Number of processors that this process may use, by its affinity and the quota of its container."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def processors(quota: Path = _QUOTA) -> int:
-    """At least 1. A quota of part of a processor more counts as a whole one."""
+    """Returns at least 1. A fraction of a processor in the quota counts as one processor."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         limit, period = quota.read_text(encoding="utf-8").split()
         return max(1, min(allowed, -(-int(limit) // int(period))))
-    except (OSError, ValueError):  # no such file: no control groups; the word "max": no limit
+    except (OSError, ValueError):  # no control groups, or no limit: the word "max"
         return allowed

@@ -1,4 +1,4 @@
-"""Which model is the default one: the built-in reranker, until another was promoted."""
+"""Promotions: records of the models that replace the built-in reranker as the default."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ PROMOTED_FILE = "promoted.json"
 
 @dataclass(frozen=True)
 class Promotion:
-    """A model that was made the default one. model: a folder's whole path, or a built-in name or hub id.
+    """A model that was made the default. model: an absolute folder path, a built-in name or a hub id.
 
-    fingerprint: of its files as they were then. promoted: an ISO 8601 instant, UTC. found: what the comparison said.
+    fingerprint: of the model at the promotion. promoted: ISO 8601 time, UTC. found: result of the comparison.
     """
 
     model: str
@@ -32,65 +32,63 @@ class Promotion:
 
 
 class Promotions:
-    """The promotions kept in a folder, the latest one last: that one is the default."""
+    """The promotions in a folder, in order. The latest one is the default."""
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
-        self._file = home / PROMOTED_FILE
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = folder / PROMOTED_FILE
 
     def all(self) -> list[Promotion]:
-        """Every promotion that was not rolled back, in order. Raises ModelInvalid for a file that cannot be read."""
+        """Returns all promotions that were not rolled back. Raises ModelInvalid for an unreadable file."""
         if not self._file.exists():
             return []
         try:
-            kept = _File.model_validate(read_object(self._file)).reranker
+            entries = _File.model_validate(read_object(self._file)).reranker
         except ValidationError as exc:
             problem = exc.errors(include_url=False)[0]
             place = ".".join(map(str, problem["loc"]))
             raise ModelInvalid(
-                f"{self._file}: {place}: {problem['msg']}; mend the file, or delete it: the built-in model is then used"
+                f"{self._file}: {place}: {problem['msg']}. Fix the file, or delete it to use the built-in model"
             ) from exc
-        return [Promotion(one.model, one.fingerprint, one.promoted, one.found) for one in kept]
+        return [Promotion(one.model, one.fingerprint, one.promoted, one.found) for one in entries]
 
     def current(self) -> Promotion | None:
-        """The latest one, if there is any. Raises ModelInvalid for a file that cannot be read."""
+        """Returns the latest promotion, or None. Raises ModelInvalid for an unreadable file."""
         return next(reversed(self.all()), None)
 
     def add(self, promotion: Promotion) -> None:
-        """Make *promotion* the latest one. Raises InvalidInput when the folder cannot be written to."""
+        """Appends *promotion*. Raises InvalidInput if the folder is not writable."""
         self._write([*self.all(), promotion])
 
     def roll_back(self) -> tuple[Promotion, Promotion | None]:
-        """Take the latest one back; returns it, and the one that is the default now.
+        """Removes the latest promotion; returns it and the promotion before it, if any.
 
-        Raises NotFound when there is none, InvalidInput when the folder cannot be written to.
+        Raises NotFound if there are no promotions, and InvalidInput if the folder is not writable.
         """
-        kept = self.all()
-        if not kept:
-            raise NotFound(f"no model was promoted, {self._file} holds none: the built-in one is the default already")
-        self._write(kept[:-1])
-        return kept[-1], kept[-2] if len(kept) > 1 else None
+        promotions = self.all()
+        if not promotions:
+            raise NotFound(f"{self._file} has no promotions: the built-in model is the default")
+        self._write(promotions[:-1])
+        return promotions[-1], promotions[-2] if len(promotions) > 1 else None
 
     def check_writable(self) -> None:
-        """Raise InvalidInput when a promotion could not be written: asked before the work, not after it."""
-        there = next(folder for folder in [self._home, *self._home.resolve().parents] if folder.exists())
-        if not there.is_dir() or not os.access(there, os.W_OK):
-            raise InvalidInput(f"{self._home}: cannot be written to; choose another --models-home")
+        """Raises InvalidInput if the folder is not writable; called before long work."""
+        existing = next(path for path in [self._folder, *self._folder.resolve().parents] if path.exists())
+        if not existing.is_dir() or not os.access(existing, os.W_OK):
+            raise InvalidInput(f"{self._folder} is not writable. Choose another --models-home")
 
     def _write(self, promotions: list[Promotion]) -> None:
         try:
-            self._home.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
             replace_json(self._file, {"reranker": [asdict(one) for one in promotions]})
         except OSError as exc:
-            raise InvalidInput(
-                f"{self._file}: cannot be written: {exc.strerror}; choose another --models-home"
-            ) from exc
+            raise InvalidInput(f"cannot write {self._file}: {exc.strerror}. Choose another --models-home") from exc
 
 
 def with_promoted(settings: Settings) -> Settings:
-    """*settings* whose reranker is the promoted one where they say `default` and there is one.
+    """Returns *settings* with the promoted reranker in place of `default`, if there is one.
 
-    Raises ModelInvalid for a file of promotions that cannot be read, ModelNotFound when the promoted folder is gone.
+    Raises ModelInvalid for an unreadable file of promotions, and ModelNotFound if the promoted folder is missing.
     """
     if settings.reranker != DEFAULT:
         return settings
@@ -99,7 +97,7 @@ def with_promoted(settings: Settings) -> Settings:
         return settings
     if Path(promotion.model).is_absolute() and not Path(promotion.model).is_dir():
         raise ModelNotFound(
-            f"the promoted model {promotion.model} is gone: bring it back, or undo it by rerank-cli models rollback"
+            f"the promoted model {promotion.model} is missing. Restore the folder, or run `rerank-cli models rollback`"
         )
     return settings.model_copy(update={"reranker": promotion.model})
 

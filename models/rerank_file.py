@@ -1,4 +1,4 @@
-"""rerank.json: what a model folder says of itself beyond the Hugging Face layout."""
+"""rerank.json: metadata of a model folder beyond the Hugging Face layout."""
 
 from __future__ import annotations
 
@@ -23,56 +23,56 @@ class _Fitted(BaseModel):
 
 
 class FittedFusion(_Fitted):
-    """A fitted combination of what is known of a candidate: see ScoreFusion for what the features are."""
+    """Fitted weights of the features of a candidate. ScoreFusion describes the features."""
 
     features: tuple[Feature, ...]
     weights: tuple[Annotated[FiniteFloat, Field(ge=0)], ...]
     fitted_on: object = None
 
     @model_validator(mode="after")
-    def _one_weight_a_feature(self) -> Self:
+    def _has_one_weight_per_feature(self) -> Self:
         if len(self.weights) != len(self.features) or len(set(self.features)) != len(self.features):
-            raise ValueError("needs one weight for each feature, each feature once")
+            raise ValueError("must have one weight per feature, and no feature twice")
         if dict(zip(self.features, self.weights, strict=True)).get("logit", 0.0) <= 0:
             raise ValueError('the weight of "logit" must be above 0')
         return self
 
     def score_fusion(self) -> ScoreFusion:
-        """The combination in the logit's own unit: only the ratio of the weights decides an order."""
+        """Returns the weights relative to that of the logit: only their ratio decides the order."""
         weights = dict(zip(self.features, self.weights, strict=True))
         logit = weights.pop("logit")
         return ScoreFusion({name: weight / logit for name, weight in weights.items()})
 
 
 class FittedEvidence(_Fitted):
-    """As QueryEvidence."""
+    """Stored form of QueryEvidence."""
 
     weight: FiniteFloat
     typical: FiniteFloat
 
 
 class PlattParameters(_Fitted):
-    """As Calibration."""
+    """Stored form of Calibration."""
 
     slope: FiniteFloat = Field(gt=0)
     intercept: FiniteFloat
     evidence: Mapping[Evidence, FittedEvidence] = Field(default_factory=dict)
 
     def calibration(self) -> Calibration:
-        """The calibration itself."""
+        """Returns the calibration."""
         evidence = {name: QueryEvidence(one.weight, one.typical) for name, one in self.evidence.items()}
         return Calibration(self.slope, self.intercept, evidence)
 
 
 class CalibrationParameters(_Fitted):
-    """What a fused score means, and what a logit alone does."""
+    """Calibrations of fused scores and of logits alone."""
 
     fused: PlattParameters
     logit: PlattParameters
 
 
 class FittedCalibration(_Fitted):
-    """How scores become probabilities of relevance."""
+    """Fitted mapping from scores to probabilities of relevance."""
 
     method: Literal["platt"]
     parameters: CalibrationParameters
@@ -80,7 +80,7 @@ class FittedCalibration(_Fitted):
 
 
 class RerankFile(BaseModel):
-    """The keys of rerank.json that serving reads. All have defaults, and others are left alone."""
+    """The keys of rerank.json that serving uses. All have defaults; other keys are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -96,29 +96,29 @@ class RerankFile(BaseModel):
 
     @field_validator("prompts")
     @classmethod
-    def _known_prompts(cls, prompts: Mapping[str, str]) -> Mapping[str, str]:
+    def _has_known_prompts(cls, prompts: Mapping[str, str]) -> Mapping[str, str]:
         if unknown := sorted(set(prompts) - {"query", "document"}):
-            raise ValueError(f'knows "query" and "document", not {", ".join(unknown)}')
+            raise ValueError(f'must have only the keys "query" and "document", got {", ".join(unknown)}')
         return prompts
 
     @property
     def score_fusion(self) -> ScoreFusion:
-        """The combination fitted for the model, else the default one."""
+        """The fitted fusion of the model, else the default one."""
         return self.fusion.score_fusion() if self.fusion else DEFAULT_FUSION
 
     @property
     def fused_calibration(self) -> Calibration:
-        """What a fused score means: the sigmoid where nothing was fitted."""
+        """Calibration of fused scores; the sigmoid if none was fitted."""
         return self.calibration.parameters.fused.calibration() if self.calibration else UNCALIBRATED
 
     @property
     def logit_calibration(self) -> Calibration:
-        """What a logit alone means: the sigmoid where nothing was fitted."""
+        """Calibration of logits alone; the sigmoid if none was fitted."""
         return self.calibration.parameters.logit.calibration() if self.calibration else UNCALIBRATED
 
 
 def read_rerank_file(folder: Path) -> RerankFile:
-    """The folder's rerank.json, or the defaults where there is none. Raises ModelInvalid with file and key."""
+    """Returns the folder's rerank.json, or the defaults without one. Raises ModelInvalid with file and key."""
     file = folder / RERANK_FILE
     if not file.exists():
         return RerankFile()
@@ -126,27 +126,27 @@ def read_rerank_file(folder: Path) -> RerankFile:
         return RerankFile.model_validate(read_object(file))
     except ValidationError as exc:
         problems = exc.errors(include_url=False, include_context=False)
-        said = "; ".join(
+        message = "; ".join(
             f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}"
             for problem in problems
         )
-        raise ModelInvalid(f"{file}: {said}") from exc
+        raise ModelInvalid(f"{file}: {message}") from exc
 
 
 def read_object(file: Path) -> dict[str, object]:
-    """A JSON file that holds an object. Raises ModelInvalid naming the file."""
+    """Returns the JSON object in *file*. Raises ModelInvalid, naming the file."""
     value = read_json(file)
     if not isinstance(value, dict):
-        raise ModelInvalid(f"{file}: must hold a JSON object, not {type(value).__name__}")
+        raise ModelInvalid(f"{file}: must contain a JSON object, got {type(value).__name__}")
     return value
 
 
 def read_json(file: Path) -> object:
-    """What a JSON file holds. Raises ModelInvalid naming the file."""
+    """Returns the JSON value in *file*. Raises ModelInvalid, naming the file."""
     try:
         value: object = json.loads(file.read_text(encoding="utf-8"))
     except OSError as exc:
-        raise ModelInvalid(f"{file}: cannot be read: {exc.strerror}") from exc
+        raise ModelInvalid(f"cannot read {file}: {exc.strerror}") from exc
     except ValueError as exc:
-        raise ModelInvalid(f"{file}: not JSON: {exc}") from exc
+        raise ModelInvalid(f"{file} is not valid JSON: {exc}") from exc
     return value

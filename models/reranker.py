@@ -1,4 +1,4 @@
-"""The cross-encoder as the searching road sees it: one logit a text, within a deadline."""
+"""Cross-encoder reranker: one logit per text, within a deadline."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from rerank.models.shared_resources import SharedResources
 from rerank.models.tokenizer import Ids, TextTokenizer, TokenizedTexts
 from rerank.models.unique_texts import unique_texts
 
-_SHOWN = 80
+_QUOTED_CHARACTERS = 80
 _TOKENS_A_CHARACTER = 0.3
-"""Before a text has been read: English has about .25 in a vocabulary of its own, Italian in an English one .4."""
+"""Initial estimate: English has about .25 with an English vocabulary, Italian with that vocabulary .4."""
 
 
 class CrossEncoderReranker:
-    """A Reranker over a network and its tokenizer. Safe for many threads.
+    """Thread-safe Reranker over a network and its tokenizer.
 
-    *shared*: the scheduler that runs its batches and the cache of its scores; by default ones of its own, without a
-    cache. *passage_tokens*: of a longer passage only the part that matters is read; 0: all that the model takes.
+    *shared*: the scheduler and the cache of scores; by default an own scheduler without a cache. *passage_tokens*:
+    limit of tokens per passage, of which the part that matches the query is kept; 0 for the limit of the model.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class CrossEncoderReranker:
         self._batches = PairBatches(network, batch_tokens=batch_tokens)
         self._shared = shared or SharedResources()
         self._passage_tokens = passage_tokens
-        self._tokens_a_character = _TOKENS_A_CHARACTER
+        self._tokens_per_character = _TOKENS_A_CHARACTER
 
     @classmethod
     def from_folder(
@@ -68,9 +68,9 @@ class CrossEncoderReranker:
         shared: SharedResources | None = None,
         passage_tokens: int = 0,
     ) -> Self:
-        """Load the folder's network into *runtime*, by default the one that runs it fastest here.
+        """Loads the folder's network into *runtime*, by default the fastest one on this machine.
 
-        Raises ModelInvalid where the folder does not hold a network that ranks.
+        Raises ModelInvalid if the folder has no network that ranks.
         """
         runtime = runtime or runtime_for(folder, AUTO_COMPUTE)
         tokenizer = TextTokenizer.from_folder(folder)
@@ -85,13 +85,13 @@ class CrossEncoderReranker:
         )
 
     def text_room(self, query: str) -> int:
-        """Tokens of a text that are read beside *query*, special tokens excluded; the rest is cut."""
+        """Returns the tokens of a text that fit beside *query*, without special tokens."""
         read = self._tokenizer.texts([self._prompts["query"] + query], limit=self._network.query_room)
         prompt = self._tokenizer.texts([self._prompts["document"]], limit=self._network.pair_room)
         return max(self._network.pair_room - len(read.ids[0]) - len(prompt.ids[0]), 1)
 
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """For each text the characters behind each token: int32 (tokens, 2), start and end, no special tokens."""
+        """Returns for each text the character span of each token: int32 (tokens, 2), without special tokens."""
         return self._tokenizer.spans(texts)
 
     def score(
@@ -102,19 +102,18 @@ class CrossEncoderReranker:
         deadline: float | None = None,
         cancellation: Cancellation | None = None,
     ) -> RerankScores:
-        """Score each text, first ones first where *deadline* (time.monotonic() seconds) does not allow all.
+        """Scores each text, in order if *deadline* (time.monotonic() seconds) does not allow all.
 
-        A batch that has begun is finished. Identical texts are scored once, and what the cache holds is not scored
-        again; `cached` counts both. Raises ModelError when the model fails, ModelOutputInvalid on a value that is not
-        finite, ModelOverloaded when too many requests are waiting, and RequestCancelled once *cancellation* says that
-        nobody waits any more.
+        A started batch is finished. Duplicate texts and texts in the cache are not scored again; `cached` counts both.
+        Raises ModelError if the model fails, ModelOutputInvalid for a value that is not finite, ModelOverloaded if too
+        many requests wait, and RequestCancelled after *cancellation*.
         """
-        different, inverse = unique_texts(texts)
+        unique, inverse = unique_texts(texts)
         read = self._tokenizer.texts([self._prompts["query"] + query], limit=self._network.query_room)
         reading = self._network.read(read.ids[0])
-        scoring = _Scoring(different, CacheKeys(self.fingerprint, str(self._passage_tokens), query))
-        found = self._recall(scoring)
-        if found < len(different):
+        scoring = _Scoring(unique, CacheKeys(self.fingerprint, str(self._passage_tokens), query))
+        found = self._take_from_cache(scoring)
+        if found < len(unique):
             limits = RequestLimits(deadline, cancellation)
             with self._shared.scheduler.place(what=f"the reranker {self.name}", cancellation=cancellation):
                 self._fill(scoring, _Question(read.ids[0], reading), limits)
@@ -129,30 +128,32 @@ class CrossEncoderReranker:
             waited_ms=scoring.waited_ms,
         )
 
-    def _recall(self, scoring: _Scoring) -> int:
-        """Take over what the cache knows; returns how many texts that was."""
+    def _take_from_cache(self, scoring: _Scoring) -> int:
+        """Copies cached scores; returns their number."""
         for i, key in enumerate(scoring.keys):
-            known: _Score | None = self._shared.cache.get(key)
-            if known is not None:
-                scoring.put(i, known)
+            cached: _Score | None = self._shared.cache.get(key)
+            if cached is not None:
+                scoring.put(i, cached)
         return int(scoring.scored.sum())
 
     def _fill(self, scoring: _Scoring, question: _Question, limits: RequestLimits) -> None:
-        """Score what is not scored yet, stretch by stretch."""
+        """Scores the remaining texts, slice by slice."""
         reading = question.reading
-        left = np.flatnonzero(~scoring.scored)
-        characters = np.array([len(scoring.texts[i]) for i in left.tolist()], dtype=np.float64)
+        remaining = np.flatnonzero(~scoring.scored)
+        characters = np.array([len(scoring.texts[i]) for i in remaining.tolist()], dtype=np.float64)
         room = min(reading.passage_room, self._passage_tokens or reading.passage_room)
-        expected = np.minimum(characters * self._tokens_a_character, room) + reading.overhead
-        stretches = deadline_slices(expected, deadline=limits.deadline, affordable=lambda: self._affordable(limits))
-        for start, stop in stretches:
-            self._score(scoring, question, left[start:stop], limits)
+        expected = np.minimum(characters * self._tokens_per_character, room) + reading.overhead
+        slices = deadline_slices(expected, deadline=limits.deadline, affordable=lambda: self._affordable(limits))
+        for start, stop in slices:
+            self._score(scoring, question, remaining[start:stop], limits)
 
-    def _score(self, scoring: _Scoring, question: _Question, places: NDArray[np.intp], limits: RequestLimits) -> None:
+    def _score(
+        self, scoring: _Scoring, question: _Question, positions: NDArray[np.intp], limits: RequestLimits
+    ) -> None:
         reading = question.reading
-        prompted = [self._prompts["document"] + scoring.texts[i] for i in places.tolist()]
+        prompted = [self._prompts["document"] + scoring.texts[i] for i in positions.tolist()]
         passages = self._tokenizer.texts(prompted, limit=reading.passage_room)
-        self._tokens_a_character = _share(passages.ids, prompted)
+        self._tokens_per_character = _tokens_per_character(passages.ids, prompted)
         ids, truncated = self._cut(passages, question)
         lengths = np.array([len(text) + reading.overhead for text in ids], dtype=np.int32)
         job = Job(self._batches, ids, lengths, query=reading, limits=limits)
@@ -161,11 +162,11 @@ class CrossEncoderReranker:
         except (RuntimeError, MemoryError) as exc:
             raise ModelError(f"the reranker {self.name} failed: {exc}") from exc
         scoring.waited_ms += job.waited_ms
-        for j in np.flatnonzero(job.answered).tolist():
-            i, logit = int(places[j]), float(job.answers[j])
+        for j in np.flatnonzero(job.has_output).tolist():
+            i, logit = int(positions[j]), float(job.outputs[j])
             if not np.isfinite(logit):
-                shown = scoring.texts[i][:_SHOWN]
-                raise ModelOutputInvalid(f"the reranker {self.name} answered {logit} for the text {shown!r}")
+                quoted = scoring.texts[i][:_QUOTED_CHARACTERS]
+                raise ModelOutputInvalid(f"the reranker {self.name} returned {logit} for the text {quoted!r}")
             score = _Score(logit, int(lengths[j]), bool(truncated[j]))
             scoring.put(i, score)
             self._shared.cache.put(scoring.keys[i], score, size=_SCORE_BYTES)
@@ -181,11 +182,11 @@ class CrossEncoderReranker:
         return ids, passages.truncated | shorter
 
     def _affordable(self, limits: RequestLimits) -> float | None:
-        """Tokens that can be read for one of the waiting requests until its deadline."""
-        speed = self._batches.speed.tokens_per_second
-        if speed is None or limits.deadline is None:
+        """Returns the tokens that one of the waiting requests can compute before its deadline."""
+        rate = self._batches.throughput.tokens_per_second
+        if rate is None or limits.deadline is None:
             return None
-        return speed * max(limits.deadline - time.monotonic(), 0.0) / (1 + self._shared.scheduler.waiting)
+        return rate * max(limits.deadline - time.monotonic(), 0.0) / (1 + self._shared.scheduler.waiting)
 
 
 class _Question(NamedTuple):
@@ -196,7 +197,7 @@ class _Question(NamedTuple):
 
 
 class _Score(NamedTuple):
-    """What the model said of one text."""
+    """Output of the model for one text."""
 
     logit: float
     tokens: int
@@ -204,11 +205,11 @@ class _Score(NamedTuple):
 
 
 _SCORE_BYTES = 120
-"""A _Score with its float; measured."""
+"""Size of a _Score with its float (measured)."""
 
 
 class _Scoring:
-    """What is known so far of different texts, in input order."""
+    """Scores so far of unique texts, in input order."""
 
     def __init__(self, texts: Sequence[str], keys: CacheKeys) -> None:
         n = len(texts)
@@ -221,12 +222,12 @@ class _Scoring:
         self.waited_ms = 0.0
 
     def put(self, i: int, score: _Score) -> None:
-        """Text *i* has been scored."""
+        """Stores the score of text *i*."""
         self.logits[i], self.tokens[i], self.truncated[i] = score
         self.scored[i] = True
 
 
-def _share(ids: Sequence[Ids], texts: Sequence[str]) -> float:
-    """Tokens a character of texts that were read."""
+def _tokens_per_character(ids: Sequence[Ids], texts: Sequence[str]) -> float:
+    """Returns the tokens per character of tokenized texts."""
     characters = sum(len(text) for text in texts)
     return sum(len(text) for text in ids) / characters if characters else _TOKENS_A_CHARACTER

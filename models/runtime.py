@@ -1,7 +1,7 @@
-"""What computes networks: a library, on a device, in a precision. Numbers go in and come out as numpy arrays.
+"""Interfaces of runtimes: a library that computes networks on a device, in a precision.
 
-The architectures (`models/architectures/`) know how texts become sequences and answers become logits; a runtime knows
-nothing of that, and multiplies.
+Inputs and outputs are numpy arrays. The architectures (`models/architectures/`) turn texts into sequences and outputs
+into logits; a runtime only computes.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ class PairClassifier(Protocol):
     """A network over whole sequences, with a head."""
 
     def labels(self, rows: TokenRows, types: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Rows and their token types (n, longest) -> float32 (n, labels)."""
+        """Returns float32 (n, labels) for rows and their token types (n, longest)."""
 
 
 class TextBody(Protocol):
-    """A network without a head, its tokens' vectors pooled as the model's layout says."""
+    """A network without a head; the token vectors are pooled by the model's layout."""
 
     @property
     def dim(self) -> int:
         """Length of a vector."""
 
     def vectors(self, rows: TokenRows) -> Vectors:
-        """float32 (n, dim), rows of unit length."""
+        """Returns float32 (n, dim), rows of unit length."""
 
 
 class LowerHalf(Protocol):
-    """What the lower layers made of a text: (1, tokens, hidden) wherever the runtime keeps it."""
+    """Output of the lower layers for a text: (1, tokens, hidden) in memory of the runtime."""
 
 
 class JointHalves(Protocol):
-    """The two halves of a joint reranker."""
+    """The lower and the upper layers of a joint reranker."""
 
     def lower(self, rows: TokenRows) -> LowerHalf:
-        """One row, taken through the layers that read texts apart."""
+        """Returns the output of the lower layers for a single row."""
 
     def logits(self, query: LowerHalf, passages: TokenRows) -> NDArray[np.float32]:
-        """float32 (n,): n passages, taken through all layers beside a query that has been through the lower ones."""
+        """Returns float32 (n,) for n passages: all layers for the passages, the upper ones with *query*."""
 
 
 class ModelRuntime(Protocol):
-    """Loads networks. Each raises ModelInvalid for weights that are missing, broken, or another kind's."""
+    """A loader of networks. Methods raise ModelInvalid for missing or broken weights and for other kinds of models."""
 
     @property
     def name(self) -> Runtime:
@@ -58,17 +58,17 @@ class ModelRuntime(Protocol):
 
     @property
     def precision(self) -> Precision:
-        """What the matrix products are computed in."""
+        """Precision of the matrix products."""
 
     @property
     def batch_tokens(self) -> int:
-        """Padded tokens of a batch that is filled well."""
+        """Padded tokens of an efficient batch."""
 
     def classifier(self, folder: ModelFolder) -> PairClassifier:
-        """An ordinary cross-encoder's network."""
+        """Loads the network of a cross-encoder."""
 
     def body(self, folder: ModelFolder) -> TextBody:
-        """A bi-encoder's network."""
+        """Loads the network of a bi-encoder."""
 
     def halves(self, folder: ModelFolder) -> JointHalves:
-        """A joint reranker's network."""
+        """Loads the network of a joint reranker."""

@@ -1,9 +1,9 @@
-"""Whose texts are read next: one thread runs the batches of all models, for all requests of the process.
+"""Scheduler: one thread that runs the batches of all models for all requests of the process.
 
-The request that needs least comes first, and each token read for others counts as one less of its own: small requests
-do not stand behind large ones, and none waits for much more than its own size again. That is shortest remaining
-processing time (Schrage, A proof of the optimality of the shortest remaining processing time discipline, Operations
-Research 16, 1968), which has the least mean waiting time, with ageing, so that nothing starves.
+The request with the fewest remaining tokens runs first, and each token computed for other requests counts as one less
+of its own. So small requests do not wait for large ones, and no request waits much longer than its own size. This is
+shortest remaining processing time (Schrage, A proof of the optimality of the shortest remaining processing time
+discipline, Operations Research 16, 1968), which minimises the mean waiting time, with ageing against starvation.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from rerank.models.scheduler_job import BatchPart, Job, RequestLimits
 
 MAX_WAITING = 16
 _IDLE_SECONDS = 10.0
-"""A thread with nothing to do ends after so long, so that a scheduler that is no longer used leaves nothing behind."""
+"""The thread ends after this idle time, so that an unused scheduler holds no resources."""
 
 
 class Scheduler:
-    """Batches for many threads. At most *places* requests are taken on at once; one more is refused."""
+    """Batches for many threads. At most *places* requests wait at once; further ones are refused."""
 
     def __init__(self, *, places: int = MAX_WAITING) -> None:
         self._limit = places
         self._places: list[RequestLimits] = []
         self._changed = threading.Condition()
         self._jobs: list[Job] = []
-        """Those with texts left to take, in the order they came."""
+        """Jobs with texts left to compute, in order of arrival."""
         self._running: Sequence[BatchPart] = ()
         self._thread: threading.Thread | None = None
         self._tokens = self._padding = self._batches = self._refused = self._cancelled = 0
 
     @contextmanager
     def place(self, *, what: str, cancellation: Cancellation | None = None) -> Iterator[None]:
-        """Hold one of the places; one whose client has left counts as free.
+        """Holds one of the places. The place of a disconnected client counts as free.
 
-        Raises ModelOverloaded at once, naming *what* is asked for, when none is free.
+        Raises ModelOverloaded, naming *what* was requested, if no place is free.
         """
         mine = RequestLimits(cancellation=cancellation)
         with self._changed:
             if self._taken_places() >= self._limit:
                 self._refused += 1
-                raise ModelOverloaded(f"{what}: {self._limit} requests are waiting already; try again later")
+                raise ModelOverloaded(f"{what}: {self._limit} requests are already waiting. Retry later")
             self._places.append(mine)
         try:
             yield
@@ -55,14 +55,14 @@ class Scheduler:
                 self._places = [place for place in self._places if place is not mine]
 
     def run(self, job: Job) -> None:
-        """Return when *job* is answered, or as far as its deadline allows: a batch that has begun is finished.
+        """Runs *job* until it is complete or its deadline passes; a started batch is finished.
 
-        Raises RequestCancelled when nobody waits for the answer any more, and what the model raised.
+        Raises RequestCancelled if the client has disconnected, and the errors of the model.
         """
         if job.all_taken:
             return
         with self._changed:
-            job.come(self._tokens)
+            job.arrive(self._tokens)
             self._jobs.append(job)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="scheduler", daemon=True)
@@ -79,12 +79,12 @@ class Scheduler:
 
     @property
     def waiting(self) -> int:
-        """Jobs that are being read or wait for it."""
+        """Number of jobs that run or wait."""
         with self._changed:
             return len({id(job) for job in [*self._jobs, *(part.job for part in self._running)]})
 
     def load(self) -> ModelLoad:
-        """What is going on, and what has been done so far."""
+        """Returns the current load and the counters since the start."""
         with self._changed:
             return ModelLoad(
                 waiting=self._taken_places(),
@@ -99,7 +99,7 @@ class Scheduler:
         return sum(not place.cancelled for place in self._places)
 
     def _withdraw(self, job: Job) -> None:
-        """Take no more texts of *job*. It is finished then, but for a batch that is running."""
+        """Takes no more texts of *job*. The job is finished, except for a running batch."""
         with self._changed:
             self._jobs = [other for other in self._jobs if other is not job]
             job.end_waiting()
@@ -116,7 +116,7 @@ class Scheduler:
                         job.finished.set()
 
     def _next_batch(self) -> Sequence[BatchPart]:
-        """Wait for one; none once nothing has come for a while, and then this thread is no longer the one."""
+        """Waits for a batch. Returns an empty one after the idle time; this thread then ends."""
         with self._changed:
             while True:
                 self._drop()
@@ -132,25 +132,25 @@ class Scheduler:
             return self._running
 
     def _drop(self) -> None:
-        """Finish the jobs that are of no more use, as far as they are answered."""
+        """Finishes cancelled and expired jobs with the outputs that they have."""
         for job in list(self._jobs):
             if job.limits.cancelled:
                 self._cancelled += 1
-                job.error = RequestCancelled("the client has left: its texts were not read any further")
+                job.error = RequestCancelled("the client has disconnected; its remaining texts were not scored")
             elif not job.limits.expired:
                 continue
             self._jobs.remove(job)
             job.finished.set()
 
     def _fill(self) -> list[BatchPart]:
-        """A batch of the job whose turn it is, filled up with like texts of others where the model mixes."""
-        in_turn = sorted(self._jobs, key=lambda job: job.joined_at + job.remaining)
-        first = in_turn[0]
+        """Returns a batch of the next job, filled with texts of other jobs where the model mixes requests."""
+        by_priority = sorted(self._jobs, key=lambda job: job.tokens_at_arrival + job.remaining)
+        first = by_priority[0]
         budget = _budget(first)
         parts = [first.take(budget)]
-        for job in in_turn[1:]:
+        for job in by_priority[1:]:
             room = budget - sum(part.padded for part in parts)
-            if not first.model.mixes or room < parts[0].longest:
+            if not first.model.mixes_requests or room < parts[0].longest:
                 break
             if job.model is first.model and (more := job.join(parts[0], room=room)) is not None:
                 parts.append(more)
@@ -158,25 +158,25 @@ class Scheduler:
 
     def _compute(self, parts: Sequence[BatchPart]) -> None:
         model = parts[0].job.model
-        begun = time.monotonic()
+        started_at = time.monotonic()
         try:
-            answers = model.compute(parts)
-        except Exception as exc:  # noqa: BLE001 - whatever a runtime raises belongs to the request, not to this thread
+            outputs = model.compute(parts)
+        except Exception as exc:  # noqa: BLE001 - errors of a runtime belong to the request, not to this thread
             self._failed(parts, exc)
             return
-        seconds = time.monotonic() - begun
-        for part, rows in zip(parts, answers, strict=True):
-            part.job.answers[part.places] = rows
-            part.job.answered[part.places] = True
+        seconds = time.monotonic() - started_at
+        for part, rows in zip(parts, outputs, strict=True):
+            part.job.outputs[part.positions] = rows
+            part.job.has_output[part.positions] = True
         tokens = sum(part.tokens for part in parts)
-        model.speed.add(tokens, seconds)
+        model.throughput.add(tokens, seconds)
         with self._changed:
             self._batches += 1
             self._tokens += tokens
             self._padding += sum(part.padded for part in parts) - tokens
 
     def _failed(self, parts: Sequence[BatchPart], error: Exception) -> None:
-        """A shared batch is tried again request by request: what is wrong with one must not fail the others."""
+        """Retries a shared batch request by request: an error in one request must not fail the others."""
         if len(parts) > 1:
             for part in parts:
                 self._compute([part])
@@ -188,12 +188,12 @@ class Scheduler:
 
 
 def _budget(job: Job) -> int:
-    """Padded tokens of the next batch."""
+    """Returns the padded tokens of the next batch."""
     full = job.model.batch_tokens
-    deadline, speed = job.limits.deadline, job.model.speed.tokens_per_second
+    deadline, rate = job.limits.deadline, job.model.throughput.tokens_per_second
     if deadline is None:
         return full
-    # A deadline can be overshot by one batch: a smaller one then, as long as it costs no speed, and no larger one
-    # than fits.
-    fits = full if speed is None else int(speed * max(deadline - time.monotonic(), 0.0))
+    # A request can overrun its deadline by one batch. So the batch is half as large, which costs no throughput, and
+    # not larger than the time allows.
+    fits = full if rate is None else int(rate * max(deadline - time.monotonic(), 0.0))
     return min(full // 2, fits)

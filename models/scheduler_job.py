@@ -1,4 +1,4 @@
-"""What one request wants of one model: texts, batch by batch, and what has been answered so far."""
+"""Jobs of the scheduler: the texts of one request for one model, computed in batches."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from rerank.models.network import PreparedQuery
 from rerank.models.throughput import Throughput
 from rerank.models.tokenizer import Ids
 
-Answers = NDArray[np.float32]
-"""One row a text: a logit (n,), or a vector (n, dim)."""
+Outputs = NDArray[np.float32]
+"""One row per text: a logit (n,), or a vector (n, dim)."""
 _MIN_FILL = 0.6
-"""A shorter text than this share of a batch's longest one is not taken along: it would be mostly padding."""
+"""Minimum length of a text that joins a batch, as a fraction of the batch's longest text: limits padding."""
 
 
 class BatchModel(Protocol):
-    """A model as the scheduler sees it: it answers batches, on one thread, one after the other."""
+    """A model as the scheduler calls it: one batch after the other, on one thread."""
 
     @property
     def batch_tokens(self) -> int:
-        """Padded tokens of a batch that is filled well."""
+        """Padded tokens of an efficient batch."""
 
     @property
-    def mixes(self) -> bool:
-        """Whether texts of several requests may share a batch."""
+    def mixes_requests(self) -> bool:
+        """True if texts of several requests can share a batch."""
 
     @property
-    def width(self) -> tuple[int, ...]:
-        """Shape of one answer: () for a logit, (dim,) for a vector."""
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the output for a text: () for a logit, (dim,) for a vector."""
 
     @property
-    def speed(self) -> Throughput:
-        """What the scheduler has measured of it."""
+    def throughput(self) -> Throughput:
+        """The scheduler's measurements of this model."""
 
-    def compute(self, parts: Sequence[BatchPart]) -> Sequence[Answers]:
-        """The answers to each portion; together they are one batch. One portion alone unless the model mixes."""
+    def compute(self, parts: Sequence[BatchPart]) -> Sequence[Outputs]:
+        """Returns the outputs of each part of one batch. Several parts only if the model mixes requests."""
 
 
 class Job:
-    """Texts of one request for one model. The scheduler takes batches out of it and puts answers in."""
+    """Texts of one request for one model. The scheduler takes batches from the job and stores their outputs in it."""
 
     def __init__(
         self,
@@ -61,90 +61,93 @@ class Job:
         self.texts = texts
         self.query = query
         self.limits = limits or RequestLimits()
-        self.answers: Answers = np.zeros((len(texts), *model.width), dtype=np.float32)
-        self.answered: NDArray[np.bool_] = np.zeros(len(texts), dtype=np.bool_)
+        self.outputs: Outputs = np.zeros((len(texts), *model.output_shape), dtype=np.float32)
+        self.has_output: NDArray[np.bool_] = np.zeros(len(texts), dtype=np.bool_)
         self.error: Exception | None = None
         self.finished = threading.Event()
-        self.joined_at = 0
-        """The scheduler's count of tokens when this job came."""
+        self.tokens_at_arrival = 0
+        """The scheduler's token count at the arrival of this job."""
         self.waited_ms = 0.0
-        """From its coming to its first batch, once that has begun."""
-        self._came: float | None = None
+        """Time from arrival to the start of the first batch."""
+        self._arrived_at: float | None = None
         self._lengths = lengths
-        # Longest first: padding is what a batch's longest text makes of the others, and the largest tensors come
-        # first, so that their memory is used again. Equal lengths keep their order.
-        self._left: NDArray[np.intp] = np.argsort(-lengths, kind="stable")
+        # Longest first: neighbours in length need little padding, and smaller tensors can reuse the memory of the
+        # largest. Equal lengths keep their order.
+        self._untaken: NDArray[np.intp] = np.argsort(-lengths, kind="stable")
         self.remaining = int(lengths.sum())
-        """Tokens not yet taken."""
+        """Tokens of the texts that are not taken."""
 
     @property
     def all_taken(self) -> bool:
-        """Whether no text is left to be taken."""
-        return len(self._left) == 0
+        """True if no text is left to compute."""
+        return len(self._untaken) == 0
 
-    def come(self, tokens: int) -> None:
-        """It stands in line from now on; the scheduler has read so many *tokens* before."""
-        self.joined_at, self._came = tokens, time.monotonic()
+    def arrive(self, tokens: int) -> None:
+        """Starts the waiting time. *tokens*: tokens that the scheduler has computed before."""
+        self.tokens_at_arrival, self._arrived_at = tokens, time.monotonic()
 
     def end_waiting(self) -> None:
-        """Its first batch begins, or nothing of it is read any more; what comes later changes nothing."""
-        if self._came is not None:
-            self.waited_ms, self._came = (time.monotonic() - self._came) * 1000, None
+        """Ends the waiting time at the first batch or at the withdrawal; later calls have no effect."""
+        if self._arrived_at is not None:
+            self.waited_ms, self._arrived_at = (time.monotonic() - self._arrived_at) * 1000, None
 
     def take(self, room: int) -> BatchPart:
-        """The next batch: texts of falling length, count times longest at most *room*, but one text at least."""
-        longest = max(int(self._lengths[self._left[0]]), 1)
-        return self._taken(0, max(room // longest, 1), longest)
+        """Returns the longest texts whose padded size fits *room* tokens; at least one text."""
+        longest = max(int(self._lengths[self._untaken[0]]), 1)
+        return self._part(0, max(room // longest, 1), longest)
 
     def join(self, batch: BatchPart, *, room: int) -> BatchPart | None:
-        """Texts that fit beside *batch* into *room* more padded tokens, at most as long as its longest; None: none."""
-        lengths = self._lengths[self._left]  # falling
+        """Returns texts that fit into *room* padded tokens beside *batch*, or None.
+
+        The texts are not longer than the longest one of *batch*.
+        """
+        lengths = self._lengths[self._untaken]  # descending
         start = int(np.searchsorted(-lengths, -batch.longest, side="left"))
         stop = int(np.searchsorted(-lengths, -batch.longest * _MIN_FILL, side="right"))
         count = min(room // batch.longest, stop - start)
-        return self._taken(start, count, batch.longest) if count > 0 else None
+        return self._part(start, count, batch.longest) if count > 0 else None
 
-    def _taken(self, start: int, count: int, longest: int) -> BatchPart:
-        places = self._left[start : start + count]
-        self._left = np.delete(self._left, slice(start, start + count))
-        tokens = int(self._lengths[places].sum())
+    def _part(self, start: int, count: int, longest: int) -> BatchPart:
+        positions = self._untaken[start : start + count]
+        self._untaken = np.delete(self._untaken, slice(start, start + count))
+        tokens = int(self._lengths[positions].sum())
         self.remaining -= tokens
-        return BatchPart(self, places, tokens=tokens, longest=longest)
+        return BatchPart(self, positions, tokens=tokens, longest=longest)
 
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """Until when an answer is of use: *deadline* in time.monotonic() seconds, and whether anybody still waits."""
+    """The *deadline* of a request in time.monotonic() seconds, and its *cancellation*."""
 
     deadline: float | None = None
     cancellation: Cancellation | None = None
 
     @property
     def expired(self) -> bool:
-        """Whether the deadline has passed."""
+        """True if the deadline has passed."""
         return self.deadline is not None and time.monotonic() >= self.deadline
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits any more."""
+        """True if the client has disconnected."""
         return self.cancellation is not None and self.cancellation.cancelled()
 
 
 @dataclass(frozen=True, eq=False)
 class BatchPart:
-    """Some texts of a job, taken for a batch: their *places* in it, their tokens, and the longest row's tokens."""
+    """Texts of one job in a batch: their *positions* in the job, their tokens, and the longest row's tokens."""
 
     job: Job
-    places: NDArray[np.intp]
+    positions: NDArray[np.intp]
     tokens: int
     longest: int
 
     @property
     def padded(self) -> int:
-        """Tokens that are computed for it, padding included."""
-        return len(self.places) * self.longest
+        """Number of computed tokens, with padding."""
+        return len(self.positions) * self.longest
 
     @property
     def texts(self) -> list[Ids]:
-        """The token ids, in the order of `places`."""
-        return [self.job.texts[i] for i in self.places.tolist()]
+        """Token ids in the order of `positions`."""
+        return [self.job.texts[i] for i in self.positions.tolist()]

@@ -1,4 +1,4 @@
-"""The sentence-transformers layout: modules.json and what it points to."""
+"""The sentence-transformers layout of a model folder: modules.json and the files that it names."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _LEGACY = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
-"""The names that sentence-transformers tries for a document's prompt, in its order."""
+"""Names that sentence-transformers tries for the prompt of a document, in order."""
 
 
 @dataclass(frozen=True)
 class SentenceTransformersLayout:
-    """How token vectors become a text's vector. Without modules.json: the mean, as sentence-transformers does."""
+    """Pooling, prompts and limits of an encoder. Without modules.json: mean pooling, as in the library."""
 
     weights: Path
     pooling: Pooling = "mean"
@@ -35,19 +35,19 @@ class SentenceTransformersLayout:
 
 
 def read_sentence_transformers_layout(folder: Path) -> SentenceTransformersLayout:
-    """Raises ModelInvalid, naming the file, for a layout that is broken or holds a module that is not supported."""
+    """Returns the layout of *folder*. Raises ModelInvalid for a broken layout or an unsupported module."""
     weights = folder
     pooling: Pooling = "mean"
     if (folder / MODULES_FILE).exists():
-        for kind, place in _modules(folder):
+        for kind, path in _modules(folder):
             if kind == "Transformer":
-                weights = place
+                weights = path
             elif kind == "Pooling":
-                pooling = _pooling(place / "config.json")
+                pooling = _pooling(path / "config.json")
             elif kind != "Normalize":
                 raise ModelInvalid(
-                    f"{folder / MODULES_FILE}: a module of type {kind} is not supported;"
-                    " an encoder is a Transformer with Pooling and Normalize"
+                    f"{folder / MODULES_FILE}: module type {kind} is not supported."
+                    " Supported: Transformer, Pooling, Normalize"
                 )
     return SentenceTransformersLayout(weights, pooling, _prompts(folder), _max_tokens(weights))
 
@@ -58,11 +58,11 @@ def _modules(folder: Path) -> list[tuple[str, Path]]:
     if not isinstance(entries, list) or not all(isinstance(e, dict) and {"type", "path"} <= e.keys() for e in entries):
         raise ModelInvalid(f'{file}: must be a list of objects with "type" and "path"')
     modules = [(str(entry["type"]).rpartition(".")[2], (folder / str(entry["path"])).resolve()) for entry in entries]
-    for kind, place in modules:
-        if not place.is_relative_to(folder.resolve()):
-            raise ModelInvalid(f"{file}: the path of {kind} leads out of the model's folder")
-    # Paths inside stay spelled as the folder is, so that a file's name in a message is one that the user knows.
-    return [(kind, folder / place.relative_to(folder.resolve())) for kind, place in modules]
+    for kind, path in modules:
+        if not path.is_relative_to(folder.resolve()):
+            raise ModelInvalid(f"{file}: the path of {kind} must be inside the model folder")
+    # Not resolved, so that messages name paths as the user wrote them.
+    return [(kind, folder / path.relative_to(folder.resolve())) for kind, path in modules]
 
 
 def _pooling(file: Path) -> Pooling:
@@ -72,9 +72,9 @@ def _pooling(file: Path) -> Pooling:
     if isinstance(mode, list) and len(mode) == 1:
         mode = mode[0]
     if mode not in get_args(Pooling):
-        raise ModelInvalid(f"{file}: pooling by {mode} is not supported; there are: {', '.join(get_args(Pooling))}")
+        raise ModelInvalid(f"{file}: pooling mode {mode} is not supported. Supported: {', '.join(get_args(Pooling))}")
     if config.get("include_prompt") is False:
-        raise ModelInvalid(f"{file}: include_prompt false is not supported: a prompt is read as part of the text")
+        raise ModelInvalid(f"{file}: include_prompt must be true, got false")
     return cast(Pooling, mode)
 
 
@@ -85,7 +85,7 @@ def _prompts(folder: Path) -> dict[str, str]:
     config = read_object(file)
     prompts = config.get("prompts") or {}
     if not isinstance(prompts, dict) or not all(isinstance(prompt, str) for prompt in prompts.values()):
-        raise ModelInvalid(f"{file}: prompts: must be an object of strings")
+        raise ModelInvalid(f"{file}: prompts must be an object of strings")
     default = prompts.get(str(config.get("default_prompt_name")), "")
     document = next((prompts[name] for name in _DOCUMENT_PROMPTS if name in prompts), default)
     return {"query": prompts.get("query", default), "document": document}
@@ -97,5 +97,5 @@ def _max_tokens(weights: Path) -> int | None:
         return None
     length = read_object(file).get("max_seq_length")
     if length is not None and (not isinstance(length, int) or length < 1):
-        raise ModelInvalid(f"{file}: max_seq_length: must be a whole number above 0, not {length!r}")
+        raise ModelInvalid(f"{file}: max_seq_length must be an integer above 0, got {length!r}")
     return length

@@ -1,4 +1,4 @@
-"""What all models of a process share."""
+"""Resources that all models of a process share."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from rerank.models.scheduler import Scheduler
 
 @dataclass(frozen=True)
 class SharedResources:
-    """The thread that runs them, and the memory of what they have answered."""
+    """The scheduler that runs the batches of all models, and the cache of their outputs."""
 
     scheduler: Scheduler = field(default_factory=Scheduler)
     cache: OutputCache = field(default_factory=lambda: OutputCache(megabytes=0))
 
     @classmethod
     def within(cls, *, max_waiting: int, score_cache_mb: int) -> Self:
-        """With the limits of the settings of these names."""
+        """Returns resources with the limits of the settings `max_waiting` and `score_cache_mb`."""
         return cls(Scheduler(places=max_waiting), OutputCache(megabytes=score_cache_mb))
 
     def load(self) -> ModelLoad:
-        """What the models are doing, and what they have done so far."""
+        """Returns the current load and the counters since the start."""
         counts = self.cache.counts()
-        return self.scheduler.load().with_cache(looked_up=counts.looked_up, cached=counts.found)
+        return self.scheduler.load().with_cache(looked_up=counts.lookups, cached=counts.hits)

@@ -1,13 +1,13 @@
-"""How fast a model reads: a running estimate, so that a request knows how much fits into its time."""
+"""Running estimate of the tokens that a model computes per second."""
 
 from __future__ import annotations
 
-_FADING = 0.9
-"""What is left of earlier batches' weight after one more: about the last ten count, so that it follows the load."""
+_DECAY = 0.9
+"""Weight of earlier batches after one more: about the last ten count, so the estimate follows the load."""
 
 
 class Throughput:
-    """Tokens a second over the latest batches. One thread adds, any thread asks."""
+    """Tokens per second over the latest batches. One thread adds batches, any thread reads the estimate."""
 
     def __init__(self) -> None:
         self._tokens = 0.0
@@ -16,12 +16,12 @@ class Throughput:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """None until it has been measured."""
+        """The estimate, or None before the first measurement."""
         return self._tokens / self._seconds if self._seconds > 0 else None
 
     def add(self, tokens: int, seconds: float) -> None:
-        """Count one batch. The first one is left out: in it a runtime still allocates and compiles."""
+        """Counts one batch. The first batch is ignored: a runtime still allocates and compiles in it."""
         if self._warm:
-            self._tokens = self._tokens * _FADING + tokens
-            self._seconds = self._seconds * _FADING + seconds
+            self._tokens = self._tokens * _DECAY + tokens
+            self._seconds = self._seconds * _DECAY + seconds
         self._warm = True

@@ -1,4 +1,4 @@
-"""Text to token ids: the Rust tokenizer of a model's folder, called in batches."""
+"""Text to token ids with the Rust tokenizer of a model folder."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 Ids = NDArray[np.int32]
 """Token ids (tokens,)."""
 _CHARACTERS_A_TOKEN = 16
-"""A text's head of this many characters a token nearly always fills the model: English has 4 to 5 a token."""
+"""Characters per token of a head that nearly always fills the limit: English has 4 to 5 per token."""
 _MARGIN = 64
-"""Tokens past the limit that a head must have, so that where it ends cannot change what is read."""
+"""Tokens that a head must have beyond the limit, so that its cut cannot change the tokens in use."""
 
 
 @dataclass(frozen=True)
 class Template:
-    """The special tokens around one or two texts, and the token types that go with them.
+    """The special tokens around one or two texts, and their token types.
 
-    before, between, after: the special tokens' ids. second_type: the token type of the second text and what follows
-    it; all else has type 0. pad_id: what fills the rows of a batch.
+    before, between, after: ids of the special tokens. second_type: token type of the second text and the tokens after
+    it; all others have type 0. pad_id: padding of batches.
     """
 
     before: Ids
@@ -40,20 +40,20 @@ class Template:
 
     @property
     def special(self) -> int:
-        """How many special tokens a pair has."""
+        """Number of special tokens of a pair."""
         return len(self.before) + len(self.between) + len(self.after)
 
 
 @dataclass(frozen=True)
 class TokenizedTexts:
-    """Texts as token ids without special tokens; `truncated` (n,) where only the first tokens are there."""
+    """Token ids of texts, without special tokens; `truncated` (n,) is True for shortened texts."""
 
     ids: list[Ids]
     truncated: NDArray[np.bool_]
 
 
 class TextTokenizer:
-    """Reads the texts of one model. Safe for many threads."""
+    """Thread-safe tokenizer of one model."""
 
     def __init__(self, tokenizer: Tokenizer, *, source: str, pad_id: int = 0, types: bool = True) -> None:
         tokenizer.no_padding()
@@ -65,24 +65,26 @@ class TextTokenizer:
 
     @classmethod
     def from_folder(cls, folder: ModelFolder) -> Self:
-        """From tokenizer.json, or built by transformers where a folder has only a vocabulary.
+        """Loads tokenizer.json, or builds a tokenizer from the vocabulary with transformers.
 
-        Raises ModelInvalid when neither can be read.
+        Raises ModelInvalid if neither is possible.
         """
         from tokenizers import Tokenizer
 
         file = folder.weights / "tokenizer.json"
         try:
-            tokenizer = Tokenizer.from_file(str(file)) if file.exists() else _built(folder)
+            tokenizer = Tokenizer.from_file(str(file)) if file.exists() else _built_tokenizer(folder)
         except ModelInvalid:
             raise
-        except Exception as exc:  # the Rust side raises bare Exception for any file that it cannot read
-            raise ModelInvalid(f"{file}: the tokenizer cannot be read: {exc}") from exc
+        except Exception as exc:  # The Rust library raises bare Exception.
+            raise ModelInvalid(f"cannot read the tokenizer {file}: {exc}") from exc
         pad = folder.config.get("pad_token_id")
-        return cls(tokenizer, source=str(file), pad_id=pad if isinstance(pad, int) else 0, types=_reads_types(folder))
+        return cls(
+            tokenizer, source=str(file), pad_id=pad if isinstance(pad, int) else 0, types=_takes_token_types(folder)
+        )
 
     def texts(self, texts: Sequence[str], *, limit: int) -> TokenizedTexts:
-        """Each text's first *limit* tokens, without special tokens."""
+        """Returns each text's first *limit* tokens, without special tokens."""
         heads = [text[: (limit + _MARGIN) * _CHARACTERS_A_TOKEN] for text in texts]
         encoded = self._encoded(heads)
         short = [
@@ -96,26 +98,29 @@ class TextTokenizer:
         return TokenizedTexts([ids[:limit] for ids in encoded], truncated)
 
     def spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """For each text the characters behind each token: int32 (tokens, 2), start and end, no special tokens."""
+        """Returns for each text the character span of each token: int32 (tokens, 2), without special tokens."""
         encodings = self._tokenizer.encode_batch([_valid(text) for text in texts], add_special_tokens=False)
         return [np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2) for encoding in encodings]
 
     def single_template(self) -> Template:
-        """The special tokens around one text, found by looking at what the tokenizer makes of one."""
+        """Returns the special tokens around one text, taken from the tokenizer's output."""
         encoding = self._tokenizer.encode("a")
         places = [i for i, sequence in enumerate(encoding.sequence_ids) if sequence == 0]
         if not places:
-            raise ModelInvalid(f"{self._source}: the tokenizer makes nothing of a text")
+            raise ModelInvalid(f"{self._source}: the tokenizer returns no tokens for a text")
         ids = np.array(encoding.ids, dtype=np.int32)
         nothing = np.zeros(0, dtype=np.int32)
         return Template(ids[: places[0]], nothing, ids[places[-1] + 1 :], 0, self._pad_id)
 
     def pair_template(self) -> Template:
-        """The special tokens around two texts. Raises ModelInvalid where the two are not read one after the other."""
+        """Returns the special tokens around two texts.
+
+        Raises ModelInvalid if the tokenizer does not concatenate the texts.
+        """
         encoding = self._tokenizer.encode("a", "b")
         places = [[i for i, sequence in enumerate(encoding.sequence_ids) if sequence == s] for s in (0, 1)]
         if not all(places) or places[0][-1] > places[1][0]:
-            raise ModelInvalid(f"{self._source}: the tokenizer does not read a pair as one text after the other")
+            raise ModelInvalid(f"{self._source}: the tokenizer must concatenate the two texts of a pair")
         ids = np.array(encoding.ids, dtype=np.int32)
         second = 1 if self._types and any(encoding.type_ids) else 0
         before, between, after = ids[: places[0][0]], ids[places[0][-1] + 1 : places[1][0]], ids[places[1][-1] + 1 :]
@@ -124,7 +129,7 @@ class TextTokenizer:
         return found
 
     def _check_pair(self, template: Template) -> None:
-        """Longer texts must come out as the template puts them together: else scores would be of other inputs."""
+        """Raises ModelInvalid if the template does not reproduce the tokenizer's output for longer texts."""
         first, second = "what is this", "this is it."
         expected = self._tokenizer.encode(first, second)
         texts = self._encoded([first, second])
@@ -132,7 +137,7 @@ class TextTokenizer:
         typed = len(texts[1]) + len(template.after)
         types = [0] * (len(expected.ids) - typed) + [template.second_type] * typed
         if np.concatenate(parts).tolist() != expected.ids or (self._types and types != expected.type_ids):
-            raise ModelInvalid(f"{self._source}: how the tokenizer puts a pair together is not supported")
+            raise ModelInvalid(f"{self._source}: the tokenizer combines the texts of a pair in an unsupported way")
 
     def _encoded(self, texts: Sequence[str]) -> list[Ids]:
         if not texts:
@@ -141,15 +146,15 @@ class TextTokenizer:
         return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 
 
-def _reads_types(folder: ModelFolder) -> bool:
-    """Whether the model is given token types: transformers leaves them out where the tokenizer's settings do."""
+def _takes_token_types(folder: ModelFolder) -> bool:
+    """Returns True if the model takes token types, by the tokenizer settings, as in transformers."""
     file = folder.weights / TOKENIZER_CONFIG_FILE
     names = read_object(file).get("model_input_names") if file.exists() else None
     return not isinstance(names, list) or "token_type_ids" in names
 
 
 def _valid(text: str) -> str:
-    """*text* with lone surrogates, which are no characters, as question marks: as many, so that offsets hold."""
+    """Replaces lone surrogates with question marks one by one, so that character offsets stay."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -157,7 +162,7 @@ def _valid(text: str) -> str:
     return text
 
 
-def _built(folder: ModelFolder) -> Tokenizer:
+def _built_tokenizer(folder: ModelFolder) -> Tokenizer:
     try:
         from transformers import AutoTokenizer
     except ModuleNotFoundError as exc:
@@ -172,5 +177,5 @@ def _built(folder: ModelFolder) -> Tokenizer:
         tokenizer = AutoTokenizer.from_pretrained(str(folder.weights), local_files_only=True)
     backend: Tokenizer | None = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
-        raise ModelInvalid(f"{folder.weights}: there is no tokenizer.json, and none can be built from the vocabulary")
+        raise ModelInvalid(f"{folder.weights}: tokenizer.json is missing and cannot be built from the vocabulary")
     return backend

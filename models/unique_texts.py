@@ -1,4 +1,4 @@
-"""Identical texts are read once."""
+"""Removal of duplicate texts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def unique_texts(texts: Sequence[str]) -> tuple[list[str], NDArray[np.intp]]:
-    """The different texts in order of first appearance, and for each of *texts* (n,) which of them it is."""
-    places: dict[str, int] = {}
-    inverse = [places.setdefault(text, len(places)) for text in texts]
-    return list(places), np.array(inverse, dtype=np.intp)
+    """Returns the unique texts in order of first appearance, and for each of *texts* its position among them, (n,)."""
+    positions: dict[str, int] = {}
+    inverse = [positions.setdefault(text, len(positions)) for text in texts]
+    return list(positions), np.array(inverse, dtype=np.intp)

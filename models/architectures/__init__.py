@@ -1,1 +1,1 @@
-"""The kinds of networks that models are made of."""
+"""Network architectures of the models."""

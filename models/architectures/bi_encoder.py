@@ -1,4 +1,4 @@
-"""The bi-encoder: one text through every layer, its tokens' vectors pooled into one of unit length."""
+"""Bi-encoder: one text through all layers, and its token vectors pooled into one vector of unit length."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rerank.models.tokenizer import Ids, Template, TextTokenizer
 
 
 class BiEncoderNetwork:
-    """A TextNetwork over a body."""
+    """TextNetwork over a body."""
 
     def __init__(self, body: TextBody, *, template: Template, max_tokens: int) -> None:
         self._body = body
@@ -24,7 +24,7 @@ class BiEncoderNetwork:
 
     @classmethod
     def from_folder(cls, folder: ModelFolder, tokenizer: TextTokenizer, *, runtime: ModelRuntime) -> Self:
-        """Raises ModelInvalid for weights that are missing or broken."""
+        """Loads the network. Raises ModelInvalid for missing or broken weights."""
         return cls(runtime.body(folder), template=tokenizer.single_template(), max_tokens=folder.max_tokens)
 
     @property
@@ -34,11 +34,11 @@ class BiEncoderNetwork:
 
     @property
     def text_room(self) -> int:
-        """Tokens of a text that are read."""
+        """Maximum number of tokens of a text."""
         return self._max_tokens - self._template.special
 
     def vectors(self, texts: Sequence[Ids]) -> Vectors:
-        """float32 (len(texts), dim), rows of unit length, for texts of at most `text_room` tokens."""
+        """Returns float32 (len(texts), dim), rows of unit length, for texts of at most `text_room` tokens."""
         template = self._template
         whole = [np.concatenate([template.before, text, template.after]) for text in texts]
         return self._body.vectors(TokenRows.of(whole, pad_id=template.pad_id))

@@ -1,4 +1,4 @@
-"""A classifier of single texts or of pairs: a cross-encoder's network, with all that its head answers."""
+"""Classifier of single texts or of pairs: the network of a cross-encoder, with all outputs of its head."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rerank.models.tokenizer import Ids, Template, TextTokenizer
 
 
 class ClassifierNetwork:
-    """Reads texts whose tokens fit: sequence by sequence, with the special tokens around them."""
+    """Network over texts that fit the limit, with special tokens around them."""
 
     def __init__(self, classifier: PairClassifier, *, templates: tuple[Template, Template], max_tokens: int) -> None:
         self._classifier = classifier
@@ -24,22 +24,22 @@ class ClassifierNetwork:
 
     @classmethod
     def from_folder(cls, folder: ModelFolder, tokenizer: TextTokenizer, *, runtime: ModelRuntime) -> Self:
-        """Raises ModelInvalid for weights that are missing or broken."""
+        """Loads the network. Raises ModelInvalid for missing or broken weights."""
         templates = tokenizer.single_template(), tokenizer.pair_template()
         return cls(runtime.classifier(folder), templates=templates, max_tokens=folder.max_tokens)
 
     def room(self, *, pair: bool) -> int:
-        """Tokens of one text, or of both of a pair, that are read."""
+        """Returns the maximum number of tokens of one text, or of both texts of a pair."""
         return self._max_tokens - (self._pair if pair else self._single).special
 
     def logits(self, texts: Sequence[tuple[Ids, Ids | None]]) -> NDArray[np.float32]:
-        """float32 (len(texts), labels) for tokens that fit the room: one batch, in one go."""
+        """Returns float32 (len(texts), labels) for one batch of texts within `room`."""
         sequences, seconds = zip(*(self._sequence(first, second) for first, second in texts), strict=True)
         rows = TokenRows.of(sequences, pad_id=self._pair.pad_id)
         return self._classifier.labels(rows, rows.types(seconds, second_type=self._pair.second_type))
 
     def _sequence(self, first: Ids, second: Ids | None) -> tuple[Ids, int]:
-        """The whole sequence, and where its second text begins."""
+        """Returns the sequence and the start of its second text."""
         if second is None:
             whole = np.concatenate([self._single.before, first, self._single.after])
             return whole, len(whole)

@@ -1,4 +1,4 @@
-"""The ordinary cross-encoder: query and passage in one sequence through every layer, a head on the first token."""
+"""Cross-encoder: query and passage in one sequence through all layers, and a head on the first token."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from rerank.models.network import PreparedQuery
 from rerank.models.runtime import ModelRuntime, PairClassifier
 from rerank.models.tokenizer import Ids, Template, TextTokenizer
 
-_PASSAGE_SHARE = 4
+_PASSAGE_DIVISOR = 4
+"""A passage keeps at least 1/4 of the tokens."""
 _PAIR_LABELS = 2
 
 
 class CrossEncoderNetwork:
-    """A PairNetwork over a classifier with one label, or with two, whose difference is then the logit."""
+    """PairNetwork over a classifier with one label, or with two: the logit is then their difference."""
 
     def __init__(self, classifier: PairClassifier, *, template: Template, max_tokens: int) -> None:
         self._classifier = classifier
@@ -30,36 +31,36 @@ class CrossEncoderNetwork:
 
     @classmethod
     def from_folder(cls, folder: ModelFolder, tokenizer: TextTokenizer, *, runtime: ModelRuntime) -> Self:
-        """Raises ModelInvalid for a head that gives no order, and for weights that are missing or broken."""
+        """Loads the network. Raises ModelInvalid for a head that cannot rank, and for missing or broken weights."""
         if folder.labels > _PAIR_LABELS:
             raise ModelInvalid(
-                f"{folder.weights / CONFIG_FILE}: {folder.labels} labels give no order;"
-                " a model that ranks has one label, or two of which the second means relevant"
+                f"{folder.weights / CONFIG_FILE}: a reranker must have one label, or two with the second for"
+                f" relevant, got {folder.labels}"
             )
         return cls(runtime.classifier(folder), template=tokenizer.pair_template(), max_tokens=folder.max_tokens)
 
     @property
     def pair_room(self) -> int:
-        """Tokens of query and passage together, special tokens excluded."""
+        """Maximum number of tokens of query and passage together, without special tokens."""
         return self._room
 
     @property
     def query_room(self) -> int:
-        """Tokens of a query that are read at most."""
+        """Maximum number of tokens of a query."""
         return query_room(self._room)
 
     def read(self, query: Ids) -> PreparedQuery:
-        """Begin with a query of at most `query_room` tokens."""
+        """Prepares a query of at most `query_room` tokens."""
         head = np.concatenate([self._template.before, query, self._template.between])
         return _CrossEncoderQuery(self, head, self._room - len(query), len(query) + self._template.special)
 
     def mixed(self, queries: Sequence[PreparedQuery], passages: Sequence[Ids]) -> NDArray[np.float32]:
-        """float32 (n,) for n passages, each beside its own one of n readings of this network: one batch."""
+        """Returns float32 (n,) for one batch of n passages, each with its own query."""
         heads = [query.head for query in queries if isinstance(query, _CrossEncoderQuery)]
         return self.logits(heads, passages)
 
     def logits(self, heads: Sequence[Ids], passages: Sequence[Ids]) -> NDArray[np.float32]:
-        """float32 (n,) for n sequences, each with the head of its own: special tokens and query."""
+        """Returns float32 (n,) for n sequences: head (special tokens and query), then passage."""
         template = self._template
         texts = [np.concatenate([head, text, template.after]) for head, text in zip(heads, passages, strict=True)]
         rows = TokenRows.of(texts, pad_id=template.pad_id)
@@ -80,5 +81,5 @@ class _CrossEncoderQuery:
 
 
 def query_room(room: int) -> int:
-    """How many of the *room* tokens for both texts a query may take: a passage keeps a quarter."""
-    return room - room // _PASSAGE_SHARE
+    """Returns the tokens of *room* that a query can use: a passage keeps a quarter."""
+    return room - room // _PASSAGE_DIVISOR

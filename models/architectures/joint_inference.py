@@ -1,4 +1,4 @@
-"""The joint reranker for inference: the query's lower half once a request, a passage's beside others of its length."""
+"""Joint reranker for inference: the lower layers process the query once per request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rerank.models.tokenizer import Ids, Template, TextTokenizer
 
 
 class JointNetwork:
-    """A PairNetwork with the weights and the arithmetic of JointReranker, where they are trained."""
+    """PairNetwork with the weights and the arithmetic of JointReranker."""
 
     def __init__(self, halves: JointHalves, *, template: Template, max_tokens: int) -> None:
         self._halves = halves
@@ -28,29 +28,29 @@ class JointNetwork:
 
     @classmethod
     def from_folder(cls, folder: ModelFolder, tokenizer: TextTokenizer, *, runtime: ModelRuntime) -> Self:
-        """Raises ModelInvalid for weights that are missing, broken, or no joint reranker's."""
+        """Loads the network. Raises ModelInvalid for missing or broken weights and for other architectures."""
         return cls(runtime.halves(folder), template=tokenizer.single_template(), max_tokens=folder.max_tokens)
 
     @property
     def pair_room(self) -> int:
-        """Tokens of query and passage together, special tokens excluded."""
+        """Maximum number of tokens of query and passage together, without special tokens."""
         return self._room
 
     @property
     def query_room(self) -> int:
-        """Tokens of a query that are read at most."""
+        """Maximum number of tokens of a query."""
         return query_room(self._room)
 
     def read(self, query: Ids) -> PreparedQuery:
-        """Begin with a query of at most `query_room` tokens."""
+        """Prepares a query of at most `query_room` tokens."""
         return _JointQuery(self, query, self._room - len(query), len(query) + 2 * self._template.special)
 
     def lower_half(self, query: Ids) -> LowerHalf:
-        """(1, tokens, hidden): what the lower layers make of a query."""
+        """Returns the output of the lower layers for a query."""
         return self._halves.lower(self._rows([query]))
 
     def logits(self, query: LowerHalf, passages: Sequence[Ids]) -> NDArray[np.float32]:
-        """float32 (len(passages),) for a query that has been through the lower layers."""
+        """Returns float32 (len(passages),) for a query after the lower layers."""
         return self._halves.logits(query, self._rows(passages))
 
     def _rows(self, texts: Sequence[Ids]) -> TokenRows:

@@ -1,4 +1,4 @@
-"""Which architecture reads query and passage together."""
+"""Choice of the architecture of a reranker."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from rerank.models.tokenizer import TextTokenizer
 
 
 def pair_network(folder: ModelFolder, tokenizer: TextTokenizer, *, runtime: ModelRuntime) -> PairNetwork:
-    """The folder's network that ranks. Raises ModelInvalid where it holds none."""
+    """Loads the ranking network of *folder*. Raises ModelInvalid if it has none."""
     kind = JointNetwork if folder.architecture == "joint" else CrossEncoderNetwork
     return kind.from_folder(folder, tokenizer, runtime=runtime)

@@ -1,4 +1,4 @@
-"""Token ids of several texts as the rectangle that networks read."""
+"""Padded batches of token ids."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TokenRows:
 
     @classmethod
     def of(cls, texts: Sequence[Ids], *, pad_id: int) -> Self:
-        """One row a text; at least one text, each with at least one token."""
+        """Returns one row per text. At least one text is required, each with at least one token."""
         lengths = np.array([len(text) for text in texts], dtype=np.int32)
         ids = np.full((len(texts), int(lengths.max())), pad_id, dtype=np.int32)
         for row, text in zip(ids, texts, strict=True):
@@ -30,10 +30,10 @@ class TokenRows:
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest row."""
+        """Number of tokens of the longest row."""
         return int(self.ids.shape[1])
 
     def types(self, firsts: Sequence[int], *, second_type: int) -> NDArray[np.int32]:
-        """Token types int32 (n, longest): 0 for each row's first *firsts* (n,) tokens, then *second_type*."""
+        """Returns token types int32 (n, longest): 0 for the first *firsts* (n,) tokens of a row, then *second_type*."""
         second = np.arange(self.longest) >= np.array(firsts)[:, None]
         return second.astype(np.int32) * np.int32(second_type)

@@ -1,1 +1,1 @@
-"""Models that ship with the product: one folder each, found by their rerank.json."""
+"""Built-in models, one folder each."""

@@ -1,1 +1,1 @@
-"""What is fitted to judgments and stored beside a model: how its logits combine, and what a score means."""
+"""Fits fusion, calibration and cut-off of a model to judgments, and stores them with the model."""

@@ -1,4 +1,4 @@
-"""Fits the weights of a fusion to judged candidates."""
+"""Fit of the weights of a fusion to judged candidates."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from rerank.core.fusion import DEFAULT_FUSION, ScoreFusion
 from rerank.core.judging import JudgedCandidates
 
 FEATURES: tuple[Feature, ...] = ("first_stage", "cosine", "text_score", "vector_rank", "text_rank", "logit_rank")
-"""What is weighed beside the logit."""
+"""Features with a weight, beside the logit."""
 
 PRIOR_QUERIES = 0.3
-"""How much the default fusion counts, beside the evidence of one query: with few judgments little moves. From .1 to 1
-it made no difference on the public sets at hand."""
+"""Weight of the default fusion, in queries: few judgments change little. Values from .1 to 1 made no difference on
+public data sets.
+"""
 
 MIN_LOGIT_WEIGHT = 0.02
-"""In the unit of a standardised feature. A reranker that adds nothing keeps so much say, so that a fused score still
-rises with its logit."""
+"""In units of a standardised feature. Keeps a fused score increasing in the logit if the reranker adds nothing."""
 
 
 @dataclass(frozen=True)
 class _List:
-    """One query: features (n, 1 + f), the logit first, all standardised; target (n,), its share of the relevance."""
+    """One query: features (n, 1 + f), the logit first, standardised; target (n,), fractions of the total relevance."""
 
     features: NDArray[np.float64]
     target: NDArray[np.float64]
 
 
 def fit_fusion(judged: Sequence[JudgedCandidates]) -> ScoreFusion:
-    """The weights under which the relevant candidates are likeliest to be drawn first, by a softmax over each list.
+    """Returns the weights that maximise the likelihood of the relevant candidates under a softmax over each list.
 
-    ListNet's cross-entropy of the top-one probability (Cao et al., Learning to rank: from pairwise approach to
-    listwise approach, ICML 2007), no weight below 0, held to the default fusion by a quadratic penalty: a small convex
-    problem, solved by L-BFGS-B. The default's own scale is fitted first. *judged* has at least one relevant candidate.
+    The loss is ListNet's cross-entropy of the top-one probability (Cao et al., Learning to rank: from pairwise approach
+    to listwise approach, ICML 2007). Weights are at least 0, and a quadratic penalty pulls them to the default fusion,
+    whose scale is fitted first. L-BFGS-B solves this small convex problem. *judged* must have a relevant candidate.
     """
     lists = [_list(one) for one in judged if one.grades.any()]
     names = _known(judged)
@@ -50,14 +50,14 @@ def fit_fusion(judged: Sequence[JudgedCandidates]) -> ScoreFusion:
 
 
 def _known(judged: Sequence[JudgedCandidates]) -> list[Feature]:
-    """The features that any of the searches had: a weight for others would be a guess."""
+    """Returns the features that at least one search had; other weights would be guesses."""
     known = {name for one in judged for name in one.features.columns}
     return [name for name in FEATURES if name in known or name == "logit_rank"]
 
 
 def _list(judged: JudgedCandidates) -> _List:
-    # The fused score of a fusion that weighs each feature by 1 holds every feature's column, in units of the logits'
-    # deviation; without it the logit's own column is standardised as well, up to a shift that no order sees.
+    # A fusion with weights of 1 returns the column of each feature, in units of the logits' deviation. Division by that
+    # deviation standardises all columns, the logit's too, up to a shift that does not change an order.
     fused = ScoreFusion(dict.fromkeys(FEATURES, 1.0)).fuse(judged.logits, judged.features)
     columns: Mapping[Feature, NDArray[np.float64]] = dict(zip(fused.features, fused.values.T, strict=True))
     spread = float(judged.logits.astype(np.float64).std())
@@ -77,12 +77,12 @@ def _scale(lists: Sequence[_List], default: NDArray[np.float64]) -> float:
 def _minimised(lists: Sequence[_List], default: NDArray[np.float64]) -> NDArray[np.float64]:
     from scipy.optimize import minimize
 
-    faith = PRIOR_QUERIES / len(lists)
+    prior_weight = PRIOR_QUERIES / len(lists)
 
     def objective(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         loss, gradient = _loss(lists, weights)
-        apart = weights - default
-        return loss + faith * float(apart @ apart), gradient + 2.0 * faith * apart
+        distance = weights - default
+        return loss + prior_weight * float(distance @ distance), gradient + 2.0 * prior_weight * distance
 
     bounds = [(MIN_LOGIT_WEIGHT, None), *[(0.0, None)] * (len(default) - 1)]
     start = np.maximum(default, MIN_LOGIT_WEIGHT)
@@ -91,7 +91,7 @@ def _minimised(lists: Sequence[_List], default: NDArray[np.float64]) -> NDArray[
 
 
 def _loss(lists: Sequence[_List], weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """Mean cross-entropy over the lists, and its gradient."""
+    """Returns the mean cross-entropy over the lists, and its gradient."""
     loss, gradient = 0.0, np.zeros_like(weights)
     for one in lists:
         scores = one.features @ weights

@@ -1,4 +1,4 @@
-"""Fits all that is stored beside a model for a search: its fusion, what its scores mean, and its cut-off."""
+"""Fit of all that a model stores for search: fusion, calibration and cut-off."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ EVIDENCE: tuple[Evidence, ...] = ("best_logit", "best_cosine")
 FOLDS = 5
 SEED = 0
 MIN_QUERIES = 10
-"""Judged queries with a relevant candidate: two a fold."""
+"""Minimum number of judged queries with a relevant candidate: two per fold."""
 K = 10
 
 
 @dataclass(frozen=True)
 class FitReport:
-    """What was found out of fold: each figure is of queries that the fit behind it has not seen.
+    """Results of cross-validation: each figure is of queries that its fit has not seen.
 
-    ndcg: mean nDCG@10 by order. fused_by: `fitted`, or `default` where the fitted weights ordered no better.
-    error_before, error_after: calibration error of all candidates, uncalibrated and calibrated; top_error: of the
-    first ten alone. hits: of the first ten, how many a query keeps with min_score; empty: the share of queries that
-    keep none, asked with all their relevant candidates taken away.
+    ndcg: mean nDCG@10 by order. fused_by: `fitted`, or `default` if the fitted weights ranked worse. error_before,
+    error_after: calibration error of all candidates, uncalibrated and calibrated; top_error: of the first ten only.
+    hits: mean number of the first ten hits per query that min_score keeps; empty: fraction of queries that keep no hit
+    after removal of all their relevant candidates.
     """
 
     queries: int
@@ -46,14 +46,14 @@ class FitReport:
     empty: float | None
 
     def to_json(self) -> dict[str, object]:
-        """As `rerank-cli models calibrate --json` prints it."""
-        said = {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(self).items()}
-        return {**said, "ndcg": {name: round(value, 6) for name, value in self.ndcg.items()}}
+        """Returns the output of `rerank-cli models calibrate --json`."""
+        report = {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(self).items()}
+        return {**report, "ndcg": {name: round(value, 6) for name, value in self.ndcg.items()}}
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What is to be stored, and what is known of it. min_score is None where no cut-off reaches the precision."""
+    """Values to store, and their report. min_score is None if no cut-off reaches the precision."""
 
     fusion: ScoreFusion
     calibration: Calibration
@@ -63,50 +63,51 @@ class Fitted:
 
 
 def fit(judged: Sequence[JudgedCandidates], *, precision: float) -> Fitted:
-    """Fit to *judged* queries, on which the model was not trained; *precision*: the share that min_score is to reach.
+    """Fits to *judged* queries that the model was not trained on. *precision*: the target of min_score.
 
-    The fitted fusion is taken only where, out of fold, it orders at least as well as the default one. Raises
-    TrainingDataError where there are too few queries with a relevant candidate, or none that is not.
+    The fitted fusion is used only if it ranks at least as well as the default one in cross-validation. Raises
+    TrainingDataError for too few queries with a relevant candidate, or if all candidates are relevant.
     """
     _check(judged)
     folds = np.random.default_rng(SEED).permutation(len(judged)) % FOLDS
     orders = {
         "first_stage": np.array([ndcg(one.features.columns["first_stage"], one) for one in judged]),
-        "cross_encoder": _measured(judged, lambda _: CROSS_ENCODER_ALONE, folds),
-        "default": _measured(judged, lambda _: DEFAULT_FUSION, folds),
-        "fitted": _measured(judged, fit_fusion, folds),
+        "cross_encoder": _cross_validated_ndcg(judged, lambda _: CROSS_ENCODER_ALONE, folds),
+        "default": _cross_validated_ndcg(judged, lambda _: DEFAULT_FUSION, folds),
+        "fitted": _cross_validated_ndcg(judged, fit_fusion, folds),
     }
     means = {name: float(values.mean()) for name, values in orders.items()}
     fits = means["fitted"] >= means["default"]
     fusing: Callable[[Sequence[JudgedCandidates]], ScoreFusion] = fit_fusion if fits else lambda _: DEFAULT_FUSION
     fusion = fusing(judged)
-    seen = _OutOfFoldScores(judged, fusing, folds)
-    min_score = cut_off(seen.probabilities, seen.relevant, precision=precision)
+    out_of_fold = _OutOfFoldScores(judged, fusing, folds)
+    min_score = cut_off(out_of_fold.probabilities, out_of_fold.relevant, precision=precision)
+    top_probabilities = out_of_fold.probabilities[out_of_fold.top]
     report = FitReport(
         queries=len(judged),
-        candidates=len(seen.relevant),
-        relevant=int(seen.relevant.sum()),
+        candidates=len(out_of_fold.relevant),
+        relevant=int(out_of_fold.relevant.sum()),
         ndcg=means,
         fused_by="fitted" if fits else "default",
-        error_before=calibration_error(seen.uncalibrated, seen.relevant),
-        error_after=calibration_error(seen.probabilities, seen.relevant),
-        top_error=calibration_error(seen.probabilities[seen.top], seen.relevant[seen.top]),
+        error_before=calibration_error(out_of_fold.uncalibrated, out_of_fold.relevant),
+        error_after=calibration_error(out_of_fold.probabilities, out_of_fold.relevant),
+        top_error=calibration_error(top_probabilities, out_of_fold.relevant[out_of_fold.top]),
         precision=precision,
-        hits=None if min_score is None else float((seen.probabilities[seen.top] >= min_score).sum() / len(judged)),
-        empty=None if min_score is None else float(np.mean(seen.unanswered < min_score)),
+        hits=None if min_score is None else float((top_probabilities >= min_score).sum() / len(judged)),
+        empty=None if min_score is None else float(np.mean(out_of_fold.unanswered < min_score)),
     )
     alone = fit_calibration([scored_list(one, CROSS_ENCODER_ALONE) for one in judged])
     return Fitted(fusion, _calibrated(judged, fusion), alone, min_score, report)
 
 
 def scored_list(judged: JudgedCandidates, fusion: ScoreFusion) -> ScoredList:
-    """The candidates' fused scores, as a calibration is fitted to them."""
+    """Returns the fused scores of the candidates, as input of a calibration."""
     scores = fusion.fuse(judged.logits, judged.features).scores
     return ScoredList(scores, judged.grades > 0, query_evidence(judged.logits, judged.features))
 
 
 class _OutOfFoldScores:
-    """Every candidate's probability by a fit to the other folds."""
+    """Probability of every candidate by a fit to the other folds."""
 
     def __init__(
         self,
@@ -139,12 +140,12 @@ def _calibrated(judged: Sequence[JudgedCandidates], fusion: ScoreFusion) -> Cali
     return fit_calibration([scored_list(one, fusion) for one in judged], evidence=EVIDENCE)
 
 
-def _measured(
+def _cross_validated_ndcg(
     judged: Sequence[JudgedCandidates],
     fusing: Callable[[Sequence[JudgedCandidates]], ScoreFusion],
     folds: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """nDCG@10 of each query, fused by a fit to the other folds."""
+    """Returns nDCG@10 of each query, fused by a fit to the other folds."""
     found = np.zeros(len(judged))
     for fold in range(FOLDS):
         fusion = fusing([one for one, place in zip(judged, folds, strict=True) if place != fold])
@@ -157,8 +158,8 @@ def _check(judged: Sequence[JudgedCandidates]) -> None:
     answered = sum(bool(one.grades.any()) for one in judged)
     if answered < MIN_QUERIES:
         raise TrainingDataError(
-            f"{answered} of {len(judged)} judged queries find a relevant document among their candidates; at least"
-            f" {MIN_QUERIES} are needed: judge more queries, or raise --depth"
+            f"only {answered} of {len(judged)} judged queries have a relevant document among their candidates, at least"
+            f" {MIN_QUERIES} are required. Judge more queries, or raise --depth"
         )
     if all(one.grades.all() for one in judged):
-        raise TrainingDataError("every candidate is judged relevant; nothing can be learned of those that are not")
+        raise TrainingDataError("all candidates are judged relevant. Add judgments of documents that are not relevant")

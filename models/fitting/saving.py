@@ -1,4 +1,4 @@
-"""Puts what was fitted into a model's rerank.json, or into that of a copy."""
+"""Storage of a fit in the rerank.json of a model or of its copy."""
 
 from __future__ import annotations
 
@@ -21,52 +21,52 @@ _DECIMALS = 6
 
 
 def target_folder(folder: ModelFolder, output: Path | None) -> Path:
-    """Where the fit of *folder* is to be written: itself, or the new folder *output*.
+    """Returns the folder that will hold the fit of *folder*: itself, or the new folder *output*.
 
-    Raises InvalidInput for a folder that cannot be written to and for an *output* that is there already. Asked before
-    the work, not after it.
+    Raises InvalidInput for a folder that is not writable, and for an existing *output*; called before long work.
     """
     if output is not None:
         if output.exists() and (not output.is_dir() or any(output.iterdir())):
-            raise InvalidInput(f"{output}: is there already; choose another --output")
+            raise InvalidInput(f"{output} already exists. Choose another --output")
         _check_writable(next(parent for parent in [output, *output.resolve().parents] if parent.exists()))
         return output
     if folder.path.resolve().is_relative_to(BUILT_IN.resolve()):
-        raise InvalidInput(f"{folder.name} is built in and stays as it is; --output FOLDER writes a copy with the fit")
+        raise InvalidInput(f"cannot change the built-in model {folder.name}. Write a copy with --output FOLDER")
     _check_writable(folder.path)
     return folder.path
 
 
 def save_fit(fitted: Fitted, folder: ModelFolder, target: Path, *, fitted_on: Mapping[str, object]) -> None:
-    """Write fusion, calibration and min_score into *target*, which becomes a copy of *folder* where it is another.
+    """Writes fusion, calibration and min_score into *target*, which becomes a copy of *folder* if it is another.
 
-    The file is replaced as a whole; what else it says stays. Raises InvalidInput when it cannot be written.
+    The file is replaced atomically and keeps its other keys. Raises InvalidInput if it is not writable.
     """
     try:
         if target != folder.path:
             shutil.copytree(folder.path, target, dirs_exist_ok=True)
-        replace_json(target / RERANK_FILE, {**_kept(target, copied=target != folder.path), **_said(fitted, fitted_on)})
+        other_keys = _other_keys(target, copied=target != folder.path)
+        replace_json(target / RERANK_FILE, {**other_keys, **_fit_keys(fitted, fitted_on)})
     except (OSError, shutil.Error) as exc:
         reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-        raise InvalidInput(f"{target}: cannot be written: {reason}; choose another --output") from exc
+        raise InvalidInput(f"cannot write {target}: {reason}. Choose another --output") from exc
 
 
-def _kept(target: Path, *, copied: bool) -> dict[str, object]:
+def _other_keys(target: Path, *, copied: bool) -> dict[str, object]:
     file = target / RERANK_FILE
-    said = read_object(file) if file.exists() else {}
+    stored = read_object(file) if file.exists() else {}
     dropped = {"fusion", "calibration", "min_score", *(["default"] if copied else [])}
-    return {key: value for key, value in said.items() if key not in dropped}
+    return {key: value for key, value in stored.items() if key not in dropped}
 
 
-def _said(fitted: Fitted, fitted_on: Mapping[str, object]) -> dict[str, object]:
+def _fit_keys(fitted: Fitted, fitted_on: Mapping[str, object]) -> dict[str, object]:
     parameters = {"fused": _parameters(fitted.calibration), "logit": _parameters(fitted.logit_calibration)}
-    said: dict[str, object] = {
+    keys: dict[str, object] = {
         "fusion": {**_weights(fitted.fusion), "fitted_on": dict(fitted_on)},
         "calibration": {"method": "platt", "parameters": parameters, "fitted_on": dict(fitted_on)},
     }
     if fitted.min_score is not None:
-        said["min_score"] = round(fitted.min_score, _DECIMALS)
-    return said
+        keys["min_score"] = round(fitted.min_score, _DECIMALS)
+    return keys
 
 
 def _weights(fusion: ScoreFusion) -> dict[str, object]:
@@ -84,4 +84,4 @@ def _parameters(calibration: Calibration) -> dict[str, object]:
 
 def _check_writable(folder: Path) -> None:
     if not os.access(folder, os.W_OK):
-        raise InvalidInput(f"{folder}: cannot be written to; --output FOLDER writes a copy with the fit elsewhere")
+        raise InvalidInput(f"{folder} is not writable. Write a copy with --output FOLDER")

@@ -1,1 +1,1 @@
-"""What runs a model on this machine."""
+"""Runtimes that compute models on this machine, and the choice among them."""

@@ -1,4 +1,4 @@
-"""The BERT family: which models are of it, the numbers of their layers, and the names of their tensors."""
+"""The BERT family: its models, their configuration, and the names of their tensors."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from rerank.core.errors import ModelInvalid
 from rerank.models.folder import CONFIG_FILE, ModelFolder
 
 Tensor = TypeVar("Tensor")
-"""A tensor of whatever library reads the weights."""
+"""A tensor of any library."""
 
 WEIGHTS_FILE = "model.safetensors"
-SAVE_ADVICE = "save the model with save_pretrained (safe_serialization) in transformers"
+SAVE_ADVICE = "Save the model with save_pretrained(safe_serialization=True) in transformers"
 APART_KEY = "joint_apart_layers"
 _ROBERTA = frozenset({"roberta", "xlm-roberta", "camembert"})
 _FAMILY = _ROBERTA | {"bert"}
 _OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
-_MARK = "embeddings.word_embeddings.weight"
+_FIRST_TENSOR = "embeddings.word_embeddings.weight"
 
 
 @dataclass(frozen=True)
 class BertShape:
-    """The numbers of config.json that the arithmetic needs."""
+    """Numbers in config.json that the arithmetic requires."""
 
     layers: int
     heads: int
@@ -33,12 +33,12 @@ class BertShape:
 
     @classmethod
     def of(cls, folder: ModelFolder) -> BertShape:
-        """Raises ModelInvalid, naming the key, for one that is missing or no number."""
+        """Returns the shape. Raises ModelInvalid, naming the key, for a missing value or one that is not a number."""
 
         def number(key: str) -> float:
             value = folder.config.get(key)
             if not isinstance(value, int | float):
-                raise ModelInvalid(f"{folder.weights / CONFIG_FILE}: {key}: must be a number, not {value!r}")
+                raise ModelInvalid(f"{folder.weights / CONFIG_FILE}: {key} must be a number, got {value!r}")
             return value
 
         roberta = folder.config.get("model_type") in _ROBERTA
@@ -52,7 +52,7 @@ class BertShape:
 
 
 def is_bert_family(folder: ModelFolder) -> bool:
-    """Whether the layers here compute what the folder's model computes."""
+    """Returns True if this package's layers compute the folder's model."""
     config = folder.config
     return (
         config.get("model_type") in _FAMILY
@@ -63,32 +63,36 @@ def is_bert_family(folder: ModelFolder) -> bool:
 
 
 def apart_layers(folder: ModelFolder) -> int:
-    """How many layers of a joint reranker read texts apart. Raises ModelInvalid for a folder that holds none."""
+    """Returns the number of layers of a joint reranker that process texts separately.
+
+    Raises ModelInvalid for another kind of model.
+    """
     layers, apart = BertShape.of(folder).layers, folder.config.get(APART_KEY)
     if not isinstance(apart, int) or not 0 <= apart < layers or not is_bert_family(folder):
         raise ModelInvalid(
-            f"{folder.weights / CONFIG_FILE}: a joint reranker is a BERT with {APART_KEY} from 0 to {layers - 1}"
+            f"{folder.weights / CONFIG_FILE}: a joint reranker must be a BERT with {APART_KEY} between 0 and"
+            f" {layers - 1}, got {apart!r}"
         )
     return apart
 
 
 def bert_weights(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The body's tensors by their plain names, and all others: the head's."""
-    named = {_modern(name): value for name, value in weights.items()}
-    mark = next((name for name in named if name.endswith(_MARK)), _MARK)
-    prefix = mark.removesuffix(_MARK)
+    """Returns the tensors of the body by their plain names, and those of the head."""
+    named = {_current_name(name): value for name, value in weights.items()}
+    first = next((name for name in named if name.endswith(_FIRST_TENSOR)), _FIRST_TENSOR)
+    prefix = first.removesuffix(_FIRST_TENSOR)
     inside = {n.removeprefix(prefix): v for n, v in named.items() if n.startswith(prefix)} if prefix else named
     return inside, {n: v for n, v in named.items() if not prefix or not n.startswith(prefix)}
 
 
 def head_names(head: Mapping[str, object]) -> tuple[str, str]:
-    """The layer before a classifier's output, and the output: `pooler.dense` is the body's, RoBERTa's the head's."""
+    """Returns the names of the layer before the output and of the output; RoBERTa has them in the head."""
     if "classifier.out_proj.weight" in head:
         return "classifier.dense", "classifier.out_proj"
     return "pooler.dense", "classifier"
 
 
-def _modern(name: str) -> str:
+def _current_name(name: str) -> str:
     for old, new in _OLD_NAMES.items():
         if name.endswith(old):
             return name.removesuffix(old) + new

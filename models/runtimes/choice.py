@@ -1,7 +1,7 @@
-"""Which runtime computes a model: the one that the settings name, or the fastest that answers right here.
+"""Choice of the backend of a model: the configured one, or the fastest accurate one on this machine.
 
-It is found out once for a model, a processor and the installed versions, on the sample's texts (models/runtimes/
-trial.py says what is right), and remembered in the cache's folder.
+The choice is measured once per model, processor and installed versions, on sample texts (models/runtimes/trial.py),
+and stored in the cache folder.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Backend:
-    """A library and a precision."""
+    """A runtime and a precision."""
 
     runtime: Runtime
     precision: Precision
@@ -43,37 +43,37 @@ class Backend:
 
 @dataclass(frozen=True)
 class Choice:
-    """What computes a model, and how the ways compared when it was chosen."""
+    """The chosen backend, and the measurements of all backends."""
 
     backend: Backend
     trials: tuple[Trial, ...] = ()
 
 
 def choose(folder: ModelFolder, compute: ComputeOptions) -> Choice:
-    """What computes the folder's model: as remembered, or found out now, which converts the model.
+    """Returns the stored choice for the folder's model, or measures now, which converts the model.
 
-    Raises SettingError for a runtime or a precision that is not there, and ModelInvalid for a broken model.
+    Raises SettingError for an unavailable runtime or precision, and ModelInvalid for a broken model.
     """
     backends = _backends(folder, compute)
     if len(backends) == 1:
         return Choice(backends[0])
     file = _file(folder, compute)
-    return _read(file) or _found_out(folder, compute, backends=backends, file=file)
+    return _read(file) or _measured(folder, compute, backends=backends, file=file)
 
 
 def runtime_for(folder: ModelFolder, compute: ComputeOptions) -> ModelRuntime:
-    """The ModelRuntime that `choose` says."""
+    """Returns the ModelRuntime that `choose` selects."""
     return open_runtime(choose(folder, compute).backend, compute)
 
 
 def cached_choice(folder: ModelFolder, compute: ComputeOptions) -> Choice | None:
-    """As `choose`, but None where it would have to be found out."""
+    """Returns the choice of `choose`, or None if it would have to measure."""
     backends = _backends(folder, compute)
     return Choice(backends[0]) if len(backends) == 1 else _read(_file(folder, compute))
 
 
 def open_runtime(backend: Backend, compute: ComputeOptions) -> ModelRuntime:
-    """The ModelRuntime of a backend that `choose` gave."""
+    """Returns the ModelRuntime of *backend*."""
     if backend.runtime == "openvino":
         from rerank.models.runtimes.openvino.runtime import openvino_runtime
 
@@ -85,57 +85,56 @@ def open_runtime(backend: Backend, compute: ComputeOptions) -> ModelRuntime:
 
 
 def _read(file: Path) -> Choice | None:
-    """What `_remember` wrote; None where there is nothing that can be read."""
+    """Returns the stored choice, or None if there is no readable file."""
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
-        return Choice(Backend(**said["backend"]), tuple(Trial(**trial) for trial in said["trials"]))
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        return Choice(Backend(**stored["backend"]), tuple(Trial(**trial) for trial in stored["trials"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as exc:
-        _log.warning("%s cannot be read, and is found out again: %s", file, exc)
+        _log.warning("cannot read %s, measuring again: %s", file, exc)
         return None
 
 
-def _found_out(folder: ModelFolder, compute: ComputeOptions, *, backends: Sequence[Backend], file: Path) -> Choice:
-    _log.info("finding out what computes %s fastest here", folder.name)
+def _measured(folder: ModelFolder, compute: ComputeOptions, *, backends: Sequence[Backend], file: Path) -> Choice:
+    _log.info("measuring the fastest backend of %s", folder.name)
     trials = run_trials(folder, [open_runtime(backend, compute) for backend in backends])
     best = max((trial for trial in trials if trial.right), key=lambda trial: trial.texts_a_second)
     choice = Choice(Backend(best.runtime, best.precision), tuple(trials))
-    _remember(choice, file)
+    _save(choice, file)
     return choice
 
 
-def _remember(choice: Choice, file: Path) -> None:
+def _save(choice: Choice, file: Path) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=file.parent, delete=False) as stream:
             json.dump(asdict(choice), stream, indent=2)
         Path(stream.name).replace(file)
     except OSError as exc:
-        _log.warning("%s cannot be written: the next start finds out again (%s)", file, exc.strerror or exc)
+        _log.warning("cannot write %s, the next start will measure again: %s", file, exc.strerror or exc)
 
 
 def _backends(folder: ModelFolder, compute: ComputeOptions) -> list[Backend]:
-    """Every backend that the settings leave open and that there is here, the reference first."""
-    ours = _openvino_backends(folder)
-    # On processors torch was slower in every precision, and importing it takes seconds: it is tried where it is asked
-    # for, where nothing else can, and where there is a GPU.
-    torch = _torch_backends() if compute.runtime == "torch" or not ours or _has_gpu() else []
-    there = [backend for backend in (*ours, *torch) if _allowed(backend, compute)]
-    if there:
-        return there
+    """Returns the available backends that the settings allow, the reference first."""
+    openvino = _openvino_backends(folder)
+    # Torch was slower on CPUs in every precision, and its import takes seconds. So it is tried only if it is
+    # configured, if OpenVINO cannot run the model, or if there is a GPU.
+    torch = _torch_backends() if compute.runtime == "torch" or not openvino or _has_gpu() else []
+    allowed = [backend for backend in (*openvino, *torch) if _allowed(backend, compute)]
+    if allowed:
+        return allowed
     if compute.runtime != "torch" and not is_bert_family(folder) and not _installed("torch"):
         raise SettingError(
-            f"{folder.path}: a model of this kind is computed by torch, which is not installed:"
-            " install the project with its extra, rerank-service[train]"
+            f"{folder.path}: this kind of model requires torch, which is not installed. Install rerank-service[train]"
         )
     if compute.runtime == "torch" and not _installed("torch"):
         raise SettingError(
-            "runtime: torch is not installed; install rerank-service[train], or set runtime to auto or openvino"
+            "runtime: torch is not installed. Install rerank-service[train], or set runtime to auto or openvino"
         )
     raise SettingError(
-        f"runtime {compute.runtime} with precision {compute.precision}: not for {folder.name} on this machine;"
-        " set one of them to auto"
+        f"runtime {compute.runtime} with precision {compute.precision} is not available for {folder.name} on this"
+        " machine. Set runtime or precision to auto"
     )
 
 
@@ -166,7 +165,7 @@ def _installed(library: str) -> bool:
 
 
 def _file(folder: ModelFolder, compute: ComputeOptions) -> Path:
-    """One file for everything that the answer depends on."""
+    """Returns the file of the choice; its name depends on all that can change the result."""
     libraries = [f"{name} {version(name)}" for name in ("openvino", "torch") if _installed(name)]
     key = [_FORMAT, folder.fingerprint, compute.runtime, compute.precision, _processor(), processors(), *libraries]
     name = hashlib.blake2b(json.dumps(key).encode(), digest_size=16).hexdigest()
@@ -175,7 +174,7 @@ def _file(folder: ModelFolder, compute: ComputeOptions) -> Path:
 
 @cache
 def _processor() -> str:
-    """The processor's name and what it can do."""
+    """Returns the name and the features of the processor."""
     try:
         lines = _CPU_INFO.read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Questions and the paragraphs that answer them, Italian and English: what ranges and speeds are measured on."""
+"""Sample of questions and paragraphs in Italian and English, for measurements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FILE = Path(__file__).with_name("sample.jsonl")
 
 @dataclass(frozen=True)
 class SamplePair:
-    """A question and its paragraph."""
+    """A question and the paragraph that answers it."""
 
     query: str
     passage: str
@@ -20,6 +20,6 @@ class SamplePair:
 
 @cache
 def sample() -> tuple[SamplePair, ...]:
-    """24 pairs in Italian, then 24 in English (sample.NOTICE says where they come from)."""
+    """Returns 24 Italian pairs, then 24 English pairs. Their source is in sample.NOTICE."""
     lines = _FILE.read_text(encoding="utf-8").splitlines()
-    return tuple(SamplePair(said["query"], said["passage"]) for said in map(json.loads, lines))
+    return tuple(SamplePair(line["query"], line["passage"]) for line in map(json.loads, lines))

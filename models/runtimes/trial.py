@@ -1,4 +1,4 @@
-"""Ways of computing a model, tried on the sample: do they answer right, and how fast?"""
+"""Measurement of accuracy and speed of backends on the sample."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from rerank.models.runtime import ModelRuntime
 from rerank.models.runtimes.sample import sample
 from rerank.models.tokenizer import TextTokenizer
 
-Answers = NDArray[Any]
+Outputs = NDArray[Any]
 MAX_ERROR = 0.2
-"""Of logits: the root mean square of the differences, in standard deviations of the reference's logits."""
+"""Of logits: root mean square of the differences, in standard deviations of the reference's logits."""
 MIN_COSINE = 0.98
-"""Of vectors: the least cosine of a text's two vectors."""
-_TURNS = 2
+"""Of vectors: lowest cosine of a text's vector with the reference's."""
+_REPEATS = 2
 _EVERY = 3
-"""Of the sample's texts, one in so many is enough: half of them Italian."""
+"""One in this many sample texts is used; half of them are Italian."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """How one way did. error: of logits as LARGEST_ERROR, of vectors 1 - the least cosine."""
+    """Measurement of a backend. error: of logits as MAX_ERROR, of vectors 1 - the lowest cosine."""
 
     runtime: Runtime
     precision: Precision
@@ -42,34 +42,34 @@ class Trial:
 
 
 def run_trials(folder: ModelFolder, runtimes: Sequence[ModelRuntime]) -> list[Trial]:
-    """Each of *runtimes* beside the first one, which is the reference, in turns.
+    """Measures each of *runtimes* against the first one, the reference.
 
-    Raises ModelInvalid where the reference cannot load the model; another that cannot is left out.
+    Raises ModelInvalid if the reference cannot load the model; skips other runtimes that cannot.
     """
-    runs: dict[int, Callable[[], Answers]] = {}
+    runs: dict[int, Callable[[], Outputs]] = {}
     for i, runtime in enumerate(runtimes):
         try:
             runs[i] = _run(folder, runtime)
         except ModelInvalid:
             if i == 0:
                 raise
-    answers = {i: run() for i, run in runs.items()}
-    seconds = {i: min(_seconds(runs[i]) for _ in range(_TURNS)) for i in runs}
-    return [_trial(runtimes[i], found, answers[0], seconds[i]) for i, found in answers.items()]
+    outputs = {i: run() for i, run in runs.items()}
+    seconds = {i: min(_seconds(runs[i]) for _ in range(_REPEATS)) for i in runs}
+    return [_trial(runtimes[i], found, outputs[0], seconds[i]) for i, found in outputs.items()]
 
 
-def _trial(runtime: ModelRuntime, answers: Answers, expected: Answers, seconds: float) -> Trial:
+def _trial(runtime: ModelRuntime, outputs: Outputs, expected: Outputs, seconds: float) -> Trial:
     if expected.ndim == 1:
-        error = float(np.sqrt(np.square(answers - expected).mean()) / max(float(expected.std()), 1e-6))
+        error = float(np.sqrt(np.square(outputs - expected).mean()) / max(float(expected.std()), 1e-6))
         right = error <= MAX_ERROR
     else:
-        error = 1 - float((answers * expected).sum(axis=1).min())
+        error = 1 - float((outputs * expected).sum(axis=1).min())
         right = error <= 1 - MIN_COSINE
     return Trial(runtime.name, runtime.precision, round(len(sample()[::_EVERY]) / seconds, 1), round(error, 5), right)
 
 
-def _run(folder: ModelFolder, runtime: ModelRuntime) -> Callable[[], Answers]:
-    """Loads the model and reads the texts; what is returned computes the answers: (n,) logits or (n, dim) vectors."""
+def _run(folder: ModelFolder, runtime: ModelRuntime) -> Callable[[], Outputs]:
+    """Loads the model and tokenizes the texts; returns a function that computes (n,) logits or (n, dim) vectors."""
     tokenizer = TextTokenizer.from_folder(folder)
     passages = [folder.prompts["document"] + pair.passage for pair in sample()[::_EVERY]]
     if folder.kind == "encoder":
@@ -90,7 +90,7 @@ def _run(folder: ModelFolder, runtime: ModelRuntime) -> Callable[[], Answers]:
     return lambda: np.concatenate([reading.logits(part) for part in parts])
 
 
-def _seconds(run: Callable[[], Answers]) -> float:
-    begun = time.perf_counter()
+def _seconds(run: Callable[[], Outputs]) -> float:
+    started_at = time.perf_counter()
     run()
-    return time.perf_counter() - begun
+    return time.perf_counter() - started_at

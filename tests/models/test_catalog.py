@@ -39,7 +39,7 @@ def test_default_names_the_built_in_one_for_its_role(shipped: Path) -> None:
 
 def test_without_a_built_in_reranker_the_default_says_what_to_do(tmp_path: Path) -> None:
     """The error leads to a model."""
-    with pytest.raises(ModelNotFound, match=r"name one by --reranker .* or make one by `rerank-cli train pairs`"):
+    with pytest.raises(ModelNotFound, match=r"Set --reranker .* or train one with `rerank-cli train pairs`"):
         resolve("default", role="reranker", shipped=tmp_path)
 
 
@@ -58,7 +58,7 @@ def test_what_is_no_model_is_named_with_what_there_is(name: str) -> None:
         resolve(name, role="encoder")
 
     assert raised.value.message.startswith(
-        f'no model "{name}": it is neither a built-in one nor a folder; the built-in'
+        f'model "{name}" not found: it is not a built-in model or a folder; the built-in'
     )
     assert ENCODER in raised.value.message
 
@@ -74,7 +74,7 @@ def test_a_missing_folder_in_one_that_exists_is_no_hub_id(tmp_path: Path, monkey
     (tmp_path / "models").mkdir()
     monkeypatch.chdir(tmp_path)
 
-    with pytest.raises(ModelNotFound, match="neither a built-in one nor a folder; "):
+    with pytest.raises(ModelNotFound, match="not a built-in model or a folder; "):
         resolve("models/mine", role="reranker")
 
 
@@ -83,8 +83,8 @@ def test_a_hub_that_gives_nothing_is_told_with_what_there_is() -> None:
     with pytest.raises(ModelNotFound) as raised:
         resolve("nobody-here/no-such-model", role="encoder", reach_hub=False)
 
-    assert 'no model "nobody-here/no-such-model": ' in raised.value.message
-    assert "the hub could not give it (" in raised.value.message
+    assert 'model "nobody-here/no-such-model" not found: ' in raised.value.message
+    assert "the hub did not provide it (" in raised.value.message
     assert raised.value.message.endswith(f"the built-in models are: {', '.join(built_in_models())}")
 
 
@@ -92,9 +92,9 @@ def test_a_role_needs_its_kind(tmp_path: Path) -> None:
     """An encoder cannot rank, a reranker cannot encode; what reads pairs can rank."""
     encoder = ModelFolder.read(tiny.bert(tmp_path / "encoder"))
     reranker = ModelFolder.read(tiny.bert(tmp_path / "reranker", labels=1))
-    with pytest.raises(ModelInvalid, match="holds a model of kind encoder, which cannot be the reranker"):
+    with pytest.raises(ModelInvalid, match="a model of kind encoder cannot be the reranker"):
         check_role(encoder, "reranker")
-    with pytest.raises(ModelInvalid, match="holds a model of kind reranker, which cannot be the encoder"):
+    with pytest.raises(ModelInvalid, match="a model of kind reranker cannot be the encoder"):
         check_role(reranker, "encoder")
 
     check_role(encoder, "encoder")
@@ -138,4 +138,4 @@ def test_a_configured_model_that_cannot_be_read_is_left_out_and_logged(
         entries = catalog(Settings(rerankers=("no-such-model",)), shipped=shipped)
 
     assert [entry.name for entry in entries] == [ENCODER, "a-small", "b-large"]
-    assert 'no model "no-such-model"' in caplog.text
+    assert 'model "no-such-model" not found' in caplog.text

@@ -141,8 +141,8 @@ def test_weights_that_are_cut_off_or_missing_are_refused(tmp_path: Path) -> None
     """A download that broke off is told from a model."""
     file = tiny.bert(tmp_path) / "model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(ModelInvalid, match=r"model\.safetensors: cannot be read"):
+    with pytest.raises(ModelInvalid, match=r"cannot read .*model\.safetensors"):
         loaded(tmp_path)
     file.unlink()
-    with pytest.raises(ModelInvalid, match=r"there is no model\.safetensors"):
+    with pytest.raises(ModelInvalid, match=r"model\.safetensors is missing"):
         loaded(tmp_path)

@@ -89,7 +89,10 @@ def test_a_model_made_for_something_else_ranks_with_a_warning(cross: Path, caplo
 def test_a_runtime_that_is_not_available_is_a_setting_error(cross: Path) -> None:
     """The error says what to set."""
     compute = ComputeOptions("torch", "int8")
-    with pytest.raises(SettingError, match=r"runtime torch with precision int8: not for .* set one of them to auto"):
+    with pytest.raises(
+        SettingError,
+        match=r"precision int8 is not available for .* Set runtime or precision to auto",
+    ):
         load_encoder("default", compute=compute)
     with pytest.raises(SettingError, match="torch with precision int8"):
         load_ranking_model(str(cross), compute=compute)
@@ -108,7 +111,7 @@ def test_a_config_against_its_weights_is_refused_at_load(cross: Path) -> None:
     config = (cross / "config.json").read_text(encoding="utf-8")
     (cross / "config.json").write_text(config.replace('"hidden_size": 32', '"hidden_size": 48'), encoding="utf-8")
 
-    with pytest.raises(ModelInvalid, match=r"its weights and its config\.json do not fit together"):
+    with pytest.raises(ModelInvalid, match=r"the weights do not match config\.json"):
         load_ranking_model(str(cross))
 
 
@@ -138,7 +141,7 @@ def test_a_name_that_is_not_configured_is_not_found(cross: Path) -> None:
     """A request cannot make the service load whatever it names; the error lists what it may."""
     models = LoadedModels(str(cross))
 
-    with pytest.raises(ModelNotFound, match=f'no reranker "all-MiniLM-L6-v2" is configured; there are: {cross}'):
+    with pytest.raises(ModelNotFound, match=f'reranker "all-MiniLM-L6-v2" is not configured. Configured: {cross}'):
         models.get("all-MiniLM-L6-v2")
 
 
@@ -149,7 +152,7 @@ def test_another_model_that_cannot_be_loaded_does_not_stop_the_default(cross: Pa
 
     with pytest.raises(ModelInvalid, match=r"has no config\.json"):
         models.get(str(tmp_path / "broken"))
-    with pytest.raises(ModelInvalid, match="neither a built-in one nor a folder"):
+    with pytest.raises(ModelInvalid, match="not a built-in model or a folder"):
         models.get(str(tmp_path / "missing"))
     assert models.get(None).reranker.name == str(cross)
 

@@ -25,7 +25,7 @@ def test_hits_and_misses_are_counted() -> None:
     cache.put(b"a", 1.5, size=8)
 
     assert (cache.get(b"a"), cache.get(b"b")) == (1.5, None)
-    assert cache.counts() == CacheCounts(looked_up=2, found=1)
+    assert cache.counts() == CacheCounts(lookups=2, hits=1)
 
 
 def test_no_megabytes_keep_nothing() -> None:

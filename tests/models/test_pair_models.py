@@ -84,7 +84,7 @@ def test_a_reranker_says_one_score(tmp_path: Path) -> None:
     assert said.labels == ("LABEL_0",)
     assert said.logits[0] == said.logits[2] != said.logits[1]
     assert said.probabilities[:, 0] == pytest.approx(1 / (1 + np.exp(1 - 2 * said.logits[:, 0])))
-    with pytest.raises(InvalidRequest, match=r"input 2 is one text alone, and .* reads pairs"):
+    with pytest.raises(InvalidRequest, match=r"input 2 must be a pair, got one text: .* scores pairs"):
         model.predict([PAIRS[0], PAIRS[3]])
 
 
@@ -92,7 +92,7 @@ def test_an_encoder_says_nothing_of_pairs(tmp_path: Path) -> None:
     """It is refused by name, as a missing model is."""
     with pytest.raises(ModelInvalid, match="a model of kind encoder"):
         load_pair_model(str(tiny.bert(tmp_path / "encoder")))
-    with pytest.raises(ModelNotFound, match='no model "nowhere"'):
+    with pytest.raises(ModelNotFound, match='model "nowhere" not found'):
         load_pair_model("nowhere")
 
 
@@ -104,5 +104,5 @@ def test_requests_name_the_configured_models(tmp_path: Path) -> None:
     assert isinstance(models.get(None), RerankerPairModel)
     assert isinstance(models.get(str(labels)), ClassifierPairModel)
     assert models.get(None) is models.get("default") is models.get(str(cross))
-    with pytest.raises(ModelNotFound, match='no model "other" is configured'):
+    with pytest.raises(ModelNotFound, match='model "other" is not configured'):
         models.get("other")

@@ -21,7 +21,7 @@ def test_without_a_promotion_the_default_is_the_built_in_one(tmp_path: Path) -> 
     home = tmp_path / "home"
     settings = Settings(models_home=str(home))
     assert (Promotions(home).all(), with_promoted(settings)) == ([], settings)
-    with pytest.raises(NotFound, match="no model was promoted"):
+    with pytest.raises(NotFound, match="has no promotions"):
         Promotions(home).roll_back()
 
 
@@ -51,7 +51,9 @@ def test_a_promoted_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
     """Another model must not rank in its place without a word."""
     Promotions(tmp_path).add(promotion(tmp_path / "mine"))
     (tmp_path / "mine").rmdir()
-    with pytest.raises(ModelNotFound, match="mine is gone: bring it back, or undo it by rerank-cli models rollback"):
+    with pytest.raises(
+        ModelNotFound, match=r"mine is missing. Restore the folder, or run `rerank-cli models rollback`"
+    ):
         with_promoted(Settings(models_home=str(tmp_path)))
 
 
@@ -77,7 +79,7 @@ def test_a_home_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
     """Before the comparison, and when it is written."""
     (tmp_path / "file").write_text("x")
     promotions = Promotions(tmp_path / "file")
-    with pytest.raises(InvalidInput, match="cannot be written to; choose another --models-home"):
+    with pytest.raises(InvalidInput, match=r"is not writable. Choose another --models-home"):
         promotions.check_writable()
-    with pytest.raises(InvalidInput, match=r"cannot be written: .*; choose another --models-home"):
+    with pytest.raises(InvalidInput, match=r"cannot write .*\. Choose another --models-home"):
         promotions.add(FIRST)

@@ -68,7 +68,7 @@ def test_a_deadline_that_is_far_leaves_nothing_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("answer", [float("nan"), float("inf")])
 def test_a_value_that_is_not_finite_names_the_text(tmp_path: Path, answer: float) -> None:
     """A NaN is an error, never a rank."""
-    with pytest.raises(ModelOutputInvalid, match=r"scripted answered (nan|inf) for the text 'the cat"):
+    with pytest.raises(ModelOutputInvalid, match=r"scripted returned (nan|inf) for the text 'the cat"):
         scripted(tmp_path, ScriptedNetwork(answer=answer)).score(QUERY, ["the cat " * 50])
 
 
@@ -155,7 +155,7 @@ def test_beyond_its_places_a_request_is_refused_and_then_served(tmp_path: Path) 
     threads = [asked(lambda: reranker.score(QUERY, ["the cat"]))[0] for _ in range(2)]
     until(lambda: shared.load().waiting == 2)
 
-    with pytest.raises(ModelOverloaded, match="the reranker scripted: 2 requests are waiting already; try again"):
+    with pytest.raises(ModelOverloaded, match=r"the reranker scripted: 2 requests are already waiting. Retry later"):
         reranker.score(QUERY, ["tea"])
 
     held.go_on.set()

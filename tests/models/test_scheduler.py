@@ -12,25 +12,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rerank.models.scheduler import Scheduler
-from rerank.models.scheduler_job import Answers, BatchPart, Job, RequestLimits
+from rerank.models.scheduler_job import BatchPart, Job, Outputs, RequestLimits
 from rerank.models.throughput import Throughput
 
 
 class Notebook:
     """A BatchModel that answers each text's first token, and writes down which texts each batch had."""
 
-    width = ()
+    output_shape = ()
 
     def __init__(self, *, batch_tokens: int = 20, mixes: bool = False) -> None:
         self.batch_tokens = batch_tokens
-        self.mixes = mixes
-        self.speed = Throughput()
+        self.mixes_requests = mixes
+        self.throughput = Throughput()
         self.batches: list[list[int]] = []
         self.broken: set[int] = set()
         self.begun, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
 
-    def compute(self, parts: Sequence[BatchPart]) -> Sequence[Answers]:
+    def compute(self, parts: Sequence[BatchPart]) -> Sequence[Outputs]:
         self.begun.set()
         assert self.go_on.wait(10)
         answers = [np.array([text[0] for text in part.texts], dtype=np.float32) for part in parts]
@@ -111,7 +111,7 @@ def test_a_request_knows_how_long_it_waited() -> None:
     line.served()
 
     assert second.waited_ms > hasty.waited_ms >= 1
-    assert not hasty.answered.any()
+    assert not hasty.has_output.any()
 
 
 def test_a_large_request_is_not_overtaken_for_ever() -> None:
@@ -124,7 +124,7 @@ def test_a_large_request_is_not_overtaken_for_ever() -> None:
     for job in small[:2]:
         line.come(job)
     for job in small[2:]:
-        job.joined_at = 100
+        job.tokens_at_arrival = 100
     # As if they had come after 100 tokens: run() notes the count of its moment, which stands still here.
     line.scheduler._tokens = 100
     for job in small[2:]:
@@ -165,7 +165,7 @@ def test_a_text_that_breaks_the_model_fails_its_own_request_alone() -> None:
 
     assert line.served() == [[1], [3, 3]]
     assert [id(job) in line.errors for job in jobs] == [True, False]
-    assert jobs[1].answers.tolist() == [3, 3]
+    assert jobs[1].outputs.tolist() == [3, 3]
 
 
 def test_a_deadline_that_passes_in_the_line_ends_the_waiting() -> None:
@@ -175,7 +175,7 @@ def test_a_deadline_that_passes_in_the_line_ends_the_waiting() -> None:
     hurried = model.job(2, 1, limits=RequestLimits(deadline=time.monotonic() + 0.01))
     line.scheduler.run(hurried)
 
-    assert not hurried.answered.any()
+    assert not hurried.has_output.any()
     assert line.served() == [[1]]
 
 
@@ -188,7 +188,7 @@ def test_the_thread_of_a_scheduler_outlives_an_error() -> None:
     job = model.job(3, 1)
     scheduler.run(job)
 
-    assert job.answers.tolist() == [3]
+    assert job.outputs.tolist() == [3]
 
 
 LENGTHS = st.lists(st.integers(0, 600), min_size=1, max_size=60)
@@ -205,10 +205,10 @@ def test_batches_hold_every_text_once_and_stay_within_their_tokens(lengths: list
     while not job.all_taken:
         taken.append(job.take(room))
 
-    assert sorted(i for part in taken for i in part.places.tolist()) == list(range(len(lengths)))
-    order = [lengths[i] for part in taken for i in part.places.tolist()]
+    assert sorted(i for part in taken for i in part.positions.tolist()) == list(range(len(lengths)))
+    order = [lengths[i] for part in taken for i in part.positions.tolist()]
     assert order == sorted(order, reverse=True)
-    assert all(part.padded <= room or len(part.places) == 1 for part in taken)
+    assert all(part.padded <= room or len(part.positions) == 1 for part in taken)
     assert job.remaining == 0
 
 
@@ -222,7 +222,7 @@ def test_what_joins_a_batch_fits_into_it(mine: list[int], others: list[int], roo
 
     batch, other = job(mine).take(500), job(others)
     joined = other.join(batch, room=room)
-    lengths = [] if joined is None else [others[i] for i in joined.places.tolist()]
+    lengths = [] if joined is None else [others[i] for i in joined.positions.tolist()]
 
     assert len(lengths) * batch.longest <= room
     assert all(0.6 * batch.longest <= length <= batch.longest for length in lengths)

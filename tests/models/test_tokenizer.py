@@ -90,7 +90,7 @@ def test_a_broken_tokenizer_is_an_invalid_model(tmp_path: Path) -> None:
     """The error names the file, or says that there is none to be read."""
     tiny.bert(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(ModelInvalid, match=r"tokenizer\.json: the tokenizer cannot be read"):
+    with pytest.raises(ModelInvalid, match=r"cannot read the tokenizer .*tokenizer\.json"):
         loaded(tmp_path)
 
 

@@ -1,1 +1,1 @@
-"""OpenVINO: models on a processor in float32, bfloat16 or int8, without torch."""
+"""OpenVINO: models on a CPU in float32, bfloat16 or int8, without torch."""

@@ -1,4 +1,4 @@
-"""The BERT family's layers as an OpenVINO graph, straight from the stored tensors."""
+"""Layers of the BERT family as an OpenVINO graph, built from the stored tensors."""
 
 from __future__ import annotations
 
@@ -9,53 +9,59 @@ from rerank.models.runtimes.bert_family import BertShape
 from rerank.models.runtimes.openvino.matrix_products import Node, Products, constant
 from rerank.models.runtimes.openvino.tensors import Array, Tensors
 
-_HIDDEN_FROM_VIEW = -1e4
-"""What attention adds where padding is: nothing is left of it after the softmax, in bfloat16 neither."""
+_PADDING_BIAS = -1e4
+"""Attention bias of padding: its weight after the softmax is 0, in bfloat16 too."""
 
 
 class BertGraph:
-    """Builds the layers of one model. `positions`: tokens that a text can have at most."""
+    """Builder of the layers of one model. `positions`: maximum number of tokens of a text."""
 
     def __init__(self, tensors: Tensors, shape: BertShape, products: Products) -> None:
         self._tensors = tensors
         self._shape = shape
         self._products = products
-        self._places = tensors["embeddings.position_embeddings.weight"][shape.first_position :]
-        self.positions = len(self._places)
+        self._position_table = tensors["embeddings.position_embeddings.weight"][shape.first_position :]
+        self.positions = len(self._position_table)
 
     def embedded(self, ids: Node, types: Node | None = None) -> Node:
-        """ids and types int32 (n, t), types None where all are 0 -> (n, t, hidden)."""
+        """Returns (n, t, hidden) for ids and types int32 (n, t); types None stands for zeros."""
         kinds = self._tensors["embeddings.token_type_embeddings.weight"]
-        places = _first_rows(self._places if types is not None else self._places + kinds[0], _length(ids))
+        places = _first_rows(
+            self._position_table if types is not None else self._position_table + kinds[0], _length(ids)
+        )
         words = _table(self._tensors["embeddings.word_embeddings.weight"])
         x = ops.convert(ops.gather(words, ids, constant(0, dtype=np.int64)), "f32")
         if types is not None:
             x = ops.add(x, ops.gather(constant(kinds), types, constant(0, dtype=np.int64)))
-        return self._normed(ops.add(x, places), "embeddings.LayerNorm")
+        return self._layer_norm(ops.add(x, places), "embeddings.LayerNorm")
 
     def layer(self, x: Node, bias: Node, number: int, *, first_only: bool = False) -> Node:
-        """(n, t, hidden) -> the same, or (n, 1, hidden) with *first_only*. bias: as from `padding_bias`."""
+        """Returns (n, t, hidden), or (n, 1, hidden) with *first_only*. bias: output of `padding_bias`."""
         name = f"encoder.layer.{number}"
         q, k, v = (self._heads(part) for part in self._linear(x, name, "attention.self", ("query", "key", "value")))
         if first_only:
             x, q = _first(x, axis=1), _first(q, axis=2)
         weights = ops.softmax(ops.add(ops.matmul(q, k, transpose_a=False, transpose_b=True), bias), -1)
-        mixed = ops.transpose(ops.matmul(weights, v, transpose_a=False, transpose_b=False), _order(0, 2, 1, 3))
-        mixed = ops.reshape(mixed, _order(0, 0, self._shape.hidden), special_zero=True)
+        mixed = ops.transpose(ops.matmul(weights, v, transpose_a=False, transpose_b=False), _int64(0, 2, 1, 3))
+        mixed = ops.reshape(mixed, _int64(0, 0, self._shape.hidden), special_zero=True)
         (attended,) = self._linear(mixed, name, "attention.output", ("dense",))
-        x = self._normed(ops.add(attended, x), f"{name}.attention.output.LayerNorm")
+        x = self._layer_norm(ops.add(attended, x), f"{name}.attention.output.LayerNorm")
         (wide,) = self._linear(x, name, "intermediate", ("dense",))
         (narrow,) = self._linear(ops.gelu(wide, "erf"), name, "output", ("dense",))
-        return self._normed(ops.add(narrow, x), f"{name}.output.LayerNorm")
+        return self._layer_norm(ops.add(narrow, x), f"{name}.output.LayerNorm")
 
     def _linear(self, x: Node, layer: str, part: str, names: tuple[str, ...]) -> list[Node]:
-        places = [f"{layer}.{part}.{name}" for name in names]
-        # The scores' scale goes into the query's weights: one pass over a large tensor less.
+        part_names = [f"{layer}.{part}.{name}" for name in names]
+        # The query's weights include the scale of the attention scores: that saves a pass over a large tensor.
         scales = [self._scale if name == "query" else 1.0 for name in names]
-        weights = [self._tensors[f"{place}.weight"] * scale for place, scale in zip(places, scales, strict=True)]
-        biases = [self._tensors[f"{place}.bias"] * scale for place, scale in zip(places, scales, strict=True)]
-        found = self._products.of(x, weights, name=f"{layer}.{part}")
-        return [ops.add(y, constant(bias[None, None])) for y, bias in zip(found, biases, strict=True)]
+        weights = [
+            self._tensors[f"{part_name}.weight"] * scale for part_name, scale in zip(part_names, scales, strict=True)
+        ]
+        biases = [
+            self._tensors[f"{part_name}.bias"] * scale for part_name, scale in zip(part_names, scales, strict=True)
+        ]
+        outputs = self._products.of(x, weights, name=f"{layer}.{part}")
+        return [ops.add(y, constant(bias[None, None])) for y, bias in zip(outputs, biases, strict=True)]
 
     @property
     def _scale(self) -> np.float32:
@@ -63,60 +69,60 @@ class BertGraph:
 
     def _heads(self, x: Node) -> Node:  # (n, t, hidden) -> (n, heads, t, size)
         heads, size = self._shape.heads, self._shape.hidden // self._shape.heads
-        return ops.transpose(ops.reshape(x, _order(0, 0, heads, size), special_zero=True), _order(0, 2, 1, 3))
+        return ops.transpose(ops.reshape(x, _int64(0, 0, heads, size), special_zero=True), _int64(0, 2, 1, 3))
 
-    def _normed(self, x: Node, name: str) -> Node:
-        scaled = ops.mvn(x, _order(-1), True, self._shape.epsilon, "inside_sqrt")
+    def _layer_norm(self, x: Node, name: str) -> Node:
+        scaled = ops.mvn(x, _int64(-1), True, self._shape.epsilon, "inside_sqrt")
         weight, bias = (self._tensors[f"{name}.{part}"][None, None] for part in ("weight", "bias"))
         return ops.add(ops.multiply(scaled, constant(weight)), constant(bias))
 
 
 def padding(rows: Node, lengths: Node) -> Node:
-    """Boolean (n, t): where a row of *rows* (n, t), or (n, t, hidden), has no token any more."""
+    """Returns boolean (n, t): True where a row of *rows*, (n, t) or (n, t, hidden), is padding."""
     places = ops.range(constant(0, dtype=np.int32), _length(rows), constant(1, dtype=np.int32), "i32")
-    return ops.greater_equal(ops.unsqueeze(places, _order(0)), ops.unsqueeze(lengths, _order(1)))
+    return ops.greater_equal(ops.unsqueeze(places, _int64(0)), ops.unsqueeze(lengths, _int64(1)))
 
 
 def padding_bias(padded: Node) -> Node:
-    """What attention adds so that padding is not read: (n, 1, 1, t)."""
-    return ops.unsqueeze(ops.select(padded, constant(_HIDDEN_FROM_VIEW), constant(0.0)), _order(1, 2))
+    """Returns the attention bias (n, 1, 1, t) that masks padding."""
+    return ops.unsqueeze(ops.select(padded, constant(_PADDING_BIAS), constant(0.0)), _int64(1, 2))
 
 
 def mean(x: Node, padded: Node, lengths: Node) -> Node:
-    """(n, t, hidden) -> (n, hidden): the mean over each row's tokens."""
-    kept = ops.convert(ops.unsqueeze(ops.logical_not(padded), _order(2)), "f32")
-    counts = ops.convert(ops.unsqueeze(lengths, _order(1)), "f32")
-    return ops.divide(ops.reduce_sum(ops.multiply(x, kept), _order(1)), counts)
+    """Returns (n, hidden): the mean of (n, t, hidden) over the tokens of each row."""
+    kept = ops.convert(ops.unsqueeze(ops.logical_not(padded), _int64(2)), "f32")
+    counts = ops.convert(ops.unsqueeze(lengths, _int64(1)), "f32")
+    return ops.divide(ops.reduce_sum(ops.multiply(x, kept), _int64(1)), counts)
 
 
 def first_token(x: Node) -> Node:
-    """(n, t, hidden) -> (n, hidden)."""
-    return ops.squeeze(_first(x, axis=1), _order(1))
+    """Returns (n, hidden): the first token of each row of (n, t, hidden)."""
+    return ops.squeeze(_first(x, axis=1), _int64(1))
 
 
 def last_token(x: Node, lengths: Node) -> Node:
-    """(n, t, hidden) -> (n, hidden): each row's last token."""
+    """Returns (n, hidden): the last token of each row of (n, t, hidden)."""
     places = ops.subtract(lengths, constant(1, dtype=np.int32))
     return ops.gather(x, places, constant(1, dtype=np.int64), 1)
 
 
 def _table(words: Array) -> Node:
-    """In half precision where that loses nothing, for a model stored so: the table is its largest part."""
+    """Returns the table in half precision if that is lossless: it is the largest part of a model."""
     half = words.astype(np.float16)
     return constant(words, dtype=np.float16 if np.array_equal(half, words) else np.float32)
 
 
 def _first(x: Node, *, axis: int) -> Node:
-    return ops.slice(x, _order(0), _order(1), _order(1), _order(axis))
+    return ops.slice(x, _int64(0), _int64(1), _int64(1), _int64(axis))
 
 
 def _first_rows(table: Array, count: Node) -> Node:
-    return ops.slice(constant(table), _order(0), ops.unsqueeze(count, _order(0)), _order(1), _order(0))
+    return ops.slice(constant(table), _int64(0), ops.unsqueeze(count, _int64(0)), _int64(1), _int64(0))
 
 
 def _length(rows: Node) -> Node:  # int32 scalar: t of (n, t) or (n, t, hidden)
     return ops.gather(ops.shape_of(rows, "i32"), constant(1, dtype=np.int32), constant(0, dtype=np.int64))
 
 
-def _order(*numbers: int) -> Node:
+def _int64(*numbers: int) -> Node:
     return constant(numbers, dtype=np.int64)

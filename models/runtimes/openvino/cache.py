@@ -1,4 +1,4 @@
-"""Converted models in a folder, by fingerprint: made once, and made again when anything of them is broken."""
+"""Cache of converted models in a folder, by fingerprint. A broken entry is converted again."""
 
 from __future__ import annotations
 
@@ -17,73 +17,73 @@ from rerank.models.folder import ModelFolder
 from rerank.models.runtimes.openvino.converted import ConvertedModel, ConvertedModelBroken
 
 Form = Literal["float", "int8"]
-"""What is kept of a model: floating point, for float32 and bfloat16 alike, or 8-bit whole numbers."""
+"""Stored form of a model: floating point, for float32 and bfloat16, or 8-bit integers."""
 
 _FORMAT = 1
-"""Raised whenever a conversion would give something else."""
+"""Version of the conversion: increase it whenever the result changes."""
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ConvertedModels:
-    """The converted models under *folder*. Safe for many processes: one converts, the others wait for it."""
+    """Process-safe cache of converted models under *folder*: one process converts, the others wait."""
 
     folder: Path
 
-    def place(self, model: ModelFolder, form: Form) -> Path:
-        """The folder of *model* in *form*, whether it is there or not."""
+    def path(self, model: ModelFolder, form: Form) -> Path:
+        """Returns the folder of *model* in *form*, which may be missing."""
         return self.folder.expanduser() / "converted" / f"{model.fingerprint}-{form}-{_FORMAT}"
 
-    def holds(self, model: ModelFolder, form: Form) -> bool:
-        """Whether *model* is there in *form*, whole."""
-        return self._found(self.place(model, form)) is not None
+    def contains(self, model: ModelFolder, form: Form) -> bool:
+        """Returns True if the cache has *model* in *form*, complete."""
+        return self._read(self.path(model, form)) is not None
 
     def get(self, model: ModelFolder, form: Form, convert: Callable[[], ConvertedModel]) -> ConvertedModel:
-        """*model* in *form*, converted now when it is not there.
+        """Returns *model* in *form*; converts it if the cache does not have it.
 
-        A folder that cannot be written costs the next start a conversion, which is logged; it is no error.
+        If the folder is not writable, a warning is logged and the next start converts again.
         """
-        place = self.place(model, form)
-        if (found := self._found(place)) is not None:
+        path = self.path(model, form)
+        if (found := self._read(path)) is not None:
             return found
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{place}.lock"):
-                if (found := self._found(place)) is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{path}.lock"):
+                if (found := self._read(path)) is not None:
                     return found
-                return self._made(place, model, convert)
+                return self._convert(path, model, convert)
         except OSError as exc:
-            _log.warning("%s cannot be kept: the next start converts it again (%s)", place, exc.strerror or exc)
+            _log.warning("cannot write %s, the next start will convert again: %s", path, exc.strerror or exc)
             return convert()
 
-    def _made(self, place: Path, model: ModelFolder, convert: Callable[[], ConvertedModel]) -> ConvertedModel:
-        _log.info("converting %s for this and later starts, into %s", model.name, place)
-        made = convert()
-        fresh = Path(tempfile.mkdtemp(dir=place.parent, prefix="new-"))
+    def _convert(self, path: Path, model: ModelFolder, convert: Callable[[], ConvertedModel]) -> ConvertedModel:
+        _log.info("converting %s into %s", model.name, path)
+        converted = convert()
+        fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix="new-"))
         try:
-            made.save(fresh)
-            _on_disk(fresh)
-            if place.exists():
-                shutil.rmtree(place)
-            fresh.rename(place)
+            converted.save(fresh)
+            _flush(fresh)
+            if path.exists():
+                shutil.rmtree(path)
+            fresh.rename(path)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-        return made
+        return converted
 
-    def _found(self, place: Path) -> ConvertedModel | None:
-        if not place.is_dir():
+    def _read(self, path: Path) -> ConvertedModel | None:
+        if not path.is_dir():
             return None
         try:
-            return ConvertedModel.read(place)
+            return ConvertedModel.read(path)
         except ConvertedModelBroken as exc:
-            _log.warning("a converted model is broken and is made again: %s", exc)
+            _log.warning("converting again, the cached model is broken: %s", exc)
             return None
 
 
-def _on_disk(folder: Path) -> None:
-    """Wait until the files are: a name must never lead to what a crash would lose."""
-    for place in [*folder.iterdir(), folder]:
-        handle = os.open(place, os.O_RDONLY)
+def _flush(folder: Path) -> None:
+    """Flushes the files to disk, so that a crash cannot leave a name without its contents."""
+    for path in [*folder.iterdir(), folder]:
+        handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:

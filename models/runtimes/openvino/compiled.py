@@ -1,4 +1,4 @@
-"""A graph compiled for this processor, run on all of its cores."""
+"""Graphs compiled for this CPU, which use all of its cores."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from rerank.models.processors import processors
 Inputs = Sequence[NDArray[Any]]
 Outputs = list[NDArray[np.float32]]
 
-# Each row of lengths that was not seen before makes OpenVINO prepare its kernels anew, about 10 ms for a MiniLM: with
-# lengths in steps of eight it has soon seen all, for 3% more tokens at 128.
+# OpenVINO prepares its kernels again for each new combination of lengths, about 10 ms for a MiniLM. Lengths in steps of
+# eight have few combinations and cost 3% more tokens at 128.
 _STEP = 8
-_FEWEST_TOKENS = 256
-"""A part of a batch with fewer is not worth another core."""
+_MIN_TOKENS = 256
+"""Minimum number of tokens in a part of a batch that is worth another core."""
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "bf16"}
-"""What is not a product of int8 runs in bfloat16 where the processor has it, and in float32 where it has not."""
+"""Precision of operations other than int8 products: bfloat16 on CPUs that support it, else float32."""
 
 
 class CompiledGraph:
-    """Runs a graph on the thread that calls it, one call at a time. `rows` are shared out among the cores.
+    """A compiled graph that runs on the calling thread, one call at a time. Rows are split among the cores.
 
-    One stream of one thread a core: against one stream of all threads it took .7 to 1.0 of the time on two cores, for
+    One stream with one thread per core took .7 to 1.0 of the time of one stream with all threads on two cores, because
     no core waits for another inside a layer.
     """
 
     def __init__(self, graph: openvino.Model, *, precision: Precision) -> None:
         self.streams = processors()
         options: Mapping[str, Any] = {
-            # OpenVINO computes in bfloat16 by itself where the processor has it.
+            # By default OpenVINO computes in bfloat16 on CPUs that support it.
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "INFERENCE_NUM_THREADS": self.streams,
             "NUM_STREAMS": self.streams,
-            # Several processes of one service would be pinned to the same cores.
+            # Pinning would put several processes of a service on the same cores.
             "ENABLE_CPU_PINNING": False,
         }
         compiled = openvino.Core().compile_model(graph, "CPU", options)
         self._requests = [compiled.create_infer_request() for _ in range(self.streams)]
 
     def run(self, parts: Sequence[Inputs]) -> list[Outputs]:
-        """The outputs for each of at most `streams` sets of inputs, computed at the same time."""
+        """Returns the outputs for each of at most `streams` sets of inputs, computed in parallel."""
         requests = self._requests[: len(parts)]
         for request, inputs in zip(requests, parts, strict=True):
             request.start_async(dict(enumerate(inputs)), share_inputs=True)
@@ -57,17 +57,17 @@ class CompiledGraph:
 
 
 def split_rows(rows: TokenRows, *, streams: int) -> list[slice]:
-    """Neighbouring rows, at most *streams* parts of like many tokens, none much below what is worth a core."""
+    """Returns at most *streams* slices of neighbouring rows with similar numbers of tokens."""
     tokens = np.cumsum(rows.lengths, dtype=np.int64)
-    parts = int(max(1, min(streams, len(rows.lengths), tokens[-1] // _FEWEST_TOKENS)))
-    shares = tokens[-1] * np.arange(1, parts) / parts
-    ends = [0, *np.searchsorted(tokens, shares, side="left") + 1, len(rows.lengths)]
+    parts = int(max(1, min(streams, len(rows.lengths), tokens[-1] // _MIN_TOKENS)))
+    limits = tokens[-1] * np.arange(1, parts) / parts
+    ends = [0, *np.searchsorted(tokens, limits, side="left") + 1, len(rows.lengths)]
     bounds = np.minimum(np.maximum.accumulate(ends), len(rows.lengths)).tolist()
     return [slice(start, stop) for start, stop in pairwise(bounds) if stop > start]
 
 
-def padded(numbers: NDArray[np.int32], *, longest: int, positions: int) -> NDArray[np.int32]:
-    """The first *longest* columns, filled with zeros up to a multiple of eight, or to *positions*."""
+def pad_columns(numbers: NDArray[np.int32], *, longest: int, positions: int) -> NDArray[np.int32]:
+    """Returns the first *longest* columns, padded with zeros to a multiple of eight, or to *positions*."""
     width = min(-(-longest // _STEP) * _STEP, positions)
     found = np.zeros((len(numbers), width), dtype=np.int32)
     found[:, :longest] = numbers[:, :longest]
@@ -75,10 +75,10 @@ def padded(numbers: NDArray[np.int32], *, longest: int, positions: int) -> NDArr
 
 
 Prepare = Callable[[slice, int], Inputs]
-"""From a stretch of rows and its longest row to a graph's inputs."""
+"""Function from a slice of rows and its longest row to a graph's inputs."""
 
 
 def run_rows(graph: CompiledGraph, rows: TokenRows, prepare: Prepare) -> list[Outputs]:
-    """Run *graph* over all *rows*, in parts: each part's outputs, in order."""
+    """Runs *graph* over all *rows*; returns the outputs of each part in order."""
     parts = split_rows(rows, streams=graph.streams)
     return graph.run([prepare(part, int(rows.lengths[part].max())) for part in parts])

@@ -1,4 +1,4 @@
-"""A model as OpenVINO reads it, in memory and in a folder."""
+"""A model in the form of OpenVINO, in memory and in a folder."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _BLOCK = 1 << 20
 
 
 class ConvertedModelBroken(Exception):
-    """A folder of a converted model that is incomplete or not as it was written: it is made again."""
+    """Folder of a converted model that is incomplete or has changed files."""
 
 
 @dataclass(frozen=True)
 class ConvertedModel:
-    """graphs: the model's parts by name; head: what follows them, by name; positions: tokens that a row can have."""
+    """graphs: parts of the model by name; head: tensors of the head by name; positions: maximum tokens of a row."""
 
     graphs: Mapping[str, openvino.Model]
     head: Mapping[str, Array] = field(default_factory=dict)
     positions: int = 1 << 30
 
     def save(self, folder: Path) -> None:
-        """Write every part into *folder*, which is there and empty, and last the manifest, which names their hashes."""
+        """Writes all parts into the empty *folder*, and the manifest with their hashes last."""
         for name, graph in self.graphs.items():
             openvino.save_model(graph, str(folder / f"{name}.xml"), compress_to_fp16=False)
         if self.head:
@@ -44,14 +44,14 @@ class ConvertedModel:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """What `save` wrote. Raises ConvertedModelBroken when it is not all there as it was written."""
+        """Returns the model that `save` wrote. Raises ConvertedModelBroken if files are missing or changed."""
         try:
             manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-            found = {name: _hash(folder / name) for name in manifest["files"]}
-            if found != manifest["files"]:
-                raise ConvertedModelBroken(f"{folder}: a file's content has changed")
+            hashes = {name: _hash(folder / name) for name in manifest["files"]}
+            if hashes != manifest["files"]:
+                raise ConvertedModelBroken(f"{folder}: a file has changed")
             core = openvino.Core()
-            # Mapped files would fail under a service when somebody removes the cache's folder on another system.
+            # Files are not memory-mapped: a removal of the cache folder on a network disk would crash the service.
             graphs = {name: core.read_model(str(folder / f"{name}.xml")) for name in manifest["graphs"]}
             head = load_file(str(folder / _HEAD_FILE)) if _HEAD_FILE in manifest["files"] else {}
             return cls(graphs, head, int(manifest["positions"]))

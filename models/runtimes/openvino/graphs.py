@@ -1,4 +1,4 @@
-"""The graphs of the three kinds of models. What follows the last layer's pooling is done outside, in float32."""
+"""Graphs of the three architectures. Operations after the pooling run outside, in float32."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BODY, LOWER, UPPER = "body", "lower", "upper"
 
 
 def build(folder: ModelFolder, products: Products) -> ConvertedModel:
-    """The graphs and head of a folder's model of the BERT family. Raises ModelInvalid for tensors that are missing."""
+    """Returns the graphs and the head of a BERT family model. Raises ModelInvalid for missing tensors."""
     stored = read_tensors(folder)
     body, head = bert_weights(stored)
     graph = BertGraph(Tensors(body, folder=folder), BertShape.of(folder), products)

@@ -1,4 +1,4 @@
-"""How the inputs of a model's matrix products are rounded to int8: found on real texts."""
+"""Measurement of the inputs of a model's matrix products, for int8 quantization."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from rerank.models.runtimes.sample import sample
 from rerank.models.tokenizer import Ids, TextTokenizer
 
 _LONGEST_QUERY, _LONGEST_PASSAGE = 48, 160
-_ROWS_A_TEXT = 6
+_ROWS_PER_TEXT = 6
 Inputs = tuple[NDArray[Any], ...]
 
 
 def measured_quantizations(folder: ModelFolder) -> dict[str, InputQuantization]:
-    """For each input of a product how it is rounded, from what the model makes of the sample's texts.
+    """Returns the quantization of each input of a product, fitted to the sample's texts.
 
-    Raises ModelInvalid for tensors that are missing.
+    Raises ModelInvalid for missing tensors.
     """
     products = RecordingProducts()
     model = build(folder, products)
     graphs = {name: _RecordingGraph(graph, products.found) for name, graph in model.graphs.items()}
     match folder.architecture:
         case "joint":
-            for query, passage in _apart(folder):
+            for query, passage in _separate_texts(folder):
                 halves = [graphs[LOWER](side)[0] for side in (query, passage)]
                 graphs[UPPER]((halves[0], query[1], halves[1], passage[1]))
         case "cross-encoder":
             for inputs in _pairs(folder):
                 graphs[BODY](inputs)
         case "bi-encoder":
-            for query, passage in _apart(folder):
+            for query, passage in _separate_texts(folder):
                 graphs[BODY](query)
                 graphs[BODY](passage)
     return {
-        name: best_quantization(seen, products.found[name].weight)
+        name: best_quantization(observed, products.found[name].weight)
         for graph in graphs.values()
-        for name, seen in graph.seen().items()
+        for name, observed in graph.observed().items()
     }
 
 
 class _RecordingGraph:
-    """A graph that remembers what it saw at the inputs of *products*, those of them that are its own."""
+    """A graph that records the inputs of those *products* that belong to it."""
 
     def __init__(self, graph: openvino.Model, products: Mapping[str, Product]) -> None:
         own = {op.get_friendly_name() for op in graph.get_ops()}
@@ -60,32 +60,32 @@ class _RecordingGraph:
         self._rows: dict[str, list[Array]] = {name: [] for name in found}
         self._bounds: dict[str, list[Array]] = {name: [] for name in found}
         outputs = [*(result.input_value(0) for result in graph.results), *found.values()]
-        measuring = openvino.Model(outputs, graph.get_parameters(), "measuring")
-        self._compiled = openvino.Core().compile_model(measuring, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        recording = openvino.Model(outputs, graph.get_parameters(), "recording")
+        self._compiled = openvino.Core().compile_model(recording, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def __call__(self, inputs: Inputs) -> list[NDArray[Any]]:
-        """The graph's own outputs."""
-        answers = [answer.copy() for answer in self._compiled(list(inputs)).values()]
-        own = len(answers) - len(self._names)
-        for name, values in zip(self._names, answers[own:], strict=True):
-            self._see(name, values[0])
-        return answers[:own]
+        """Returns the graph's own outputs."""
+        outputs = [output.copy() for output in self._compiled(list(inputs)).values()]
+        own = len(outputs) - len(self._names)
+        for name, values in zip(self._names, outputs[own:], strict=True):
+            self._record(name, values[0])
+        return outputs[:own]
 
-    def seen(self) -> dict[str, ObservedInput]:
-        """What came to each input, by its name."""
+    def observed(self) -> dict[str, ObservedInput]:
+        """Returns the recorded inputs by name."""
         return {
-            name: ObservedInput(np.concatenate(rows), *_ends(np.stack(self._bounds[name])))
+            name: ObservedInput(np.concatenate(rows), *_bounds(np.stack(self._bounds[name])))
             for name, rows in self._rows.items()
         }
 
-    def _see(self, name: str, values: Array) -> None:  # (tokens, channels)
-        self._bounds[name].append(np.stack(_ends(values)))
-        places = np.linspace(0, len(values) - 1, _ROWS_A_TEXT).astype(np.intp)
-        self._rows[name].append(values[places])
+    def _record(self, name: str, values: Array) -> None:  # (tokens, channels)
+        self._bounds[name].append(np.stack(_bounds(values)))
+        positions = np.linspace(0, len(values) - 1, _ROWS_PER_TEXT).astype(np.intp)
+        self._rows[name].append(values[positions])
 
 
-def _ends(values: Array) -> tuple[Array, Array]:
-    """The lowest and highest of each channel, over all other axes."""
+def _bounds(values: Array) -> tuple[Array, Array]:
+    """Returns the minimum and maximum of each channel over all other axes."""
     channels = values.reshape(-1, values.shape[-1])
     return channels.min(axis=0), channels.max(axis=0)
 
@@ -94,8 +94,8 @@ def _output(x: Node) -> Node:
     return x.output(0) if hasattr(x, "output") else x
 
 
-def _apart(folder: ModelFolder) -> Iterator[tuple[Inputs, Inputs]]:
-    """Ids and lengths of a query and of a passage, each a single row with its special tokens."""
+def _separate_texts(folder: ModelFolder) -> Iterator[tuple[Inputs, Inputs]]:
+    """Yields ids and lengths of a query and of a passage, each a single row with special tokens."""
     tokenizer = TextTokenizer.from_folder(folder)
     template = tokenizer.single_template()
 
@@ -108,7 +108,7 @@ def _apart(folder: ModelFolder) -> Iterator[tuple[Inputs, Inputs]]:
 
 
 def _pairs(folder: ModelFolder) -> Iterator[Inputs]:
-    """Ids, token types and length of a pair, a single row."""
+    """Yields ids, token types and length of a pair, a single row."""
     tokenizer = TextTokenizer.from_folder(folder)
     template = tokenizer.pair_template()
     for query, passage in _tokens(folder, tokenizer, special=template.special):
@@ -119,7 +119,7 @@ def _pairs(folder: ModelFolder) -> Iterator[Inputs]:
 
 
 def _tokens(folder: ModelFolder, tokenizer: TextTokenizer, *, special: int) -> Iterator[tuple[Ids, Ids]]:
-    """The sample's pairs as the model reads them: each question with its paragraph, and with another's."""
+    """Yields each sample question with its paragraph, and with another one, within the model's limits."""
     prompts, room = folder.prompts, folder.max_tokens - special
     queries = [prompts["query"] + pair.query for pair in sample()]
     passages = [prompts["document"] + pair.passage for pair in sample()]

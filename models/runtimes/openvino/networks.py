@@ -1,4 +1,4 @@
-"""The three kinds of networks over compiled graphs. What follows the graphs is computed here, in float32."""
+"""Networks over compiled graphs. Operations after the graphs run here, in float32."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rerank.core.document import Vectors
 from rerank.core.settings import Precision
 from rerank.models.architectures.token_rows import TokenRows
 from rerank.models.runtime import LowerHalf
-from rerank.models.runtimes.openvino.compiled import CompiledGraph, Inputs, padded, run_rows
+from rerank.models.runtimes.openvino.compiled import CompiledGraph, Inputs, pad_columns, run_rows
 from rerank.models.runtimes.openvino.converted import ConvertedModel
 from rerank.models.runtimes.openvino.graphs import BODY, LOWER, UPPER
 
@@ -19,7 +19,7 @@ Matrix = NDArray[np.float32]
 
 
 class OpenVinoClassifier:
-    """A PairClassifier: the pooler (or RoBERTa's dense layer) and the classifier after the graph's first token."""
+    """PairClassifier: the pooler (or RoBERTa's dense layer) and the classifier follow the graph's first token."""
 
     def __init__(self, model: ConvertedModel, *, precision: Precision) -> None:
         self._graph = CompiledGraph(model.graphs[BODY], precision=precision)
@@ -27,15 +27,17 @@ class OpenVinoClassifier:
         self._positions = model.positions
 
     def labels(self, rows: TokenRows, types: NDArray[np.int32]) -> Matrix:
-        """Rows and their token types (n, longest) -> float32 (n, labels)."""
+        """Returns float32 (n, labels) for rows and their token types (n, longest)."""
 
         def prepare(part: slice, longest: int) -> Inputs:
-            sides = (padded(numbers[part], longest=longest, positions=self._positions) for numbers in (rows.ids, types))
+            sides = (
+                pad_columns(numbers[part], longest=longest, positions=self._positions) for numbers in (rows.ids, types)
+            )
             return *sides, rows.lengths[part]
 
         first = np.concatenate([outputs[0] for outputs in run_rows(self._graph, rows, prepare)])
         if not self._head:
-            return first  # the graph goes on to the labels
+            return first  # the graph includes the head
         return self._linear(np.tanh(self._linear(first, "dense")), "out")
 
     def _linear(self, x: Matrix, name: str) -> Matrix:
@@ -43,7 +45,7 @@ class OpenVinoClassifier:
 
 
 class OpenVinoBody:
-    """A TextBody."""
+    """TextBody over a compiled graph."""
 
     def __init__(self, model: ConvertedModel, *, precision: Precision) -> None:
         self._graph = CompiledGraph(model.graphs[BODY], precision=precision)
@@ -51,16 +53,16 @@ class OpenVinoBody:
         self.dim = int(model.graphs[BODY].output(0).partial_shape[1].get_length())
 
     def vectors(self, rows: TokenRows) -> Vectors:
-        """float32 (n, dim), rows of unit length."""
+        """Returns float32 (n, dim), rows of unit length."""
 
         def prepare(part: slice, longest: int) -> Inputs:
-            return padded(rows.ids[part], longest=longest, positions=self._positions), rows.lengths[part]
+            return pad_columns(rows.ids[part], longest=longest, positions=self._positions), rows.lengths[part]
 
         return _unit(np.concatenate([outputs[0] for outputs in run_rows(self._graph, rows, prepare)]))
 
 
 class OpenVinoHalves:
-    """JointHalves. A half is kept as it comes out of the graph: float32 (1, tokens, hidden), and how many are real."""
+    """JointHalves over compiled graphs. A half is float32 (1, tokens, hidden) with its number of real tokens."""
 
     def __init__(self, model: ConvertedModel, *, precision: Precision) -> None:
         self._lower = CompiledGraph(model.graphs[LOWER], precision=precision)
@@ -69,12 +71,12 @@ class OpenVinoHalves:
         self._scale, self._bias, self._head = (model.head[name] for name in ("scale", "bias", "head.weight"))
 
     def lower(self, rows: TokenRows) -> LowerHalf:
-        """One row, taken through the layers that read texts apart."""
+        """Returns the output of the lower layers for a single row."""
         (hidden,) = self._halves(rows)
         return hidden, rows.lengths
 
     def logits(self, query: LowerHalf, passages: TokenRows) -> NDArray[np.float32]:
-        """float32 (n,) for n passages beside a query that has been through the lower layers."""
+        """Returns float32 (n,) for n passages and a query after the lower layers."""
         own, length = cast(tuple[Matrix, NDArray[np.int32]], query)
         halves = iter(self._halves(passages))
 
@@ -83,18 +85,18 @@ class OpenVinoHalves:
             return own, length, next(halves), passages.lengths[part]
 
         outputs = run_rows(self._upper, passages, prepare)
-        mine, theirs = (_unit(np.concatenate(side)) for side in zip(*outputs, strict=True))
-        similarity = (mine * theirs) @ (1.0 + self._head[0])
+        query_means, passage_means = (_unit(np.concatenate(side)) for side in zip(*outputs, strict=True))
+        similarity = (query_means * passage_means) @ (1.0 + self._head[0])
         return cast(NDArray[np.float32], (self._scale * similarity + self._bias).astype(np.float32))
 
     def _halves(self, rows: TokenRows) -> list[Matrix]:
         def prepare(part: slice, longest: int) -> Inputs:
-            return padded(rows.ids[part], longest=longest, positions=self._positions), rows.lengths[part]
+            return pad_columns(rows.ids[part], longest=longest, positions=self._positions), rows.lengths[part]
 
         return [outputs[0] for outputs in run_rows(self._lower, rows, prepare)]
 
 
 def _unit(rows: Matrix) -> Matrix:
-    """Rows of unit length."""
-    # As torch divides: a row of zeros stays one.
+    """Returns rows of unit length."""
+    # As in torch, a row of zeros stays zero.
     return cast(Matrix, rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12)))

@@ -1,8 +1,9 @@
-"""How numbers become 8-bit whole ones so that a product loses least.
+"""Quantization to 8-bit integers with the least error of a product.
 
-A channel with large values would leave the others few steps; so part of its size is moved into the weights, which is
-exact but for rounding (SmoothQuant: Xiao et al., ICML 2023). How much is tried out for each product, and so is cutting
-off rare large values: what counts is the error of the product on inputs that were seen (as in AWQ: Lin et al., 2024).
+A channel with large values would leave few steps to the others. So part of its size moves into the weights, which is
+exact except for rounding (SmoothQuant: Xiao et al., ICML 2023). Several amounts are tried for each product, and several
+limits that cut off rare large values. The choice minimises the error of the product on recorded inputs (as in AWQ: Lin
+et al., 2024).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _TINY = np.float32(1e-6)
 
 @dataclass(frozen=True)
 class InputQuantization:
-    """An input is divided by `smooth` (inputs,), cut off below `low` and above `high`, and rounded to 256 steps."""
+    """Division by `smooth` (inputs,), clipping to `low` and `high`, and rounding to 256 steps."""
 
     smooth: Array
     low: float
@@ -31,20 +32,20 @@ class InputQuantization:
 
     @classmethod
     def around(cls, smooth: Array, low: float, high: float) -> InputQuantization:
-        """From about *low* to *high*, so that zero is one of the steps: most of a row's values are near it."""
+        """Returns a range near *low* to *high* in which zero is a step: most values are near zero."""
         step = max(high - low, float(_TINY)) / _STEPS
         below = min(round(-low / step), _STEPS)
         return cls(smooth, -below * step, (_STEPS - below) * step)
 
-    def rounded(self, x: Array) -> Array:
-        """*x* (rows, inputs) as int8 says it, in x's own unit divided by `smooth`."""
+    def quantized(self, x: Array) -> Array:
+        """Returns *x* (rows, inputs) after quantization, in units of x divided by `smooth`."""
         step = np.float32((self.high - self.low) / _STEPS)
         return np.clip(np.round(x / self.smooth / step), round(self.low / step), round(self.high / step)) * step
 
 
 @dataclass(frozen=True)
 class ObservedInput:
-    """What an input was seen to be: some rows (rows, inputs), and over all rows each channel's bounds (inputs,)."""
+    """Recorded values of an input: some rows (rows, inputs), and the bounds of each channel (inputs,)."""
 
     rows: Array
     lowest: Array
@@ -56,23 +57,23 @@ class ObservedInput:
         return np.maximum(np.maximum(-self.lowest, self.highest), _TINY)
 
 
-def best_quantization(seen: ObservedInput, weight: Array) -> InputQuantization:
-    """The Rounding with the least error of an input times weight (outputs, inputs)."""
-    exact = seen.rows @ weight.T
-    heaviest = np.maximum(np.abs(weight).max(axis=0), _TINY)  # (inputs,)
+def best_quantization(observed: ObservedInput, weight: Array) -> InputQuantization:
+    """Returns the quantization with the least error of the observed input times weight (outputs, inputs)."""
+    exact = observed.rows @ weight.T
+    largest_weights = np.maximum(np.abs(weight).max(axis=0), _TINY)  # (inputs,)
     tried: list[tuple[float, InputQuantization]] = []
     for smoothing in _SMOOTHINGS:
-        smooth = seen.largest**smoothing / heaviest ** (1 - smoothing)
-        steps, scale = whole(weight * smooth)
-        low, high = (float(end) for end in ((seen.lowest / smooth).min(), (seen.highest / smooth).max()))
+        smooth = observed.largest**smoothing / largest_weights ** (1 - smoothing)
+        steps, scale = quantized_weight(weight * smooth)
+        low, high = (float(end) for end in ((observed.lowest / smooth).min(), (observed.highest / smooth).max()))
         for cut in _CUTS:
-            rounding = InputQuantization.around(smooth, min(low * cut, 0.0), max(high * cut, 0.0))
-            error = rounding.rounded(seen.rows) @ (steps * scale).T - exact
-            tried.append((float(np.square(error).sum()), rounding))
+            quantization = InputQuantization.around(smooth, min(low * cut, 0.0), max(high * cut, 0.0))
+            error = quantization.quantized(observed.rows) @ (steps * scale).T - exact
+            tried.append((float(np.square(error).sum()), quantization))
     return min(tried, key=lambda found: found[0])[1]
 
 
-def whole(weight: Array) -> tuple[Array, Array]:
-    """(outputs, inputs) as whole numbers from -127 to 127, and a scale (outputs, 1) for each output."""
+def quantized_weight(weight: Array) -> tuple[Array, Array]:
+    """Returns (outputs, inputs) as integers from -127 to 127, and a scale (outputs, 1) per output."""
     scale = np.maximum(np.abs(weight).max(axis=1, keepdims=True), _TINY) / _LARGEST
     return np.clip(np.round(weight / scale), -_LARGEST, _LARGEST), scale

@@ -1,4 +1,4 @@
-"""OpenVINO as a ModelRuntime: on the processor, in float32, bfloat16 or int8."""
+"""OpenVINO as a ModelRuntime: on a CPU, in float32, bfloat16 or int8."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from rerank.models.runtimes.openvino.matrix_products import FloatProducts, Int8P
 from rerank.models.runtimes.openvino.networks import OpenVinoBody, OpenVinoClassifier, OpenVinoHalves
 
 Network = TypeVar("Network")
-_TOKENS_A_PROCESSOR = 1024
-"""Padded tokens: fewer run at a lower rate, more are slower to stop at a deadline."""
+_TOKENS_PER_PROCESSOR = 1024
+"""Padded tokens: smaller batches have a lower throughput, larger ones stop later at a deadline."""
 
 
 @dataclass(frozen=True)
 class OpenVinoRuntime:
-    """A ModelRuntime; *cache* keeps what takes long to make."""
+    """ModelRuntime over OpenVINO; *cache* stores converted models."""
 
     precision: Precision
     cache: ConvertedModels
@@ -36,37 +36,37 @@ class OpenVinoRuntime:
 
     @property
     def batch_tokens(self) -> int:
-        """Padded tokens of a batch that is filled well."""
-        return _TOKENS_A_PROCESSOR * processors()
+        """Padded tokens of an efficient batch."""
+        return _TOKENS_PER_PROCESSOR * processors()
 
     @property
     def form(self) -> Form:
-        """What is kept of a model for this precision."""
+        """Stored form of a model for this precision."""
         return "int8" if self.precision == "int8" else "float"
 
     def classifier(self, folder: ModelFolder) -> PairClassifier:
-        """An ordinary cross-encoder's network."""
+        """Loads the network of a cross-encoder."""
         return self._loaded(folder, OpenVinoClassifier)
 
     def body(self, folder: ModelFolder) -> TextBody:
-        """A bi-encoder's network."""
+        """Loads the network of a bi-encoder."""
         return self._loaded(folder, OpenVinoBody)
 
     def halves(self, folder: ModelFolder) -> JointHalves:
-        """A joint reranker's network."""
+        """Loads the network of a joint reranker."""
         return self._loaded(folder, OpenVinoHalves)
 
     def convert(self, folder: ModelFolder) -> None:
-        """Make what is kept of the folder's model, when it is not there yet."""
-        with _translated(folder):
+        """Converts the folder's model into the cache, if the cache does not have it."""
+        with _errors_as_model_invalid(folder):
             self._converted(folder)
 
-    def keeps(self, folder: ModelFolder) -> bool:
-        """Whether a converted model is kept at all: a float one of the BERT family is made within a blink."""
+    def caches(self, folder: ModelFolder) -> bool:
+        """Returns True if converted models are stored: a float model converts in milliseconds."""
         return self.form == "int8" or not is_bert_family(folder)
 
     def _loaded(self, folder: ModelFolder, kind: Callable[..., Network]) -> Network:
-        with _translated(folder):
+        with _errors_as_model_invalid(folder):
             return kind(self._converted(folder), precision=self.precision)
 
     def _converted(self, folder: ModelFolder) -> ConvertedModel:
@@ -74,21 +74,21 @@ class OpenVinoRuntime:
             return build(folder, Int8Products(measured_quantizations(folder)))
 
         if not is_bert_family(folder):
-            raise ModelInvalid(f"{folder.path}: OpenVINO runs models of the BERT family here; take the runtime torch")
+            raise ModelInvalid(f"{folder.path}: OpenVINO supports only models of the BERT family. Set runtime to torch")
         if self.form == "float":
             return build(folder, FloatProducts())
         return self.cache.get(folder, self.form, convert)
 
 
 def openvino_runtime(precision: Precision, cache_dir: Path) -> OpenVinoRuntime:
-    """The runtime that keeps what it converts under *cache_dir*."""
+    """Returns the runtime that stores converted models under *cache_dir*."""
     return OpenVinoRuntime(precision, ConvertedModels(cache_dir))
 
 
 @contextmanager
-def _translated(folder: ModelFolder) -> Iterator[None]:
+def _errors_as_model_invalid(folder: ModelFolder) -> Iterator[None]:
     try:
         yield
-    except (RuntimeError, ValueError) as exc:  # OpenVINO's own, and numpy's for tensors that do not fit together
+    except (RuntimeError, ValueError) as exc:  # from OpenVINO, and from numpy for shapes that do not match
         problem = str(exc).strip().splitlines()[-1] if str(exc).strip() else type(exc).__name__
-        raise ModelInvalid(f"{folder.path}: its weights and its config.json do not fit together: {problem}") from exc
+        raise ModelInvalid(f"{folder.path}: the weights do not match config.json: {problem}") from exc

@@ -15,7 +15,7 @@ from rerank.models.runtimes.bert_family import SAVE_ADVICE, WEIGHTS_FILE
 
 Array = NDArray[np.float32]
 _BF16 = "BF16"
-_READ_AS: Mapping[str, np.dtype[Any]] = {
+_DTYPES: Mapping[str, np.dtype[Any]] = {
     "F16": np.dtype(np.float16),
     "F32": np.dtype(np.float32),
     "F64": np.dtype(np.float64),
@@ -23,40 +23,40 @@ _READ_AS: Mapping[str, np.dtype[Any]] = {
 
 
 def read_tensors(folder: ModelFolder) -> dict[str, Array]:
-    """Every floating-point tensor of model.safetensors, in float32.
+    """Returns every floating-point tensor of model.safetensors, in float32.
 
-    Raises ModelInvalid when there is no such file, or when it is broken.
+    Raises ModelInvalid if the file is missing or broken.
     """
     file = folder.weights / WEIGHTS_FILE
     if not file.exists():
-        raise ModelInvalid(f"{folder.path}: there is no {WEIGHTS_FILE}; {SAVE_ADVICE}")
+        raise ModelInvalid(f"{folder.path}: {WEIGHTS_FILE} is missing. {SAVE_ADVICE}")
     try:
         stored: list[tuple[str, Mapping[str, Any]]] = deserialize(file.read_bytes())  # type: ignore[no-untyped-call]
-        return {name: _array(said) for name, said in stored if said["dtype"] in {*_READ_AS, _BF16}}
+        return {name: _array(info) for name, info in stored if info["dtype"] in {*_DTYPES, _BF16}}
     except (SafetensorError, OSError, ValueError) as exc:
-        raise ModelInvalid(f"{file}: cannot be read: {exc}") from exc
+        raise ModelInvalid(f"cannot read {file}: {exc}") from exc
 
 
 class Tensors:
-    """Tensors by name, of one folder, so that a missing one is told with its file."""
+    """Tensors of one folder by name. The error for a missing tensor names the file."""
 
     def __init__(self, tensors: Mapping[str, Array], *, folder: ModelFolder) -> None:
         self._tensors = tensors
         self._file = folder.weights / WEIGHTS_FILE
 
     def __getitem__(self, name: str) -> Array:
-        """Raises ModelInvalid, naming the tensor, when it is missing."""
+        """Raises ModelInvalid, naming the tensor, if it is missing."""
         if name not in self._tensors:
             raise ModelInvalid(f"{self._file}: the tensor {name} is missing")
         return self._tensors[name]
 
 
-def _array(said: Mapping[str, Any]) -> Array:
-    data = said["data"]
-    found: Array
-    if said["dtype"] == _BF16:
+def _array(info: Mapping[str, Any]) -> Array:
+    data = info["data"]
+    array: Array
+    if info["dtype"] == _BF16:
         # A bfloat16 is the upper half of a float32.
-        found = (np.frombuffer(data, dtype=np.uint16).astype(np.uint32) << 16).view(np.float32)
+        array = (np.frombuffer(data, dtype=np.uint16).astype(np.uint32) << 16).view(np.float32)
     else:
-        found = np.frombuffer(data, dtype=_READ_AS[said["dtype"]]).astype(np.float32)
-    return found.reshape(said["shape"])
+        array = np.frombuffer(data, dtype=_DTYPES[info["dtype"]]).astype(np.float32)
+    return array.reshape(info["shape"])

@@ -1,1 +1,1 @@
-"""Torch: every kind of model, on a processor or a GPU, in float32, bfloat16 or float16; needs the extra `train`."""
+"""Torch: all models, on a CPU or a GPU, in float32, bfloat16 or float16. Requires the extra `train`."""

@@ -1,7 +1,7 @@
-"""The BERT family's layers for inference: the arithmetic of transformers' BertModel, without its overhead.
+"""Layers of the BERT family for inference: the arithmetic of transformers' BertModel, without its overhead.
 
-What makes it faster: weights kept in the processor's own order, query, key and value in one product, activation and
-residual inside the products, and in the last layer only the positions that are read afterwards.
+Faster because weights stay in the memory layout of the CPU, one product computes query, key and value, products include
+the activation and the residual, and the last layer computes only the required positions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rerank.models.runtimes.torch.placement import Placement, tensor
 
 
 class BertEmbeddings:
-    """Token ids to the first layer's input. Tables stay in float32: looking up costs nothing, and sums stay exact."""
+    """Token ids to the input of the first layer. Tables stay in float32: lookups are cheap, and sums stay exact."""
 
     def __init__(self, weights: Mapping[str, torch.Tensor], *, folder: ModelFolder, placement: Placement) -> None:
         def table(name: str) -> torch.Tensor:
@@ -32,7 +32,7 @@ class BertEmbeddings:
         self._norm = (table("LayerNorm.weight"), table("LayerNorm.bias"))
 
     def __call__(self, ids: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
-        """ids and types int64 (b, t), types None where all are 0 -> (b, t, hidden)."""
+        """Returns (b, t, hidden) for ids and types int64 (b, t); types None stands for zeros."""
         first = self._shape.first_position
         x = functional.embedding(ids, self._words)
         x += self._positions[first : first + ids.shape[1]]
@@ -71,16 +71,16 @@ class BertLayer:
         self._narrow_norm = norm("output")
 
     def __call__(self, x: torch.Tensor, bias: torch.Tensor | None, *, first_only: bool = False) -> torch.Tensor:
-        """(b, t, hidden) -> (b, t, hidden), or (b, 1, hidden) with *first_only*: what comes after reads no other.
+        """Returns (b, t, hidden), or (b, 1, hidden) with *first_only*.
 
-        bias: (b, 1, t), 0 where a token is and a large negative number where padding is; None without padding.
+        bias: (b, 1, t), 0 on tokens and a large negative number on padding; None without padding.
         """
         qkv = self._qkv(x)
         if first_only:
             x = x[:, :1].contiguous()
         attended = self._attention(qkv, bias, queries=x.shape[1])
-        x = self._normed(self._attended.plus(attended, x), self._attended_norm)
-        return self._normed(self._narrow.plus(self._wide(x), x), self._narrow_norm)
+        x = self._layer_norm(self._attended.plus(attended, x), self._attended_norm)
+        return self._layer_norm(self._narrow.plus(self._wide(x), x), self._narrow_norm)
 
     def _attention(self, qkv: torch.Tensor, bias: torch.Tensor | None, *, queries: int) -> torch.Tensor:
         b, t, _ = qkv.shape
@@ -93,14 +93,14 @@ class BertLayer:
             y = functional.scaled_dot_product_attention(q, k, v, None if bias is None else bias.unsqueeze(1))
         return y.transpose(1, 2).reshape(b, queries, heads * size)
 
-    def _normed(self, x: torch.Tensor, norm: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    def _layer_norm(self, x: torch.Tensor, norm: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         return functional.layer_norm(x, (self._shape.hidden,), *norm, eps=self._shape.epsilon)
 
 
 def _cpu_attention(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor | None
 ) -> torch.Tensor:  # q (b, h, n, d); k, v (b, h, t, d) -> (b, h, n, d)
-    # Torch's own attention for processors took 1.3 to 1.5 times as long in bfloat16 at 32 to 512 tokens.
+    # Torch's CPU attention took 1.3 to 1.5 times as long in bfloat16 at 32 to 512 tokens.
     b, heads, n, size = q.shape
     t = k.shape[2]
     q, k, v = (part.reshape(b * heads, -1, size) for part in (q, k, v))
@@ -111,10 +111,10 @@ def _cpu_attention(
 
 
 def padding_bias(lengths: torch.Tensor, longest: int, *, placement: Placement) -> torch.Tensor | None:
-    """(b, 1, longest) for rows of *lengths* (b,) tokens, or None when none is padded."""
+    """Returns (b, 1, longest) for rows of *lengths* (b,) tokens, or None without padding."""
     if bool((lengths == longest).all()):
         return None
     padded = torch.arange(longest, device=lengths.device) >= lengths[:, None]
-    # Not minus infinity, whose softmax is NaN where a row has nothing else.
+    # Not minus infinity: the softmax of a row with padding only would be NaN.
     lowest = torch.finfo(placement.dtype).min / 2
     return torch.zeros(padded.shape, dtype=placement.dtype, device=lengths.device).masked_fill_(padded, lowest)[:, None]

@@ -1,4 +1,4 @@
-"""Any other network that transformers knows, run as transformers runs it."""
+"""Networks outside the BERT family, run by transformers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class HuggingFaceClassifier:
-    """A classifier over AutoModelForSequenceClassification."""
+    """Classifier over AutoModelForSequenceClassification."""
 
     def __init__(self, folder: ModelFolder, *, placement: Placement) -> None:
         from transformers import AutoModelForSequenceClassification
@@ -25,12 +25,12 @@ class HuggingFaceClassifier:
         self._model = _load(AutoModelForSequenceClassification, folder, placement)
 
     def __call__(self, rows: TorchRows, types: torch.Tensor) -> torch.Tensor:
-        """float32 (n, labels)."""
+        """Returns float32 (n, labels)."""
         return cast(torch.Tensor, _run(self._model, rows, types).logits).float()
 
 
 class HuggingFaceBody:
-    """A body over AutoModel."""
+    """Body over AutoModel."""
 
     def __init__(self, folder: ModelFolder, *, placement: Placement) -> None:
         from transformers import AutoModel
@@ -39,7 +39,7 @@ class HuggingFaceBody:
         self.hidden = int(self._model.config.hidden_size)
 
     def __call__(self, rows: TorchRows, *, first_only: bool) -> torch.Tensor:
-        """(n, longest, hidden)."""
+        """Returns (n, longest, hidden)."""
         del first_only  # transformers computes all positions
         return cast(torch.Tensor, _run(self._model, rows, torch.zeros_like(rows.ids)).last_hidden_state)
 
@@ -55,10 +55,10 @@ def _load(auto: Any, folder: ModelFolder, placement: Placement) -> Any:
                 output_loading_info=True,
             )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as exc:
-        raise ModelInvalid(f"{folder.weights}: transformers cannot load it: {exc}") from exc
-    # A pooler that the stored model lacks is made up and never read; anything else made up would answer noise.
+        raise ModelInvalid(f"{folder.weights}: transformers cannot load the model: {exc}") from exc
+    # transformers initialises missing weights randomly. That is harmless only for a pooler, which is unused.
     if missing := sorted(name for name in report["missing_keys"] if not name.startswith("pooler")):
-        raise ModelInvalid(f"{folder.weights}: its weights lack {', '.join(missing)}")
+        raise ModelInvalid(f"{folder.weights}: the weights lack {', '.join(missing)}")
     return model.eval().to(placement.device)
 
 

@@ -1,4 +1,4 @@
-"""The three kinds of networks in torch."""
+"""Networks of the three architectures in torch."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from rerank.models.runtimes.torch.hugging_face import HuggingFaceBody
 
 Classify = Callable[[TorchRows, torch.Tensor], torch.Tensor]
-"""Rows and their token types int64 (n, longest) -> float32 (n, labels)."""
+"""Function from rows and their token types int64 (n, longest) to float32 (n, labels)."""
 
 
 class TorchClassifier:
-    """A PairClassifier."""
+    """PairClassifier in torch."""
 
     def __init__(self, folder: ModelFolder, *, placement: Placement) -> None:
         self._placement = placement
         self._classify = self._of(folder)
 
     def labels(self, rows: TokenRows, types: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Rows and their token types (n, longest) -> float32 (n, labels)."""
+        """Returns float32 (n, labels) for rows and their token types (n, longest)."""
         with torch.inference_mode():
             here = TorchRows.of(rows, placement=self._placement)
             return _as_float32(self._classify(here, on_device(types, self._placement)))
@@ -49,7 +49,7 @@ class TorchClassifier:
 
 
 class BertClassifier:
-    """The BERT family: the pooler (or RoBERTa's dense layer) and the classifier, in float32."""
+    """BERT family: the pooler (or RoBERTa's dense layer) and the classifier, in float32."""
 
     def __init__(self, folder: ModelFolder, *, placement: Placement) -> None:
         body, head = bert_weights(read_weights(folder))
@@ -63,7 +63,7 @@ class BertClassifier:
         )
 
     def __call__(self, rows: TorchRows, types: torch.Tensor) -> torch.Tensor:
-        """float32 (n, labels)."""
+        """Returns float32 (n, labels)."""
         hidden, bias = self._embeddings(rows.ids, types), rows.bias
         for layer in self._layers[:-1]:
             hidden = layer(hidden, bias)
@@ -72,7 +72,7 @@ class BertClassifier:
 
 
 class TorchBody:
-    """A TextBody."""
+    """TextBody in torch."""
 
     def __init__(self, folder: ModelFolder, *, placement: Placement) -> None:
         self._placement = placement
@@ -87,7 +87,7 @@ class TorchBody:
         self.dim = self._body.hidden
 
     def vectors(self, rows: TokenRows) -> Vectors:
-        """float32 (n, dim), rows of unit length."""
+        """Returns float32 (n, dim), rows of unit length."""
         with torch.inference_mode():
             here = TorchRows.of(rows, placement=self._placement)
             hidden = self._body(here, first_only=self._pooling == "cls")
@@ -105,7 +105,7 @@ class TorchBody:
 
 
 class BertBody:
-    """A body of the BERT family."""
+    """Body of the BERT family."""
 
     def __init__(self, folder: ModelFolder, *, placement: Placement) -> None:
         shape = BertShape.of(folder)
@@ -115,7 +115,7 @@ class BertBody:
         self._layers = [BertLayer(weights, i, folder=folder, placement=placement) for i in range(shape.layers)]
 
     def __call__(self, rows: TorchRows, *, first_only: bool) -> torch.Tensor:
-        """(n, longest, hidden), or (n, 1, hidden)."""
+        """Returns (n, longest, hidden), or (n, 1, hidden)."""
         hidden, bias = self._embeddings(rows.ids), rows.bias
         for layer in self._layers[:-1]:
             hidden = layer(hidden, bias)
@@ -123,7 +123,7 @@ class BertBody:
 
 
 class TorchHalves:
-    """JointHalves with the weights and the arithmetic of JointReranker, where they are trained."""
+    """JointHalves with the weights and the arithmetic of JointReranker."""
 
     def __init__(self, folder: ModelFolder, *, placement: Placement) -> None:
         apart = apart_layers(folder)
@@ -140,18 +140,18 @@ class TorchHalves:
         self._placement = placement
 
     def lower(self, rows: TokenRows) -> LowerHalf:
-        """(1, tokens, hidden) on the device: one row, taken through the layers that read texts apart."""
+        """Returns the output of the lower layers, (1, tokens, hidden) on the device, for a single row."""
         with torch.inference_mode():
             return self._lower(TorchRows.of(rows, placement=self._placement))
 
     def logits(self, query: LowerHalf, passages: TokenRows) -> NDArray[np.float32]:
-        """float32 (n,) for n passages beside a query that has been through the lower layers."""
+        """Returns float32 (n,) for n passages and a query after the lower layers."""
         with torch.inference_mode():
             rows, own = TorchRows.of(passages, placement=self._placement), cast(torch.Tensor, query)
             n, length, bias = len(passages.ids), own.shape[1], rows.bias
             hidden = torch.cat([own.expand(n, -1, -1), self._lower(rows)], dim=1)  # (n, query + passage, hidden)
             if bias is not None:
-                bias = functional.pad(bias, (length, 0))  # nothing of the query is padding
+                bias = functional.pad(bias, (length, 0))  # the query has no padding
             for layer in self._together:
                 hidden = layer(hidden, bias)
             query_means = functional.normalize(hidden[:, :length].float().mean(1), dim=-1)
@@ -167,5 +167,5 @@ class TorchHalves:
 
 
 def _as_float32(numbers: torch.Tensor) -> NDArray[np.float32]:
-    """In any precision, on any device, as a numpy array."""
+    """Returns a tensor of any precision on any device as a numpy array."""
     return cast("NDArray[np.float32]", numbers.float().cpu().numpy())

@@ -1,4 +1,4 @@
-"""Where torch runs a model on this machine, and in which precision."""
+"""Device and precision of torch on this machine."""
 
 from __future__ import annotations
 
@@ -25,67 +25,67 @@ _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 @dataclass(frozen=True)
 class Placement:
-    """A device and the precision of its arithmetic. Answers are float32 whatever it is."""
+    """A device and the precision of its arithmetic. Outputs are always float32."""
 
     device: torch.device
     dtype: torch.dtype
 
     @property
     def precision(self) -> Precision:
-        """The dtype's name."""
+        """Name of the dtype."""
         return _NAMES[self.dtype]
 
     @property
     def batch_tokens(self) -> int:
-        """Padded tokens of a batch that is filled well."""
-        # Measured on two cores: 1,000 to 4,000 tokens run at the same rate, below that the rate falls.
+        """Padded tokens of an efficient batch."""
+        # Measured on two cores: the throughput is the same from 1,000 to 4,000 tokens, and lower below.
         return 2048 if self.device.type == "cpu" else 65536
 
 
 REFERENCE = Placement(torch.device("cpu"), torch.float32)
-"""What answers are compared with."""
+"""Reference for accuracy."""
 
 
 def best_placement() -> Placement:
-    """The GPU where there is one; else the processor, in bfloat16 where it multiplies in it (about twice as fast)."""
+    """Returns the GPU if available, else the CPU, in bfloat16 if it has the instructions (about twice as fast)."""
     if torch.cuda.is_available():
         return Placement(torch.device("cuda"), torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
     return Placement(torch.device("cpu"), torch.bfloat16 if _multiplies_in_bf16(_CPU_INFO) else torch.float32)
 
 
 def precisions() -> list[Precision]:
-    """What torch computes in here, the exact one first."""
+    """Returns the precisions of torch on this machine, float32 first."""
     best = best_placement().precision
     return ["float32"] if best == "float32" else ["float32", best]
 
 
 def placement_for(precision: Precision) -> Placement:
-    """Where torch computes in *precision*, one of `precisions()`."""
+    """Returns the placement for *precision*, one of `precisions()`."""
     best = best_placement()
     return best if best.precision == precision else Placement(best.device, torch.float32)
 
 
 def read_weights(folder: ModelFolder) -> dict[str, torch.Tensor]:
-    """Every tensor of model.safetensors, as stored. Raises ModelInvalid when there is none or it is broken."""
+    """Returns every tensor of model.safetensors as stored. Raises ModelInvalid if it is missing or broken."""
     file = folder.weights / WEIGHTS_FILE
     if not file.exists():
-        raise ModelInvalid(f"{folder.path}: there is no {WEIGHTS_FILE}; {SAVE_ADVICE}")
+        raise ModelInvalid(f"{folder.path}: {WEIGHTS_FILE} is missing. {SAVE_ADVICE}")
     try:
         with safe_open(str(file), framework="pt") as tensors:
             return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError) as exc:
-        raise ModelInvalid(f"{file}: cannot be read: {exc}") from exc
+        raise ModelInvalid(f"cannot read {file}: {exc}") from exc
 
 
 def tensor(weights: Mapping[str, torch.Tensor], name: str, *, folder: ModelFolder) -> torch.Tensor:
-    """The tensor *name* in float32. Raises ModelInvalid, naming it, when it is missing."""
+    """Returns the tensor *name* in float32. Raises ModelInvalid, naming it, if it is missing."""
     if name not in weights:
         raise ModelInvalid(f"{folder.weights / WEIGHTS_FILE}: the tensor {name} is missing")
     return weights[name].float()
 
 
 def _multiplies_in_bf16(cpu_info: Path) -> bool:
-    """Torch runs bfloat16 on every processor, but faster than float32 only where there are instructions for it."""
+    """Returns True if the CPU has bfloat16 instructions; without them float32 is as fast."""
     try:
         lines = cpu_info.read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Loading without a word: what a library reports while it reads a model is for its own developers."""
+"""Suppression of the output of transformers while it loads models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence transformers' progress bars, reports and warnings inside the block; what was set before comes back."""
+    """Silences transformers' progress bars, reports and warnings inside the block."""
     from transformers.utils import logging
 
     level = logging.get_verbosity()

@@ -1,4 +1,4 @@
-"""Rows of token ids as torch reads them."""
+"""Padded batches of token ids in torch."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class TorchRows:
 
     @classmethod
     def of(cls, rows: TokenRows, *, placement: Placement) -> TorchRows:
-        """The same numbers on *placement*'s device."""
+        """Copies *rows* to *placement*'s device."""
         return cls(on_device(rows.ids, placement), on_device(rows.lengths, placement), placement)
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest row."""
+        """Number of tokens of the longest row."""
         return self.ids.shape[1]
 
     @property
     def bias(self) -> torch.Tensor | None:
-        """What attention adds so that padding is not read: (n, 1, longest), None without padding."""
+        """Attention bias (n, 1, longest) that masks padding; None without padding."""
         return padding_bias(self.lengths, self.longest, placement=self.placement)
 
     @property
@@ -42,11 +42,11 @@ class TorchRows:
         return (torch.arange(self.longest, device=self.ids.device) < self.lengths[:, None]).long()
 
     def mean(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(n, longest, hidden) -> float32 (n, hidden): the mean over each row's tokens."""
+        """Returns float32 (n, hidden): the mean of (n, longest, hidden) over the tokens of each row."""
         weights = self.mask.unsqueeze(-1).float()
         return (hidden.float() * weights).sum(1) / self.lengths[:, None].float()
 
 
 def on_device(numbers: NDArray[np.int32], placement: Placement) -> torch.Tensor:
-    """int64, where *placement* computes."""
+    """Returns int64 numbers on the device of *placement*."""
     return torch.from_numpy(numbers.astype(np.int64)).to(placement.device)

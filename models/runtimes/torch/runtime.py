@@ -1,4 +1,4 @@
-"""Torch as a ModelRuntime: every kind of model, on the processor or a GPU."""
+"""Torch as a ModelRuntime: all models, on a CPU or a GPU."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from rerank.models.runtimes.torch.placement import REFERENCE, Placement, best_pl
 
 @dataclass(frozen=True)
 class TorchRuntime:
-    """A ModelRuntime; by default where and as this machine runs torch fastest."""
+    """ModelRuntime over torch; by default with the fastest placement on this machine."""
 
     placement: Placement = field(default_factory=best_placement)
     name: Literal["torch"] = "torch"
 
     @property
     def precision(self) -> Precision:
-        """What the matrix products are computed in."""
+        """Precision of the matrix products."""
         return self.placement.precision
 
     @property
     def batch_tokens(self) -> int:
-        """Padded tokens of a batch that is filled well."""
+        """Padded tokens of an efficient batch."""
         return self.placement.batch_tokens
 
     def classifier(self, folder: ModelFolder) -> PairClassifier:
-        """An ordinary cross-encoder's network."""
+        """Loads the network of a cross-encoder."""
         return TorchClassifier(folder, placement=self.placement)
 
     def body(self, folder: ModelFolder) -> TextBody:
-        """A bi-encoder's network."""
+        """Loads the network of a bi-encoder."""
         return TorchBody(folder, placement=self.placement)
 
     def halves(self, folder: ModelFolder) -> JointHalves:
-        """A joint reranker's network."""
+        """Loads the network of a joint reranker."""
         return TorchHalves(folder, placement=self.placement)
 
 
 TORCH_REFERENCE = TorchRuntime(REFERENCE)
-"""What answers are compared with."""
+"""Reference for accuracy."""

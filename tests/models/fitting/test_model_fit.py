@@ -81,13 +81,13 @@ def test_a_precision_that_nothing_reaches_leaves_no_cut_off() -> None:
 def test_too_few_judgments_are_refused() -> None:
     """One query, queries whose answers are not among the candidates, and nothing but answers."""
     judged = drawn(20, logit=1.0, cosine=1.0)
-    with pytest.raises(TrainingDataError, match="1 of 1 judged queries find a relevant document"):
+    with pytest.raises(TrainingDataError, match="only 1 of 1 judged queries have a relevant document"):
         fit(judged[:1], precision=0.5)
     missed = [replace(one, grades=np.zeros_like(one.grades)) for one in judged]
-    with pytest.raises(TrainingDataError, match=r"0 of 20 judged queries .* raise --depth"):
+    with pytest.raises(TrainingDataError, match=r"only 0 of 20 judged queries .* raise --depth"):
         fit(missed, precision=0.5)
     answers = [replace(one, grades=np.ones_like(one.grades)) for one in judged]
-    with pytest.raises(TrainingDataError, match="every candidate is judged relevant"):
+    with pytest.raises(TrainingDataError, match="all candidates are judged relevant"):
         fit(answers, precision=0.5)
 
 

@@ -42,7 +42,7 @@ def conversions(caplog: pytest.LogCaptureFixture) -> int:
 
 def converted(model: ModelFolder, cache: Path) -> Path:
     """The folder of the int8 model."""
-    return ConvertedModels(cache).place(model, "int8")
+    return ConvertedModels(cache).path(model, "int8")
 
 
 def test_a_model_is_converted_once(model: ModelFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -68,7 +68,7 @@ def test_a_broken_model_is_made_again(model: ModelFolder, tmp_path: Path, file: 
     models = ConvertedModels(tmp_path)
     whole = build(model, FloatProducts())
     models.get(model, "float", lambda: whole)
-    broken = models.place(model, "float") / file
+    broken = models.path(model, "float") / file
     content = broken.read_bytes()
     broken.write_bytes(content[:-7] if harm == "cut" else content[:40] + b"!" + content[41:])
     if harm == "gone":
@@ -79,12 +79,12 @@ def test_a_broken_model_is_made_again(model: ModelFolder, tmp_path: Path, file: 
         made.append(whole)
         return whole
 
-    assert not models.holds(model, "float")
+    assert not models.contains(model, "float")
     models.get(model, "float", again)
     assert len(made) == 1
-    assert models.holds(model, "float")
-    assert sorted(place.name for place in models.place(model, "float").parent.iterdir()) == sorted(
-        [models.place(model, "float").name, f"{models.place(model, 'float').name}.lock"]
+    assert models.contains(model, "float")
+    assert sorted(place.name for place in models.path(model, "float").parent.iterdir()) == sorted(
+        [models.path(model, "float").name, f"{models.path(model, 'float').name}.lock"]
     )
 
 
@@ -109,7 +109,7 @@ def test_a_conversion_that_was_killed_is_done_again(model: ModelFolder, tmp_path
     assert process.exitcode == -signal.SIGKILL
     assert not converted(model, tmp_path / "cache").exists()
     assert scores(model, tmp_path / "cache").shape == (3,)
-    assert ConvertedModels(tmp_path / "cache").holds(model, "int8")
+    assert ConvertedModels(tmp_path / "cache").contains(model, "int8")
 
 
 def score_in_a_process(path: Path, cache: Path, answers: multiprocessing.SimpleQueue[list[float]]) -> None:
@@ -137,7 +137,7 @@ def test_a_folder_that_cannot_be_written_costs_a_conversion_at_each_start(
     """It is said, and the model serves."""
     (tmp_path / "cache").write_text("a file where the folder should be")
     assert scores(model, tmp_path / "cache").shape == (3,)
-    assert "cannot be kept: the next start converts it again" in caplog.text
+    assert "the next start will convert again" in caplog.text
 
 
 def test_a_model_goes_on_when_its_folders_are_removed(model: ModelFolder, tmp_path: Path) -> None:

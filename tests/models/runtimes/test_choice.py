@@ -110,7 +110,7 @@ def test_a_combination_that_there_is_not_is_a_setting_error(
     model: ModelFolder, tmp_path: Path, runtime: Runtime, precision: Precision, problem: str
 ) -> None:
     """The error says what to set."""
-    with pytest.raises(SettingError, match=f"{problem}.* set one of them to auto"):
+    with pytest.raises(SettingError, match=f"{problem}.* Set runtime or precision to auto"):
         choose(model, ComputeOptions(runtime, precision, tmp_path))
 
 

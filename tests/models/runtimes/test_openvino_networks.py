@@ -17,7 +17,7 @@ from rerank.models.architectures.token_rows import TokenRows
 from rerank.models.folder import ModelFolder
 from rerank.models.reranker import CrossEncoderReranker
 from rerank.models.runtime import ModelRuntime
-from rerank.models.runtimes.openvino.compiled import padded, split_rows
+from rerank.models.runtimes.openvino.compiled import pad_columns, split_rows
 from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE
 from tests.models import tiny
 from tests.models.backends import OPENVINO_FLOAT32, OPENVINO_RUNTIMES
@@ -124,10 +124,10 @@ def test_weights_that_are_cut_off_or_missing_are_refused(tmp_path: Path) -> None
     """A download that broke off is told from a model."""
     file = tiny.bert(tmp_path) / "model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(ModelInvalid, match=r"model\.safetensors: cannot be read"):
+    with pytest.raises(ModelInvalid, match=r"cannot read .*model\.safetensors"):
         OPENVINO_FLOAT32.body(ModelFolder.read(tmp_path))
     file.unlink()
-    with pytest.raises(ModelInvalid, match=r"there is no model\.safetensors"):
+    with pytest.raises(ModelInvalid, match=r"model\.safetensors is missing"):
         OPENVINO_FLOAT32.body(ModelFolder.read(tmp_path))
 
 
@@ -139,7 +139,7 @@ def test_a_value_that_is_not_finite_names_the_text(tmp_path: Path, runtime: Mode
     weights["classifier.bias"][0] = float("nan")
     save_file(weights, file, metadata={"format": "pt"})
     broken = CrossEncoderReranker.from_folder(ModelFolder.read(tmp_path), runtime=runtime)
-    with pytest.raises(ModelOutputInvalid, match="answered nan for the text 'the cat is'"):
+    with pytest.raises(ModelOutputInvalid, match="returned nan for the text 'the cat is'"):
         broken.score("what", ["the cat is"])
 
 
@@ -163,7 +163,7 @@ def test_rows_are_shared_out_by_tokens(lengths: list[int], streams: int, expecte
 def test_lengths_go_in_steps_up_to_the_models_positions(longest: int, width: int) -> None:
     """Few different shapes, and never more columns than the model has positions."""
     ids = np.arange(1, 1 + 2 * longest, dtype=np.int32).reshape(2, longest)
-    found = padded(ids, longest=longest, positions=62)
+    found = pad_columns(ids, longest=longest, positions=62)
     assert found.shape == (2, width)
     assert np.array_equal(found[:, :longest], ids)
     assert not found[:, longest:].any()

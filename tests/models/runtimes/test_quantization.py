@@ -11,7 +11,7 @@ from rerank.models.runtimes.openvino.quantization import (
     InputQuantization,
     ObservedInput,
     best_quantization,
-    whole,
+    quantized_weight,
 )
 
 
@@ -23,17 +23,17 @@ def seen(rows: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> ObservedInp
 @given(st.floats(-100, 0), st.floats(0, 100))
 def test_zero_is_a_step_and_the_range_holds_256(low: float, high: float) -> None:
     """Zero stays zero, whatever the range: most values are near it."""
-    rounding = InputQuantization.around(np.ones(3, dtype=np.float32), low, high)
-    assert rounding.rounded(np.zeros((1, 3), dtype=np.float32)).tolist() == [[0, 0, 0]]
-    step = (rounding.high - rounding.low) / (LEVELS - 1)
-    assert rounding.low <= 0 <= rounding.high
-    assert abs(rounding.low / step - round(rounding.low / step)) < 1e-6
+    quantization = InputQuantization.around(np.ones(3, dtype=np.float32), low, high)
+    assert quantization.quantized(np.zeros((1, 3), dtype=np.float32)).tolist() == [[0, 0, 0]]
+    step = (quantization.high - quantization.low) / (LEVELS - 1)
+    assert quantization.low <= 0 <= quantization.high
+    assert abs(quantization.low / step - round(quantization.low / step)) < 1e-6
 
 
 def test_weights_come_back_within_half_a_step() -> None:
     """Each output has a scale of its own."""
     weight = np.random.default_rng(1).normal(size=(5, 16)).astype(np.float32) * np.array([[1], [10], [0.1], [3], [0]])
-    steps, scale = whole(weight.astype(np.float32))
+    steps, scale = quantized_weight(weight.astype(np.float32))
     assert np.abs(steps).max() <= 127
     assert (np.abs(steps * scale - weight) <= scale / 2 + 1e-7).all()
 
@@ -45,15 +45,15 @@ def test_a_channel_of_large_values_does_not_spoil_the_others() -> None:
     rows[:, 5] *= 100
     weight = random.normal(size=(16, 32)).astype(np.float32)
     weight[:, 5] /= 100
-    rounding = best_quantization(seen(rows), weight)
-    steps, scale = whole(weight * rounding.smooth)
+    quantization = best_quantization(seen(rows), weight)
+    steps, scale = quantized_weight(weight * quantization.smooth)
     exact = rows @ weight.T
-    error = rounding.rounded(rows) @ (steps * scale).T - exact
+    error = quantization.quantized(rows) @ (steps * scale).T - exact
     assert np.sqrt(np.square(error).mean()) < 0.015 * exact.std()
 
 
 def test_values_of_one_sign_use_all_steps() -> None:
     """What comes out of a GELU is hardly ever negative: half of the steps would be lost on a symmetric range."""
     rows = np.abs(np.random.default_rng(3).normal(size=(64, 8))).astype(np.float32)
-    rounding = best_quantization(seen(rows), np.eye(8, dtype=np.float32))
-    assert rounding.low == 0
+    quantization = best_quantization(seen(rows), np.eye(8, dtype=np.float32))
+    assert quantization.low == 0
