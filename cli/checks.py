@@ -99,7 +99,9 @@ def _rerankers(settings: Settings) -> Iterator[Finding]:
     names: dict[str, str | None] = {settings.reranker: None, **{name: name for name in settings.rerankers}}
     for shown, name in names.items():
         load: Callable[[], RankingModel] = partial(models.get, name)
-        model, finding = _loaded(f"reranker {shown}", load, describe)
+        # Not unpacked at once: mypy would infer the optional type of `model` for describe.
+        loaded = _loaded(f"reranker {shown}", load, describe)
+        model, finding = loaded
         yield finding
         if model is not None and model.warning is not None:
             yield Finding(WARN, finding.subject, model.warning)

@@ -26,10 +26,23 @@ def cli(tmp_path: Path) -> CommandLine:
     """Returns a command line in a folder with judgments and a tiny encoder."""
     training_data.beir(tmp_path / "set")
     tiny.bert(tmp_path / "encoder")
-    return CommandLine(tmp_path, {"RERANK_ENCODER": "encoder", "OMP_NUM_THREADS": "1"})
+    fixed = {"RERANK_RUNTIME": "torch", "RERANK_PRECISION": "float32", "OMP_NUM_THREADS": "1"}
+    return CommandLine(tmp_path, {"RERANK_ENCODER": "encoder", **fixed})
 
 
-SHORT = ("--max-steps", "4", "--batch-size", "4", "--evaluate-every", "2", "--max-tokens", "32", "--json")
+SHORT = (
+    "--max-steps",
+    "4",
+    "--batch-size",
+    "4",
+    "--evaluate-every",
+    "2",
+    "--max-tokens",
+    "32",
+    "--threads",
+    "1",
+    "--json",
+)
 
 
 def test_mined_negatives_and_search_scores_are_training_data(cli: CommandLine) -> None:
