@@ -34,6 +34,7 @@ class Scheduler:
         """Jobs with texts left to compute, in order of arrival."""
         self._running: Sequence[BatchPart] = ()
         self._thread: threading.Thread | None = None
+        self._idle_seconds = _IDLE_SECONDS
         self._tokens = self._padding = self._batches = self._refused = self._cancelled = 0
 
     @contextmanager
@@ -76,6 +77,12 @@ class Scheduler:
         job.finished.wait()
         if job.error is not None:
             raise job.error
+
+    def close(self) -> None:
+        """Ends the thread once its queue is empty, instead of after some idle seconds. A second call does nothing."""
+        with self._changed:
+            self._idle_seconds = 0.0
+            self._changed.notify_all()
 
     @property
     def waiting(self) -> int:
@@ -122,7 +129,7 @@ class Scheduler:
                 self._drop()
                 if self._jobs:
                     break
-                if not self._changed.wait(_IDLE_SECONDS) and not self._jobs:
+                if not self._changed.wait(self._idle_seconds) and not self._jobs:
                     self._thread = None
                     return ()
             self._running = self._fill()

@@ -22,6 +22,10 @@ class SharedResources:
         """Returns resources with the limits of the settings `max_waiting` and `score_cache_mb`."""
         return cls(Scheduler(places=max_waiting), OutputCache(megabytes=score_cache_mb))
 
+    def close(self) -> None:
+        """Ends the thread of the scheduler once its queue is empty."""
+        self.scheduler.close()
+
     def load(self) -> ModelLoad:
         """Returns the current load and the counters since the start."""
         counts = self.cache.counts()

@@ -141,7 +141,7 @@ def build(settings: Settings) -> Components:
     shared = SharedResources.within(max_waiting=settings.max_waiting, score_cache_mb=settings.score_cache_mb)
     loaders = _Loaders(settings, ComputeOptions.of(settings), shared)
     rerankers = Loadable(f'reranker "{settings.reranker}"', loaders.rerankers, unavailable=ModelUnavailable)
-    return Components(
+    components = Components(
         settings=settings,
         store=Loadable(
             f"store {masked_location(settings.store)}",
@@ -158,3 +158,5 @@ def build(settings: Settings) -> Components:
         ),
         model_load=shared.load,
     )
+    components.resources.callback(shared.close)
+    return components

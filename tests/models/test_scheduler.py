@@ -229,3 +229,16 @@ def test_what_joins_a_batch_fits_into_it(mine: list[int], others: list[int], roo
     assert other.remaining == sum(others) - sum(lengths)
     fitting = sum(0.6 * batch.longest <= length <= batch.longest for length in others)
     assert len(lengths) == min(fitting, room // batch.longest)
+
+
+def test_closed_scheduler_ends_its_thread_after_the_queue() -> None:
+    """The thread ends at once when idle, and completes queued jobs first."""
+    scheduler, model = Scheduler(), Notebook()
+    scheduler.run(model.job(1, 1))
+    thread = next(thread for thread in threading.enumerate() if thread is scheduler._thread)
+    scheduler.close()
+    scheduler.close()
+    thread.join(5)
+    assert not thread.is_alive()
+    scheduler.run(model.job(2, 1))
+    assert model.batches == [[1], [2]]
