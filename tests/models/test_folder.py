@@ -15,12 +15,12 @@ from tests.models import tiny
 
 @pytest.fixture
 def cross(tmp_path: Path) -> Path:
-    """A cross-encoder of anyone's: no rerank.json."""
+    """A third-party cross-encoder without rerank.json."""
     return tiny.bert(tmp_path / "cross", labels=1)
 
 
-def test_a_folder_without_rerank_json_works_with_defaults(cross: Path) -> None:
-    """Anyone's cross-encoder is one from its config.json alone."""
+def test_folder_without_rerank_json_has_defaults(cross: Path) -> None:
+    """The config.json of a third-party cross-encoder is sufficient."""
     folder = ModelFolder.read(cross)
 
     assert (folder.kind, folder.architecture, folder.max_tokens) == ("reranker", "cross-encoder", 64)

@@ -42,8 +42,8 @@ def joint(folder: Path, *, apart_layers: int = 1) -> Path:
 
 
 @pytest.mark.parametrize("build", [tiny.bert, tiny.roberta, tiny.distilbert])
-def test_a_cross_encoder_gives_the_logits_of_sentence_transformers(tmp_path: Path, build: Callable[..., Path]) -> None:
-    """Anyone's cross-encoder scores here as it does where it was made."""
+def test_cross_encoder_returns_logits_of_sentence_transformers(tmp_path: Path, build: Callable[..., Path]) -> None:
+    """A third-party cross-encoder has the same scores as in sentence-transformers."""
     build(tmp_path, labels=1)
     pairs = [(QUERY, text) for text in TEXTS]
     expected = CrossEncoder(str(tmp_path), device="cpu").predict(pairs, activation_fn=torch.nn.Identity())
@@ -134,8 +134,8 @@ def test_tokens_and_cuts_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("build", [lambda folder: tiny.bert(folder, labels=1), joint])
-def test_a_query_of_ten_thousand_words_leaves_room_for_passages(tmp_path: Path, build: Callable[[Path], Path]) -> None:
-    """The query is cut, which is told, and passages still make a difference."""
+def test_query_of_ten_thousand_words_leaves_room_for_passages(tmp_path: Path, build: Callable[[Path], Path]) -> None:
+    """The query is truncated and reported as such, and passages still change the score."""
     scores = loaded(build(tmp_path)).score("what is the green tea " * 2000, ["the cat", "one two three " * 30])
 
     assert scores.query_truncated

@@ -104,7 +104,7 @@ def test_a_request_whose_deadline_passes_in_the_line_is_not_scored(tmp_path: Pat
 
 
 class Held:
-    """A network that holds its first batch until it is told to go on."""
+    """A network whose first batch blocks until the test releases it."""
 
     def __init__(self) -> None:
         self.begun, self.go_on = threading.Event(), threading.Event()
@@ -166,8 +166,8 @@ def test_beyond_its_places_a_request_is_refused_and_then_served(tmp_path: Path) 
     assert (shared.load().waiting, shared.load().refused) == (0, 1)
 
 
-def test_a_client_that_leaves_frees_its_place_and_its_work_is_dropped(tmp_path: Path) -> None:
-    """Nobody waits behind a request that nobody waits for."""
+def test_disconnected_client_frees_its_place_and_its_work_is_dropped(tmp_path: Path) -> None:
+    """A disconnected request does not delay others."""
     held, gone = Held(), Client()
     shared = SharedResources(scheduler=Scheduler(places=2))
     reranker = scripted(tmp_path, held.network, shared=shared)

@@ -168,8 +168,8 @@ def test_a_text_that_breaks_the_model_fails_its_own_request_alone() -> None:
     assert jobs[1].outputs.tolist() == [3, 3]
 
 
-def test_a_deadline_that_passes_in_the_line_ends_the_waiting() -> None:
-    """Whoever has no more time leaves without an answer, while another's batch goes on."""
+def test_deadline_in_the_queue_ends_the_waiting() -> None:
+    """An expired request returns without outputs while the batch of another one continues."""
     model = Notebook()
     line = Line(model, model.job(1, 1))
     hurried = model.job(2, 1, limits=RequestLimits(deadline=time.monotonic() + 0.01))

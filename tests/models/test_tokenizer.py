@@ -86,8 +86,8 @@ def test_a_folder_with_a_vocabulary_only_is_built(tmp_path: Path) -> None:
     assert loaded(tmp_path).texts(["what is the cat"], limit=9).ids[0].tolist() == expected
 
 
-def test_a_broken_tokenizer_is_an_invalid_model(tmp_path: Path) -> None:
-    """The error names the file, or says that there is none to be read."""
+def test_broken_tokenizer_raises_model_invalid(tmp_path: Path) -> None:
+    """The error names the unreadable or missing file."""
     tiny.bert(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ModelInvalid, match=r"cannot read the tokenizer .*tokenizer\.json"):

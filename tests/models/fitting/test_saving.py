@@ -41,7 +41,7 @@ FITTED_ON = {"data": "mine", "queries": 10}
 
 @pytest.fixture
 def cross(tmp_path: Path) -> ModelFolder:
-    """A cross-encoder of anyone's: no rerank.json."""
+    """A third-party cross-encoder without rerank.json."""
     return ModelFolder.read(tiny.bert(tmp_path / "cross", labels=1))
 
 

@@ -63,8 +63,8 @@ def test_another_content_is_another_model(model: ModelFolder, tmp_path: Path) ->
 
 @pytest.mark.parametrize("file", [MANIFEST_FILE, "body.xml", "body.bin", "head.safetensors"])
 @pytest.mark.parametrize("harm", ["gone", "cut", "changed"])
-def test_a_broken_model_is_made_again(model: ModelFolder, tmp_path: Path, file: str, harm: str) -> None:
-    """Whatever is wrong with whichever file: it is told from a whole one, and the scores are right."""
+def test_broken_model_is_converted_again(model: ModelFolder, tmp_path: Path, file: str, harm: str) -> None:
+    """The cache detects damage to any file, converts again, and the scores are correct."""
     models = ConvertedModels(tmp_path)
     whole = build(model, FloatProducts())
     models.get(model, "float", lambda: whole)

@@ -120,8 +120,8 @@ def test_weights_that_lack_a_tensor_are_refused(tmp_path: Path) -> None:
         OPENVINO_FLOAT32.classifier(ModelFolder.read(tmp_path))
 
 
-def test_weights_that_are_cut_off_or_missing_are_refused(tmp_path: Path) -> None:
-    """A download that broke off is told from a model."""
+def test_truncated_or_missing_weights_are_refused(tmp_path: Path) -> None:
+    """The error names the incomplete or missing file."""
     file = tiny.bert(tmp_path) / "model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(ModelInvalid, match=r"cannot read .*model\.safetensors"):
