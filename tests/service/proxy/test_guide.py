@@ -37,7 +37,8 @@ def serving(folder: Path, environment: dict[str, str]) -> Iterator[str]:
         process = subprocess.Popen(serve, cwd=folder, env=environ, stdout=log, stderr=log)
         url = f"http://127.0.0.1:{port}"
         try:
-            wait_until(lambda: _is_ready(url) or process.poll() is not None, seconds=120)
+            # The first start converts the built-in models, which takes minutes on a busy machine.
+            wait_until(lambda: _is_ready(url) or process.poll() is not None, seconds=240)
             assert process.poll() is None, (folder / "log").read_text()
             yield url
         finally:
