@@ -20,7 +20,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ from rerank.core.calibration import UNCALIBRATED, Calibration, probabilities
 from rerank.core.document import Passage
 from rerank.core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion, reciprocal_rank_fusion
 from rerank.core.judging import JudgedCandidates, ndcg
-from rerank.core.judgments import load_dataset
+from rerank.core.judgments import JudgedQuery, load_dataset
 from rerank.core.protocols import Encoder
 from rerank.core.ranking import RankingModel
 from rerank.core.search import Candidate
@@ -96,6 +96,8 @@ def collect(name: str, data: Path, model: RankingModel, encoder: Encoder, sizes:
                 **{key: value for key, value in row.items() if key != "places"},
                 "alien": unrelated,
                 "logit": model.reranker.score(text, [texts[place] for place in places]).logits.tolist(),
+                "query": text,
+                "texts": [texts[place] for place in places],
                 "rel": [max(0, relevance.get(ids[place], 0)) for place in places],
                 "allrel": relevant,
             }
@@ -132,15 +134,17 @@ def read(file: Path) -> tuple[list[JudgedCandidates], list[JudgedCandidates]]:
     return [_judged(row) for row in rows if not row["alien"]], [_judged(row) for row in rows if row["alien"]]
 
 
-def _judged(row: dict[str, list[float]]) -> JudgedCandidates:
-    columns = zip(row["fs"], row["vr"], row["tr"], row["cos"], row["bm"], strict=True)
+def _judged(row: dict[str, Any]) -> JudgedCandidates:
+    columns = zip(row["texts"], row["fs"], row["vr"], row["tr"], row["cos"], row["bm"], strict=True)
     candidates = [
-        Candidate(Passage(str(rank), 0, "", "", 0, 0), rank, score, vector_rank, text_rank, cosine, text_score)  # type: ignore[arg-type]
-        for rank, (score, vector_rank, text_rank, cosine, text_score) in enumerate(columns, start=1)
+        Candidate(
+            Passage(str(rank), 0, "", text, 0, len(text)), rank, score, vector_rank, text_rank, cosine, text_score
+        )
+        for rank, (text, score, vector_rank, text_rank, cosine, text_score) in enumerate(columns, start=1)
     ]
     relevant = np.array([grade for grade in row["allrel"] if grade > 0], dtype=np.int64)
     logits, grades = np.array(row["logit"], dtype=np.float32), np.array(row["rel"], dtype=np.int64)
-    return JudgedCandidates("", candidates, logits, grades, relevant)
+    return JudgedCandidates(JudgedQuery("", row["query"], {}), candidates, logits, grades, relevant)
 
 
 @dataclass(frozen=True)
@@ -180,7 +184,7 @@ def _metrics(
         Predictions.of([scored_list(one, fitted.fusion)], fitted.calibration).probabilities for one in unrelated
     ]
     return [
-        float(np.mean([ndcg(one.features.columns["first_stage"], one) for one in unseen])),
+        float(np.mean([ndcg(np.zeros(len(one.grades)), one) for one in unseen])),
         *(_mean_ndcg(unseen, fusion) for fusion in (CROSS_ENCODER_ALONE, DEFAULT_FUSION, fitted.fusion)),
         calibration_error(raw.probabilities, raw.relevant),
         calibration_error(calibrated.probabilities, calibrated.relevant),

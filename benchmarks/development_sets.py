@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from recipes.bm25 import BM25Index
 from recipes.sources import is_for_training, is_held_out, read_lines, with_title
-from rerank.core.features import FirstStageFeatures, standardised
+from rerank.core.features import FirstStageFeatures
 from rerank.core.fusion import ScoreFusion, reciprocal_rank_fusion
 from rerank.core.judgments import JudgedQuery, load_dataset
 from rerank.core.protocols import Encoder
@@ -126,8 +126,10 @@ def evaluate_model(model: RankingModel, queries: Sequence[CachedQuery]) -> list[
     values = []
     for query in queries:
         logits = model.reranker.score(query.text, query.passages).logits
-        first_stage = FirstStageFeatures({"first_stage": standardised(np.array(query.scores))})
-        orders = [ScoreFusion({"first_stage": weight}).fuse(logits, first_stage).scores for weight in WEIGHTS]
+        shares = np.array(query.scores) / max(query.scores)
+        first_stage = FirstStageFeatures({"score_share": shares})
+        unit = float(logits.std() / shares.std()) if shares.std() else 0.0
+        orders = [ScoreFusion({"score_share": weight * unit}).fuse(logits, first_stage).scores for weight in WEIGHTS]
         values.append([_ndcg_of_scores(scores, query) for scores in orders])
     return [float(value) for value in np.mean(values, axis=0)]
 

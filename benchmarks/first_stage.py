@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.served_order import ALL_SETS, FOLDERS, MEASURE
+from rerank.core.cosine_scale import REFERENCE, CosineScale
 from rerank.core.document import Vectors
 from rerank.core.evaluation import measure
 from rerank.core.judgments import Dataset, load_dataset
@@ -43,6 +44,10 @@ class CachingEncoder:
         self._known = known
         self.name, self.fingerprint = encoder.name, encoder.fingerprint
         self.dim, self.max_tokens = encoder.dim, encoder.max_tokens
+
+    @property
+    def cosine_scale(self) -> CosineScale:
+        return REFERENCE
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         return self._encoder.encode_queries(texts)

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank.core.cosine_scale import REFERENCE, CosineScale
 from rerank.core.document import Document, EncodedDocument, Passage, Vectors
 from rerank.core.errors import IndexNotFound
 from rerank.core.protocols import EncoderIdentity, Index, IndexSpec, Store
@@ -46,6 +47,10 @@ class RandomEncoder:
     def __init__(self) -> None:
         self._centres = np.random.default_rng(0).standard_normal((TOPICS, DIM), dtype=np.float32)
         self._noise = np.random.default_rng(1).standard_normal((4096, DIM), dtype=np.float32)
+
+    @property
+    def cosine_scale(self) -> CosineScale:
+        return REFERENCE
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """See Encoder."""

@@ -18,6 +18,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank.core.cosine_scale import REFERENCE, CosineScale
 from rerank.core.document import Document, EncodedDocument, Passage, Vectors
 from rerank.core.errors import IndexNotFound
 from rerank.core.pipeline import SearchPipeline
@@ -42,6 +43,10 @@ class _PreparedEncoder:
 
     def __init__(self, vectors: Vectors) -> None:
         self._vectors = vectors
+
+    @property
+    def cosine_scale(self) -> CosineScale:
+        return REFERENCE
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         return self._vectors[[int(text.split()[0]) for text in texts]]

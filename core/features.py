@@ -1,4 +1,4 @@
-"""First-stage features of one query's candidates, standardised so that they are comparable."""
+"""Features of one query's candidates at a fixed scale: a value never depends on the other candidates' features."""
 
 from __future__ import annotations
 
@@ -9,71 +9,63 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank.core.lexical import background_idf
 from rerank.core.search import Candidate
 
-Feature = Literal["logit", "logit_rank", "first_stage", "cosine", "text_score", "vector_rank", "text_rank"]
+Feature = Literal["logit", "cosine", "lexical", "score_share"]
 """Features that a fusion can weight. Higher values are better."""
-
-RANK_CONSTANT = 60
-"""Cormack, Clarke, Buettcher: Reciprocal Rank Fusion outperforms Condorcet and individual rank learning methods,
-SIGIR 2009. The default of OpenSearch and Elasticsearch, too."""
 
 _Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class FirstStageFeatures:
-    """First-stage features by name, float64 (n,), standardised over the candidates.
+    """Features other than the logit by name, float64 (n,). A feature that no candidate has is absent.
 
-    A candidate without a cosine or text score ranked too low in that search: it gets the lowest value of the others,
-    and a reciprocal rank of 0. A feature that no candidate has is absent. best_cosine is the highest cosine, not
-    standardised, None without cosines: the similarity of the query to its nearest document.
+    cosine: similarity of query and passage, in [-1, 1]. A candidate without one ranked below all others in the vector
+    search and gets their lowest value. lexical: word overlap of query and passage, in [0, 1], see
+    `BackgroundIdf.overlap`. score_share: score of the text search, or of a third-party engine, as a fraction of the
+    query's best score, in [0, 1].
     """
 
     columns: Mapping[Feature, _Values]
-    best_cosine: float | None = None
 
     @classmethod
-    def of(cls, candidates: Sequence[Candidate]) -> FirstStageFeatures:
-        """Returns the features of one query's candidates, in their order."""
-        found: dict[Feature, _Values] = {
-            "first_stage": standardised(np.array([c.retrieval_score for c in candidates], dtype=np.float64))
-        }
-        known: dict[Feature, list[float | None]] = {
-            "cosine": [c.cosine for c in candidates],
-            "text_score": [c.text_score for c in candidates],
-            "vector_rank": [_reciprocal(c.vector_rank) for c in candidates],
-            "text_rank": [_reciprocal(c.text_rank) for c in candidates],
-        }
-        for name, values in known.items():
-            there = [value for value in values if value is not None]
-            if there:
-                missing = 0.0 if name.endswith("_rank") else min(there)
-                filled = [missing if value is None else value for value in values]
-                found[name] = standardised(np.array(filled, dtype=np.float64))
-        return cls(found, max((c.cosine for c in candidates if c.cosine is not None), default=None))
+    def of(cls, query: str, candidates: Sequence[Candidate]) -> FirstStageFeatures:
+        """Returns the features of the candidates of *query*, in their order."""
+        columns: dict[Feature, _Values] = {}
+        if (cosines := _filled([candidate.cosine for candidate in candidates])) is not None:
+            columns["cosine"] = cosines
+        texts = [candidate.passage.headed_text for candidate in candidates]
+        columns["lexical"] = background_idf().overlap(query, texts)
+        if (shares := _shares(candidates)) is not None:
+            columns["score_share"] = shares
+        return cls(columns)
+
+    @property
+    def best_cosine(self) -> float | None:
+        """The similarity of the query to its nearest candidate; None without cosines."""
+        cosines = self.columns.get("cosine")
+        return None if cosines is None or not len(cosines) else float(cosines.max())
 
     def at(self, positions: NDArray[np.intp]) -> FirstStageFeatures:
-        """Returns the features of the candidates at *positions*, still standardised over all candidates."""
-        return FirstStageFeatures({name: values[positions] for name, values in self.columns.items()}, self.best_cosine)
+        """Returns the features of the candidates at *positions*."""
+        return FirstStageFeatures({name: values[positions] for name, values in self.columns.items()})
 
 
-def logit_rank(logits: _Values) -> _Values:
-    """Returns the standardised reciprocal rank of each logit, float64 (n,); equal logits have equal ranks."""
-    distinct, group = np.unique(-logits, return_inverse=True)
-    counts = np.bincount(group, minlength=len(distinct))
-    first = np.cumsum(counts) - counts + 1  # rank of the first logit in each group
-    return standardised(1.0 / (RANK_CONSTANT + first[group]))
+def _filled(values: Sequence[float | None]) -> _Values | None:
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    lowest = min(known)
+    return np.array([lowest if value is None else value for value in values], dtype=np.float64)
 
 
-def standardised(values: _Values) -> _Values:
-    """Returns *values* with zero mean and unit deviation, or all zeros if they do not differ."""
-    centred = values - values.mean() if len(values) else values
-    deviation = centred.std() if len(values) else 0.0
-    # Smaller deviations are rounding noise, which the division would amplify to unit deviation.
-    negligible = 1e-9 * max(1.0, float(np.abs(values).max(initial=0.0)))
-    return centred / deviation if deviation > negligible else np.zeros_like(centred)
-
-
-def _reciprocal(rank: int | None) -> float | None:
-    return None if rank is None else 1.0 / (RANK_CONSTANT + rank)
+def _shares(candidates: Sequence[Candidate]) -> _Values | None:
+    """Fractions of the best score; None if only a vector search ran, or if scores are not positive, as for a sort."""
+    own = any(candidate.vector_rank is not None or candidate.text_rank is not None for candidate in candidates)
+    scores = np.array([(c.text_score if own else c.retrieval_score) or 0.0 for c in candidates], dtype=np.float64)
+    best = float(scores.max(initial=0.0))
+    if best <= 0.0 or not np.isfinite(scores).all():
+        return None
+    return np.clip(scores / best, 0.0, 1.0)

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank.core.features import RANK_CONSTANT, Feature, FirstStageFeatures, logit_rank
+from rerank.core.features import Feature, FirstStageFeatures
+
+RANK_CONSTANT = 60
+"""Cormack, Clarke, Buettcher: Reciprocal Rank Fusion outperforms Condorcet and individual rank learning methods,
+SIGIR 2009. The default of OpenSearch and Elasticsearch, too."""
 
 
 def reciprocal_rank_fusion(orders: Sequence[Sequence[str]]) -> dict[str, float]:
@@ -20,12 +24,17 @@ def reciprocal_rank_fusion(orders: Sequence[Sequence[str]]) -> dict[str, float]:
     return scores
 
 
+NEUTRAL: Mapping[Feature, float] = {"cosine": 0.4, "lexical": 0.3, "score_share": 0.5}
+"""Value of each feature that speaks neither for nor against relevance. It keeps a fused score near the logit, whose
+meaning a third-party reranker defines."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fused:
     """Final scores of one query's candidates in units of the logits, with their terms.
 
     scores: float64 (n,). values, contributions: float64 (n, features); a contribution is a value times its weight.
-    weights: effective weights, float64 (features,).
+    weights: float64 (features,).
     """
 
     scores: NDArray[np.float64]
@@ -43,13 +52,9 @@ class Fused:
 class ScoreFusion:
     """Linear fusion of the logit with first-stage features, in units of the logit.
 
-    fused = logit + s x sum(weight x z). Each z is a feature standardised over the query's candidates, and s is the
-    standard deviation of the logits, so that a feature with weight 1 has as much influence as the logit of any model.
-    The level of the logits stays: a query without a relevant document still scores low. Weights are not negative;
-    without weights, the cross-encoder ranks alone.
-
-    The weight of a feature that the search lacks (a cosine in a text search) goes to the first-stage score, so that the
-    first stage keeps its influence.
+    fused = logit + sum(weight x (feature - neutral value)). Features, neutral values and weights have a fixed scale, so
+    adding a candidate never swaps two others, and a query without a relevant document scores low. Weights are not
+    negative; without weights, the cross-encoder ranks alone. A feature that the search lacks adds nothing.
     """
 
     weights: Mapping[Feature, float]
@@ -57,46 +62,35 @@ class ScoreFusion:
 
     def fuse(self, logits: NDArray[np.float32], first_stage: FirstStageFeatures) -> Fused:
         """Returns the fused scores of n >= 1 candidates from their logits (n,) and features, in the same order."""
-        raw = logits.astype(np.float64)
-        weights = self._effective(first_stage)
-        spread = raw.std()
-        columns = [raw]
-        columns += [
-            spread * (logit_rank(raw) if name == "logit_rank" else first_stage.columns[name]) for name in weights
-        ]
+        available = {name: weight for name, weight in self.weights.items() if name in first_stage.columns}
+        columns = [logits.astype(np.float64), *(first_stage.columns[name] - NEUTRAL[name] for name in available)]
         values = np.stack(columns, axis=1)  # (n, features)
-        effective = np.array([1.0, *weights.values()])
-        return Fused(values @ effective, ("logit", *weights), effective, values)
+        weights = np.array([1.0, *available.values()])
+        return Fused(values @ weights, ("logit", *available), weights, values)
 
     def first_stage_scores(self, first_stage: FirstStageFeatures) -> NDArray[np.float64] | None:
-        """Returns the fused score without the logit, float64 (n,), in units of the logits' standard deviation.
+        """Returns the fused score without the logit, float64 (n,).
 
-        Returns None without weights, and for a search by vectors alone or by words alone: one of them is not enough
-        to choose the candidates to score.
+        Returns None if weights or cosines are missing: words alone are not enough to choose the candidates to score.
         """
-        if not self.weights or not {"cosine", "text_score"} <= first_stage.columns.keys():
+        if not self.weights or "cosine" not in first_stage.columns:
             return None
         parts = [
-            weight * first_stage.columns[name]
-            for name, weight in self._effective(first_stage).items()
-            if name != "logit_rank"
+            weight * first_stage.columns[name] for name, weight in self.weights.items() if name in first_stage.columns
         ]
-        return np.sum(parts, axis=0, dtype=np.float64) if parts else None
+        total: NDArray[np.float64] = np.sum(parts, axis=0, dtype=np.float64)
+        return total
 
-    def _effective(self, first_stage: FirstStageFeatures) -> dict[Feature, float]:
-        weights: dict[Feature, float] = {}
-        for name, weight in self.weights.items():
-            available = name == "logit_rank" or name in first_stage.columns
-            feature: Feature = name if available else "first_stage"
-            weights[feature] = weights.get(feature, 0.0) + weight
-        return weights
+    def scaled(self, factor: float) -> ScoreFusion:
+        """Returns the same fusion for a reranker whose logits are *factor* times as far apart."""
+        return ScoreFusion({name: weight * factor for name, weight in self.weights.items()})
 
 
 CROSS_ENCODER_ALONE = ScoreFusion({})
-DEFAULT_FUSION = ScoreFusion({"cosine": 0.5, "text_score": 0.5})
-"""Fusion for models without fitted weights: cross-encoder and first stage have equal influence, and so have vectors and
-words. Sums of scores rank better than the sums of ranks that the first stage uses (Bruch, Gai, Ingber: An analysis of
-fusion functions for hybrid retrieval, TOIS 2023; confirmed on the public sets in benchmarks/README.md)."""
+DEFAULT_FUSION = ScoreFusion({"cosine": 8.0, "lexical": 8.0, "score_share": 1.2})
+"""Fusion for a reranker without fitted weights whose logits have unit deviation: the first-stage features together have
+a deviation of about 0.12 within the candidates of a query, so that both sides have equal influence. Sums of scores rank
+better than sums of ranks (Bruch, Gai, Ingber: An analysis of fusion functions for hybrid retrieval, TOIS 2023)."""
 
 
 def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -26,7 +26,7 @@ class JudgedCandidates:
     including documents that were not retrieved.
     """
 
-    query_id: str
+    query: JudgedQuery
     candidates: Sequence[Candidate]
     logits: NDArray[np.float32]
     grades: NDArray[np.int64]
@@ -35,7 +35,7 @@ class JudgedCandidates:
     @cached_property
     def features(self) -> FirstStageFeatures:
         """First-stage features of the candidates."""
-        return FirstStageFeatures.of(self.candidates)
+        return FirstStageFeatures.of(self.query.text, self.candidates)
 
     def without_relevant(self) -> JudgedCandidates | None:
         """Returns the query without its relevant candidates, as if the index lacked them; None if none is left."""
@@ -43,7 +43,7 @@ class JudgedCandidates:
         if not len(rest):
             return None
         left = [self.candidates[int(place)] for place in rest]
-        return JudgedCandidates(self.query_id, left, self.logits[rest], self.grades[rest], np.zeros(0, dtype=np.int64))
+        return JudgedCandidates(self.query, left, self.logits[rest], self.grades[rest], np.zeros(0, dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,13 @@ def judged_candidates(
     found = []
     for done, query in enumerate(dataset.queries, start=1):
         vector = None if options.mode == "text" else pipeline.query_vector(query.text)
-        candidates = pipeline.retriever.candidates(index, query.text, vector, retrieval)
+        candidates = pipeline.candidates(index, query.text, vector, retrieval)
         if candidates:
             logits = _logits(model, query, [candidate.passage.headed_text for candidate in candidates])
             grades = [max(query.relevance.get(candidate.doc_id, 0), 0) for candidate in candidates]
             found.append(
                 JudgedCandidates(
-                    query.query_id,
+                    query,
                     candidates,
                     logits,
                     np.array(grades, dtype=np.int64),

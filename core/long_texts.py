@@ -54,7 +54,7 @@ def score_texts(
     texts. `tokens` counts all windows. A text is `truncated` if a part of it was not scored. Raises InvalidRequest for
     a long text under LongTextPolicy.REFUSE, and what `Reranker.score` raises.
     """
-    windows, cut = _windows(reranker, query, texts, limits)
+    windows, cut = split_texts(reranker, query, texts, limits)
     order = sorted((place, i) for i, parts in enumerate(windows) for place in range(len(parts)))
     owners = np.array([i for _, i in order], dtype=np.intp)
     parts = [windows[i][place] for place, i in order]
@@ -79,7 +79,7 @@ def score_texts(
     )
 
 
-def _windows(
+def split_texts(
     reranker: Reranker, query: str, texts: Sequence[str], limits: LengthLimits
 ) -> tuple[list[list[str]], NDArray[np.bool_]]:
     """Returns the windows of each text, at least one, and a mask of the texts that they cover only in part."""

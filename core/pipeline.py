@@ -42,7 +42,7 @@ class SearchPipeline:
         vector = self.query_vector(request.query) if request.mode != "text" else None
         stopwatch.lap("encode")
         options = RetrievalOptions(request.mode, request.depth, request.filter)
-        candidates = self.retriever.candidates(index, request.query, vector, options)
+        candidates = self.candidates(index, request.query, vector, options)
         stopwatch.lap("retrieve")
         ranking = self._ranking(request, candidates, model, cancellation)
         stopwatch.lap("rerank")
@@ -54,6 +54,12 @@ class SearchPipeline:
         """Returns the vector of *query*, float32 (dim,)."""
         vector: NDArray[np.float32] = self.encoder.encode_queries([query])[0]
         return vector
+
+    def candidates(
+        self, index: Index, query: str, vector: NDArray[np.float32] | None, options: RetrievalOptions
+    ) -> list[Candidate]:
+        """Returns the first-stage candidates of *query* as the retriever does, cosines on the reference scale."""
+        return self.encoder.cosine_scale.scaled(self.retriever.candidates(index, query, vector, options))
 
     def close(self) -> None:
         """Stops the retrieval threads. The store stays open."""

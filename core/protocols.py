@@ -6,12 +6,13 @@ Implementations are interchangeable: tests use small fakes, and both stores pass
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank.core.cosine_scale import CosineScale
 from rerank.core.document import Document, EncodedDocument, Passage, RejectedDocument, Vectors
 from rerank.core.filters import Filter
 
@@ -34,6 +35,10 @@ class Encoder(Protocol):
     @property
     def max_tokens(self) -> int:
         """Maximum number of tokens of a text, including special tokens; longer texts are truncated."""
+
+    @property
+    def cosine_scale(self) -> CosineScale:
+        """Typical cosines of unrelated and of matching texts."""
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Returns the vectors of queries, float32 (len(texts), dim), rows of unit length, in input order.
@@ -68,6 +73,16 @@ class RerankScores:
     cached: int = 0
     query_truncated: bool = False
     waited_ms: float = 0.0
+
+    def spread(self, positions: NDArray[np.intp], n: int) -> RerankScores:
+        """Returns these scores as scores of n texts, at *positions* among them; the other texts are unscored."""
+        logits = np.zeros(n, dtype=np.float32)
+        scored = np.zeros(n, dtype=np.bool_)
+        tokens = np.zeros(n, dtype=np.int32)
+        truncated = np.zeros(n, dtype=np.bool_)
+        logits[positions], scored[positions] = self.logits, self.scored
+        tokens[positions], truncated[positions] = self.tokens, self.truncated
+        return replace(self, logits=logits, scored=scored, tokens=tokens, truncated=truncated)
 
 
 class Cancellation(Protocol):

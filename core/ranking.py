@@ -36,7 +36,7 @@ class RankingModel:
     fusion: combines the logit with the first-stage features. calibration: turns a fused score into a probability;
     logit_calibration does the same for a logit without a first stage. min_score: the model's own threshold, in
     calibrated scores. warning: why its ranking may be poor. contenders: number of top candidates to score; 0 scores
-    all.
+    all. fitted: True if the fusion was fitted for this reranker.
     """
 
     reranker: Reranker
@@ -46,6 +46,7 @@ class RankingModel:
     logit_calibration: Calibration = UNCALIBRATED
     warning: str | None = None
     contenders: int = 0
+    fitted: bool = False
 
 
 class RankingModels(Protocol):
@@ -122,11 +123,11 @@ def rerank_or_fail(
     name, n = model.reranker.name, len(candidates)
     if not candidates:
         return Ranking((), RerankReport(applied=True, reason=None, model=name, candidates=0, warning=model.warning))
-    features = FirstStageFeatures.of(candidates)
+    features = FirstStageFeatures.of(query, candidates)
     selection = _selection(model, features, n)
     texts = [candidates[i].passage.headed_text for i in selection.positions.tolist()]
     selected = model.reranker.score(query, texts, deadline=deadline, cancellation=cancellation)
-    scores = _of_all_candidates(selected, selection.positions, n)
+    scores = selected.spread(selection.positions, n)
     scored = int(scores.scored.sum())
     complete = scored == len(selection.positions)
     estimates: NDArray[np.float32] | None = None
@@ -164,17 +165,6 @@ def _selection(model: RankingModel, features: FirstStageFeatures, n: int) -> _Se
     if first_stage is None:
         return _Selection(np.arange(n))
     return _Selection(best_positions(first_stage, model.contenders), first_stage)
-
-
-def _of_all_candidates(selected: RerankScores, positions: NDArray[np.intp], n: int) -> RerankScores:
-    """Returns the scores of the texts at *positions* as scores of n candidates, of which the others are unscored."""
-    logits = np.zeros(n, dtype=np.float32)
-    scored = np.zeros(n, dtype=np.bool_)
-    tokens = np.zeros(n, dtype=np.int32)
-    truncated = np.zeros(n, dtype=np.bool_)
-    logits[positions], scored[positions] = selected.logits, selected.scored
-    tokens[positions], truncated[positions] = selected.tokens, selected.truncated
-    return replace(selected, logits=logits, scored=scored, tokens=tokens, truncated=truncated)
 
 
 def _ordered(

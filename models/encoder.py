@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank.core.cosine_scale import CosineScale
 from rerank.core.document import Vectors
 from rerank.core.errors import ModelError, ModelOutputInvalid
 from rerank.models.architectures.bi_encoder import BiEncoderNetwork
 from rerank.models.compute_options import AUTO_COMPUTE
+from rerank.models.encoder_scale import cosine_scale, scale_texts
 from rerank.models.folder import ModelFolder
 from rerank.models.network import TextNetwork
 from rerank.models.output_cache import CacheKeys
@@ -51,6 +54,15 @@ class BiEncoder:
         self._tokenizer = tokenizer
         self._batches = _TextBatches(network, batch_tokens=batch_tokens)
         self._shared = shared or SharedResources()
+        self._stored_scale = folder.rerank.cosine_scale
+
+    @cached_property
+    def cosine_scale(self) -> CosineScale:
+        """The scale in rerank.json, or measured on sample texts at first use."""
+        if self._stored_scale is not None:
+            return CosineScale(self._stored_scale.unrelated, self._stored_scale.matching)
+        queries, passages = scale_texts()
+        return cosine_scale(self._encode(queries, self._prompts["query"]), self.encode_documents(passages))
 
     @classmethod
     def from_folder(

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Self
 
 from rerank.core.errors import ModelError, ModelInvalid, ModelNotFound
-from rerank.core.fusion import CROSS_ENCODER_ALONE
-from rerank.core.protocols import Encoder
+from rerank.core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion
+from rerank.core.protocols import Encoder, Reranker
 from rerank.core.ranking import RankingModel
 from rerank.core.settings import Fusion, Settings
 from rerank.models.catalog import BUILT_IN, DEFAULT, check_role, default_name, ranking_warning, resolve
 from rerank.models.compute_options import AUTO_COMPUTE, ComputeOptions
 from rerank.models.conversion import prepare
 from rerank.models.encoder import BiEncoder
+from rerank.models.folder import ModelFolder
+from rerank.models.logit_scale import logit_deviation
 from rerank.models.promotion import with_promoted
 from rerank.models.reranker import CrossEncoderReranker
 from rerank.models.runtimes.choice import runtime_for
@@ -173,10 +175,17 @@ def _load_ranking_model(name: str, options: RankingOptions) -> RankingModel:
     logit_only = options.fusion == "none"
     return RankingModel(
         reranker,
-        fusion=CROSS_ENCODER_ALONE if logit_only else stored.score_fusion,
+        fusion=CROSS_ENCODER_ALONE if logit_only else _fusion(folder, reranker),
+        fitted=stored.fusion is not None,
         min_score=stored.min_score,
         calibration=stored.logit_calibration if logit_only else stored.fused_calibration,
         logit_calibration=stored.logit_calibration,
         warning=warning,
         contenders=options.contenders,
     )
+
+
+def _fusion(folder: ModelFolder, reranker: Reranker) -> ScoreFusion:
+    """Returns the fitted fusion, or the default one on the scale of the reranker's logits."""
+    fitted = folder.rerank.fusion
+    return DEFAULT_FUSION.scaled(logit_deviation(reranker)) if fitted is None else fitted.score_fusion()

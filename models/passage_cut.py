@@ -25,7 +25,7 @@ def cut(passage: Ids, query: Ids, *, tokens: int) -> Ids:
 
 
 def _best_start(tokens: Ids, query: Ids, *, width: int) -> int:
-    """Where the window of *width* tokens begins that covers most: the middle of the first stretch of equal ones."""
+    """Returns the start of the *width* tokens with the best coverage; of equal ones, the middle of the first run."""
     covered = _coverage(tokens, query, width=width)  # (starts,)
     best = np.flatnonzero(covered >= covered.max() - 1e-9)
     if covered.max() <= 0:

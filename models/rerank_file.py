@@ -15,6 +15,7 @@ from rerank.core.features import Feature
 from rerank.core.fusion import DEFAULT_FUSION, ScoreFusion
 
 RERANK_FILE = "rerank.json"
+_OLD_FEATURES = frozenset({"first_stage", "logit_rank", "text_rank", "text_score", "vector_rank"})
 Kind = Literal["encoder", "reranker", "similarity", "classifier"]
 
 
@@ -28,6 +29,17 @@ class FittedFusion(_Fitted):
     features: tuple[Feature, ...]
     weights: tuple[Annotated[FiniteFloat, Field(ge=0)], ...]
     fitted_on: object = None
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _current_features(cls, features: object) -> object:
+        old = sorted(set(features) & _OLD_FEATURES) if isinstance(features, list) else []
+        if old:
+            raise ValueError(
+                f"was fitted by rerank 0.1 with the removed features {', '.join(old)}. "
+                'Run `rerank-cli models calibrate` again, or remove "fusion" and "calibration"'
+            )
+        return features
 
     @model_validator(mode="after")
     def _has_one_weight_per_feature(self) -> Self:
@@ -79,6 +91,13 @@ class FittedCalibration(_Fitted):
     fitted_on: object = None
 
 
+class MeasuredCosines(_Fitted):
+    """Mean cosines of an encoder, see CosineScale."""
+
+    unrelated: FiniteFloat
+    matching: FiniteFloat
+
+
 class RerankFile(BaseModel):
     """The keys of rerank.json that serving uses. All have defaults; other keys are ignored."""
 
@@ -91,6 +110,7 @@ class RerankFile(BaseModel):
     fusion: FittedFusion | None = None
     calibration: FittedCalibration | None = None
     min_score: float | None = Field(default=None, ge=0, le=1)
+    cosine_scale: MeasuredCosines | None = None
     languages: tuple[str, ...] = ()
     default: bool = False
 

@@ -17,6 +17,7 @@ from rerank.core.ranking import RankingModel, RankingModels
 from rerank.core.retrieval import Retriever
 from rerank.core.retry import RetryPolicy, retry
 from rerank.core.settings import Settings, masked_location
+from rerank.core.text_similarity import TextSimilarity
 from rerank.service.loadable import Loadable
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Components:
     """The threads that run both halves of hybrid retrieval."""
     model_load: Callable[[], ModelLoad] = ModelLoad
     """Returns the current load of the models, for the metrics."""
+    text_similarity: Callable[[Encoder], TextSimilarity] | None = None
+    """Compares texts outside an index by an encoder's vectors. None: rerank calls use the cross-encoder alone."""
     resources: ExitStack = field(default_factory=ExitStack, compare=False)
     """Resources to close on shutdown besides the store, such as the connection pool of the proxy."""
 
@@ -53,6 +56,12 @@ class Components:
         A missing reranker is not an error: a search then returns first-stage order and reports the reason.
         """
         return SearchPipeline(self.store.get(), self.encoder.get(), LoadedRankingModels(self.rerankers), self.retriever)
+
+    def similarity(self) -> TextSimilarity | None:
+        """Returns the similarity of texts by the encoder; None while the encoder is not loaded."""
+        if self.text_similarity is None or self.encoder.missing is not None:
+            return None
+        return self.text_similarity(self.encoder.get())
 
     def load(self) -> None:
         """Loads every component that is not loaded: the store first, because it is fast, then the models."""
@@ -136,6 +145,7 @@ class _Loaders:
 def build(settings: Settings) -> Components:
     """Returns the components that *settings* name. Call load(), or load_until_complete() in a thread, to load them."""
     from rerank.models.compute_options import ComputeOptions
+    from rerank.models.passage_similarity import PassageSimilarity
     from rerank.models.shared_resources import SharedResources
 
     shared = SharedResources.within(max_waiting=settings.max_waiting, score_cache_mb=settings.score_cache_mb)
@@ -157,6 +167,7 @@ def build(settings: Settings) -> Components:
             "models for text pairs", lambda: loaders.pair_models(rerankers), unavailable=ModelUnavailable
         ),
         model_load=shared.load,
+        text_similarity=lambda encoder: PassageSimilarity(encoder, shared.cache),
     )
     components.resources.callback(shared.close)
     return components

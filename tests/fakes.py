@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank.core.cosine_scale import REFERENCE, CosineScale
 from rerank.core.document import Vectors
 from rerank.core.errors import ModelNotFound, RequestCancelled
 from rerank.core.pairs import PairModel, PairPredictions, TextPair
@@ -54,6 +55,10 @@ class FakeEncoder:
     @property
     def max_tokens(self) -> int:
         return self._max_tokens
+
+    @property
+    def cosine_scale(self) -> CosineScale:
+        return REFERENCE
 
     @property
     def identity(self) -> EncoderIdentity:

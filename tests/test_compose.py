@@ -57,7 +57,7 @@ def test_the_services_are_those_described() -> None:
 
 
 def test_its_commands_and_variables_exist() -> None:
-    """Every rerank-cli command, flag and RERANK_ variable in the file is one that there is."""
+    """Every rerank-cli command, flag and RERANK_ variable in the file exists."""
     for name in ("service", "ingest"):
         service = COMPOSE["services"][name]
         check_command(service["command"])

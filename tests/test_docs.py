@@ -69,7 +69,7 @@ COMMANDS = dict(all_commands(cli))
 
 @pytest.mark.parametrize(("page", "line"), sorted(set(commands())))
 def test_commands_in_the_docs_exist(page: str, line: str) -> None:
-    """Each rerank-cli line in the docs names a command that there is, with flags that it takes."""
+    """Each rerank-cli line in the docs names an existing command and its flags."""
     words = [word for word in shlex.split(line)[1:] if word not in ("…", "...")]
     if not words or words[0].startswith("-"):
         return
@@ -147,10 +147,10 @@ def test_every_guide_is_there() -> None:
 
 
 def test_the_architecture_is_described_in_short() -> None:
-    """ARCHITECTURE.md has at most 120 lines and names every folder."""
+    """ARCHITECTURE.md has at most 130 lines and names every folder."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     folders = ["core", "index", "models", "ingest", "service", "cli", "tests", "benchmarks", "docs"]
-    assert len(text.splitlines()) <= 120
+    assert len(text.splitlines()) <= 130
     assert [folder for folder in folders if f"{folder}/" not in text] == []
 
 

@@ -71,7 +71,7 @@ def fit(judged: Sequence[JudgedCandidates], *, precision: float) -> Fitted:
     _check(judged)
     folds = np.random.default_rng(SEED).permutation(len(judged)) % FOLDS
     orders = {
-        "first_stage": np.array([ndcg(one.features.columns["first_stage"], one) for one in judged]),
+        "first_stage": np.array([ndcg(np.zeros(len(one.grades)), one) for one in judged]),
         "cross_encoder": _cross_validated_ndcg(judged, lambda _: CROSS_ENCODER_ALONE, folds),
         "default": _cross_validated_ndcg(judged, lambda _: DEFAULT_FUSION, folds),
         "fitted": _cross_validated_ndcg(judged, fit_fusion, folds),

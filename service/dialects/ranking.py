@@ -1,4 +1,4 @@
-"""Ranking of texts by the cross-encoder alone.
+"""Ranking of texts by the cross-encoder, fused with the encoder's cosine and the word overlap of query and text.
 
 A rerank call has no first stage whose order could replace a failed model, so a model failure is an error.
 """
@@ -13,11 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank.core.calibration import Calibration, probabilities
-from rerank.core.long_texts import LengthLimits, score_texts
+from rerank.core.contenders import best_positions, estimated_logits
+from rerank.core.features import Feature, FirstStageFeatures
+from rerank.core.lexical import background_idf
+from rerank.core.long_texts import LengthLimits, score_texts, split_texts
 from rerank.core.protocols import RerankScores
 from rerank.core.ranking import RankingModel
 from rerank.core.search import Reason, RerankReport
 from rerank.core.stop_condition import NEVER, StopCondition
+from rerank.core.text_similarity import TextSimilarity
 from rerank.service.dialects.score_rounding import round_descending
 
 
@@ -55,30 +59,83 @@ def rank_texts(
     texts: Sequence[str],
     *,
     limits: LengthLimits,
+    similarity: TextSimilarity | None = None,
     raw_scores: bool = False,
     stop: StopCondition = NEVER,
 ) -> TextRanking:
-    """Returns *texts* by descending logit; ties, and unscored texts at the end, keep their request order.
+    """Returns *texts* by descending fused score; ties, and unscored texts at the end, keep their request order.
 
-    Scores are probabilities, or logits if *raw_scores*; unequal scores stay unequal after rounding. Raises ModelError
-    if the model fails, ModelOverloaded if the queue is full, RequestCancelled if the client disconnects, and
-    InvalidRequest for a text that *limits* refuse.
+    Scores are probabilities, or with *raw_scores* the logits, which then decide the order; unequal scores stay unequal
+    after rounding. Without *similarity*, or if its vectors exceed half of the time budget, the logits alone decide.
+    Raises ModelError if the model fails, ModelOverloaded if the queue is full, RequestCancelled if the client
+    disconnects, and InvalidRequest for a text that *limits* refuse.
     """
     started = time.monotonic()
-    scores = score_texts(model.reranker, query, texts, limits=limits, stop=stop)
-    scored = np.flatnonzero(scores.scored)
-    best_first = scored[np.argsort(-scores.logits[scored], kind="stable")]
-    logits = scores.logits[best_first].astype(np.float64)
-    unscored = np.flatnonzero(~scores.scored)
-    rounded = _logits(logits, len(unscored)) if raw_scores else _scores(model.logit_calibration, logits, len(unscored))
+    features = None
+    if similarity is not None and not raw_scores and model.fusion.weights:
+        features = _features(model, query, texts, limits, similarity, stop)
+    scores, estimates = _scored(model, query, texts, features, limits=limits, stop=stop)
+    logits = scores.logits if estimates is None else np.where(scores.scored, scores.logits, estimates)
+    values, calibration = logits.astype(np.float64), model.logit_calibration
+    if features is not None:
+        values, calibration = model.fusion.fuse(logits, features).scores, model.calibration
+    known = np.flatnonzero(scores.scored) if estimates is None else np.arange(len(texts))
+    best_first = known[np.argsort(-values[known], kind="stable")]
+    unknown = np.setdiff1d(np.arange(len(texts)), known)
+    ranked = values[best_first]
+    rounded = _logits(ranked, len(unknown)) if raw_scores else _scores(calibration, ranked, len(unknown))
     return TextRanking(
-        results=tuple(map(RankedText, [*best_first.tolist(), *unscored.tolist()], rounded)),
+        results=tuple(map(RankedText, [*best_first.tolist(), *unknown.tolist()], rounded)),
         truncated=tuple(np.flatnonzero(scores.truncated).tolist()),
         tokens=int(scores.tokens.sum()),
         inference_ms=max((time.monotonic() - started) * 1000 - scores.waited_ms, 0.0),
         waited_ms=scores.waited_ms,
-        report=_report(model, scores),
+        report=_report(model, scores, estimated=0 if estimates is None else len(texts) - int(scores.scored.sum())),
     )
+
+
+def _features(
+    model: RankingModel,
+    query: str,
+    texts: Sequence[str],
+    limits: LengthLimits,
+    similarity: TextSimilarity,
+    stop: StopCondition,
+) -> FirstStageFeatures | None:
+    """Returns the features of each text, of its best window each; None if the vectors take too long."""
+    windows, _ = split_texts(model.reranker, query, texts, limits)
+    owners = np.repeat(np.arange(len(texts)), [len(parts) for parts in windows])
+    flat = [window for parts in windows for window in parts]
+    cosines = similarity.cosines(query, flat, stop=stop.first_half())
+    if cosines is None:
+        return None
+    columns: dict[Feature, NDArray[np.float64]] = {"cosine": cosines, "lexical": background_idf().overlap(query, flat)}
+    for name, values in columns.items():
+        best = np.full(len(texts), -np.inf)
+        np.maximum.at(best, owners, values)
+        columns[name] = best
+    return FirstStageFeatures(columns)
+
+
+def _scored(
+    model: RankingModel,
+    query: str,
+    texts: Sequence[str],
+    features: FirstStageFeatures | None,
+    *,
+    limits: LengthLimits,
+    stop: StopCondition,
+) -> tuple[RerankScores, NDArray[np.float32] | None]:
+    """Returns the scores, and estimated logits if only contenders are scored, which needs a fitted fusion."""
+    first_stage = None if features is None else model.fusion.first_stage_scores(features)
+    if first_stage is None or not model.fitted or not 0 < model.contenders < len(texts):
+        return score_texts(model.reranker, query, texts, limits=limits, stop=stop), None
+    positions = best_positions(first_stage, model.contenders)
+    found = score_texts(model.reranker, query, [texts[i] for i in positions.tolist()], limits=limits, stop=stop)
+    scores = found.spread(positions, len(texts))
+    if not found.scored.all():
+        return scores, None
+    return scores, estimated_logits(first_stage, positions, found.logits)
 
 
 def _scores(calibration: Calibration, logits: NDArray[np.float64], unscored: int) -> list[float]:
@@ -99,14 +156,15 @@ def _logits(logits: NDArray[np.float64], unscored: int) -> list[float]:
     return round_descending(np.concatenate([logits, rest]), [*logits, *rest])
 
 
-def _report(model: RankingModel, scores: RerankScores) -> RerankReport:
+def _report(model: RankingModel, scores: RerankScores, *, estimated: int) -> RerankReport:
     scored = int(scores.scored.sum())
     return RerankReport(
         applied=scored > 0,
-        reason=None if scored == len(scores.scored) else Reason.TIMEOUT,
+        reason=None if scored + estimated == len(scores.scored) else Reason.TIMEOUT,
         model=model.reranker.name,
         candidates=len(scores.scored),
         scored=scored,
         cached=scores.cached,
         query_truncated=scores.query_truncated,
+        estimated=estimated,
     )

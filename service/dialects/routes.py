@@ -115,6 +115,7 @@ class _Views:
             call.query,
             call.texts,
             limits=call.limits,
+            similarity=self.components.similarity(),
             raw_scores=call.raw_scores,
             stop=StopCondition.of(call.timeout_ms, client_connection(request)),
         )

@@ -61,6 +61,6 @@ def _interceptor(
 
     planner = Planner(backend, TextFields(fetch_mapping), encode, settings.proxy_indexes, settings.depth)
     models = LoadedRankingModels(components.rerankers)
-    reranker = SearchReranker(backend, models, breaker, RankingCache(), settings.timeout_ms)
+    reranker = SearchReranker(backend, models, breaker, RankingCache(), settings.timeout_ms, components.similarity)
     shadow = ShadowMode(planner, reranker, settings.proxy_shadow, metrics.observe_shadow)
     return SearchInterceptor(planner, reranker, shadow, metrics.observe_search, settings.max_body_mb << 20)

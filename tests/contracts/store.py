@@ -196,7 +196,7 @@ class StoreContract:
         }
 
     def test_upsert_replaces_all_passages(self, index: Index) -> None:
-        """No passage of the previous version is found."""
+        """Searches find no passage of the previous version."""
         index.upsert([encoded("a", "alpha one", "beta two", "gamma three"), encoded("b", "beta other")])
         index.upsert([encoded("a", "delta only")])
         index.refresh()

@@ -53,6 +53,6 @@ def test_evidence_shifts_all_candidates_of_a_query_equally() -> None:
 def test_query_evidence_is_the_highest_logit_and_cosine() -> None:
     """best_cosine is None without cosines."""
     logits = np.array([-1.0, 2.0], dtype=np.float32)
-    features = FirstStageFeatures.of([candidate(1, cosine=0.25), candidate(2, cosine=0.5)])
+    features = FirstStageFeatures.of("q", [candidate(1, cosine=0.25), candidate(2, cosine=0.5)])
     assert query_evidence(logits, features) == {"best_logit": 2.0, "best_cosine": 0.5}
-    assert query_evidence(logits, FirstStageFeatures.of(by_score([2.0, 1.0])))["best_cosine"] is None
+    assert query_evidence(logits, FirstStageFeatures.of("q", by_score([2.0, 1.0])))["best_cosine"] is None

@@ -99,12 +99,12 @@ def test_p_and_interval_agree(confidence: float) -> None:
 def test_judged_candidates_have_logits_grades_and_features() -> None:
     """In first-stage order for each query."""
     found = judged_candidates(pipeline(GOOD), DATASET, JudgingOptions(index="docs", depth=20))
-    assert [one.query_id for one in found] == list(TOPICS)
+    assert [one.query.query_id for one in found] == list(TOPICS)
     first = found[0]
     assert [candidate.rank for candidate in first.candidates] == list(range(1, len(first.candidates) + 1))
     assert first.grades.sum() == 1
     assert first.candidates[int(first.grades.argmax())].doc_id == "tea0"
-    assert {"first_stage", "cosine", "text_score", "vector_rank", "text_rank"} == set(first.features.columns)
+    assert {"cosine", "lexical", "score_share"} == set(first.features.columns)
     rest = first.without_relevant()
     assert rest is not None
     assert (len(rest.candidates), rest.grades.sum()) == (len(first.candidates) - 1, 0)

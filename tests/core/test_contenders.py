@@ -139,16 +139,15 @@ def test_min_score_drops_candidates_by_estimated_score() -> None:
     ("candidates", "fusion"),
     [
         (by_score([4, 3, 2, 1]), DEFAULT_FUSION),
-        ([candidate(rank, score=1 / rank, cosine=1 / rank) for rank in range(1, 5)], DEFAULT_FUSION),
         (hybrid(4), ScoreFusion({})),
         (hybrid(2), DEFAULT_FUSION),
     ],
-    ids=["hits of another engine", "vectors only", "cross-encoder only", "no more candidates than contenders"],
+    ids=["hits of another engine", "cross-encoder only", "no more candidates than contenders"],
 )
 def test_all_candidates_are_scored_where_the_first_stage_cannot_choose(
     candidates: list[Candidate], fusion: ScoreFusion
 ) -> None:
-    """Vectors or words alone are not enough to leave a candidate unscored."""
+    """Words alone are not enough to leave a candidate unscored."""
     reranker = table([1.0] * len(candidates), candidates)
     ranking = rerank(RankingModel(reranker, fusion, contenders=2), QUERY, candidates)
     assert (ranking.report.scored, ranking.report.estimated) == (len(candidates), 0)

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerank.core.features import Feature, FirstStageFeatures, logit_rank, standardised
+from rerank.core.features import Feature, FirstStageFeatures
 from rerank.core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion
 from rerank.core.search import Candidate
 from tests.core.candidates import by_score, candidate
 
-FEATURES: tuple[Feature, ...] = ("logit_rank", "first_stage", "cosine", "text_score", "vector_rank", "text_rank")
+FEATURES: tuple[Feature, ...] = ("cosine", "lexical", "score_share")
+QUERY = "text of the query"
 
 number = st.floats(-20, 20, width=32)
 maybe = st.one_of(st.none(), st.floats(0, 1, width=32))
@@ -31,15 +32,18 @@ def lists(draw: st.DrawFn) -> tuple[list[Candidate], list[float]]:
 
 
 def fused(fusion: ScoreFusion, candidates: list[Candidate], logits: list[float]) -> list[float]:
-    features = FirstStageFeatures.of(candidates)
+    features = FirstStageFeatures.of(QUERY, candidates)
     scores: list[float] = fusion.fuse(np.array(logits, dtype=np.float32), features).scores.tolist()
     return scores
 
 
-def test_default_fusion_is_the_sum_of_logit_and_first_stage() -> None:
-    """logit + s x z: equal influence, in units of the logit."""
-    assert fused(DEFAULT_FUSION, by_score([3.0, 1.0]), [-2.0, 2.0]) == pytest.approx([0.0, 0.0])
-    assert fused(DEFAULT_FUSION, by_score([3.0, 1.0]), [2.0, -2.0]) == pytest.approx([4.0, -4.0])
+def test_default_fusion_adds_weighted_features_to_the_logit() -> None:
+    """Each feature counts relative to its neutral value; the score of another engine as a fraction of the best one."""
+    candidates = [candidate(1, score=3.0), candidate(2, score=1.5)]
+    overlap = FirstStageFeatures.of(QUERY, candidates).columns["lexical"]
+    words = 8.0 * (overlap - 0.3)
+    expected = [2.0 + 1.2 * 0.5 + words[0], -2.0 + 1.2 * 0.0 + words[1]]
+    assert fused(DEFAULT_FUSION, candidates, [2.0, -2.0]) == pytest.approx(expected)
 
 
 def test_fusion_without_weights_returns_the_logits() -> None:
@@ -68,59 +72,63 @@ def test_higher_feature_never_lowers_the_fused_score(
     assert scores[0] >= scores[-1]
 
 
+@given(
+    st.lists(st.tuples(st.floats(0, 1, width=32), number), min_size=3, max_size=12),
+    st.floats(0, 200),
+    st.floats(0, 200),
+)
+def test_adding_a_candidate_never_swaps_two_others(
+    drawn: list[tuple[float, float]], cosine_weight: float, lexical_weight: float
+) -> None:
+    """Features at a fixed scale: the score of a candidate does not depend on the others."""
+    candidates = [candidate(rank, cosine=cosine) for rank, (cosine, _) in enumerate(drawn, start=1)]
+    logits = [logit for _, logit in drawn]
+    fusion = ScoreFusion({"cosine": cosine_weight, "lexical": lexical_weight})
+    assert fused(fusion, candidates, logits)[:-1] == fused(fusion, candidates[:-1], logits[:-1])
+
+
 @given(lists(), weights)
 def test_contributions_sum_to_the_fused_score(
     drawn: tuple[list[Candidate], list[float]], given_weights: dict[Feature, float]
 ) -> None:
     """The explanation matches the computation."""
     candidates, logits = drawn
-    found = ScoreFusion(given_weights).fuse(np.array(logits, dtype=np.float32), FirstStageFeatures.of(candidates))
+    found = ScoreFusion(given_weights).fuse(
+        np.array(logits, dtype=np.float32), FirstStageFeatures.of(QUERY, candidates)
+    )
     assert np.allclose(found.contributions.sum(axis=1), found.scores)
     assert found.features[0] == "logit"
     assert len(found.features) == len(set(found.features)) == found.values.shape[1]
 
 
-@given(st.lists(number, min_size=1, max_size=12), weights)
-def test_weight_of_a_missing_feature_goes_to_the_first_stage_score(
-    scores: list[float], given_weights: dict[Feature, float]
-) -> None:
-    """The score of another engine has as much influence as cosines and text scores together."""
-    logits = [float(i) for i in range(len(scores))]
-    rank_weight = given_weights.get("logit_rank", 0.0)
-    moved = sum(given_weights.values()) - rank_weight
-    alone = ScoreFusion({"logit_rank": rank_weight, "first_stage": moved})
-    candidates = by_score(scores)
-    assert fused(ScoreFusion(given_weights), candidates, logits) == pytest.approx(fused(alone, candidates, logits))
+@given(st.floats(0, 5))
+def test_missing_feature_adds_nothing(weight: float) -> None:
+    """A text search has no cosines; its score keeps the level of the logit."""
+    candidates = [candidate(1, text=2.0), candidate(2, text=1.0)]
+    assert fused(ScoreFusion({"cosine": weight}), candidates, [1.0, 0.5]) == [1.0, 0.5]
 
 
-@given(st.floats(-1e6, 1e6), st.integers(0, 12))
-def test_constant_column_is_standardised_to_zeros(value: float, n: int) -> None:
-    """Rounding noise is not amplified."""
-    assert standardised(np.full(n, value)).tolist() == [0.0] * n
-
-
-@given(st.lists(number, min_size=2, max_size=12, unique=True))
-def test_standardised_values_have_zero_mean_and_unit_deviation(values: list[float]) -> None:
-    """And keep their order."""
-    found = standardised(np.array(values))
-    if found.any():
-        assert found.mean() == pytest.approx(0.0, abs=1e-6)
-        assert found.std() == pytest.approx(1.0, abs=1e-6)
-        assert (np.diff(found[np.argsort(values)]) >= 0).all()
-
-
-def test_equal_logits_have_equal_ranks() -> None:
-    """Ranks do not depend on the input order of equal logits."""
-    ranks = logit_rank(np.array([1.0, 3.0, 1.0, 2.0]))
-    assert ranks[0] == ranks[2] < ranks[3] < ranks[1]
+@given(weights, st.floats(0.1, 10))
+def test_scaled_fusion_keeps_the_order_of_scaled_logits(given_weights: dict[Feature, float], factor: float) -> None:
+    """A reranker with wider logits gets the same order."""
+    candidates = [candidate(rank, cosine=1 / rank, text=3.0 - rank) for rank in range(1, 4)]
+    logits = [0.25, 0.5, -1.0]
+    plain = fused(ScoreFusion(given_weights), candidates, logits)
+    scaled = fused(ScoreFusion(given_weights).scaled(factor), candidates, [factor * logit for logit in logits])
+    assert np.allclose(np.array(plain) * factor, scaled, atol=1e-5)
 
 
 def test_missing_cosine_becomes_the_lowest_cosine() -> None:
-    """A document that vector search did not return is at most as near as the last one it did; same for text scores."""
+    """A document that vector search did not return is at most as near as the last one it did."""
     candidates = [candidate(1, cosine=0.9, text=4.0), candidate(2, text=1.0), candidate(3, cosine=0.3)]
-    features = FirstStageFeatures.of(candidates)
-    assert features.columns["cosine"].tolist() == standardised(np.array([0.9, 0.3, 0.3])).tolist()
-    assert features.columns["text_score"].tolist() == standardised(np.array([4.0, 1.0, 1.0])).tolist()
-    assert features.columns["vector_rank"].tolist() == standardised(np.array([1 / 61, 0.0, 1 / 63])).tolist()
+    features = FirstStageFeatures.of(QUERY, candidates)
+    assert features.columns["cosine"].tolist() == [0.9, 0.3, 0.3]
+    assert features.columns["score_share"].tolist() == [1.0, 0.25, 0.0]
     assert features.best_cosine == 0.9
-    assert FirstStageFeatures.of(by_score([1.0])).best_cosine is None
+    assert FirstStageFeatures.of(QUERY, by_score([1.0])).best_cosine is None
+
+
+def test_scores_without_a_scale_are_no_feature() -> None:
+    """Sorted hits have scores of 0 or less; a vector search has cosines instead of a text score."""
+    assert "score_share" not in FirstStageFeatures.of(QUERY, by_score([0.0, -1.0])).columns
+    assert "score_share" not in FirstStageFeatures.of(QUERY, [candidate(1, score=0.5, cosine=0.5)]).columns

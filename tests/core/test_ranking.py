@@ -54,28 +54,28 @@ def test_equal_scores_keep_first_stage_order() -> None:
 
 def test_constant_logits_keep_first_stage_order() -> None:
     """With any fusion."""
-    model = RankingModel(FixedReranker([0.5, 0.5, 0.5]), fusion=ScoreFusion({"first_stage": 2.0, "logit_rank": 1.0}))
+    model = RankingModel(FixedReranker([0.5, 0.5, 0.5]), fusion=ScoreFusion({"score_share": 2.0, "lexical": 1.0}))
     assert ranked(model, by_score([3, 2, 1])) == ["d1", "d2", "d3"]
 
 
 def test_scores_are_calibrated_fused_scores() -> None:
     """The explanation has features, weights, the sum and its log-odds."""
     calibration = Calibration(0.5, -1.0, {"best_cosine": QueryEvidence(2.0, 0.5)})
-    model = RankingModel(FixedReranker([1.0, 3.0]), fusion=ScoreFusion({"cosine": 2.0}), calibration=calibration)
+    model = RankingModel(FixedReranker([1.0, 3.0]), fusion=ScoreFusion({"cosine": 8.0}), calibration=calibration)
     first, second = rerank(model, "q", [candidate(1, cosine=1.0), candidate(2, cosine=0.5)]).ranked
 
     assert [first.candidate.doc_id, second.candidate.doc_id] == ["d1", "d2"]
     assert first.explanation.fusion is not None
     assert first.explanation.fusion.to_json() == {
-        "fused": 3.0,
-        "log_odds": 1.5,
+        "fused": 5.8,
+        "log_odds": 2.9,
         "parts": [
             {"feature": "logit", "value": 1.0, "weight": 1.0, "contribution": 1.0},
-            {"feature": "cosine", "value": 1.0, "weight": 2.0, "contribution": 2.0},
+            {"feature": "cosine", "value": 0.6, "weight": 8.0, "contribution": 4.8},
         ],
     }
-    assert first.score == pytest.approx(1 / (1 + np.exp(-1.5)))
-    assert second.score == pytest.approx(1 / (1 + np.exp(-0.5)))
+    assert first.score == pytest.approx(1 / (1 + np.exp(-2.9)))
+    assert second.score == pytest.approx(1 / (1 + np.exp(-1.9)))
 
 
 def test_unscored_candidates_follow_in_first_stage_order() -> None:

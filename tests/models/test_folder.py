@@ -41,7 +41,7 @@ def test_rerank_json_decides(cross: Path) -> None:
         "architecture": "cross-encoder",
         "prompts": {"query": "ask: "},
         "max_tokens": 32,
-        "fusion": {"features": ["first_stage", "logit"], "weights": [3.0, 2.0], "fitted_on": "x"},
+        "fusion": {"features": ["score_share", "logit"], "weights": [3.0, 2.0], "fitted_on": "x"},
         "min_score": 0.25,
         "languages": ["it", "en"],
         "trained_on": ["a set"],
@@ -53,7 +53,7 @@ def test_rerank_json_decides(cross: Path) -> None:
 
     assert (folder.kind, folder.max_tokens, folder.name) == ("similarity", 32, "mine")
     assert folder.prompts == {"query": "ask: ", "document": ""}
-    assert (folder.rerank.score_fusion, folder.rerank.min_score) == (ScoreFusion({"first_stage": 1.5}), 0.25)
+    assert (folder.rerank.score_fusion, folder.rerank.min_score) == (ScoreFusion({"score_share": 1.5}), 0.25)
     assert folder.rerank.languages == ("it", "en")
 
 
@@ -80,7 +80,7 @@ def test_rerank_json_decides(cross: Path) -> None:
     ],
 )
 def test_a_wrong_rerank_json_names_file_and_key(cross: Path, said: object, key: str) -> None:
-    """The error leads to the line to be mended."""
+    """The error names the file and the key to fix."""
     file = tiny.write_json(cross / "rerank.json", said)
 
     with pytest.raises(ModelInvalid) as raised:

@@ -15,6 +15,7 @@ from rerank.core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion
 from rerank.core.ranking import RankingModel
 from rerank.models.compute_options import ComputeOptions
 from rerank.models.loading import LoadedModels, load_encoder, load_ranking_model
+from rerank.models.logit_scale import logit_deviation
 from tests.models import tiny
 
 
@@ -50,8 +51,9 @@ def test_importing_the_package_imports_no_heavy_library() -> None:
 
 def test_fusion_and_cut_off_come_from_the_folder(cross: Path) -> None:
     """What was fitted for the model is used with it, unless the cross-encoder is to rank alone."""
-    assert load_ranking_model(str(cross)).fusion == DEFAULT_FUSION
-    fusion = {"features": ["logit", "first_stage"], "weights": [1, 0.5]}
+    unfitted = load_ranking_model(str(cross))
+    assert unfitted.fusion == DEFAULT_FUSION.scaled(logit_deviation(unfitted.reranker))
+    fusion = {"features": ["logit", "score_share"], "weights": [1, 0.5]}
     evidence = {"best_cosine": {"weight": 2.0, "typical": 0.5}}
     parameters = {"fused": {"slope": 1, "intercept": -2, "evidence": evidence}, "logit": {"slope": 3, "intercept": -4}}
     calibration = {"method": "platt", "parameters": parameters}
@@ -59,7 +61,7 @@ def test_fusion_and_cut_off_come_from_the_folder(cross: Path) -> None:
 
     fitted, alone = load_ranking_model(str(cross)), load_ranking_model(str(cross), fusion="none")
 
-    assert (fitted.fusion, fitted.min_score) == (ScoreFusion({"first_stage": 0.5}), 0.125)
+    assert (fitted.fusion, fitted.min_score) == (ScoreFusion({"score_share": 0.5}), 0.125)
     assert fitted.calibration == Calibration(1.0, -2.0, {"best_cosine": QueryEvidence(2.0, 0.5)})
     assert (alone.fusion, alone.min_score) == (CROSS_ENCODER_ALONE, 0.125)
     assert alone.calibration == alone.logit_calibration == fitted.logit_calibration == Calibration(3.0, -4.0)

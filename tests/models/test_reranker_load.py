@@ -215,7 +215,7 @@ def test_what_the_cache_knows_is_answered_while_the_queue_is_full(tmp_path: Path
 
 
 def test_an_error_is_not_kept(tmp_path: Path) -> None:
-    """After a model that failed once the same request is tried anew."""
+    """The same request runs again after a failure."""
 
     def fail_first(batch: int) -> None:
         if batch == 1:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from rerank.core.errors import ModelError, ModelNotFound
 from rerank.core.ranking import Ranking, RankingModel, RankingModels, drop_below, rerank
 from rerank.core.search import Reason, RerankReport
+from rerank.core.stop_condition import StopCondition
+from rerank.core.text_similarity import TextSimilarity, with_cosines
 from rerank.core.window_reranker import WindowReranker
 from rerank.service.client_connection import Client
 from rerank.service.proxy.search.backend_client import BackendClient, BackendResponse
@@ -32,6 +33,8 @@ class SearchReranker:
     breaker: CircuitBreaker
     ranking_cache: RankingCache
     timeout_ms: int
+    similarity: Callable[[], TextSimilarity | None] = lambda: None
+    """Returns the encoder's similarity, None while it is not loaded."""
 
     def execute(self, planned: Plan | PassThrough) -> SearchResponse:
         """Returns the response to a search. Raises ModelNotFound, StoreError, ClientDisconnected, RequestCancelled."""
@@ -56,17 +59,13 @@ class SearchReranker:
         if hits and not any(texts):
             return None
         options, client = plan.options, plan.call.client
-        deadline = time.monotonic() + (options.timeout_ms or self.timeout_ms) / 1000
+        stop = StopCondition.of(options.timeout_ms or self.timeout_ms, None if client is None else Client(client))
         if options.best_chunk:
             model = replace(model, reranker=WindowReranker(model.reranker))
         candidates = candidates_of(hits, texts)
-        ranking = rerank(
-            model,
-            plan.query_text,
-            candidates,
-            deadline=deadline,
-            cancellation=None if client is None else Client(client),
-        )
+        if model.fusion.weights:
+            candidates = with_cosines(plan.query_text, candidates, self.similarity(), stop=stop.first_half())
+        ranking = rerank(model, plan.query_text, candidates, deadline=stop.deadline, cancellation=stop.cancellation)
         if options.min_score and ranking.report.applied:
             ranking = drop_below(ranking, options.min_score)
         return ranking

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rerank.core.judging import JudgedCandidates
+from rerank.core.judgments import JudgedQuery
 from rerank.core.search import Candidate
 from tests.core.candidates import candidate
 
@@ -20,7 +21,7 @@ def drawn(queries: int, *, logit: float, cosine: float, seed: int = 1, candidate
         order = np.argsort(-cosines)
         found.append(
             JudgedCandidates(
-                f"q{query}",
+                JudgedQuery(f"q{query}", "which text", {}),
                 _candidates(cosines[order].tolist()),
                 logits[order].astype(np.float32),
                 relevant[order].astype(np.int64),

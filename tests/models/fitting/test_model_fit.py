@@ -18,7 +18,7 @@ from tests.models.fitting.lists import drawn
 
 
 def by_first_stage(judged: list[JudgedCandidates]) -> float:
-    return float(np.mean([ndcg(one.features.columns["first_stage"], one) for one in judged]))
+    return float(np.mean([ndcg(np.zeros(len(one.grades)), one) for one in judged]))
 
 
 def fused(judged: list[JudgedCandidates], fitted_to: list[JudgedCandidates]) -> float:

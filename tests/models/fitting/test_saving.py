@@ -30,7 +30,7 @@ REPORT = FitReport(
     empty=0.5,
 )
 FITTED = Fitted(
-    fusion=ScoreFusion({"cosine": 0.5, "text_score": 1.25}),
+    fusion=ScoreFusion({"cosine": 0.5, "lexical": 1.25}),
     calibration=Calibration(2.0, -3.0, {"best_cosine": QueryEvidence(1.5, 0.5)}),
     logit_calibration=Calibration(1.0, -1.0),
     min_score=0.25,
@@ -56,7 +56,7 @@ def test_what_was_fitted_is_served_with_the_model(cross: ModelFolder) -> None:
     assert ModelFolder.read(cross.path).fingerprint == cross.fingerprint
     said = json.loads((cross.path / "rerank.json").read_text(encoding="utf-8"))
     assert said["fusion"] == {
-        "features": ["logit", "cosine", "text_score"],
+        "features": ["logit", "cosine", "lexical"],
         "weights": [1.0, 0.5, 1.25],
         "fitted_on": FITTED_ON,
     }
