@@ -65,7 +65,7 @@ class _LengthReranker:
     fingerprint = "instant"
     max_tokens = 512
 
-    def text_room(self, query: str) -> int:
+    def max_text_tokens(self, query: str) -> int:
         return self.max_tokens
 
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:

@@ -11,7 +11,7 @@ texts with abbreviations such as "dott.", "S.p.A." and "et al.":
     pysbd 0.3.4                60 s     16 of 20
     semantic-text-splitter     0.08 s   no sentence ends: its chunks end after "ecc.", "sig." and "cap."
 
-A wrong sentence end only moves the end of a passage, which does not justify 300 times the time.
+A wrong sentence end only moves the end of a passage, so pysbd is not worth 300 times the time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SPECIAL_TOKENS = 2
 """Number of special tokens that the encoder adds to a text."""
 
 RULES = 1
-"""Version of the rules below. A change that moves any boundary increments it, so that the next ingest splits again."""
+"""Version of the rules below. Increment it with any change of a boundary, so that the next ingest splits again."""
 
 _MIN_TOKENS = 8
 
@@ -48,65 +48,70 @@ _Indices = NDArray[np.int64]
 
 
 class Chunker:
-    """Splitter that counts tokens of the encoder. The title precedes every passage and counts, too.
+    """Splitter of documents into passages, limited in tokens of the encoder. Every passage starts with the title.
 
-    *max_tokens* limits a passage with its title and special tokens; None stands for the encoder's limit, which is also
-    the maximum. *overlap* is limited to a quarter of the tokens that the title leaves. Raises SettingError for a
+    *max_tokens* limits a passage with its title and special tokens; None means the encoder's limit, which is also the
+    maximum. *overlap* is limited to a quarter of the tokens that the title leaves. Raises SettingError for a
     max_tokens below 8 or a negative overlap.
     """
 
     def __init__(self, encoder: Encoder, *, max_tokens: int | None = None, overlap: int = OVERLAP) -> None:
-        window = encoder.max_tokens if max_tokens is None else min(max_tokens, encoder.max_tokens)
-        if window < _MIN_TOKENS:
-            raise SettingError(f"max_tokens must be at least {_MIN_TOKENS}, got {window}")
+        limit = encoder.max_tokens if max_tokens is None else min(max_tokens, encoder.max_tokens)
+        if limit < _MIN_TOKENS:
+            raise SettingError(f"max_tokens must be at least {_MIN_TOKENS}, got {limit}")
         if overlap < 0:
             raise SettingError(f"overlap must be 0 tokens or more, got {overlap}")
         self._encoder = encoder
-        self._budget = window - SPECIAL_TOKENS
+        self._budget = limit - SPECIAL_TOKENS
         self._overlap = overlap
 
     @property
-    def recipe(self) -> str:
+    def rules_id(self) -> str:
         """Identifier of the splitting rules and limits, part of the content hash of a stored document."""
         return f"rules {RULES}, {self._budget} tokens, {self._overlap} shared"
 
-    def cut(self, documents: Sequence[Document]) -> list[tuple[Passage, ...]]:
+    def passages(self, documents: Sequence[Document]) -> list[tuple[Passage, ...]]:
         """Returns the passages of each document in order: `text == document.text[start:end]`, stripped.
 
-        Every character other than white space is in a passage. A long title is cut to a third of the token budget, so
-        that the model never truncates headed_text.
+        Every character other than white space is in a passage. A title of more than a third of the token budget is
+        truncated, so that the model never truncates headed_text.
         """
         spans = self._encoder.token_spans([text for document in documents for text in (document.title, document.text)])
-        return [self._passages(document, spans[2 * i], spans[2 * i + 1]) for i, document in enumerate(documents)]
+        return [
+            self._document_passages(document, spans[2 * i], spans[2 * i + 1]) for i, document in enumerate(documents)
+        ]
 
-    def _passages(
+    def _document_passages(
         self, document: Document, title_spans: NDArray[np.int32], text_spans: NDArray[np.int32]
     ) -> tuple[Passage, ...]:
         title_limit = max(self._budget // 3, self._budget - len(text_spans))
         title = document.title
         if len(title_spans) > title_limit:
             title = title[: int(title_spans[title_limit - 1][1])]
-        room = self._budget - min(len(title_spans), title_limit)
-        cut = pieces(document.text, text_spans, room=room, overlap=self._overlap)
-        stripped = [piece for piece in (_strip(document.text, *piece) for piece in cut) if piece[0] < piece[1]]
+        max_tokens = self._budget - min(len(title_spans), title_limit)
+        pieces = piece_ranges(document.text, text_spans, max_tokens=max_tokens, overlap=self._overlap)
+        stripped = [_strip(document.text, start, end) for start, end in pieces]
         return tuple(
             Passage(document.doc_id, ordinal, title, document.text[start:end], start, end)
-            for ordinal, (start, end) in enumerate(stripped)
+            for ordinal, (start, end) in enumerate(span for span in stripped if span[0] < span[1])
         )
 
 
-def pieces(text: str, spans: NDArray[np.int32], *, room: int, overlap: int = OVERLAP) -> list[tuple[int, int]]:
-    """Returns start and end characters of pieces of *text* with at most *room* tokens each, in order.
+def piece_ranges(
+    text: str, spans: NDArray[np.int32], *, max_tokens: int, overlap: int = OVERLAP
+) -> list[tuple[int, int]]:
+    """Returns the start and end characters of pieces of *text* with at most *max_tokens* each, in order.
 
-    *spans* (tokens, 2) are the character ranges of its tokens. *overlap* is limited to a quarter of *room*.
+    *spans* (tokens, 2) are the character ranges of the tokens of *text*. *overlap* is limited to a quarter of
+    *max_tokens*.
     """
-    if len(spans) <= room:
+    if len(spans) <= max_tokens:
         return [(0, len(text))]
-    return _Cuts(text, spans).pieces(room, min(overlap, room // 4))
+    return _Boundaries(text, spans).piece_ranges(max_tokens, min(overlap, max_tokens // 4))
 
 
-class _Cuts:
-    """Possible boundaries in one text: indices of tokens that can start a passage, by kind of boundary."""
+class _Boundaries:
+    """Possible boundaries in one text: indices of tokens that can start a piece, by kind of boundary."""
 
     def __init__(self, text: str, spans: NDArray[np.int32]) -> None:
         # Some tokenizers include the space before a word in its token.
@@ -117,68 +122,70 @@ class _Cuts:
         self._tokens = len(spans)
         sentences, lines = self._breaks(text)
         words = np.flatnonzero(gaps > 0) + 1
-        # Several tokens of one character stay together.
+        # A boundary between two tokens of one character would split the character.
         self._any = np.flatnonzero(gaps >= 0) + 1
         self._sentences = sentences
         self._words = words
         self._levels = (sentences, lines, words, self._any)
 
-    def pieces(self, room: int, overlap: int) -> list[tuple[int, int]]:
-        """Returns start and end characters of pieces of at most *room* tokens that overlap by up to *overlap*."""
-        pieces: list[tuple[int, int]] = []
-        begin = reached = 0
-        while self._tokens - begin > room:
-            end = self._end(begin, room, reached)
+    def piece_ranges(self, max_tokens: int, overlap: int) -> list[tuple[int, int]]:
+        """Returns the characters of pieces of at most *max_tokens* that share up to *overlap* tokens."""
+        ranges: list[tuple[int, int]] = []
+        start = previous_end = 0
+        while self._tokens - start > max_tokens:
+            end = self._end(start, max_tokens, previous_end)
             if end >= self._tokens:
                 break
-            pieces.append((self._char(begin), self._char(end)))
-            begin, reached = self._next_begin(begin, end, overlap), end
-        pieces.append((self._char(begin), self._length))
-        return pieces
+            ranges.append((self._char(start), self._char(end)))
+            start, previous_end = self._next_start(start, end, overlap), end
+        ranges.append((self._char(start), self._length))
+        return ranges
 
     def _char(self, token: int) -> int:
         return 0 if token == 0 else int(self._starts[token])
 
-    def _end(self, begin: int, room: int, reached: int) -> int:
+    def _end(self, start: int, max_tokens: int, previous_end: int) -> int:
         """Returns the best boundary in the second half of the budget, or the next one if a character exceeds it."""
-        least = max(begin + room // 2, reached)
+        limit = start + max_tokens
+        lowest = max(start + max_tokens // 2, previous_end)
         for level in self._levels:
-            end = _last_up_to(level, begin + room)
-            if end > least:
+            end = _last_up_to(level, limit)
+            if end > lowest:
                 return end
-        end = _last_up_to(self._any, begin + room)
-        return end if end > max(begin, reached) else _first_from(self._any, begin + room, self._tokens)
+        end = _last_up_to(self._any, limit)
+        return end if end > max(start, previous_end) else _first_from(self._any, limit, self._tokens)
 
-    def _next_begin(self, begin: int, end: int, overlap: int) -> int:
-        floor = max(end - overlap, begin + 1)
-        sentence = _first_from(self._sentences, floor, end)
+    def _next_start(self, start: int, end: int, overlap: int) -> int:
+        lowest = max(end - overlap, start + 1)
+        sentence = _first_from(self._sentences, lowest, end)
         if sentence <= end and _contains(self._sentences, sentence):
             return sentence
-        return min(_first_from(self._words, floor, end), end)
+        return min(_first_from(self._words, lowest, end), end)
 
     def _breaks(self, text: str) -> tuple[_Indices, _Indices]:
         sentences: list[int] = []
         lines: list[int] = []
-        for found in _BREAK.finditer(text):
-            line = found["line"]
+        for match in _BREAK.finditer(text):
+            line = match["line"]
             if line is not None:
-                (sentences if "\n" in line[1:] else lines).append(found.end())
-            elif found["stop"] is None or _ends_sentence(text, found):
-                sentences.append(found.end())
-        return self._token_at(sentences), self._token_at(lines)
+                # A blank line ends a sentence.
+                (sentences if "\n" in line[1:] else lines).append(match.end())
+            elif match["stop"] is None or _ends_sentence(text, match):
+                sentences.append(match.end())
+        return self._tokens_at(sentences), self._tokens_at(lines)
 
-    def _token_at(self, characters: list[int]) -> _Indices:
+    def _tokens_at(self, characters: list[int]) -> _Indices:
         tokens = np.searchsorted(self._starts, np.array(characters, dtype=np.int64), side="left")
         return np.unique(tokens[(tokens > 0) & (tokens < self._tokens)])
 
 
-def _ends_sentence(text: str, found: re.Match[str]) -> bool:
+def _ends_sentence(text: str, match: re.Match[str]) -> bool:
     """Returns False after an initial (J. Smith) and before lower case (ecc. e altro), except at a blank line."""
-    if found[0].count("\n") > 1:
+    if match[0].count("\n") > 1:
         return True
-    if found.end() < len(text) and text[found.end()].islower():
+    if match.end() < len(text) and text[match.end()].islower():
         return False
-    stop = found.start() + 1
+    stop = match.start() + 1
     initial = _INITIAL.search(text, max(0, stop - 3), stop)
     return initial is None or not initial[0][0].isupper()
 

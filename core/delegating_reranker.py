@@ -32,9 +32,9 @@ class DelegatingReranker:
         """Token limit of the wrapped reranker."""
         return self.reranker.max_tokens
 
-    def text_room(self, query: str) -> int:
+    def max_text_tokens(self, query: str) -> int:
         """Returns the wrapped reranker's token limit for texts beside *query*."""
-        return self.reranker.text_room(query)
+        return self.reranker.max_text_tokens(query)
 
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Returns the token spans of the wrapped reranker."""

@@ -26,12 +26,12 @@ class Document:
     title: str = ""
     metadata: Metadata = field(default_factory=dict)
 
-    def content_hash(self, recipe: str = "") -> str:
+    def content_hash(self, rules_id: str = "") -> str:
         """Returns a hash of all stored fields: documents with equal hashes need no new vectors.
 
-        *recipe* identifies the rules for passages (`Chunker.recipe`).
+        *rules_id* identifies the rules that split the text into passages (`Chunker.rules_id`).
         """
-        content = json.dumps([self.title, self.text, dict(self.metadata), recipe], sort_keys=True, ensure_ascii=True)
+        content = json.dumps([self.title, self.text, dict(self.metadata), rules_id], sort_keys=True, ensure_ascii=True)
         return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 

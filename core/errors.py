@@ -17,7 +17,7 @@ RerankError
 ├── IndexConflict           the index exists, or another run builds it
 ├── EncoderMismatch         the index was built with a different encoder
 ├── StoreError              the store refused a request or failed
-│   ├── StoreUnavailable    the store cannot be reached
+│   ├── StoreUnavailable    the store is unreachable
 │   ├── StoreTimeout        the store did not respond in time
 │   ├── StoreFull           the store has no space left
 │   └── StoreAnswerInvalid  the store sent an unexpected response

@@ -68,14 +68,14 @@ class Indexer:
             except CorpusError as exc:
                 rejected.append(RejectedDocument(document.doc_id, exc.message))
         stored = self._index.content_hashes(list(valid)) if valid else {}
-        recipe = self._chunker.recipe
-        hashes = {doc_id: document.content_hash(recipe) for doc_id, document in valid.items()}
+        rules_id = self._chunker.rules_id
+        hashes = {doc_id: document.content_hash(rules_id) for doc_id, document in valid.items()}
         changed = [document for doc_id, document in valid.items() if stored.get(doc_id) != hashes[doc_id]]
-        cut = self._chunker.cut(changed) if changed else []
-        vectors = self._vectors(cut)
+        passages_by_document = self._chunker.passages(changed) if changed else []
+        vectors = self._vectors(passages_by_document)
         encoded = tuple(
             EncodedDocument(document, passages, rows, hashes[document.doc_id])
-            for document, passages, rows in zip(changed, cut, vectors, strict=True)
+            for document, passages, rows in zip(changed, passages_by_document, vectors, strict=True)
         )
         duplicates = len(documents) - len(rejected) - len(valid)
         return EncodedBatch(encoded, len(valid) - len(changed), duplicates, tuple(rejected))
@@ -93,12 +93,14 @@ class Indexer:
             rejected=batch.rejected + tuple(refused),
         )
 
-    def _vectors(self, cut: Sequence[tuple[Passage, ...]]) -> list[Vectors]:
+    def _vectors(self, passages_by_document: Sequence[tuple[Passage, ...]]) -> list[Vectors]:
         """Returns the vectors of each document's passages, from one call, so that the encoder batches by length."""
-        if not cut:
+        if not passages_by_document:
             return []
-        vectors = self._encoder.encode_documents([passage.headed_text for passages in cut for passage in passages])
-        return np.split(vectors, np.cumsum([len(passages) for passages in cut])[:-1])
+        vectors = self._encoder.encode_documents(
+            [passage.headed_text for passages in passages_by_document for passage in passages]
+        )
+        return np.split(vectors, np.cumsum([len(passages) for passages in passages_by_document])[:-1])
 
 
 def validated(document: Document) -> Document:

@@ -1,4 +1,4 @@
-"""Texts above the model's length: scored by their best window, or truncated at one end.
+"""Texts that exceed the model's length: scored by their best window, or truncated at one end.
 
 Windows end at sentence ends where possible and overlap, like the passages of an index. The best window is the usual
 score of a long document: Dai, Callan: Deeper Text Understanding for IR with Contextual Neural Language Modeling, SIGIR
@@ -14,7 +14,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank.core.chunking import pieces
+from rerank.core.chunking import piece_ranges
 from rerank.core.errors import InvalidRequest
 from rerank.core.protocols import Reranker, RerankScores
 from rerank.core.stop_condition import NEVER, StopCondition
@@ -50,23 +50,23 @@ def score_texts(
 ) -> RerankScores:
     """Returns the scores of *texts*; the score of a long text is that of its best window within *limits*.
 
-    The first windows of all texts precede all second windows, so that a deadline omits the ends of texts before whole
-    texts. `tokens` counts all windows. A text is `truncated` if a part of it was not scored. Raises InvalidRequest for
+    The first windows of all texts precede all second windows, so that a deadline leaves out the ends of texts first.
+    `tokens` counts all windows. A text is `truncated` if a part of it was not scored. Raises InvalidRequest for
     a long text under LongTextPolicy.REFUSE, and what `Reranker.score` raises.
     """
-    windows, cut = split_texts(reranker, query, texts, limits)
-    order = sorted((place, i) for i, parts in enumerate(windows) for place in range(len(parts)))
+    windows, shortened = split_texts(reranker, query, texts, limits)
+    order = sorted((ordinal, i) for i, text_windows in enumerate(windows) for ordinal in range(len(text_windows)))
     owners = np.array([i for _, i in order], dtype=np.intp)
-    parts = [windows[i][place] for place, i in order]
-    scores = reranker.score(query, parts, deadline=stop.deadline, cancellation=stop.cancellation)
+    ordered = [windows[i][ordinal] for ordinal, i in order]
+    scores = reranker.score(query, ordered, deadline=stop.deadline, cancellation=stop.cancellation)
     if len(order) == len(texts):
-        return replace(scores, truncated=scores.truncated | cut & scores.scored)
+        return replace(scores, truncated=scores.truncated | shortened & scores.scored)
     logits = np.full(len(texts), -np.inf, dtype=np.float32)
     np.maximum.at(logits, owners[scores.scored], scores.logits[scores.scored])
     scored = np.isfinite(logits)
     tokens = np.zeros(len(texts), dtype=np.int32)
     np.add.at(tokens, owners, np.where(scores.scored, scores.tokens, 0))
-    truncated = cut.copy()
+    truncated = shortened.copy()
     truncated[owners[scores.truncated | ~scores.scored]] = True
     return RerankScores(
         logits=np.where(scored, logits, 0).astype(np.float32),
@@ -82,17 +82,17 @@ def score_texts(
 def split_texts(
     reranker: Reranker, query: str, texts: Sequence[str], limits: LengthLimits
 ) -> tuple[list[list[str]], NDArray[np.bool_]]:
-    """Returns the windows of each text, at least one, and a mask of the texts that they cover only in part."""
-    room = reranker.text_room(query)
-    limit = room if limits.max_tokens is None else min(room, limits.max_tokens)
+    """Returns the windows of each text, at least one, and a mask of the texts of which a part is in no window."""
+    window_tokens = reranker.max_text_tokens(query)
+    limit = window_tokens if limits.max_tokens is None else min(window_tokens, limits.max_tokens)
     windows = [[text] for text in texts]
-    cut = np.zeros(len(texts), dtype=np.bool_)
+    shortened = np.zeros(len(texts), dtype=np.bool_)
     # A token has at least one character: texts with fewer characters than the limit need no tokenization.
     long = [i for i, text in enumerate(texts) if len(text) > limit]
     for i, spans in zip(long, _spans(reranker, [texts[i] for i in long], limits), strict=True):
         if len(spans) > limit:
-            windows[i], cut[i] = _cut(texts[i], spans, room, limits, place=i)
-    return windows, cut
+            windows[i], shortened[i] = _windows(texts[i], spans, window_tokens, limits, text_number=i)
+    return windows, shortened
 
 
 def _spans(reranker: Reranker, texts: Sequence[str], limits: LengthLimits) -> list[NDArray[np.int32]]:
@@ -106,24 +106,26 @@ def _spans(reranker: Reranker, texts: Sequence[str], limits: LengthLimits) -> li
         for i, (text, head) in enumerate(zip(texts, heads, strict=True))
         if len(head) < len(text) and len(spans[i]) <= limits.max_tokens
     ]
-    for i, whole in zip(sparse, reranker.token_spans([texts[i] for i in sparse]), strict=True):
-        spans[i] = whole
+    for i, all_spans in zip(sparse, reranker.token_spans([texts[i] for i in sparse]), strict=True):
+        spans[i] = all_spans
     return spans
 
 
-def _cut(text: str, spans: NDArray[np.int32], room: int, limits: LengthLimits, *, place: int) -> tuple[list[str], bool]:
-    """Returns the windows of a long text, and True if they cover it only in part."""
+def _windows(
+    text: str, spans: NDArray[np.int32], window_tokens: int, limits: LengthLimits, *, text_number: int
+) -> tuple[list[str], bool]:
+    """Returns the windows of a long text, and True if a part of the text is in no window."""
     if limits.policy is LongTextPolicy.REFUSE:
         raise InvalidRequest(
-            f"text {place} must have at most {room:,} tokens with this query, got {len(spans):,}. "
+            f"text {text_number} must have at most {window_tokens:,} tokens with this query, got {len(spans):,}. "
             "Shorten the text or allow truncation"
         )
-    most = len(spans) if limits.max_tokens is None else min(limits.max_tokens, len(spans))
+    count = len(spans) if limits.max_tokens is None else min(limits.max_tokens, len(spans))
     if limits.policy is LongTextPolicy.CUT_START:
-        return [text[int(spans[-min(most, room)][0]) :]], True
+        return [text[int(spans[-min(count, window_tokens)][0]) :]], True
     if limits.policy is LongTextPolicy.CUT_END:
-        return [text[: int(spans[min(most, room) - 1][1])]], True
-    head = text if most == len(spans) else text[: int(spans[most - 1][1])]
-    found = pieces(head, spans[:most], room=room)
-    windows = [head[start:end] for start, end in found[: limits.max_windows]]
-    return windows, most < len(spans) or len(found) > limits.max_windows
+        return [text[: int(spans[min(count, window_tokens) - 1][1])]], True
+    head = text if count == len(spans) else text[: int(spans[count - 1][1])]
+    ranges = piece_ranges(head, spans[:count], max_tokens=window_tokens)
+    windows = [head[start:end] for start, end in ranges[: limits.max_windows]]
+    return windows, count < len(spans) or len(ranges) > limits.max_windows

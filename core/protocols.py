@@ -107,7 +107,7 @@ class Reranker(Protocol):
     def max_tokens(self) -> int:
         """Maximum number of tokens of query and text together, including special tokens."""
 
-    def text_room(self, query: str) -> int:
+    def max_text_tokens(self, query: str) -> int:
         """Returns the maximum number of tokens of a text with *query*, without special tokens."""
 
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:

@@ -44,11 +44,11 @@ def dry_run(
             except MetadataError as exc:
                 rejected.add(RejectedRecord(record.file, record.line, exc.message, document.doc_id))
                 continue
-            if stored.get(document.doc_id) != document.content_hash(chunker.recipe):
+            if stored.get(document.doc_id) != document.content_hash(chunker.rules_id):
                 changed.append(document)
             else:
                 skipped += 1
         indexed += len(changed)
-        passages += sum(len(pieces) for pieces in chunker.cut(changed))
+        passages += sum(len(split) for split in chunker.passages(changed))
         progress.advance(done=batch.position, documents=indexed + skipped)
     return AddOutcome(indexed, passages, skipped)

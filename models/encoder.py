@@ -100,7 +100,7 @@ class BiEncoder:
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
         unique, inverse = unique_texts(texts)
-        ids = self._tokenizer.texts([prompt + text for text in unique], limit=self._network.text_room).ids
+        ids = self._tokenizer.texts([prompt + text for text in unique], limit=self._network.max_text_tokens).ids
         # An empty text still costs a token: its special tokens.
         lengths = np.array([len(text) + 1 for text in ids], dtype=np.int32)
         job = Job(self._batches, ids, lengths)

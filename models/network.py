@@ -61,11 +61,11 @@ class TextNetwork(Protocol):
         """Length of a vector."""
 
     @property
-    def text_room(self) -> int:
+    def max_text_tokens(self) -> int:
         """Maximum number of tokens of a text."""
 
     def vectors(self, texts: Sequence[Ids]) -> Vectors:
         """Returns float32 (len(texts), dim), rows of unit length, for one batch of texts.
 
-        Each text has at most `text_room` tokens.
+        Each text has at most `max_text_tokens` tokens.
         """

@@ -84,7 +84,7 @@ class CrossEncoderReranker:
             passage_tokens=passage_tokens,
         )
 
-    def text_room(self, query: str) -> int:
+    def max_text_tokens(self, query: str) -> int:
         """Returns the tokens of a text that fit beside *query*, without special tokens."""
         read = self._tokenizer.texts([self._prompts["query"] + query], limit=self._network.query_room)
         prompt = self._tokenizer.texts([self._prompts["document"]], limit=self._network.pair_room)

@@ -31,14 +31,16 @@ def load_settings(**values: object) -> Settings:
     return _load_settings(values, environ=os.environ, directory=Path.cwd()).settings
 
 
-def open_store(location: str) -> Store:
+def open_store(location: str, *, settings: Settings = DEFAULTS) -> Store:
     """Opens the store at *location*: a folder, which is created if it is missing, or the URL of an OpenSearch server.
 
-    Close the store after use. Raises StoreError if it cannot be opened.
+    *settings* provides `threads`, the number of concurrent searches for which an OpenSearch store keeps connections open
+    (16 by default). Close the store after use. Raises StoreUnavailable for an unusable folder, and SettingError for an
+    invalid URL.
     """
     from rerank.index.opening import open_store as open_location
 
-    return open_location(location)
+    return open_location(location, threads=settings.threads)
 
 
 def load_encoder(name: str = "default", *, settings: Settings = DEFAULTS) -> Encoder:

@@ -120,7 +120,7 @@ class FakeReranker:
     def max_tokens(self) -> int:
         return self._max_tokens
 
-    def text_room(self, query: str) -> int:
+    def max_text_tokens(self, query: str) -> int:
         return max(self._max_tokens - len(words(query)), 1)
 
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:

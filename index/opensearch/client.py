@@ -100,8 +100,8 @@ class OpenSearchClient:
             )
         if isinstance(error, OpenSearchConnectionError):
             return StoreUnavailable(
-                f"OpenSearch at {self.address} cannot be reached ({_cause(error)}). Start it, or correct the setting "
-                "store."
+                f"cannot connect to OpenSearch at {self.address} ({_cause(error)}). Start OpenSearch, or correct the "
+                "setting store."
             )
         if isinstance(error, SerializationError):
             return StoreAnswerInvalid(f"{self.address} did not return JSON while {action}. {_CHECK_ADDRESS}")
@@ -157,7 +157,7 @@ def is_disk_full(reason: str) -> bool:
 
 
 def _cause(error: OpenSearchConnectionError) -> str:
-    return type(error.info).__name__ if isinstance(error.info, Exception) else "no connection"
+    return type(error.info).__name__ if isinstance(error.info, Exception) else "no response"
 
 
 def _without_password(location: str) -> str:

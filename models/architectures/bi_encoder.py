@@ -33,12 +33,12 @@ class BiEncoderNetwork:
         return self._body.dim
 
     @property
-    def text_room(self) -> int:
+    def max_text_tokens(self) -> int:
         """Maximum number of tokens of a text."""
         return self._max_tokens - self._template.special
 
     def vectors(self, texts: Sequence[Ids]) -> Vectors:
-        """Returns float32 (len(texts), dim), rows of unit length, for texts of at most `text_room` tokens."""
+        """Returns float32 (len(texts), dim), rows of unit length, for texts of at most `max_text_tokens` tokens."""
         template = self._template
         whole = [np.concatenate([template.before, text, template.after]) for text in texts]
         return self._body.vectors(TokenRows.of(whole, pad_id=template.pad_id))

@@ -74,7 +74,7 @@ def _run(folder: ModelFolder, runtime: ModelRuntime) -> Callable[[], Outputs]:
     passages = [folder.prompts["document"] + pair.passage for pair in sample()[::_EVERY]]
     if folder.kind == "encoder":
         body = BiEncoderNetwork.from_folder(folder, tokenizer, runtime=runtime)
-        ids = sorted(tokenizer.texts(passages, limit=body.text_room).ids, key=len)
+        ids = sorted(tokenizer.texts(passages, limit=body.max_text_tokens).ids, key=len)
         parts = [ids[i : i + 16] for i in range(0, len(ids), 16)]
         return lambda: np.concatenate([body.vectors(part) for part in parts])
     if folder.architecture == "cross-encoder" and folder.labels > 1:

@@ -32,7 +32,7 @@ def tokens(text: str) -> int:
 
 
 def cut(text: str, *, title: str = "", window: int = WINDOW, overlap: int = 0) -> tuple[Passage, ...]:
-    return Chunker(encoder(window), overlap=overlap).cut([Document("d", text, title)])[0]
+    return Chunker(encoder(window), overlap=overlap).passages([Document("d", text, title)])[0]
 
 
 @given(TEXTS, st.text(max_size=60), st.integers(0, 12))
@@ -142,11 +142,11 @@ def test_title_beside_a_short_text_stays_whole() -> None:
 def test_documents_keep_their_order_and_titles() -> None:
     """One tuple of passages per document, in input order."""
     documents = [Document("b", "Second text.", "Two"), Document("a", "First text.", "One")]
-    assert Chunker(encoder()).cut(documents) == [
+    assert Chunker(encoder()).passages(documents) == [
         (Passage("b", 0, "Two", "Second text.", 0, 12),),
         (Passage("a", 0, "One", "First text.", 0, 11),),
     ]
-    assert Chunker(encoder()).cut([]) == []
+    assert Chunker(encoder()).passages([]) == []
 
 
 def test_megabyte_of_text_is_split() -> None:
@@ -161,18 +161,18 @@ def test_megabyte_of_text_is_split() -> None:
 def test_max_tokens_above_the_encoder_limit_has_no_effect() -> None:
     """A passage never has text that the encoder would truncate."""
     text = "word " * 60
-    assert Chunker(encoder(), max_tokens=512).cut([Document("d", text)]) == Chunker(encoder()).cut(
+    assert Chunker(encoder(), max_tokens=512).passages([Document("d", text)]) == Chunker(encoder()).passages(
         [Document("d", text)]
     )
-    shorter = Chunker(encoder(), max_tokens=10, overlap=0).cut([Document("d", text)])[0]
+    shorter = Chunker(encoder(), max_tokens=10, overlap=0).passages([Document("d", text)])[0]
     assert {tokens(passage.text) for passage in shorter} == {8, 4}
 
 
 def test_recipe_differs_between_chunkers_with_different_limits() -> None:
     """It contains the token limit and the overlap."""
     chunkers = [Chunker(encoder()), Chunker(encoder(), max_tokens=10), Chunker(encoder(), overlap=1)]
-    assert len({chunker.recipe for chunker in chunkers}) == len(chunkers)
-    assert Chunker(encoder(), max_tokens=512).recipe == Chunker(encoder()).recipe
+    assert len({chunker.rules_id for chunker in chunkers}) == len(chunkers)
+    assert Chunker(encoder(), max_tokens=512).rules_id == Chunker(encoder()).rules_id
 
 
 def test_passages_under_the_current_rules_version_are_fixed() -> None:

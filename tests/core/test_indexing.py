@@ -57,7 +57,7 @@ def test_changed_passage_limits_encode_stored_documents_again(
     chunker = Chunker(encoder, **changed)
     encoder.encoded.clear()
     outcome = Indexer(index, encoder, chunker=chunker).add([LONG])
-    expected = [passage.headed_text for passage in chunker.cut([LONG])[0]]
+    expected = [passage.headed_text for passage in chunker.passages([LONG])[0]]
     assert outcome == AddOutcome(indexed=1, passages=len(expected))
     assert (encoder.encoded, index.info().passages) == (expected, len(expected))
     assert Indexer(index, encoder, chunker=chunker).add([LONG]) == AddOutcome(skipped=1)

@@ -27,7 +27,7 @@ def test_wrapper_has_the_properties_of_the_reranker() -> None:
     model = FakeReranker(max_tokens=24)
     wrapper = WindowReranker(model)
     assert (wrapper.name, wrapper.fingerprint, wrapper.max_tokens) == (model.name, model.fingerprint, 24)
-    assert wrapper.text_room(QUERY) == model.text_room(QUERY)
+    assert wrapper.max_text_tokens(QUERY) == model.max_text_tokens(QUERY)
     assert [spans.tolist() for spans in wrapper.token_spans([QUERY])] == [[[0, 5], [6, 9]]]
 
 

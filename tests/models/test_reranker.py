@@ -186,7 +186,7 @@ def test_many_threads_get_the_scores_of_one(tmp_path: Path, build: Callable[[Pat
 def test_the_room_of_a_text_is_what_is_read_beside_the_query(tmp_path: Path, build: str, query: str) -> None:
     """A text of so many tokens is read whole, one of a token more is cut: a cut query too."""
     reranker = loaded(tiny.bert(tmp_path / "cross", labels=1) if build == "cross" else joint(tmp_path))
-    room = reranker.text_room(query)
+    room = reranker.max_text_tokens(query)
     texts = ["cat " * room, "cat " * (room + 1)]
     assert [len(spans) for spans in reranker.token_spans(texts)] == [room, room + 1]
     assert reranker.score(query, texts).truncated.tolist() == [False, True]
