@@ -200,7 +200,7 @@ class _MeasuredSearch:
         stopwatch = Stopwatch()
         vector = None if self.retrieval.mode == "text" else self.pipeline.query_vector(query.text)
         stopwatch.lap("encode")
-        candidates = self.pipeline.retriever.candidates(self.index, query.text, vector, self.retrieval)
+        candidates = self.pipeline.candidates(self.index, query.text, vector, self.retrieval)
         stopwatch.lap("retrieve")
         ranking = rerank_or_fail(self.model, query.text, candidates)
         stopwatch.lap("rerank")
