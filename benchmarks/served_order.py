@@ -3,7 +3,7 @@
     python -m benchmarks.served_order --data DIR --store STORE --results FILE [--queries 100] [--sets NAME ...]
 
 First ingest each set: `rerank-cli ingest DIR/SET --index SET --store STORE`. --encoder and --model select other models
-than the built-in ones. --precision, --passage-tokens and --contenders work as the settings, but all candidates are
+than the built-in ones. --precision and --contenders work as the settings, but all candidates are
 scored by default (`benchmarks.contenders` measures the difference). Hybrid first stage, 100 candidates. FILE stores the
 results of each set; a set with the same queries and model is not measured again, so that several calls make one table.
 --sets without a name prints the stored results.
@@ -105,7 +105,6 @@ def _settings(options: argparse.Namespace) -> Settings:
     return Settings(
         reranker=options.model,
         precision=options.precision,
-        passage_tokens=options.passage_tokens,
         contenders=options.contenders,
     )
 
@@ -132,7 +131,6 @@ def main() -> None:
     parser.add_argument("--model", default="default")
     parser.add_argument("--encoder", default="default")
     parser.add_argument("--precision", choices=get_args(Precision), default="auto")
-    parser.add_argument("--passage-tokens", type=int, default=0)
     parser.add_argument("--contenders", type=int, default=0)
     parser.add_argument("--sets", nargs="*", choices=list(ALL_SETS), default=list(ALL_SETS))
     options = parser.parse_args()

@@ -99,12 +99,6 @@ class Settings(BaseModel):
         description="Final order: auto combines cross-encoder and first stage, none uses the cross-encoder alone.",
     )
     contenders: int = Field(30, ge=0, le=MAX_RESULTS, description="Number of top candidates to score; 0 scores all.")
-    passage_tokens: int = Field(
-        0,
-        ge=0,
-        le=100_000,
-        description="Number of tokens to score per passage, chosen around the words of the query; 0 scores all.",
-    )
     timeout_ms: int = Field(2000, ge=1, description="Time budget for reranking one search, in milliseconds.")
     analyzer: Analyzer = Field("standard", description="Text analyzer of new indexes.")
     engine: Engine = Field("lucene", description="k-NN engine of new OpenSearch indexes.")

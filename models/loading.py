@@ -52,7 +52,7 @@ class RankingOptions:
     """Options of loading rerankers.
 
     *shipped*: folder of the built-in ones. *shared*: resources in common with other models of the process. *contenders*
-    and *passage_tokens* are the settings of these names.
+    is the setting of this name.
     """
 
     compute: ComputeOptions = AUTO_COMPUTE
@@ -60,7 +60,6 @@ class RankingOptions:
     shipped: Path = BUILT_IN
     shared: SharedResources | None = None
     contenders: int = 0
-    passage_tokens: int = 0
 
 
 def load_ranking_model(name: str, *, compute: ComputeOptions = AUTO_COMPUTE, fusion: Fusion = "auto") -> RankingModel:
@@ -89,11 +88,8 @@ class LoadedModels:
         shipped: Path = BUILT_IN,
         shared: SharedResources | None = None,
         contenders: int = 0,
-        passage_tokens: int = 0,
     ) -> None:
-        self._options = RankingOptions(
-            compute, fusion, shipped, shared or SharedResources(), contenders, passage_tokens
-        )
+        self._options = RankingOptions(compute, fusion, shipped, shared or SharedResources(), contenders)
         self._default = self._resolved_name(default)
         self.names = tuple(dict.fromkeys([self._default, *map(self._resolved_name, others)]))
         """Names that requests can use beside `default`; the default model first."""
@@ -115,7 +111,6 @@ class LoadedModels:
             fusion=named.fusion,
             shared=shared,
             contenders=named.contenders,
-            passage_tokens=named.passage_tokens,
         )
 
     def load(self) -> None:
@@ -165,7 +160,7 @@ def _load_ranking_model(name: str, options: RankingOptions) -> RankingModel:
         folder,
         runtime=runtime_for(folder, options.compute),
         shared=options.shared,
-        passage_tokens=options.passage_tokens,
+        passage_tokens=folder.rerank.passage_tokens or 0,
     )
     try:
         reranker.score(_SAMPLE_TEXT, [_SAMPLE_TEXT])

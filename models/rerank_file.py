@@ -111,6 +111,7 @@ class RerankFile(BaseModel):
     calibration: FittedCalibration | None = None
     min_score: float | None = Field(default=None, ge=0, le=1)
     cosine_scale: MeasuredCosines | None = None
+    passage_tokens: int | None = Field(default=None, ge=8)
     languages: tuple[str, ...] = ()
     default: bool = False
 
