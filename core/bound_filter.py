@@ -1,8 +1,8 @@
 """Bound filters: parsed filters whose values have the types of their fields.
 
 Both stores compile the bound form, so that comparisons of `"5"` with a number, of a number with a string and of a day
-with an instant have the same result on each. The rules are OpenSearch's: a day stands for all of its instants, so `lte`
-includes the day and `gt` starts after it.
+with an instant have the same result on each. The rules are OpenSearch's: a day is the range of its instants, so `lte`
+includes the whole day and `gt` starts after it.
 """
 
 from __future__ import annotations
@@ -81,13 +81,13 @@ def bind(clause: Filter, schema: MetadataSchema) -> BoundFilter:
     """
     match clause:
         case Terms():
-            return _known(clause.field, schema, lambda kind: _terms(clause, kind))
+            return _bind_field(clause.field, schema, lambda field_type: _terms(clause, field_type))
         case Range():
-            return _known(clause.field, schema, lambda kind: _range(clause, kind))
+            return _bind_field(clause.field, schema, lambda field_type: _range(clause, field_type))
         case Exists():
-            return _known(clause.field, schema, lambda kind: BoundExists(clause.field, kind))
+            return _bind_field(clause.field, schema, lambda field_type: BoundExists(clause.field, field_type))
         case Prefix():
-            return _known(clause.field, schema, lambda kind: _prefix(clause, kind))
+            return _bind_field(clause.field, schema, lambda field_type: _prefix(clause, field_type))
         case Bool():
             return BoundBool(
                 tuple(bind(part, schema) for part in clause.must),
@@ -98,56 +98,58 @@ def bind(clause: Filter, schema: MetadataSchema) -> BoundFilter:
     assert_never(clause)
 
 
-def _known(name: str, schema: MetadataSchema, build: Callable[[FieldType], BoundFilter]) -> BoundFilter:
-    kind = schema.types.get(name)
-    return MatchNone() if kind is None else build(kind)
+def _bind_field(name: str, schema: MetadataSchema, build: Callable[[FieldType], BoundFilter]) -> BoundFilter:
+    field_type = schema.types.get(name)
+    return MatchNone() if field_type is None else build(field_type)
 
 
-def _terms(clause: Terms, kind: FieldType) -> BoundFilter:
-    if kind is not FieldType.DATE:
-        return BoundTerms(clause.field, kind, tuple(_value(value, kind, clause.field) for value in clause.values))
+def _terms(clause: Terms, field_type: FieldType) -> BoundFilter:
+    if field_type is not FieldType.DATE:
+        return BoundTerms(
+            clause.field, field_type, tuple(_value(value, field_type, clause.field) for value in clause.values)
+        )
     days = tuple(
         BoundRange(
-            clause.field, kind, _date_bound("gte", value, clause.field) + _date_bound("lte", value, clause.field)
+            clause.field, field_type, _date_bound("gte", value, clause.field) + _date_bound("lte", value, clause.field)
         )
         for value in clause.values
     )
     return days[0] if len(days) == 1 else BoundBool(should=days, minimum_should=1)
 
 
-def _range(clause: Range, kind: FieldType) -> BoundFilter:
+def _range(clause: Range, field_type: FieldType) -> BoundFilter:
     bounds: list[tuple[str, str | float]] = []
     for bound, value in clause.bounds:
-        if kind is FieldType.DATE:
+        if field_type is FieldType.DATE:
             bounds.extend(_date_bound(bound, value, clause.field))
-        elif kind is FieldType.BOOLEAN:
+        elif field_type is FieldType.BOOLEAN:
             raise InvalidFilter(
                 f'"metadata.{clause.field}" has boolean values. Use term instead of range', field="filter"
             )
         else:
-            bounds.append((bound, _value(value, kind, clause.field)))
-    return BoundRange(clause.field, kind, tuple(bounds))
+            bounds.append((bound, _value(value, field_type, clause.field)))
+    return BoundRange(clause.field, field_type, tuple(bounds))
 
 
-def _prefix(clause: Prefix, kind: FieldType) -> BoundFilter:
-    if kind is not FieldType.STRING:
+def _prefix(clause: Prefix, field_type: FieldType) -> BoundFilter:
+    if field_type is not FieldType.STRING:
         raise InvalidFilter(
-            f'"metadata.{clause.field}" must have string values for prefix, got {kind} values', field="filter"
+            f'"metadata.{clause.field}" must have string values for prefix, got {field_type} values', field="filter"
         )
     return BoundPrefix(clause.field, clause.value)
 
 
-def _value(value: Scalar, kind: FieldType, name: str) -> Scalar:
-    if kind is FieldType.STRING:
+def _value(value: Scalar, field_type: FieldType, name: str) -> Scalar:
+    if field_type is FieldType.STRING:
         return str(value).lower() if isinstance(value, bool) else str(value)
-    if kind is FieldType.BOOLEAN:
+    if field_type is FieldType.BOOLEAN:
         if isinstance(value, bool):
             return value
         if value in ("true", "false"):
             return value == "true"
     elif not isinstance(value, bool) and (number := _number(value)) is not None:
         return number
-    raise InvalidFilter(f'"metadata.{name}" must be compared with a {kind}, got {value!r}', field="filter")
+    raise InvalidFilter(f'"metadata.{name}" must be compared with a {field_type}, got {value!r}', field="filter")
 
 
 def _number(value: str | float) -> float | None:
@@ -164,8 +166,8 @@ def _date_bound(bound: str, value: Scalar, name: str) -> tuple[tuple[str, float]
     if instant is None or not isinstance(value, str):
         raise InvalidFilter(f'"metadata.{name}" must be compared with an ISO 8601 date, got {value!r}', field="filter")
     millis = epoch_millis_of(instant)
-    whole_day = len(value) == len("2000-01-01")
-    if whole_day and bound in ("lte", "gt"):
+    is_day = len(value) == len("2000-01-01")
+    if is_day and bound in ("lte", "gt"):
         millis += _DAY_MILLIS
         bound = "lt" if bound == "lte" else "gte"
     return ((bound, millis),)

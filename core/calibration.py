@@ -21,7 +21,7 @@ HIGHEST_LOG_ODDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class QueryEvidence:
-    """Weight of one kind of evidence, and its neutral value."""
+    """Parameters of one kind of evidence: its weight, and the `typical` value, which leaves the log-odds unchanged."""
 
     weight: float
     typical: float
@@ -29,7 +29,7 @@ class QueryEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Calibration: log-odds of relevance = slope x score + intercept + sum(weight x (evidence - typical)).
+    """Map from scores to log-odds of relevance: slope x score + intercept + sum(weight x (evidence - typical)).
 
     Platt scaling (Probabilistic outputs for support vector machines, 1999), extended by evidence about the query.
     Without evidence, the best candidate of every query would look relevant, because a fused score is relative to the
@@ -41,13 +41,13 @@ class Calibration:
     intercept: float = 0.0
     evidence: Mapping[Evidence, QueryEvidence] = field(default_factory=dict)
 
-    def log_odds(self, scores: NDArray[np.float64], known: Mapping[Evidence, float | None]) -> NDArray[np.float64]:
-        """Returns the log-odds, float64 (n,), of one query's scores (n,) with the *known* evidence."""
+    def log_odds(self, scores: NDArray[np.float64], evidence: Mapping[Evidence, float | None]) -> NDArray[np.float64]:
+        """Returns the log-odds, float64 (n,), of one query's scores (n,) with its *evidence*."""
         offset = self.intercept
-        for name, evidence in self.evidence.items():
-            value = known.get(name)
+        for name, parameters in self.evidence.items():
+            value = evidence.get(name)
             if value is not None:
-                offset += evidence.weight * (value - evidence.typical)
+                offset += parameters.weight * (value - parameters.typical)
         return self.slope * scores + offset
 
 
@@ -56,7 +56,7 @@ UNCALIBRATED = Calibration()
 
 
 def probabilities(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns float64 (n,), between 0 and 1 exclusive, increasing with the *log_odds* (n,)."""
+    """Returns the probabilities of *log_odds* (n,), float64 (n,), between 0 and 1 exclusive."""
     return sigmoid(np.clip(log_odds, -HIGHEST_LOG_ODDS, HIGHEST_LOG_ODDS))
 
 

@@ -57,22 +57,22 @@ def compare(
 ) -> Comparison:
     """Compares the model named in *options* with the default model of the pipeline.
 
-    *on_query* receives the number of finished searches and their total over both models. Raises what `evaluate` raises.
+    *on_query* receives the number of finished searches and the total of both models. Raises what `evaluate` raises.
     """
     orders = {name: ORDERS[name] for name in ("first_stage", "reranked")}
-    twice = 2 * len(dataset.queries)
+    queries = len(dataset.queries)
 
-    def second(done: int, of: int) -> None:
+    def report_new(done: int, _total: int) -> None:
         if on_query is not None:
-            on_query(of + done, twice)
+            on_query(done, 2 * queries)
 
-    def first(done: int, _: int) -> None:
+    def report_old(done: int, _total: int) -> None:
         if on_query is not None:
-            on_query(done, twice)
+            on_query(queries + done, 2 * queries)
 
-    # nDCG is always cut at 10: the setting k must not change the result of a comparison.
+    # The measure is nDCG@10, so the setting k must not change the cut-off.
     options = replace(options, k=10)
-    new = evaluate(pipeline, dataset, options, orders=orders, on_query=first)
-    old = evaluate(pipeline, dataset, replace(options, model=None), orders=orders, on_query=second)
-    values, baseline = (one.per_query["reranked"][MEASURE] for one in (new, old))
+    new = evaluate(pipeline, dataset, options, orders=orders, on_query=report_new)
+    old = evaluate(pipeline, dataset, replace(options, model=None), orders=orders, on_query=report_old)
+    values, baseline = (evaluation.per_query["reranked"][MEASURE] for evaluation in (new, old))
     return Comparison(new, old, confidence, paired_difference(values, baseline, confidence=confidence))

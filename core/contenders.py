@@ -14,14 +14,14 @@ def best_positions(first_stage: NDArray[np.float64], count: int) -> NDArray[np.i
 def estimated_logits(
     first_stage: NDArray[np.float64], positions: NDArray[np.intp], logits: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Returns float32 (n,): the first-stage scores (n,) on the scale of the *logits* (m,) of the candidates scored.
+    """Returns float32 (n,): the first-stage scores (n,) on the scale of the *logits* (m,) of the scored candidates.
 
-    At the scored *positions* (m,) both have the same mean and standard deviation (linear equating: Kolen, Brennan:
-    Test Equating, Scaling, and Linking, 2014, chapter 2). So no candidate overtakes a contender only because
-    first-stage scores and logits lie on different scales.
+    At the scored *positions* (m,), estimates and logits have the same mean and standard deviation (linear equating:
+    Kolen, Brennan: Test Equating, Scaling, and Linking, 2014, chapter 2). So no candidate overtakes a contender only
+    because first-stage scores and logits have different scales.
     """
-    known = first_stage[positions]
-    deviation = float(known.std())
+    scored = first_stage[positions]
+    deviation = float(scored.std())
     slope = float(logits.std()) / deviation if deviation > 0 else 1.0
-    estimates: NDArray[np.float32] = ((first_stage - known.mean()) * slope + float(logits.mean())).astype(np.float32)
+    estimates: NDArray[np.float32] = ((first_stage - scored.mean()) * slope + float(logits.mean())).astype(np.float32)
     return estimates

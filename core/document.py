@@ -27,7 +27,7 @@ class Document:
     metadata: Metadata = field(default_factory=dict)
 
     def content_hash(self, rules_id: str = "") -> str:
-        """Returns a hash of all stored fields: documents with equal hashes need no new vectors.
+        """Returns a hash of all stored fields: a document with an unchanged hash needs no new vectors.
 
         *rules_id* identifies the rules that split the text into passages (`Chunker.rules_id`).
         """

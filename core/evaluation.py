@@ -21,7 +21,7 @@ from rerank.core.retrieval import RetrievalOptions
 from rerank.core.settings import Mode
 
 RECALL_CUTOFF = 100
-_IDS_AT_ONCE = 1000
+_IDS_PER_LOOKUP = 1000
 
 PerQuery = Mapping[str, NDArray[np.float64]]
 """Values per query by measure, float64 (queries,), in the order of the dataset."""
@@ -29,9 +29,9 @@ PerQuery = Mapping[str, NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
-    """Options of an evaluation: searches of *index* by *mode* that rerank `depth` documents with *model*.
+    """Options of an evaluation: searches of `index` by `mode` that rerank `depth` documents with `model`.
 
-    `k` is the cut-off of nDCG and RR. *exact* compares every vector in the first stage.
+    `k` is the cut-off of nDCG and RR. `exact` compares every vector in the first stage.
     """
 
     index: str
@@ -122,11 +122,11 @@ def evaluate(
     orders: Mapping[str, Order] = ORDERS,
     on_query: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Searches for each query of *dataset* once, without time budget or min_score, and measures each of *orders*.
+    """Searches once for each query of *dataset*, without time budget or min_score, and measures each of *orders*.
 
     *on_query* receives the number of finished queries and their total. The first query runs once before timing starts,
     so that no percentile includes the warm-up. Raises what SearchPipeline.search raises, ModelError if the reranker
-    fails (an evaluation never falls back), and CorpusError if the index has no relevant document.
+    fails (an evaluation never falls back to first-stage order), and CorpusError if the index has no relevant document.
     """
     index = pipeline.store.open(options.index)
     check_encoder(index, pipeline.encoder)
@@ -164,8 +164,8 @@ def evaluate(
 def measure(
     dataset: Dataset, run: Mapping[str, list[ScoredDocument]], *, k: int = 10
 ) -> dict[str, NDArray[np.float64]]:
-    """Returns nDCG@k, RR@k and R@100 of *run* by name; a query without results counts 0."""
-    # Imported here: it installs a log handler and loads its providers, which searches do not need.
+    """Returns nDCG@k, RR@k and R@100 of *run* by name; they are 0 for a query without results."""
+    # Imported here, because the import installs a log handler and loads providers, which searches do not need.
     import ir_measures
     from ir_measures import RR, Qrel, R, ScoredDoc, nDCG
 
@@ -175,20 +175,20 @@ def measure(
     # Negative ranks instead of scores: the library breaks ties of scores in its own order.
     documents = [
         ScoredDoc(query_id, document.doc_id, float(-rank))
-        for query_id, found in run.items()
-        for rank, document in enumerate(found, start=1)
+        for query_id, ranked in run.items()
+        for rank, document in enumerate(ranked, start=1)
     ]
     names = [nDCG @ k, RR @ k, R @ RECALL_CUTOFF]
-    place = {query.query_id: i for i, query in enumerate(dataset.queries)}
-    values = {str(name): np.zeros(len(place)) for name in names}
+    row = {query.query_id: i for i, query in enumerate(dataset.queries)}
+    values = {str(name): np.zeros(len(row)) for name in names}
     for metric in ir_measures.iter_calc(names, qrels, documents):
-        values[str(metric.measure)][place[metric.query_id]] = metric.value
+        values[str(metric.measure)][row[metric.query_id]] = metric.value
     return values
 
 
 @dataclass(frozen=True)
 class _MeasuredSearch:
-    """Searches of one index with one model, timed by stage."""
+    """Search of one index with one model, timed by stage."""
 
     pipeline: SearchPipeline
     index: Index
@@ -210,12 +210,12 @@ class _MeasuredSearch:
 def _relevant_documents(index: Index, dataset: Dataset) -> tuple[int, int]:
     """Returns the number of documents relevant to any query, and how many of them the index lacks."""
     relevant = sorted({doc_id for query in dataset.queries for doc_id, grade in query.relevance.items() if grade > 0})
-    held = 0
-    for start in range(0, len(relevant), _IDS_AT_ONCE):
-        held += len(index.content_hashes(relevant[start : start + _IDS_AT_ONCE]))
-    if not held:
+    indexed = 0
+    for start in range(0, len(relevant), _IDS_PER_LOOKUP):
+        indexed += len(index.content_hashes(relevant[start : start + _IDS_PER_LOOKUP]))
+    if not indexed:
         raise CorpusError(
             f'index "{index.name}" has none of the {len(relevant)} relevant documents of {dataset.path}. '
             f"Ingest the corpus first: rerank-cli ingest {dataset.path} --index {index.name}"
         )
-    return len(relevant), len(relevant) - held
+    return len(relevant), len(relevant) - indexed

@@ -22,8 +22,8 @@ _Values = NDArray[np.float64]
 class FirstStageFeatures:
     """Features other than the logit by name, float64 (n,). A feature that no candidate has is absent.
 
-    cosine: similarity of query and passage, in [-1, 1]. A candidate without one ranked below all others in the vector
-    search and gets their lowest value. lexical: word overlap of query and passage, in [0, 1], see
+    cosine: similarity of query and passage, in [-1, 1]. A candidate that the vector search did not retrieve gets the
+    lowest value of the others. lexical: word overlap of query and passage, in [0, 1], see
     `BackgroundIdf.overlap`. score_share: score of the text search, or of a third-party engine, as a fraction of the
     query's best score, in [0, 1].
     """
@@ -34,7 +34,7 @@ class FirstStageFeatures:
     def of(cls, query: str, candidates: Sequence[Candidate]) -> FirstStageFeatures:
         """Returns the features of the candidates of *query*, in their order."""
         columns: dict[Feature, _Values] = {}
-        if (cosines := _filled([candidate.cosine for candidate in candidates])) is not None:
+        if (cosines := _with_lowest_for_missing([candidate.cosine for candidate in candidates])) is not None:
             columns["cosine"] = cosines
         texts = [candidate.passage.headed_text for candidate in candidates]
         columns["lexical"] = background_idf().overlap(query, texts)
@@ -44,7 +44,7 @@ class FirstStageFeatures:
 
     @property
     def best_cosine(self) -> float | None:
-        """The similarity of the query to its nearest candidate; None without cosines."""
+        """Highest cosine of the candidates; None without cosines."""
         cosines = self.columns.get("cosine")
         return None if cosines is None or not len(cosines) else float(cosines.max())
 
@@ -53,7 +53,7 @@ class FirstStageFeatures:
         return FirstStageFeatures({name: values[positions] for name, values in self.columns.items()})
 
 
-def _filled(values: Sequence[float | None]) -> _Values | None:
+def _with_lowest_for_missing(values: Sequence[float | None]) -> _Values | None:
     known = [value for value in values if value is not None]
     if not known:
         return None
@@ -62,9 +62,12 @@ def _filled(values: Sequence[float | None]) -> _Values | None:
 
 
 def _shares(candidates: Sequence[Candidate]) -> _Values | None:
-    """Fractions of the best score; None if only a vector search ran, or if scores are not positive, as for a sort."""
-    own = any(candidate.vector_rank is not None or candidate.text_rank is not None for candidate in candidates)
-    scores = np.array([(c.text_score if own else c.retrieval_score) or 0.0 for c in candidates], dtype=np.float64)
+    """Returns each score as a fraction of the best one.
+
+    Returns None if only a vector search ran, or if the best score is not positive, as in results sorted by a field.
+    """
+    own_stage = any(candidate.vector_rank is not None or candidate.text_rank is not None for candidate in candidates)
+    scores = np.array([(c.text_score if own_stage else c.retrieval_score) or 0.0 for c in candidates], dtype=np.float64)
     best = float(scores.max(initial=0.0))
     if best <= 0.0 or not np.isfinite(scores).all():
         return None

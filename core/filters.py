@@ -72,38 +72,37 @@ Filter = Terms | Range | Exists | Prefix | Bool
 
 
 def parse_filter(clause: object, *, where: str = "filter") -> Filter:
-    """Returns the filter for its JSON form. Raises InvalidFilter with the position in `field`."""
+    """Returns the filter for its JSON form. Raises InvalidFilter; its `field` is the path of the invalid clause."""
     return _Parser().parse(clause, where)
 
 
 class _Parser:
     def __init__(self) -> None:
-        self._seen = 0
+        self._clauses = 0
         self._depth = 0
 
     def parse(self, clause: object, where: str) -> Filter:
-        self._seen += 1
-        if self._seen > MAX_CLAUSES:
-            raise InvalidFilter(f"{where}: a filter must have at most {MAX_CLAUSES} clauses", field=where)
+        self._clauses += 1
+        if self._clauses > MAX_CLAUSES:
+            raise InvalidFilter(f"{where}: a filter must have at most {MAX_CLAUSES:,} clauses", field=where)
         name, body = _single(clause, where, "a filter must be an object with one clause")
-        place = f"{where}.{name}"
+        path = f"{where}.{name}"
         match name:
             case "term":
-                return self._term(body, place)
+                return self._term(body, path)
             case "terms":
-                return self._terms(body, place)
+                return self._terms(body, path)
             case "range":
-                return self._range(body, place)
+                return self._range(body, path)
             case "exists":
-                return self._exists(body, place)
+                return self._exists(body, path)
             case "prefix":
-                return self._prefix(body, place)
+                return self._prefix(body, path)
             case "bool":
-                return self._nested(body, place)
+                return self._nested(body, path)
         raise InvalidFilter(
-            f'{where}: unknown filter clause "{name}"; supported clauses are term, terms, range, exists, prefix and '
-            "bool",
-            field=place,
+            f'{where}: unknown filter clause "{name}". Use term, terms, range, exists, prefix or bool',
+            field=path,
         )
 
     def _term(self, body: object, where: str) -> Terms:
@@ -125,14 +124,12 @@ class _Parser:
         parsed: list[tuple[str, str | int | float]] = []
         for bound, value in bounds.items():
             if bound not in _BOUNDS:
-                raise InvalidFilter(
-                    f'{where}: unknown bound "{bound}"; supported bounds are gt, gte, lt, lte', field=where
-                )
+                raise InvalidFilter(f'{where}: unknown bound "{bound}". Use gt, gte, lt or lte', field=where)
             if value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, str | int | float):
                 raise InvalidFilter(f'{where}: the bound "{bound}" must be a number or a string', field=where)
-            parsed.append((bound, _servable(value, where)))
+            parsed.append((bound, _valid(value, where)))
         return Range(_field(name, where), tuple(parsed))
 
     def _exists(self, body: object, where: str) -> Exists:
@@ -144,12 +141,12 @@ class _Parser:
         return Exists(_field(name, where))
 
     def _prefix(self, body: object, where: str) -> Prefix:
-        name, value = _single(body, where, 'a prefix clause is {"metadata.FIELD": "start"}')
+        name, value = _single(body, where, 'a prefix clause must be {"metadata.FIELD": "start"}')
         if isinstance(value, Mapping):
             value = _only(value, "value", where)
         if not isinstance(value, str):
             raise InvalidFilter(f"{where}: the prefix must be a string", field=where)
-        return Prefix(_field(name, where), _servable(value, where))
+        return Prefix(_field(name, where), _valid(value, where))
 
     def _nested(self, body: object, where: str) -> Bool:
         self._depth += 1
@@ -168,8 +165,7 @@ class _Parser:
                 continue
             if key not in ("must", "should", "must_not", "filter"):
                 raise InvalidFilter(
-                    f'{where}: unknown key "{key}"; supported keys are must, should, must_not, filter and '
-                    "minimum_should_match",
+                    f'{where}: unknown key "{key}". Use must, should, must_not, filter or minimum_should_match',
                     field=f"{where}.{key}",
                 )
             clauses = value if isinstance(value, list) else [value]
@@ -197,7 +193,7 @@ def _single(body: object, where: str, rule: str) -> tuple[str, object]:
 
 def _only(body: Mapping[str, object], key: str, where: str) -> object:
     if set(body) != {key}:
-        raise InvalidFilter(f'{where}: must have only the key "{key}"', field=where)
+        raise InvalidFilter(f'{where}: the object must have only the key "{key}"', field=where)
     return body[key]
 
 
@@ -205,16 +201,16 @@ def _field(name: str, where: str) -> str:
     """Returns the name of the metadata field without the prefix `metadata.`."""
     if not name.startswith(_PREFIX) or name == _PREFIX:
         raise InvalidFilter(f'{where}: "{name}" is not a metadata field. Use "metadata.FIELD"', field=where)
-    return _servable(name, where).removeprefix(_PREFIX)
+    return _valid(name, where).removeprefix(_PREFIX)
 
 
 def _scalar(value: object, where: str) -> Scalar:
     if not isinstance(value, str | int | float | bool):
         raise InvalidFilter(f"{where}: a value must be a string, a number or a boolean", field=where)
-    return _servable(value, where)
+    return _valid(value, where)
 
 
-def _servable(value: T, where: str) -> T:
+def _valid(value: T, where: str) -> T:
     """Returns *value*. Raises InvalidFilter for a number that is not finite and for text that is not valid Unicode."""
     if isinstance(value, float) and not isfinite(value):
         raise InvalidFilter(f"{where}: a number must be finite", field=where)

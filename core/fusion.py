@@ -12,7 +12,7 @@ from rerank.core.features import Feature, FirstStageFeatures
 
 RANK_CONSTANT = 60
 """Cormack, Clarke, Buettcher: Reciprocal Rank Fusion outperforms Condorcet and individual rank learning methods,
-SIGIR 2009. The default of OpenSearch and Elasticsearch, too."""
+SIGIR 2009. Also the default of OpenSearch and Elasticsearch."""
 
 
 def reciprocal_rank_fusion(orders: Sequence[Sequence[str]]) -> dict[str, float]:
@@ -25,8 +25,8 @@ def reciprocal_rank_fusion(orders: Sequence[Sequence[str]]) -> dict[str, float]:
 
 
 NEUTRAL: Mapping[Feature, float] = {"cosine": 0.4, "lexical": 0.3, "score_share": 0.5}
-"""Value of each feature that speaks neither for nor against relevance. It keeps a fused score near the logit, whose
-meaning a third-party reranker defines."""
+"""Value of each feature that indicates neither relevance nor irrelevance. Features are measured from these values, so
+that a fused score stays near the logit, whose meaning the reranker defines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +71,27 @@ class ScoreFusion:
     def first_stage_scores(self, first_stage: FirstStageFeatures) -> NDArray[np.float64] | None:
         """Returns the fused score without the logit, float64 (n,).
 
-        Returns None if weights or cosines are missing: words alone are not enough to choose the candidates to score.
+        Returns None without weights or cosines: words alone are not enough to select the candidates to score.
         """
         if not self.weights or "cosine" not in first_stage.columns:
             return None
-        parts = [
+        terms = [
             weight * first_stage.columns[name] for name, weight in self.weights.items() if name in first_stage.columns
         ]
-        total: NDArray[np.float64] = np.sum(parts, axis=0, dtype=np.float64)
+        total: NDArray[np.float64] = np.sum(terms, axis=0, dtype=np.float64)
         return total
 
     def scaled(self, factor: float) -> ScoreFusion:
-        """Returns the same fusion for a reranker whose logits are *factor* times as far apart."""
+        """Returns the same fusion for a reranker whose logits have *factor* times the deviation."""
         return ScoreFusion({name: weight * factor for name, weight in self.weights.items()})
 
 
 CROSS_ENCODER_ALONE = ScoreFusion({})
 DEFAULT_FUSION = ScoreFusion({"cosine": 8.0, "lexical": 8.0, "score_share": 1.2})
 """Fusion for a reranker without fitted weights whose logits have unit deviation: the first-stage features together have
-a deviation of about 0.12 within the candidates of a query, so that both sides have equal influence. Sums of scores rank
-better than sums of ranks (Bruch, Gai, Ingber: An analysis of fusion functions for hybrid retrieval, TOIS 2023)."""
+a deviation of about 0.12 within the candidates of a query, so that logit and features have equal influence. Sums of
+scores rank better than sums of ranks (Bruch, Gai, Ingber: An analysis of fusion functions for hybrid retrieval, TOIS
+2023)."""
 
 
 def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:

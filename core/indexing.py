@@ -15,7 +15,7 @@ from rerank.core.pipeline import check_encoder
 from rerank.core.protocols import Encoder, Index
 
 MAX_ID_BYTES = 500
-"""OpenSearch keys have at most 512 bytes; the remainder is for the passage number."""
+"""OpenSearch ids have at most 512 bytes; the remaining bytes are for the passage number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,10 @@ class Indexer:
         self._chunker = chunker or Chunker(encoder)
 
     def add(self, documents: Sequence[Document]) -> AddOutcome:
-        """Stores *documents*, replacing documents with the same ids. The last of several equal ids wins.
+        """Stores *documents*, replacing documents with the same ids. Of several documents with the
+        same id, the last one is stored.
 
-        Documents whose content and passages are unchanged are not encoded. Raises StoreError and ModelError.
+        Unchanged documents are not encoded. Raises StoreError and ModelError.
         """
         return self.write(self.encode(documents))
 
@@ -104,7 +105,7 @@ class Indexer:
 
 
 def validated(document: Document) -> Document:
-    """Returns *document* in its stored form: NUL becomes a space, a title without text becomes the text.
+    """Returns *document* in its stored form: a space replaces NUL, and the title replaces a blank text.
 
     Raises CorpusError for a blank or long id, for blank text and title, and for text that is not valid Unicode, and
     MetadataError for metadata of a wrong type.
@@ -114,7 +115,7 @@ def validated(document: Document) -> Document:
     if not text.strip():
         title, text = "", title
     if not text.strip():
-        raise CorpusError("text and title are both blank")
+        raise CorpusError("text and title are both blank. Set at least one of them")
     for name in document.metadata:
         _check_name(f"the metadata field {name!a}", name)
     metadata = {
@@ -133,28 +134,28 @@ def _check_id(doc_id: str) -> None:
         raise CorpusError(f"the id must have at most {MAX_ID_BYTES} bytes, got {length}")
 
 
-def _check_name(what: str, name: str) -> None:
-    _check_unicode(what, name)
+def _check_name(label: str, name: str) -> None:
+    _check_unicode(label, name)
     if "\0" in name:
-        raise CorpusError(f"{what} contains a NUL character")
+        raise CorpusError(f"{label} must not contain a NUL character. Remove it")
 
 
-def _check_unicode(what: str, text: str) -> None:
+def _check_unicode(label: str, text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as exc:
-        raise CorpusError(f"{what} is not valid Unicode (lone surrogate at character {exc.start})") from exc
+        raise CorpusError(f"{label} is not valid Unicode (lone surrogate at character {exc.start})") from exc
 
 
-def _clean(what: str, text: str) -> str:
+def _clean(label: str, text: str) -> str:
     """Returns *text* with spaces in place of NUL, which models and some stores reject. Offsets do not change."""
-    _check_unicode(what, text)
+    _check_unicode(label, text)
     return text.replace("\0", " ")
 
 
-def _clean_value(what: str, value: MetadataValue) -> MetadataValue:
+def _clean_value(label: str, value: MetadataValue) -> MetadataValue:
     if isinstance(value, str):
-        return _clean(what, value)
+        return _clean(label, value)
     if isinstance(value, list):
-        return [_clean(what, member) if isinstance(member, str) else member for member in value]  # type: ignore[return-value]  # members keep their types
+        return [_clean(label, member) if isinstance(member, str) else member for member in value]  # type: ignore[return-value]  # members keep their types
     return value

@@ -1,7 +1,7 @@
 """Bootstrap intervals of the difference between two orders, paired over queries.
 
-Written here and not with scipy.stats.bootstrap: that function refuses a single query and returns no p-value. Its import
-takes 0.96 seconds of CPU time, and 10,000 resamples of 300 queries take 0.09 seconds instead of 0.03.
+scipy.stats.bootstrap is not used, because it refuses a single query and returns no p-value. Its import takes 0.96
+seconds of CPU time, and it needs 0.09 seconds instead of 0.03 for 10,000 resamples of 300 queries.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ RESAMPLES = 10_000
 CONFIDENCE = 0.95
 SEED = 0
 
-_DRAWS_AT_ONCE = 2_000_000
+_DRAWS_PER_STEP = 2_000_000
 """Number of positions drawn per step, which limits memory to 16 MB for any number of queries."""
 
 
@@ -75,8 +75,8 @@ def mean_difference_over_sets(
         raise ValueError("a mean over sets requires at least one set")
     random = np.random.default_rng(seed)
     differences = [values - baseline for values, baseline in sets]
-    drawn = [_resampled(one, random) for one in differences]
-    return _interval(np.array([one.mean() for one in differences]), drawn, confidence)
+    resampled = [_resampled(of_set, random) for of_set in differences]
+    return _interval(np.array([of_set.mean() for of_set in differences]), resampled, confidence)
 
 
 def _resampled(differences: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
@@ -85,7 +85,7 @@ def _resampled(differences: NDArray[np.float64], random: np.random.Generator) ->
         raise ValueError("an interval requires at least one query")
     n = len(differences)
     means = np.empty(RESAMPLES)
-    step = max(1, _DRAWS_AT_ONCE // n)
+    step = max(1, _DRAWS_PER_STEP // n)
     for start in range(0, RESAMPLES, step):
         stop = min(start + step, RESAMPLES)
         drawn = random.integers(0, n, size=(stop - start, n))  # (resamples, queries)

@@ -38,12 +38,14 @@ class JudgedCandidates:
         return FirstStageFeatures.of(self.query.text, self.candidates)
 
     def without_relevant(self) -> JudgedCandidates | None:
-        """Returns the query without its relevant candidates, as if the index lacked them; None if none is left."""
-        rest = np.flatnonzero(self.grades == 0)
-        if not len(rest):
+        """Returns the query without its relevant candidates, as if the index lacked them; None if all are relevant."""
+        positions = np.flatnonzero(self.grades == 0)
+        if not len(positions):
             return None
-        left = [self.candidates[int(place)] for place in rest]
-        return JudgedCandidates(self.query, left, self.logits[rest], self.grades[rest], np.zeros(0, dtype=np.int64))
+        irrelevant = [self.candidates[i] for i in positions.tolist()]
+        return JudgedCandidates(
+            self.query, irrelevant, self.logits[positions], self.grades[positions], np.zeros(0, dtype=np.int64)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def judged_candidates(
     *,
     on_query: Callable[[int, int], None] | None = None,
 ) -> list[JudgedCandidates]:
-    """Returns the scored candidates of each query of *dataset*, without queries that have no candidates.
+    """Returns the scored candidates of each query of *dataset*; leaves out queries without candidates.
 
     All candidates are scored, without a time budget. *on_query* receives the number of finished queries and their
     total. Raises what `SearchPipeline.search` raises, and ModelError if the reranker fails.
@@ -72,14 +74,14 @@ def judged_candidates(
     check_encoder(index, pipeline.encoder)
     model = pipeline.models.get(options.model)
     retrieval = RetrievalOptions(options.mode, options.depth)
-    found = []
+    judged = []
     for done, query in enumerate(dataset.queries, start=1):
         vector = None if options.mode == "text" else pipeline.query_vector(query.text)
         candidates = pipeline.candidates(index, query.text, vector, retrieval)
         if candidates:
             logits = _logits(model, query, [candidate.passage.headed_text for candidate in candidates])
             grades = [max(query.relevance.get(candidate.doc_id, 0), 0) for candidate in candidates]
-            found.append(
+            judged.append(
                 JudgedCandidates(
                     query,
                     candidates,
@@ -90,7 +92,7 @@ def judged_candidates(
             )
         if on_query is not None:
             on_query(done, len(dataset.queries))
-    return found
+    return judged
 
 
 def ndcg(scores: NDArray[np.float64], judged: JudgedCandidates, *, k: int = 10) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
@@ -80,7 +80,7 @@ def load_dataset(folder: Path, split: str | None = None) -> Dataset:
     )
 
 
-def _split(folder: Path, wanted: str | None) -> tuple[str, Path]:
+def _split(folder: Path, name: str | None) -> tuple[str, Path]:
     """Returns the name and the file of the split."""
     qrels = folder / "qrels"
     files = sorted([*qrels.glob("*.tsv.gz"), *qrels.glob("*.tsv")])
@@ -90,14 +90,14 @@ def _split(folder: Path, wanted: str | None) -> tuple[str, Path]:
         splits.setdefault(file.name.removesuffix(".gz").removesuffix(".tsv"), file)
     if not splits:
         raise CorpusError(f"{qrels}: no judgments found. A BEIR folder must have queries.jsonl and qrels/SPLIT.tsv")
-    listed = ", ".join(splits)
-    if wanted is None:
+    names = ", ".join(splits)
+    if name is None:
         if DEFAULT_SPLIT not in splits and len(splits) > 1:
-            raise CorpusError(f"{qrels} has several splits and none is named test. Pass --split with one of: {listed}")
-        wanted = DEFAULT_SPLIT if DEFAULT_SPLIT in splits else next(iter(splits))
-    if wanted not in splits:
-        raise CorpusError(f'{qrels} has no split "{wanted}". Available splits: {listed}')
-    return wanted, splits[wanted]
+            raise CorpusError(f"{qrels} has several splits and none is named test. Pass --split with one of: {names}")
+        name = DEFAULT_SPLIT if DEFAULT_SPLIT in splits else next(iter(splits))
+    if name not in splits:
+        raise CorpusError(f'{qrels} has no split "{name}". Available splits: {names}')
+    return name, splits[name]
 
 
 def _existing(file: Path) -> Path:
@@ -132,8 +132,8 @@ def _grade(score: str) -> int | None:
     return int(grade) if grade.is_integer() else None
 
 
-def _read_queries(file: Path, wanted: Mapping[str, object]) -> dict[str, str]:
-    """Returns the texts of the *wanted* queries by id. Other queries are not validated."""
+def _read_queries(file: Path, ids: Container[str]) -> dict[str, str]:
+    """Returns the texts of the queries with *ids*, by id. Other queries are not validated."""
     texts: dict[str, str] = {}
     for number, line in _lines(file):
         try:
@@ -145,7 +145,7 @@ def _read_queries(file: Path, wanted: Mapping[str, object]) -> dict[str, str]:
             raise CorpusError(
                 f'{file}:{number}: field "_id" is missing. Each line must be an object with "_id" and "text"'
             )
-        if str(query_id) not in wanted:
+        if str(query_id) not in ids:
             continue
         text = record.get("text")
         if not isinstance(text, str):
@@ -161,7 +161,7 @@ def _read_queries(file: Path, wanted: Mapping[str, object]) -> dict[str, str]:
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Yields the lines that are not blank with their numbers from 1, without line ends."""
+    """Yields the number, from 1, and the text of each line that is not blank, without its line end."""
     number = 0
     try:
         with _opened(file) as stream:

@@ -1,4 +1,4 @@
-"""Time of searches: stages of one search, percentiles of many."""
+"""Latency of searches: the stages of one search, and percentiles of many."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PERCENTILES = (50, 95, 99)
 
 
 class Stopwatch:
-    """Stopwatch for the stages of one search, in milliseconds. Starts when created."""
+    """Stopwatch for the stages of one search, in milliseconds. It starts when it is created."""
 
     def __init__(self) -> None:
         self._start = self._last = time.perf_counter()

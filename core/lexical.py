@@ -18,7 +18,7 @@ TABLE = "background_idf.npz"
 STEM_LETTERS = 6
 """Words are compared by their first six letters: a stemmer that works in all languages of the built-in models."""
 MAX_WORDS = 250
-"""Words of a text that count. A passage has fewer; the limit bounds the work on a long text."""
+"""Maximum number of words to compare. A passage has fewer; the limit bounds the time for a long text."""
 _K1, _B, _AVERAGE_WORDS = 1.2, 0.75, 80.0
 _WORD = re.compile(r"\w+")
 _UNSEGMENTED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
@@ -33,16 +33,16 @@ def stems(text: str, *, limit: int | None = None) -> list[str]:
     plain = text.lower()
     if not plain.isascii():
         plain = "".join(char for char in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(char))
-    found: list[str] = []
+    result: list[str] = []
     for match in _WORD.finditer(plain):
         word = match.group()
         if not word.isascii() and _UNSEGMENTED.search(word):
-            found += [word[i : i + 2] for i in range(max(1, min(len(word), 4 * MAX_WORDS) - 1))]
+            result += [word[i : i + 2] for i in range(max(1, min(len(word), 4 * MAX_WORDS) - 1))]
         else:
-            found.append(word[:STEM_LETTERS])
-        if limit is not None and len(found) >= limit:
-            return found[:limit]
-    return found
+            result.append(word[:STEM_LETTERS])
+        if limit is not None and len(result) >= limit:
+            return result[:limit]
+    return result
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ class BackgroundIdf:
     def idf(self, stem: str) -> float:
         """Returns the inverse document frequency of *stem*, above 0."""
         key = crc32(stem.encode(errors="surrogatepass"))
-        place = int(np.searchsorted(self.keys, np.uint32(key)))
-        known = place < len(self.keys) and int(self.keys[place]) == key
-        return float(self.values[place]) if known else self.unknown
+        position = int(np.searchsorted(self.keys, np.uint32(key)))
+        known = position < len(self.keys) and int(self.keys[position]) == key
+        return float(self.values[position]) if known else self.unknown
 
     def overlap(self, query: str, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Returns float64 (n,) in [0, 1]: BM25 of each text, divided by the most that *query* can reach.
+        """Returns float64 (n,) in [0, 1]: BM25 of each text, divided by the maximum for *query*.
 
         BM25 (Robertson, Zaragoza: The Probabilistic Relevance Framework: BM25 and Beyond, 2009) with k1 1.2, b 0.75
         and an average length of 80 words. A value depends on query and text alone, not on the other texts.
@@ -78,9 +78,9 @@ class BackgroundIdf:
 
 
 def _bm25(weights: dict[str, float], text: str) -> float:
-    own = stems(text, limit=MAX_WORDS)
-    saturation = _K1 * (1 - _B + _B * len(own) / _AVERAGE_WORDS)
-    counts = Counter(stem for stem in own if stem in weights)
+    text_stems = stems(text, limit=MAX_WORDS)
+    saturation = _K1 * (1 - _B + _B * len(text_stems) / _AVERAGE_WORDS)
+    counts = Counter(stem for stem in text_stems if stem in weights)
     return sum(weights[stem] * count * (_K1 + 1) / (count + saturation) for stem, count in counts.items())
 
 

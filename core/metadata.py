@@ -38,7 +38,7 @@ class FieldType(StrEnum):
 
 
 def parse_date(value: str) -> datetime | None:
-    """Returns *value* as an instant, UTC without an offset; None if it is not an ISO 8601 date."""
+    """Returns the instant of an ISO 8601 date, in UTC if it has no offset; None if *value* is not a date."""
     if not _DATE.fullmatch(value):
         return None
     try:
@@ -61,10 +61,10 @@ def _scalar_type(value: object) -> FieldType | None:
     return None
 
 
-def _fits(value: Scalar, known: FieldType) -> bool:
-    """Returns True if *value* has the type *known*. A string field also accepts dates, as text."""
-    found = _scalar_type(value)
-    return found is known or (known is FieldType.STRING and found is FieldType.DATE)
+def _fits(value: Scalar, field_type: FieldType) -> bool:
+    """Returns True if a field of *field_type* accepts *value*. A string field also accepts dates, as text."""
+    value_type = _scalar_type(value)
+    return value_type is field_type or (field_type is FieldType.STRING and value_type is FieldType.DATE)
 
 
 def values_of(value: MetadataValue) -> list[Scalar]:
@@ -91,7 +91,7 @@ def clean_metadata(record: Mapping[str, object]) -> dict[str, MetadataValue]:
         if None in members or any(_scalar_type(member) is None for member in members):
             raise MetadataError(
                 f'metadata field "{name}": a value must be a string, number, boolean, date or a list of one of them, '
-                f"got {_kind(value)}. Flatten or drop the field"
+                f"got {_json_type(value)}. Flatten or drop the field"
             )
         if any(isinstance(member, int | float) and not _finite(member) for member in members):
             raise MetadataError(f'metadata field "{name}": a number must be finite and within the range of a double')
@@ -106,7 +106,7 @@ def _finite(number: float) -> bool:
         return False
 
 
-def _kind(value: object) -> str:
+def _json_type(value: object) -> str:
     if isinstance(value, dict):
         return "an object"
     return "a list of mixed or nested values" if isinstance(value, list) else type(value).__name__
@@ -126,13 +126,15 @@ class MetadataSchema:
         """
         new: dict[str, FieldType] = {}
         for name, value in metadata.items():
-            known = self.types.get(name)
-            if known is None:
-                known = _type_for(name, value, {**self.types, **new})
-                new[name] = known
+            field_type = self.types.get(name)
+            if field_type is None:
+                field_type = _type_for(name, value, {**self.types, **new})
+                new[name] = field_type
             for member in values_of(value):
-                if not _fits(member, known):
-                    raise MetadataError(f'metadata field "{name}" has {known} values in this index, got {member!r}')
+                if not _fits(member, field_type):
+                    raise MetadataError(
+                        f'metadata field "{name}" has {field_type} values in this index, got {member!r}'
+                    )
         return MetadataSchema({**self.types, **new}) if new else self
 
 
@@ -140,10 +142,10 @@ def _type_for(name: str, value: MetadataValue, types: Mapping[str, FieldType]) -
     for other in types:
         if other.startswith(f"{name}.") or name.startswith(f"{other}."):
             raise MetadataError(f'metadata field "{name}" conflicts with the field "{other}". Rename one of them')
-    found = {_scalar_type(member) for member in values_of(value)}
-    if found == {FieldType.STRING, FieldType.DATE}:
+    member_types = {_scalar_type(member) for member in values_of(value)}
+    if member_types == {FieldType.STRING, FieldType.DATE}:
         return FieldType.STRING
-    kind = found.pop()
-    if kind is None or found:
+    field_type = member_types.pop()
+    if field_type is None or member_types:
         raise MetadataError(f'metadata field "{name}": the values of a list must have the same type')
-    return kind
+    return field_type

@@ -23,8 +23,8 @@ Order = Callable[[Ranking], list[ScoredDocument]]
 
 def first_stage(ranking: Ranking) -> list[ScoredDocument]:
     """Returns the candidates in first-stage order, with the retrieval score."""
-    found = sorted((entry.candidate for entry in ranking.ranked), key=lambda candidate: candidate.rank)
-    return [ScoredDocument(candidate.doc_id, candidate.retrieval_score) for candidate in found]
+    candidates = sorted((entry.candidate for entry in ranking.ranked), key=lambda candidate: candidate.rank)
+    return [ScoredDocument(candidate.doc_id, candidate.retrieval_score) for candidate in candidates]
 
 
 def cross_encoder(ranking: Ranking) -> list[ScoredDocument]:

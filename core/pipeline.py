@@ -58,7 +58,7 @@ class SearchPipeline:
     def candidates(
         self, index: Index, query: str, vector: NDArray[np.float32] | None, options: RetrievalOptions
     ) -> list[Candidate]:
-        """Returns the first-stage candidates of *query* as the retriever does, cosines on the reference scale."""
+        """Returns the first-stage candidates of *query*, best first, with cosines on the reference scale."""
         return self.encoder.cosine_scale.scaled(self.retriever.candidates(index, query, vector, options))
 
     def close(self) -> None:
@@ -87,8 +87,8 @@ class SearchPipeline:
         if isinstance(model, Reason):
             report = RerankReport(applied=False, reason=model, model=None, candidates=len(candidates))
             ranking = first_stage_ranking(candidates, report)
-            # With rerank: false, min_score is in units of the retrieval score. After a failure it is not, and would
-            # silently drop all hits.
+            # With rerank: false, min_score is in units of the retrieval score. After a failure it is in units of the
+            # reranked score, and would silently drop all hits.
             if model is Reason.DISABLED and request.min_score:
                 return _drop_below_retrieval_score(ranking, request.min_score)
             return ranking
@@ -100,12 +100,12 @@ class SearchPipeline:
 
 def check_encoder(index: Index, encoder: Encoder) -> None:
     """Raises EncoderMismatch if *index* was built with a different encoder."""
-    built_with = index.spec.encoder
-    if built_with.fingerprint != encoder.fingerprint:
+    index_encoder = index.spec.encoder
+    if index_encoder.fingerprint != encoder.fingerprint:
         raise EncoderMismatch(
-            f'index "{index.name}" was built with the encoder "{built_with.name}" ({built_with.fingerprint[:12]}), '
-            f'not with "{encoder.name}" ({encoder.fingerprint[:12]}). Pass --encoder with the encoder of the index, '
-            f"or rebuild the index with rerank-cli ingest --restart"
+            f'index "{index.name}" was built with the encoder "{index_encoder.name}" '
+            f'({index_encoder.fingerprint[:12]}), not with "{encoder.name}" ({encoder.fingerprint[:12]}). '
+            "Pass --encoder with the encoder of the index, or rebuild the index with rerank-cli ingest --restart"
         )
 
 

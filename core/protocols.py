@@ -58,7 +58,7 @@ class RerankScores:
     """Scores of n texts for one query, in input order.
 
     logits: float32 (n,), finite where scored, 0 elsewhere; higher is better.
-    scored: bool (n,), False for texts that the deadline excluded.
+    scored: bool (n,), False for texts that the deadline left out.
     tokens: int32 (n,), number of tokens of query and text together.
     truncated: bool (n,), True if the model did not process the whole text.
     cached: number of logits from the cache.
@@ -74,8 +74,8 @@ class RerankScores:
     query_truncated: bool = False
     waited_ms: float = 0.0
 
-    def spread(self, positions: NDArray[np.intp], n: int) -> RerankScores:
-        """Returns these scores as scores of n texts, at *positions* among them; the other texts are unscored."""
+    def at_positions(self, positions: NDArray[np.intp], n: int) -> RerankScores:
+        """Returns these scores at *positions* of *n* texts; the other texts are unscored."""
         logits = np.zeros(n, dtype=np.float32)
         scored = np.zeros(n, dtype=np.bool_)
         tokens = np.zeros(n, dtype=np.int32)
@@ -89,7 +89,7 @@ class Cancellation(Protocol):
     """Cancellation of a request. Models check it between batches, from any thread."""
 
     def cancelled(self) -> bool:
-        """Returns True after the client disconnected, from then on. Takes microseconds and never raises."""
+        """Returns True once the client has disconnected. Takes microseconds and never raises."""
 
 
 class Reranker(Protocol):
@@ -121,7 +121,7 @@ class Reranker(Protocol):
         deadline: float | None = None,
         cancellation: Cancellation | None = None,
     ) -> RerankScores:
-        """Returns the scores of *texts*, the first ones first if *deadline* (time.monotonic() seconds) excludes some.
+        """Returns the scores of *texts*. A *deadline* (time.monotonic() seconds) leaves out the last texts first.
 
         Raises ModelError if the model fails, ModelOutputInvalid for a value that is not finite, ModelOverloaded if the
         queue is full, and RequestCancelled when *cancellation* is set.

@@ -31,12 +31,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RankingModel:
-    """A reranker with the ranking options stored beside it.
+    """Reranker with the ranking options of its model folder.
 
     fusion: combines the logit with the first-stage features. calibration: turns a fused score into a probability;
     logit_calibration does the same for a logit without a first stage. min_score: the model's own threshold, in
-    calibrated scores. warning: why its ranking may be poor. contenders: number of top candidates to score; 0 scores
-    all. fitted: True if the fusion was fitted for this reranker.
+    calibrated scores. warning: reason for a possibly poor ranking. contenders: number of top candidates to
+    score; 0 scores all. fitted: True if the fusion was fitted for this reranker.
     """
 
     reranker: Reranker
@@ -50,7 +50,7 @@ class RankingModel:
 
 
 class RankingModels(Protocol):
-    """The rerankers that a request can name."""
+    """Rerankers that a request can name."""
 
     def get(self, name: str | None) -> RankingModel:
         """Returns the model called *name*; None and `default` return the default model.
@@ -69,7 +69,7 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class _Selection:
-    """The candidates to score: their positions, intp (m,), in scoring order.
+    """Candidates to score: their positions, intp (m,), in scoring order.
 
     first_stage: scores of all n candidates to estimate the other logits from, float64 (n,). None: score all.
     """
@@ -119,7 +119,7 @@ def rerank_or_fail(
     deadline: float | None = None,
     cancellation: Cancellation | None = None,
 ) -> Ranking:
-    """Same as `rerank`, but raises ModelError when the model fails, so that a measurement never falls back silently."""
+    """Returns the ranking of `rerank`, but raises ModelError if the model fails, for measurements."""
     name, n = model.reranker.name, len(candidates)
     if not candidates:
         return Ranking((), RerankReport(applied=True, reason=None, model=name, candidates=0, warning=model.warning))
@@ -127,7 +127,7 @@ def rerank_or_fail(
     selection = _selection(model, features, n)
     texts = [candidates[i].passage.headed_text for i in selection.positions.tolist()]
     selected = model.reranker.score(query, texts, deadline=deadline, cancellation=cancellation)
-    scores = selected.spread(selection.positions, n)
+    scores = selected.at_positions(selection.positions, n)
     scored = int(scores.scored.sum())
     complete = scored == len(selection.positions)
     estimates: NDArray[np.float32] | None = None
@@ -160,7 +160,7 @@ def drop_below(ranking: Ranking, min_score: float) -> Ranking:
 
 
 def _selection(model: RankingModel, features: FirstStageFeatures, n: int) -> _Selection:
-    """Returns the contenders, or all n candidates when the first stage knows too little to choose."""
+    """Returns the contenders, or all n candidates without contenders or scores to select them by."""
     first_stage = model.fusion.first_stage_scores(features) if 0 < model.contenders < n else None
     if first_stage is None:
         return _Selection(np.arange(n))
@@ -187,12 +187,12 @@ def _ordered(
         candidate = candidates[position]
         explanation = _explained(candidate, scores, position, _fusion(fused, i, float(log_odds[i])))
         ranked.append(RankedCandidate(candidate, rank, float(final[i]), explanation))
-    rest = [candidates[int(i)] for i in np.setdiff1d(np.arange(len(candidates)), known)]
-    floor = float(final.min())
-    for place, candidate in enumerate(rest, start=1):
+    unscored = [candidates[int(i)] for i in np.setdiff1d(np.arange(len(candidates)), known)]
+    lowest = float(final.min())
+    for i, candidate in enumerate(unscored, start=1):
         # Below every scored candidate and decreasing, so that the score stays a monotone function of the order.
-        score = floor * (1 - place / (len(rest) + 1))
-        ranked.append(RankedCandidate(candidate, len(known) + place, score, _unscored(candidate)))
+        score = lowest * (1 - i / (len(unscored) + 1))
+        ranked.append(RankedCandidate(candidate, len(known) + i, score, _unscored(candidate)))
     return tuple(ranked)
 
 

@@ -45,12 +45,12 @@ class Retriever:
         Raises ValueError without a *vector* (dim,) unless the mode is text, and what the index raises.
         """
         if options.mode == "text":
-            return _one_order(_by_text(index, query, options), vector_ranks=False)
+            return _candidates_of(_by_text(index, query, options), vector_ranks=False)
         if vector is None:
             raise ValueError(f"mode {options.mode} requires the vector of the query")
         if options.mode == "vector":
-            return _one_order(_by_vector(index, vector, options), vector_ranks=True)
-        # Both halves spend most of their time waiting for the store: a search takes as long as the slower half.
+            return _candidates_of(_by_vector(index, vector, options), vector_ranks=True)
+        # Both queries mostly wait for the store, so in parallel they take as long as the slower one.
         by_text = self._pool.submit(_by_text, index, query, options)
         try:
             by_vector = _by_vector(index, vector, options)
@@ -72,7 +72,7 @@ def _by_text(index: Index, query: str, options: RetrievalOptions) -> list[Passag
     return index.match(query, k=options.depth, filter=options.filter)
 
 
-def _one_order(matches: Sequence[PassageMatch], *, vector_ranks: bool) -> list[Candidate]:
+def _candidates_of(matches: Sequence[PassageMatch], *, vector_ranks: bool) -> list[Candidate]:
     return [
         Candidate(
             passage=match.passage,

@@ -1,6 +1,6 @@
 """Retries with exponential back-off, by tenacity.
 
-tenacity rather than stamina: stamina cannot interrupt a wait, and its own logging and metrics are not needed here.
+stamina is not used, because it cannot interrupt a wait.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ T = TypeVar("T")
 class RetryPolicy:
     """Times and limits of the retries of one step.
 
-    first: seconds before the first retry; each further wait doubles. longest: the most seconds of one wait.
-    retries: the most retries; None sets no limit. seconds: no retry starts later than this after the first attempt.
-    jitter: wait a random time up to the computed one, so that several clients do not retry at the same moment.
+    first: seconds before the first retry; each further wait is twice as long. longest: maximum of one wait in seconds.
+    retries: maximum number of retries; None sets no limit. seconds: no retry starts later than this after the first
+    attempt. jitter: wait a random time up to the computed one, so that several clients do not retry at the same moment.
     """
 
     first: float
@@ -63,7 +63,7 @@ def retry(
     previous: Future | None = None
 
     def attempt() -> T:
-        # A wait that was cancelled ends the retries with the outcome before it: the step does not run once more.
+        # After a cancelled wait, the retries end with the previous outcome instead of another call of the step.
         return step() if previous is None or not cancelled.is_set() else _result(previous)
 
     def pause(state: RetryCallState) -> None:
@@ -82,7 +82,7 @@ def retry(
             stop_when_event_set(cancelled),
         ),
         before_sleep=pause,
-        # pause() has slept.
+        # pause() has waited already.
         sleep=lambda _seconds: None,
         retry_error_callback=lambda state: _result(state.outcome),
     )

@@ -15,7 +15,7 @@ from rerank.core.orders import ScoredDocument
 Run = Mapping[str, Sequence[ScoredDocument]]
 """Documents by query id, best first."""
 
-_BLANK = re.compile(r"\s")
+_WHITE_SPACE = re.compile(r"\s")
 
 
 def write_run(file: Path, run: Run, *, tag: str) -> None:
@@ -45,4 +45,4 @@ def _strictly_decreasing(scores: Sequence[float]) -> list[float]:
 
 
 def _name(name: str) -> str:
-    return _BLANK.sub(lambda blank: quote(blank[0]), name)
+    return _WHITE_SPACE.sub(lambda match: quote(match[0]), name)

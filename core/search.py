@@ -18,7 +18,7 @@ returns a BigDecimal for numbers of more than 18 characters and an Integer for n
 
 
 class Reason(StrEnum):
-    """Reason for first-stage order in all or a part of a ranking."""
+    """Reason why all candidates, or the unscored ones, are in first-stage order."""
 
     DISABLED = "disabled"
     TIMEOUT = "timeout"
@@ -63,7 +63,9 @@ class SearchRequest:
         if self.min_score is not None and not math.isfinite(self.min_score):
             raise InvalidRequest(f'"min_score" must be a finite number, got {self.min_score}', field="min_score")
         if self.timeout_ms is not None and self.timeout_ms < 1:
-            raise InvalidRequest('"timeout_ms" must be an integer, 1 or more', field="timeout_ms")
+            raise InvalidRequest(
+                f'"timeout_ms" must be an integer, 1 or more, got {self.timeout_ms}', field="timeout_ms"
+            )
 
 
 def check_query(query: str, *, field: str = "query") -> None:
@@ -73,15 +75,17 @@ def check_query(query: str, *, field: str = "query") -> None:
     try:
         query.encode()
     except UnicodeEncodeError as exc:
-        raise InvalidRequest(f'"{field}" is not valid Unicode: a lone surrogate at {exc.start}', field=field) from exc
+        raise InvalidRequest(
+            f'"{field}" is not valid Unicode: a lone surrogate at character {exc.start}', field=field
+        ) from exc
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """Document that the first stage retrieved, with its best passage and its `rank` from 1.
 
-    vector_rank, cosine (-1 to 1), text_rank and text_score (at least 0) come from the two halves of the first stage.
-    They are None if that half did not run or did not retrieve the document.
+    vector_rank and cosine (-1 to 1) come from the vector search, text_rank and text_score (at least 0) from the text
+    search. They are None if that search did not run or did not retrieve the document.
     """
 
     passage: Passage
@@ -209,7 +213,7 @@ class RerankReport:
 
     candidates: number retrieved. scored: number that the cross-encoder scored. estimated: number of the others that
     were ranked by an estimated logit. dropped: number below min_score. cached: number of scores from the cache.
-    warning: why the model's ranking may be poor, None if no reason is known.
+    warning: reason for a possibly poor ranking by the model, or None.
     """
 
     applied: bool
@@ -249,7 +253,7 @@ class SearchResult:
     took_ms: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
-        """Returns the response body of POST /search, which `rerank-cli search --json` prints, too."""
+        """Returns the response body of POST /search, also printed by `rerank-cli search --json`."""
         return {
             "query": self.request.query,
             "index": self.request.index,

@@ -2,9 +2,9 @@
 
 Precedence: flag, environment (`RERANK_*`), `rerank.toml` in the working directory, default.
 
-The merge is written here and not with pydantic-settings: that package raises the CPU time of importing this module from
-0.18 to 0.29 seconds in every command, and saves no lines, because the origin of each value, the nearest name for an
-unknown one, and an environment passed as an argument each need a custom source.
+pydantic-settings is not used: it raises the CPU time of importing this module from 0.18 to 0.29 seconds in every
+command, and saves no lines, because the origin of each value, the nearest name for an unknown one, and an environment
+passed as an argument each need a custom source.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_RESULTS = 10_000
 """Limit of k and depth: the default result window of OpenSearch."""
 
 _PASSWORD = re.compile(r"^(https?://[^/?#:@]*:)[^/?#]*@", re.IGNORECASE)
-"""A pattern, because a URL parser fails on malformed addresses, whose password must be masked too."""
+"""A pattern instead of a URL parser, because the password of a malformed URL must be masked, too."""
 _SECRET = frozenset({"store", "api_keys"})
 
 Mode = Literal["vector", "text", "hybrid"]

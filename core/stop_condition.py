@@ -25,8 +25,8 @@ class StopCondition:
         """Returns True once the deadline has passed."""
         return self.deadline is not None and time.monotonic() >= self.deadline
 
-    def first_half(self) -> StopCondition:
-        """Returns the condition whose deadline leaves half of the remaining time."""
+    def with_half_the_time(self) -> StopCondition:
+        """Returns this condition with a deadline after half of the remaining time."""
         if self.deadline is None:
             return self
         now = time.monotonic()

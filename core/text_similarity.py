@@ -1,4 +1,4 @@
-"""Similarity of a query and texts that need not be in an index."""
+"""Similarity of a query to texts, which can be outside an index."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class TextSimilarity(Protocol):
-    """Cosines by the vectors of an encoder."""
+    """Source of cosines of texts, such as an encoder."""
 
     def cosines(self, query: str, texts: Sequence[str], *, stop: StopCondition = NEVER) -> NDArray[np.float64] | None:
         """Returns the cosine of *query* with each text on the reference scale, float64 (n,), None after the deadline.
@@ -30,7 +30,7 @@ class TextSimilarity(Protocol):
 def with_cosines(
     query: str, candidates: Sequence[Candidate], similarity: TextSimilarity | None, *, stop: StopCondition = NEVER
 ) -> list[Candidate]:
-    """Returns *candidates* with their cosines, or unchanged without *similarity*, after a failure or the deadline.
+    """Returns *candidates* with their cosines; unchanged without *similarity*, and after a failure or the deadline.
 
     Raises RequestCancelled.
     """

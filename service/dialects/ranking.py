@@ -106,7 +106,7 @@ def _features(
     windows, _ = split_texts(model.reranker, query, texts, limits)
     owners = np.repeat(np.arange(len(texts)), [len(parts) for parts in windows])
     flat = [window for parts in windows for window in parts]
-    cosines = similarity.cosines(query, flat, stop=stop.first_half())
+    cosines = similarity.cosines(query, flat, stop=stop.with_half_the_time())
     if cosines is None:
         return None
     columns: dict[Feature, NDArray[np.float64]] = {"cosine": cosines, "lexical": background_idf().overlap(query, flat)}
@@ -132,7 +132,7 @@ def _scored(
         return score_texts(model.reranker, query, texts, limits=limits, stop=stop), None
     positions = best_positions(first_stage, model.contenders)
     found = score_texts(model.reranker, query, [texts[i] for i in positions.tolist()], limits=limits, stop=stop)
-    scores = found.spread(positions, len(texts))
+    scores = found.at_positions(positions, len(texts))
     if not found.scored.all():
         return scores, None
     return scores, estimated_logits(first_stage, positions, found.logits)

@@ -108,7 +108,7 @@ def test_nesting_depth_is_limited() -> None:
 def test_number_of_clauses_is_limited() -> None:
     """The limit of OpenSearch."""
     parse_filter({"bool": {"must": [EXISTS] * (MAX_CLAUSES - 1)}})
-    with pytest.raises(InvalidFilter, match="at most 1024 clauses"):
+    with pytest.raises(InvalidFilter, match="at most 1,024 clauses"):
         parse_filter({"bool": {"must": [EXISTS] * MAX_CLAUSES}})
 
 

@@ -90,7 +90,7 @@ def test_invalid_document_does_not_stop_the_batch(index: Index, encoder: FakeEnc
         indexed=1,
         passages=1,
         rejected=(
-            RejectedDocument("blank", "text and title are both blank"),
+            RejectedDocument("blank", "text and title are both blank. Set at least one of them"),
             RejectedDocument("late", "metadata field \"year\" has number values in this index, got 'soon'"),
         ),
     )

@@ -64,7 +64,7 @@ class SearchReranker:
             model = replace(model, reranker=WindowReranker(model.reranker))
         candidates = candidates_of(hits, texts)
         if model.fusion.weights:
-            candidates = with_cosines(plan.query_text, candidates, self.similarity(), stop=stop.first_half())
+            candidates = with_cosines(plan.query_text, candidates, self.similarity(), stop=stop.with_half_the_time())
         ranking = rerank(model, plan.query_text, candidates, deadline=stop.deadline, cancellation=stop.cancellation)
         if options.min_score and ranking.report.applied:
             ranking = drop_below(ranking, options.min_score)
