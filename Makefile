@@ -24,13 +24,13 @@ test: $(VENV)/.developer ## run the fast tests, in under five minutes (PYTEST_AR
 test-all: $(VENV)/.developer ## run all tests, also the slow ones and those of third-party clients
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: $(VENV)/.developer ## check format, lint, types, import rules, prose and workflows
+check: $(VENV)/.developer ## check format, lint, types, import rules, prose, telemetry and workflows
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
-	$(BIN)/python -m pytest -q tests/test_prose.py
+	$(BIN)/python -m pytest -q tests/test_prose.py tests/test_telemetry.py
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
 
