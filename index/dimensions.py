@@ -1,4 +1,4 @@
-"""Vector length checks: all vectors of an index have the same length."""
+"""Checks of vector lengths: all vectors of an index have the same length."""
 
 from __future__ import annotations
 

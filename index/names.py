@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rerank.core.errors import IndexNotFound, InvalidIndexName
 
 MAX_BYTES = 230
-"""OpenSearch allows 255; a store appends a suffix to name a generation."""
+"""OpenSearch allows 255 bytes, but a store appends a suffix to name a generation."""
 
 _FORBIDDEN = frozenset('\\/*?"<>| ,#:')
 
@@ -39,8 +39,8 @@ def _problem(name: str) -> str | None:
         return f"it starts with {name[0]}"
     if name != name.lower():
         return "it has upper-case letters"
-    forbidden = next((sign for sign in name if sign in _FORBIDDEN or not sign.isprintable()), None)
+    forbidden = next((char for char in name if char in _FORBIDDEN or not char.isprintable()), None)
     if forbidden is not None:
         return f"it contains {forbidden!r}"
     size = len(name.encode())
-    return f"it is {size} bytes long, at most {MAX_BYTES} are allowed" if size > MAX_BYTES else None
+    return f"it must have at most {MAX_BYTES} bytes, got {size}" if size > MAX_BYTES else None

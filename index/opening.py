@@ -14,7 +14,7 @@ STORE_REQUESTS_PER_SEARCH = 2
 def open_store(location: str, *, threads: int = 16) -> Store:
     """Returns the OpenSearch store at *location*, `http(s)://…`, or the embedded store in the folder *location*.
 
-    A missing folder is created. threads: searches that run at the same time. Raises StoreUnavailable for an unusable
+    A missing folder is created. threads: number of concurrent searches. Raises StoreUnavailable for an unusable
     folder, and SettingError for an invalid address.
     """
     if urlsplit(location).scheme in ("http", "https"):

@@ -1,4 +1,4 @@
-"""Store in a local folder (LanceDB); needs no server."""
+"""Store in a local folder (LanceDB), without a server."""
 
 from rerank.index.embedded.store import EmbeddedStore
 

@@ -1,6 +1,6 @@
 """Queries through LanceDB's asynchronous interface.
 
-A synchronous query asks for the schema three times and switches to LanceDB's thread five times, which adds one
+A synchronous query requests the schema three times and switches to LanceDB's thread five times, which adds one
 millisecond or more to a search. An asynchronous query switches once.
 """
 
@@ -15,13 +15,13 @@ from lancedb.background_loop import LOOP
 def async_table(table: Any) -> Any:
     """Returns the asynchronous table inside *table*, a synchronous LanceDB table.
 
-    The attribute is private; LanceDB has no public access to it.
+    The attribute is private, because LanceDB has no public one.
     """
     return table._table
 
 
 def fetch_rows(query: Any) -> pa.Table:
-    """Runs an asynchronous query; returns its rows."""
+    """Runs an asynchronous query and returns its rows."""
     loop: Any = LOOP
     rows: pa.Table = loop.run(query.to_arrow())
     return rows

@@ -10,8 +10,8 @@ from rerank.core.protocols import PassageMatch
 def best_passages(search: Callable[[int], list[PassageMatch]], *, k: int, rows: int) -> list[PassageMatch]:
     """Returns the best passage of each of the first *k* documents, best first, ties by document id.
 
-    search: returns the best matches, at most as many as its argument. rows: that argument in the first search; it
-    doubles until the matches contain *k* documents.
+    search: function of a number of rows that returns at most so many of the best matches. rows: that number for the
+    first search; it doubles until the matches contain *k* documents.
     """
     while True:
         matches = search(rows)

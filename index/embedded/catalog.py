@@ -20,8 +20,9 @@ from rerank.core.protocols import EncoderIdentity, IndexSpec
 FILE = "catalog.json"
 LOCK = "catalog.lock"
 LAYOUT_VERSION = 2
-"""Version of the format of this file and of the tables."""
+"""Version of the format of the catalog file and of the tables."""
 LOCK_SECONDS = 60.0
+"""Timeout of a writer that waits for the catalog lock."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Catalog:
         self._cached: tuple[tuple[int, int, int], Contents] | None = None
 
     def contents(self) -> Contents:
-        """Returns the current contents; the file is parsed only after it was replaced."""
+        """Returns the current contents. The file is parsed only if it was replaced since the last call."""
         try:
             stat = self._file.stat()
         except FileNotFoundError:
@@ -96,13 +97,15 @@ class Catalog:
                 )
             contents = _from_json(value)
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            raise StoreError(f"{self._file} is not a valid catalog. Set store to another folder.") from exc
+            raise StoreError(
+                f"{self._file} is not a valid catalog. Restore the file, or set store to another folder."
+            ) from exc
         self._cached = (stamp, contents)
         return contents
 
     @contextmanager
     def changing(self) -> Iterator[Change]:
-        """Locks the catalog and yields a change; its `after` is written at the end of the block."""
+        """Locks the catalog and yields a change, whose `after` is written at the end of the block."""
         with FileLock(self._lock_file, timeout=LOCK_SECONDS):
             change = Change(self.contents())
             yield change
@@ -127,8 +130,8 @@ class Catalog:
 class Change:
     """Contents before and after a change, and clean-ups that run once the new contents are written and unlocked.
 
-    Files are deleted in a clean-up: a process that is killed before leaves unused files, never a catalog that refers to
-    missing files.
+    Files are deleted in a clean-up, so that a process that is killed early leaves unused files, not a catalog that
+    refers to missing files.
     """
 
     def __init__(self, before: Contents) -> None:

@@ -24,14 +24,16 @@ def translated_errors(folder: Path, action: str) -> Iterator[None]:
         raise StoreTimeout(
             f"{folder}: timed out while {action}: another process is writing to the store. Retry later."
         ) from exc
-    # LanceDB raises RuntimeError and ValueError for most failures; only the text tells the cause.
+    # LanceDB raises RuntimeError and ValueError for most failures; only the message states the cause.
     except (OSError, RuntimeError, ValueError) as exc:
-        text = str(exc).lower()
-        if getattr(exc, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(sign in text for sign in _DISK_FULL):
+        message = str(exc).lower()
+        if getattr(exc, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(
+            phrase in message for phrase in _DISK_FULL
+        ):
             raise StoreFull(
                 f"{folder}: no space left on the disk while {action}. Free disk space, or set store to another disk."
             ) from exc
-        if any(sign in text for sign in _ACCESS_DENIED):
+        if any(phrase in message for phrase in _ACCESS_DENIED):
             raise StoreUnavailable(
                 f"{folder}: access denied while {action} ({_first_line(exc)}). Set store to a writable folder."
             ) from exc

@@ -1,4 +1,4 @@
-"""Generation of an index: a LanceDB table."""
+"""Generation of an index in a LanceDB table."""
 
 from __future__ import annotations
 
@@ -42,11 +42,13 @@ from rerank.index.embedded.sql_filter import one_of, sql_condition
 from rerank.index.query_words import query_words
 
 APPROXIMATE_FROM = 10_000
-"""Smallest number of passages with a vector graph. Below, a comparison with all vectors is as fast."""
+"""Number of passages from which a vector graph is faster than a comparison with all vectors."""
 EF_CONSTRUCTION, LINKS = 150, 20
 EF_SEARCH = 400
-"""Candidates of a graph search. The graph stores one byte per dimension; the exact cosine orders its results."""
+"""Minimum number of candidates of a graph search. The graph has one byte per dimension, so the candidates are ranked by
+their exact cosines."""
 KEEP_VERSIONS = timedelta(minutes=10)
+"""Time for which old versions of a table are kept for searches in progress."""
 BATCH_DOCUMENTS = 500
 
 
@@ -103,7 +105,7 @@ class EmbeddedIndex:
         return rejected
 
     def delete(self, doc_ids: Sequence[str]) -> int:
-        """Deletes documents; returns the number of deleted ones."""
+        """Deletes documents and returns the number of deleted ones."""
         distinct = list(dict.fromkeys(doc_ids))
         deleted = 0
         with self._write_step("deleting documents"):
@@ -131,7 +133,7 @@ class EmbeddedIndex:
     ) -> list[PassageMatch]:
         """Returns the best passage of each of the *k* nearest documents, with the cosine of the full vectors.
 
-        Distances in the graph are approximate, so the full vectors are read with the rows.
+        The full vectors are fetched with the rows, because distances in the graph are approximate.
         """
         check_query_vector(self, vector)
         if not np.any(vector):
@@ -144,8 +146,8 @@ class EmbeddedIndex:
                 query = query.where(where)
             query = query.bypass_vector_index() if exact else query.ef(max(EF_SEARCH, rows))
             # LanceDB prints a warning if _distance is not selected explicitly.
-            found = fetch_rows(query.select([*PASSAGE_COLUMNS, "vector", "_distance"]))
-            return matches_of(found, cosines(found["vector"], vector).tolist())
+            table = fetch_rows(query.select([*PASSAGE_COLUMNS, "vector", "_distance"]))
+            return matches_of(table, cosines(table["vector"], vector).tolist())
 
         with self._step("searching vectors"):
             return best_passages(search, k=k, rows=self._rows(k))
@@ -161,14 +163,14 @@ class EmbeddedIndex:
             query = self._async_table.query().nearest_to_text(_match_query(words)).limit(rows)
             if where is not None:
                 query = query.where(where)
-            found = fetch_rows(query.select([*PASSAGE_COLUMNS, "_score"]))
-            return matches_of(found, found["_score"].to_pylist())
+            table = fetch_rows(query.select([*PASSAGE_COLUMNS, "_score"]))
+            return matches_of(table, table["_score"].to_pylist())
 
         with self._step("searching text"):
             return best_passages(search, k=k, rows=self._rows(k))
 
     def refresh(self) -> None:
-        """Makes the writes of other processes visible; own writes are visible at once."""
+        """Makes the writes of other processes visible. Writes of this object are visible at once."""
         with self._step("refreshing"):
             self._table.checkout_latest()
 
@@ -190,7 +192,7 @@ class EmbeddedIndex:
         for index in self._table.list_indices():
             if index.columns == [column]:
                 stats = self._table.index_stats(index.name)
-                # LanceDB's optimize() has added the new rows. It is slow if most rows are new: then rebuild.
+                # LanceDB's optimize() has added the new rows. If most rows are new, searches are slow until a rebuild.
                 if stats is not None and stats.num_indexed_rows * 2 >= rows:
                     return
         self._table.create_index(column, config=config, replace=True)
@@ -235,7 +237,7 @@ class EmbeddedIndex:
     def _extend_schema(
         self, documents: Sequence[EncodedDocument]
     ) -> tuple[list[EncodedDocument], list[RejectedDocument]]:
-        """Adds the columns for new metadata fields; splits *documents* into accepted and rejected ones."""
+        """Adds the columns for new metadata fields, and splits *documents* into accepted and rejected ones."""
         generation = self._generation()
         schema, widths = generation.schema, dict(generation.widths)
         accepted: list[EncodedDocument] = []
@@ -289,7 +291,7 @@ class EmbeddedIndex:
         return rows
 
     def _rows(self, k: int) -> int:
-        """Returns the number of rows in which *k* documents are likely."""
+        """Returns the number of rows to search for, which are likely to contain *k* documents."""
         return k * min(self._generation().passages, 4)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from filelock import FileLock
 
 WRITE_LOCK_SECONDS = 600.0
-"""Timeout of a writer that waits for another one."""
+"""Timeout of a writer that waits for the table lock."""
 
 
 def write_lock(folder: Path, table: str) -> FileLock:
-    """Returns the lock that is held while *table* is written or dropped."""
+    """Returns the lock to hold while *table* is written or dropped."""
     return FileLock(folder / f"{table}.lock", timeout=WRITE_LOCK_SECONDS)

@@ -1,4 +1,4 @@
-"""Conversion between documents and table rows: one row for each passage; the first one also holds the document."""
+"""Conversion between documents and table rows: one row per passage; the first row also contains the document."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rerank.core.protocols import PassageMatch
 from rerank.index.embedded.sql_filter import column_of
 
 PASSAGE_COLUMNS = ["row_id", "headed", "title_chars", "start"]
-"""As few columns as possible: LanceDB reads each column of each candidate separately."""
+"""As few columns as possible, because LanceDB fetches each column of each candidate separately."""
 DOCUMENT_COLUMNS = ["headed", "title_chars", "document_text", "metadata_json"]
 
 _TYPES = {
@@ -31,7 +31,7 @@ _TYPES = {
 def table_schema(dim: int) -> pa.Schema:
     """Returns the schema of a new table for vectors of length *dim*.
 
-    `row_id` is `<ordinal>#<doc_id>`. `headed` is the title, a space and the passage; it is searched and returned.
+    `row_id` is `<ordinal>#<doc_id>`. `headed` is the title, a space and the passage; text searches match it.
     """
     return pa.schema(
         [

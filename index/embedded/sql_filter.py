@@ -1,4 +1,4 @@
-"""Translation of filters to the SQL with which LanceDB selects rows before a search."""
+"""Translation of filters to SQL, by which LanceDB selects rows before a search."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sql_condition(bound: BoundFilter, max_values: Mapping[str, int]) -> str:
     """Returns *bound* as an SQL condition that is true or false, never null.
 
     max_values: the largest number of values in each field. A range or prefix is tested on each list element, because
-    one value alone must fulfil it.
+    a single value must satisfy it.
     """
     match bound:
         case MatchNone():

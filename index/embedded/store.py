@@ -70,7 +70,7 @@ class EmbeddedStore:
         return [self._index(table).info() for _, table in sorted(self._catalog.contents().live.items())]
 
     def open(self, name: str) -> Index:
-        """Returns the live generation of *name*. The catalog file is parsed only after a change."""
+        """Returns the live generation of *name*. Parses the catalog file only after a change."""
         check_index_name(name)
         contents = self._catalog.contents()
         table = contents.live.get(contents.aliases.get(name, name))
@@ -79,7 +79,7 @@ class EmbeddedStore:
         return self._index(table)
 
     def create(self, name: str, spec: IndexSpec) -> Index:
-        """Creates a new generation; deletes the unfinished one of *name*."""
+        """Creates a new generation of *name* and deletes an unfinished one."""
         check_index_name(name)
         now = datetime.now(UTC)
         table = f"g{now:%Y%m%d%H%M%S%f}{secrets.token_hex(2)}"
@@ -94,7 +94,8 @@ class EmbeddedStore:
                 self._drop(change, unfinished)
             self._drop_retired(change)
             created = self._tables.create_table(table, schema=table_schema(spec.encoder.dim))
-            # LanceDB analyzes unindexed rows like the text index. Without an index, "Zebra" does not match "zebra".
+            # LanceDB analyzes rows outside the text index like those in it. Without an index, "Zebra" does not match
+            # "zebra".
             created.create_index("headed", config=ANALYZERS[spec.analyzer])
             generation = Generation(name, spec, now.isoformat(timespec="microseconds"))
             after = change.after.with_generation(table, generation)
@@ -102,7 +103,7 @@ class EmbeddedStore:
         return self._index(table)
 
     def unfinished(self, name: str) -> tuple[Index, IndexSpec] | None:
-        """Returns the generation of *name* that was created and not published yet."""
+        """Returns the generation of *name* that is not published yet, or None."""
         check_index_name(name)
         table = self._catalog.contents().building.get(name)
         if table is None:
@@ -113,14 +114,14 @@ class EmbeddedStore:
     def publish(self, index: Index) -> None:
         """Makes *index* the live generation by one replacement of the catalog."""
         if not isinstance(index, EmbeddedIndex):
-            raise TypeError("index must be from this store")
+            raise TypeError("index must be from an embedded store")
         with translated_errors(self._folder, f'publishing index "{index.name}"'), self._catalog.changing() as change:
             before = change.before
             replaced = before.live.get(index.name)
             if replaced == index.table_name:
                 return
             if before.building.get(index.name) != index.table_name:
-                # The table itself can still exist, for readers of a replaced generation.
+                # The table can still exist, because a replaced generation is kept for searches in progress.
                 raise IndexConflict(
                     f'Another ingest run restarted index "{index.name}"; this run was discarded. Run the command again.'
                 )

@@ -1,4 +1,4 @@
-"""Store in an OpenSearch cluster: for a cluster that runs already, or for more documents than one machine can hold."""
+"""Store in an OpenSearch cluster, for an existing cluster or for more documents than one machine can store."""
 
 from rerank.index.opensearch.store import OpenSearchStore
 

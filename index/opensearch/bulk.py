@@ -14,7 +14,7 @@ from rerank.core.retry import RetryPolicy, retry
 from rerank.index.opensearch.client import OpenSearchClient, is_disk_full, reason_of
 
 MAX_BYTES = 8 * 1024 * 1024
-"""Bytes of one request. The server refuses more than 100 MB by default and is fastest far below that."""
+"""Maximum size of one request. The server refuses more than 100 MB by default and is fastest far below that."""
 MAX_ACTIONS = 500
 BUSY_RETRIES = RetryPolicy(first=0.2, longest=10.0, seconds=120.0, jitter=True)
 """Retries of actions that the server rejects with 429."""
@@ -33,7 +33,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The server's answer to one action: `result` is created, updated, deleted, not_found or refused."""
+    """Response of the server to one action: `result` is created, updated, deleted, not_found or refused."""
 
     doc_id: str
     result: str
@@ -49,7 +49,7 @@ class BulkWriter:
         self._retries = retries
 
     def write(self, actions: Sequence[Action]) -> list[Outcome]:
-        """Writes all *actions*, which must be of distinct documents; returns the outcomes in any order.
+        """Writes all *actions*, which must have distinct documents, and returns the outcomes in any order.
 
         Raises StoreFull when the disk is full, and StoreUnavailable when the server stays busy.
         """
@@ -65,7 +65,7 @@ class BulkWriter:
         def log_wait(_error: BaseException | None, seconds: float) -> None:
             _log.info("server busy index=%s pending=%d retry_seconds=%.1f", self._index, len(pending), seconds)
 
-        if retry(send, self._retries, until=lambda left: left == 0, before_wait=log_wait):
+        if retry(send, self._retries, until=lambda remaining: remaining == 0, before_wait=log_wait):
             raise StoreUnavailable(
                 f"OpenSearch at {self._client.address} was too busy to write {len(pending)} documents within "
                 f"{self._retries.seconds:g} s. Check the load of the cluster."
@@ -73,9 +73,9 @@ class BulkWriter:
         return outcomes
 
     def _send(self, actions: Sequence[Action]) -> Iterator[Outcome]:
-        """Sends each action once; yields no outcome for actions that the server is too busy for."""
+        """Sends each action once. Yields no outcome for actions that the server is too busy to accept."""
         with self._client.request(f'writing to index "{self._index}"') as api:
-            answers = streaming_bulk(
+            responses = streaming_bulk(
                 api,
                 map(_as_bulk_action, actions),
                 chunk_size=MAX_ACTIONS,
@@ -85,8 +85,8 @@ class BulkWriter:
                 index=self._index,
                 params={"require_alias": "true"},
             )
-            for _ok, answer in answers:
-                ((operation, item),) = answer.items()
+            for _ok, response in responses:
+                ((operation, item),) = response.items()
                 error = item.get("exception")
                 reason = reason_of(error.info) if error else _reason(item)
                 if is_disk_full(f"{reason} {item.get('error')}"):

@@ -28,17 +28,17 @@ from rerank.core.errors import (
 )
 
 DEFAULT_CONNECTIONS = 32
-"""Two for each of the 16 threads that the service has by default."""
+"""Two for each of the 16 threads of the service by default."""
 
 _DISK_FULL = ("disk_usage_exceeded", "flood-stage", "flood stage", "FORBIDDEN/12", "No space left on device")
-_CHECK_ADDRESS = "Check that the setting store is the address of an OpenSearch."
+_CHECK_ADDRESS = "Check that the setting store is the URL of an OpenSearch server."
 
 
 class OpenSearchClient:
-    """Thread-safe client of the OpenSearch at `http(s)://[user:password@]host:port`.
+    """Thread-safe client of the OpenSearch server at `http(s)://[user:password@]host:port`.
 
-    connections: open connections to keep; as many requests can run at the same time without opening further ones.
-    timeout: seconds. Raises SettingError for an invalid address.
+    connections: number of connections to keep open for concurrent requests. timeout: seconds. Raises SettingError for
+    an invalid address.
     """
 
     def __init__(self, location: str, *, connections: int = DEFAULT_CONNECTIONS, timeout: float = 30.0) -> None:
@@ -153,7 +153,7 @@ def reason_of(info: object) -> str:
 
 def is_disk_full(reason: str) -> bool:
     """Returns True if OpenSearch's *reason* is a lack of disk space."""
-    return any(sign in reason for sign in _DISK_FULL)
+    return any(phrase in reason for phrase in _DISK_FULL)
 
 
 def _cause(error: OpenSearchConnectionError) -> str:

@@ -44,9 +44,9 @@ _MERGE_TIMEOUT_SECONDS = 3600
 
 
 class OpenSearchIndex:
-    """Index over one OpenSearch index. The alias of the index name points to it once it is published.
+    """Index over one OpenSearch index, which is a generation. Once published, its alias is the name of the index.
 
-    live: address it by that alias, so that a search in progress continues on the next generation after a rebuild.
+    live: send requests to that alias, so that the object uses the next generation after a rebuild.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class OpenSearchIndex:
 
     @property
     def created(self) -> str:
-        """Creation time, ISO 8601, UTC. Generations sort by it."""
+        """Creation time, ISO 8601, UTC, by which generations are sorted."""
         return str(self._meta["created"])
 
     def info(self) -> IndexInfo:
@@ -89,18 +89,18 @@ class OpenSearchIndex:
         )
 
     def upsert(self, documents: Sequence[EncodedDocument]) -> list[RejectedDocument]:
-        """Writes *documents* by bulk requests; each replaces its previous version in one step."""
+        """Writes *documents* by bulk requests. Each one atomically replaces its previous version."""
         check_document_vectors(self, documents)
         storable, too_long_ids = _split_by_id_length(documents)
         accepted, conflicting = self._extend_mapping(storable)
         schema = self._schema
         actions = [Action("index", entry.document.doc_id, source_of(entry, schema)) for entry in accepted]
         outcomes = BulkWriter(self._client, self._write_target).write(actions)
-        refused = [RejectedDocument(out.doc_id, out.reason) for out in outcomes if out.result == "refused"]
+        refused = [RejectedDocument(entry.doc_id, entry.reason) for entry in outcomes if entry.result == "refused"]
         return too_long_ids + conflicting + refused
 
     def delete(self, doc_ids: Sequence[str]) -> int:
-        """Deletes documents; returns the number of deleted ones."""
+        """Deletes documents and returns the number of deleted ones."""
         actions = [Action("delete", doc_id) for doc_id in dict.fromkeys(doc_ids)]
         outcomes = BulkWriter(self._client, self._write_target).write(actions)
         refused = [outcome for outcome in outcomes if outcome.result == "refused"]
@@ -157,7 +157,7 @@ class OpenSearchIndex:
             api.indices.refresh(index=self._target)
 
     def optimize(self) -> None:
-        """Merges segments: each segment has its own vector graph to search."""
+        """Merges segments, because a search visits the vector graph of each segment."""
         with self._request("merging segments") as api:
             api.indices.forcemerge(
                 index=self._target,
@@ -184,7 +184,7 @@ class OpenSearchIndex:
     def _extend_mapping(
         self, documents: Sequence[EncodedDocument]
     ) -> tuple[list[EncodedDocument], list[RejectedDocument]]:
-        """Adds the new metadata fields of *documents*; splits them into accepted and rejected ones."""
+        """Adds the new metadata fields of *documents*, and splits them into accepted and rejected ones."""
         while True:
             current = self._schema
             schema, accepted, rejected = _split_by_schema(documents, current)
@@ -197,7 +197,7 @@ class OpenSearchIndex:
                 except RequestError as exc:
                     self._read_schema()
                     if self._schema.types.keys() & new.keys():
-                        # Another writer has added one of the fields with another type, which is now fixed.
+                        # Another writer has added one of the fields with another type, and types cannot change.
                         continue
                     raise StoreError(
                         f'Index "{self.name}" cannot have more metadata fields: {reason_of(exc.info)}. '

@@ -37,7 +37,7 @@ class ApiRequest:
 class RerankIntegration:
     """Integration of this service into a search engine, with the requests that install it.
 
-    url: address of this service as the search engine sees it, `http(s)://host:port`. key: an API key of this service.
+    url: URL of this service for the search engine, `http(s)://host:port`. key: an API key of this service.
     name: of the connector, the model and the search pipeline. fields: fields of a hit to score. oversample: number of
     pages to rerank. Raises SettingError for an invalid url.
     """
@@ -58,7 +58,7 @@ class RerankIntegration:
     @property
     def endpoint(self) -> str:
         """Regular expression of the endpoint for OpenSearch's list of trusted connectors."""
-        escaped = "".join(f"\\{sign}" if sign in _REGEX_SPECIAL else sign for sign in self.url.rstrip("/"))
+        escaped = "".join(f"\\{char}" if char in _REGEX_SPECIAL else char for char in self.url.rstrip("/"))
         return f"^{escaped}/.*$"
 
     def cluster_settings(self, trusted: Sequence[str] = ()) -> ApiRequest:

@@ -30,9 +30,9 @@ class InstalledIntegration:
 
 
 def install_integration(location: str, integration: RerankIntegration) -> InstalledIntegration:
-    """Installs *integration* in the OpenSearch at *location*, tries it, and deletes a previous one of the same name.
+    """Installs *integration* in the OpenSearch at *location*, tests it, and deletes a previous one of the same name.
 
-    Endpoints that are trusted already stay trusted. Searches use the previous model until the new pipeline is in place.
+    Endpoints that are already trusted stay trusted. Searches use the previous model until the new pipeline is in place.
     Raises StoreError if the cluster has no ml-commons plugin or cannot call this service.
     """
     client = OpenSearchClient(location)
@@ -51,7 +51,7 @@ class _Installer:
         previous = [(kind, id_) for kind in ("models", "connectors") for id_ in self._find(kind, integration.name)]
         connector_id = str(self._send(integration.connector())["connector_id"])
         model_id = self._wait_for_model(self._send(integration.registered_model(connector_id)))
-        trial_scores = self._try(model_id)
+        trial_scores = self._trial_scores(model_id)
         self._send(integration.pipeline(model_id))
         for kind, id_ in previous:
             self._delete(kind, id_)
@@ -63,7 +63,9 @@ class _Installer:
                 return api.transport.perform_request(request.method, request.path, body=request.body)
             except TransportError as exc:
                 reason = reason_of(exc.info) or str(exc.error)
-                if isinstance(exc, RequestError | NotFoundError) and any(sign in reason for sign in _PLUGIN_MISSING):
+                if isinstance(exc, RequestError | NotFoundError) and any(
+                    phrase in reason for phrase in _PLUGIN_MISSING
+                ):
                     raise StoreError(
                         f"OpenSearch at {self._client.address} has no ml-commons plugin ({reason}). "
                         "Install the plugin, or send searches through this service as a proxy (docs/proxy.md)."
@@ -88,7 +90,7 @@ class _Installer:
         yield from (str(hit["_id"]) for hit in response["hits"]["hits"])
 
     def _wait_for_model(self, registered: Mapping[str, Any]) -> str:
-        """Returns the model's id once it is deployed."""
+        """Returns the id of the model after its deployment."""
         task = registered.get("task_id")
         if task is None:
             return str(registered["model_id"])
@@ -107,7 +109,7 @@ class _Installer:
             f"Check its task {task}."
         )
 
-    def _try(self, model_id: str) -> tuple[float, float]:
+    def _trial_scores(self, model_id: str) -> tuple[float, float]:
         """Returns the scores that OpenSearch gets from this service for an unrelated text and for a relevant one."""
         path = f"/_plugins/_ml/_predict/text_similarity/{model_id}"
         with self._client.request(f"sending POST {path}") as api:
@@ -118,7 +120,7 @@ class _Installer:
                 reason = " ".join((reason_of(exc.info) or str(exc.error)).split())
                 raise StoreError(
                     f"OpenSearch has the connector and the model, but cannot call this service ({reason}). Check that "
-                    "the service is running, that --service-url is its address as OpenSearch sees it, and that the "
+                    "the service is running, that OpenSearch can connect to the URL in --service-url, and that the "
                     "API key is correct."
                 ) from exc
             outputs = [output for inference in response["inference_results"] for output in inference["output"]]

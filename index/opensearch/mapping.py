@@ -2,8 +2,8 @@
 
 Each document is one OpenSearch document with nested passages: one write replaces all passages, and a search counts
 documents. The property of a metadata field is a hash of the field's name, which can be any text ("a.b", "a b"). The
-name and type are in the property's `meta`. Two writers can therefore add fields at the same time, and the server
-refuses a second type for the same field.
+name and type are in the property's `meta`. So two writers can add fields at the same time, and the server refuses a
+second type for the same field.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def write_alias(generation: str) -> str:
 
 
 def index_body(name: str, spec: IndexSpec, *, created: str) -> dict[str, Any]:
-    """Returns the body that creates an empty generation of *name*. Publishing turns automatic refreshes on."""
+    """Returns the body that creates an empty generation of *name*. Automatic refreshes start when it is published."""
     return {
         "settings": {
             "index": {

@@ -16,8 +16,8 @@ _DOCUMENT_FIELDS = ["doc_id", "title", "text"]
 _PASSAGE_FIELDS = ["passages.text", "passages.start", "passages.end"]
 
 OVERSAMPLING, MIN_GRAPH_K, MAX_GRAPH_K = 3, 300, 10_000
-"""Factor and bounds of the k for the vector graph. This k also sets how widely the graph is searched: with the caller's
-k the search misses near documents. `size` cuts the result. Not every server version and engine supports `ef_search`."""
+"""Factor and bounds of the k for the vector graph. This k also sets the width of the graph search, which would miss
+near documents with the k of the request. `size` limits the result. Some servers and engines lack `ef_search`."""
 
 
 def filter_clause(bound: BoundFilter) -> dict[str, Any]:

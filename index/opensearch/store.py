@@ -1,8 +1,8 @@
 """Store in one OpenSearch cluster.
 
 The name of an index is an alias. It points to a generation `NAME--<timestamp>-<four hex digits>`. A rebuild writes a
-new generation and moves the alias in one request. A generation newer than the live one is unfinished; an older one is
-left over from an interrupted rebuild.
+new generation and moves the alias in one request. A generation that is newer than the live one is unfinished; an older
+one remains from an interrupted rebuild.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SEPARATOR = "--"
 class OpenSearchStore:
     """Store in the OpenSearch at *location*, `http(s)://[user:password@]host:port`. It connects on first use.
 
-    connections: open connections to keep.
+    connections: number of connections to keep open.
     """
 
     def __init__(self, location: str, *, connections: int = DEFAULT_CONNECTIONS) -> None:
@@ -47,7 +47,7 @@ class OpenSearchStore:
             response = api.info(params={"request_timeout": PING_SECONDS})
             if "version" not in response:
                 raise StoreUnavailable(
-                    f"The server at {self.location} is not an OpenSearch: its response has no version. "
+                    f"The server at {self.location} is not an OpenSearch server: its response has no version. "
                     "Correct the setting store."
                 )
 
@@ -56,10 +56,10 @@ class OpenSearchStore:
         return [index.info() for index in self._live_indexes().values()]
 
     def open(self, name: str) -> Index:
-        """Returns the live generation; the lookup is cached for a second."""
+        """Returns the live generation. Lookups are cached for one second."""
         check_index_name(name)
-        looked_up, index = self._open_indexes.get(name, (0.0, None))
-        if index is not None and time.monotonic() - looked_up < CACHE_SECONDS:
+        lookup_time, index = self._open_indexes.get(name, (0.0, None))
+        if index is not None and time.monotonic() - lookup_time < CACHE_SECONDS:
             return index
         index = self._resolve(name)
         if index is None:
@@ -69,7 +69,7 @@ class OpenSearchStore:
         return index
 
     def create(self, name: str, spec: IndexSpec) -> Index:
-        """Creates a new generation; deletes unfinished and left-over generations of *name*."""
+        """Creates a new generation of *name* and deletes all others that are not live."""
         check_index_name(name)
         live = self._resolve(name)
         if live is not None and live.name != name:
@@ -89,7 +89,7 @@ class OpenSearchStore:
         return OpenSearchIndex(self._client, generation_name, body["mappings"])
 
     def unfinished(self, name: str) -> tuple[Index, IndexSpec] | None:
-        """Returns the newest generation if it is newer than the live one."""
+        """Returns the newest generation if it is newer than the live one, or None."""
         check_index_name(name)
         live = self._resolve(name)
         newer = [index for index in self._generations(name) if live is None or index.created > live.created]
@@ -101,7 +101,7 @@ class OpenSearchStore:
     def publish(self, index: Index) -> None:
         """Moves all aliases of the index to this generation and deletes the previous one, in one request."""
         if not isinstance(index, OpenSearchIndex):
-            raise TypeError("index must be from this store")
+            raise TypeError("index must be from an OpenSearch store")
         live = self._resolve(index.name)
         if live is not None and live.generation == index.generation:
             return
@@ -138,11 +138,11 @@ class OpenSearchStore:
         self._open_indexes.clear()
 
     def alias(self, name: str, target: str) -> None:
-        """Makes *name* an alias of the index *target*; it follows the index through rebuilds."""
+        """Makes *name* an alias of the index *target*; a rebuild moves the alias to the new generation."""
         check_index_name(name)
         index = self.open(target)
         if not isinstance(index, OpenSearchIndex):
-            raise TypeError("the target must be an index of this store")
+            raise TypeError("target must be an index of an OpenSearch store")
         current = self._resolve(name)
         if current is not None and current.name == name:
             raise IndexConflict(f'"{name}" is an index. Choose another name for the alias.')

@@ -52,7 +52,7 @@ def test_invalid_documents_are_rejected_and_the_others_are_written() -> None:
         1,
         ["blank", "torn\ud800", "year"],
     )
-    assert response["rejected"][0]["reason"] == "text and title are both blank"
+    assert response["rejected"][0]["reason"] == "text and title are both blank. Set at least one of them"
 
 
 def test_deleted_documents_are_not_found() -> None:

@@ -122,7 +122,7 @@ def test_invalid_parameter_returns_400_with_its_name(address: str, message: str,
         ({"filter": []}, '"filter" must be an object, got a list', "filter"),
         (
             {"filter": {"match": {}}},
-            'filter: unknown filter clause "match"; supported clauses are term, terms, range, exists, prefix and bool',
+            'filter: unknown filter clause "match". Use term, terms, range, exists, prefix or bool',
             "filter.match",
         ),
         (
