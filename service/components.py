@@ -83,10 +83,14 @@ class Components:
         return [reason for reason in reasons if reason is not None]
 
     def close(self) -> None:
-        """Closes the resources, last opened first, then the retriever and the store. A second call does nothing."""
-        # The stack closes everything, in reverse order, even if one of them raises.
+        """Closes the resources, last opened first, then the retriever, the models and the store, and ends loading.
+
+        A second call does nothing.
+        """
+        # The stack calls all callbacks, in reverse order, even if one of them raises.
         with ExitStack() as closing:
-            closing.callback(self.store.close)
+            for component in (self.store, self.encoder, self.rerankers, self.pair_models):
+                closing.callback(component.close)
             closing.callback(self.retriever.close)
             closing.callback(self.resources.close)
 

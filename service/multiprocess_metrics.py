@@ -6,6 +6,7 @@ prometheus_client reads the variable once, when it is first imported. This modul
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -27,9 +28,13 @@ def multiprocess_metrics() -> Iterator[None]:
     """
     if "prometheus_client" in sys.modules:
         raise RuntimeError("prometheus_client must not be imported before multiprocess_metrics()")
-    with tempfile.TemporaryDirectory(prefix="rerank-metrics-") as folder:
-        os.environ[_VARIABLE] = folder
-        try:
-            yield
-        finally:
-            del os.environ[_VARIABLE]
+    owner = os.getpid()
+    folder = tempfile.mkdtemp(prefix="rerank-metrics-")
+    os.environ[_VARIABLE] = folder
+    try:
+        yield
+    finally:
+        del os.environ[_VARIABLE]
+        # Each worker is a fork and leaves this block too. The other workers still need the folder.
+        if os.getpid() == owner:
+            shutil.rmtree(folder, ignore_errors=True)

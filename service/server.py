@@ -42,6 +42,9 @@ BACKLOG = 512
 SPARE_THREADS = 8
 """Threads beyond the setting `threads`, so that probes and overload responses do not wait for other requests."""
 
+LOADER_SECONDS = 1.0
+"""Seconds that an exiting worker waits for its loader, which stops before the next component."""
+
 _SHARED_MEMORY = Path("/dev/shm")
 
 
@@ -151,6 +154,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hi
         self._options = options
         self._when_listening = when_listening
         self._components: Components | None = None
+        self._loader: threading.Thread | None = None
         self._stop = threading.Event()
         super().__init__()
 
@@ -175,16 +179,21 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hi
 
     def _start_loading(self, _: Any) -> None:
         if self._components is not None:
-            # A daemon: an import of a model library cannot be interrupted, and must not delay the exit.
-            loader = threading.Thread(
+            # A daemon: a model conversion cannot be interrupted, and must not delay the exit.
+            self._loader = threading.Thread(
                 target=self._components.load_until_complete, args=(self._stop,), name="loader", daemon=True
             )
-            loader.start()
+            self._loader.start()
 
     def _close(self, _: Any, __: Any) -> None:
         self._stop.set()
         if self._components is not None:
             self._components.close()
+        if self._loader is not None:
+            self._loader.join(LOADER_SECONDS)
+            if self._loader.is_alive():
+                # Native code of a model library crashes if it runs while the interpreter shuts down.
+                os._exit(0)
 
 
 def _forget_worker(_: Any, worker: Any) -> None:

@@ -1,10 +1,12 @@
 """A service in a child process, controlled by files: `python -m tests.service.controlled_process FOLDER [WORKERS]`.
 
-The encoder loads once FOLDER/load exists. A search for "slow" creates FOLDER/scoring and waits for FOLDER/go.
+The encoder creates FOLDER/loading and waits for FOLDER/load. A search for "slow" creates FOLDER/scoring and waits for
+FOLDER/go. The interpreter of a worker creates FOLDER/finalized when it shuts down.
 """
 
 from __future__ import annotations
 
+import atexit
 import sys
 import time
 from pathlib import Path
@@ -45,6 +47,8 @@ def controlled_components(folder: Path, settings: Settings) -> Components:
     """Returns components that wait for files in *folder*."""
 
     def encoder() -> FakeEncoder:
+        atexit.register((folder / "finalized").touch)
+        (folder / "loading").touch()
         wait_for(folder / "load")
         return FakeEncoder()
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import socket
 import threading
@@ -31,16 +32,26 @@ def test_service_is_alive_while_loading_and_drains_on_sigterm(tmp_path: Path) ->
 
         responses: list[tuple[int, Any]] = []
         body = {"index": INDEX, "query": "slow"}
-        asking = threading.Thread(target=lambda: responses.append(service.request("POST", "/search", body)))
-        asking.start()
+        client = threading.Thread(target=lambda: responses.append(service.request("POST", "/search", body)))
+        client.start()
         wait_for(tmp_path / "scoring")
         service.process.send_signal(signal.SIGTERM)
         _wait_until_refused(service.address)
         (tmp_path / "go").touch()
-        asking.join()
+        client.join()
         assert service.process.wait(TIMEOUT_SECONDS) == 0
+    assert (tmp_path / "finalized").exists()
     ((status, response),) = responses
     assert (status, response["rerank"]["scored"]) == (200, 3)
+
+
+def test_worker_stopped_while_loading_skips_the_shutdown_of_the_interpreter(tmp_path: Path) -> None:
+    """The native code of a model that still loads would crash during that shutdown. The exit code is 0."""
+    with run_service(tmp_path) as service:
+        wait_for(tmp_path / "loading")
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(TIMEOUT_SECONDS) == 0
+    assert not (tmp_path / "finalized").exists()
 
 
 def _wait_until_refused(address: tuple[str, int]) -> None:
@@ -107,6 +118,30 @@ def test_metrics_are_the_totals_of_all_workers(tmp_path: Path) -> None:
             assert service.request("GET", "/health")[0] == 200
         counted = service.request("GET", "/metrics")[1].decode()
     assert 'rerank_http_requests_total{method="GET",route="/health",status="200"} 20.0' in counted
+
+
+def test_stopped_worker_leaves_the_metrics_of_the_others(tmp_path: Path) -> None:
+    """The parent replaces the worker, and the totals still include its requests."""
+    with run_service(tmp_path, workers=2, module="tests.service.slow_model_process") as service:
+        service.wait_until_ready()
+        assert service.request("GET", "/health")[0] == 200
+        stopped, other = _wait_for_two_workers(service.process.pid)
+        os.kill(stopped, signal.SIGTERM)
+        assert other in _wait_for_two_workers(service.process.pid, without=stopped)
+        for _ in range(10):
+            assert b'route="/health",status="200"} 1.0' in service.request("GET", "/metrics")[1]
+
+
+def _wait_for_two_workers(parent: int, *, without: int | None = None) -> list[int]:
+    """Waits until *parent* has two child processes other than *without*. Returns their ids."""
+    children = Path(f"/proc/{parent}/task/{parent}/children")
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        workers = [int(process_id) for process_id in children.read_text().split()]
+        if len(workers) == 2 and without not in workers:
+            return workers
+        time.sleep(0.01)
+    raise TimeoutError("the service did not start two workers")
 
 
 def test_log_does_not_contain_queries(tmp_path: Path) -> None:
