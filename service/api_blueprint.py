@@ -26,7 +26,7 @@ class Operation:
     """A route with its description.
 
     query and body: models of the query string and of the JSON body. response: model of the JSON response. errors:
-    statuses besides 401, and besides 400 for a request with a query string or a body.
+    error statuses. 401 is implied, and so is 400 if the operation has a query string or a body.
     """
 
     method: str

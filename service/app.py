@@ -37,8 +37,8 @@ _log = logging.getLogger(__name__)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _MEGABYTE = 1 << 20
-_QUIET = frozenset({"probes.health", "probes.ready", "metrics.exposition", "static"})
-"""Endpoints that are polled; their successful requests are logged at debug level."""
+_POLLED_ENDPOINTS = frozenset({"probes.health", "probes.ready", "metrics.exposition", "static"})
+"""Endpoints whose successful requests are logged at debug level, because monitoring polls them."""
 
 
 def create_app(components: Components) -> Flask:
@@ -100,7 +100,7 @@ def _observe_requests(app: Flask, app_metrics: metrics.Metrics, model_load: Call
         route = request.url_rule.rule if request.url_rule else "none"
         app_metrics.observe_request(route, request.method, response.status_code, seconds)
         app_metrics.observe_load(model_load())
-        level = logging.DEBUG if request.endpoint in _QUIET and response.status_code < 400 else logging.INFO
+        level = logging.DEBUG if request.endpoint in _POLLED_ENDPOINTS and response.status_code < 400 else logging.INFO
         _log.log(
             level,
             "method=%s path=%s status=%d ms=%.1f bytes=%s",

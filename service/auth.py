@@ -41,8 +41,8 @@ class Keys:
         matches = [hmac.compare_digest(key.encode("latin-1", "replace"), valid) for valid in self._valid]
         return any(matches)
 
-    def without(self, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Returns *headers* (lower-case names) without those that carry a valid key, which must not be forwarded."""
+    def without_keys(self, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Returns *headers* (lower-case names) without those with a valid key, which must not reach another server."""
         if not self._valid:
             return list(headers)
         return [(name, value) for name, value in headers if not self._carries_key(name, value)]

@@ -18,7 +18,7 @@ RETRY_AFTER_SECONDS = 1
 STATUS: dict[type[errors.RerankError], int] = {
     errors.RerankError: 500,
     errors.InvalidInput: 400,
-    # Settings belong to the server: an invalid one is never the client's error.
+    # Settings belong to the server: an invalid setting is never the client's error.
     errors.SettingError: 500,
     errors.NotFound: 404,
     # nginx's code for a closed connection. No client reads it, but the log and the metrics do.
@@ -111,10 +111,10 @@ def flask_error_response(
     error: errors.RerankError | HttpError, statuses: Mapping[type[errors.RerankError], int] | None = None
 ) -> Response:
     """Returns the Flask response for *error*. *statuses* override STATUS."""
-    described = error_response(error, statuses)
-    response = jsonify(described.body)
-    response.status_code = described.status
-    response.headers.update(described.headers)
+    content = error_response(error, statuses)
+    response = jsonify(content.body)
+    response.status_code = content.status
+    response.headers.update(content.headers)
     return response
 
 

@@ -44,7 +44,7 @@ def describe(operations: Sequence[Operation]) -> dict[str, Any]:
     _, schemas = models_json_schema([(model, "validation") for model in by_name], ref_template=_REFERENCE)
     paths: dict[str, dict[str, object]] = {}
     for operation in operations:
-        paths.setdefault(openapi_path(operation.path), {})[operation.method.lower()] = _described(operation)
+        paths.setdefault(openapi_path(operation.path), {})[operation.method.lower()] = _operation_object(operation)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -69,13 +69,13 @@ def openapi_path(rule: str) -> str:
     return _PARAMETER.sub(r"{\1}", rule)
 
 
-def _described(operation: Operation) -> dict[str, object]:
-    described: dict[str, object] = {"summary": operation.summary, "responses": _responses(operation)}
+def _operation_object(operation: Operation) -> dict[str, object]:
+    result: dict[str, object] = {"summary": operation.summary, "responses": _responses(operation)}
     if parameters := [*_path_parameters(operation), *_query_parameters(operation)]:
-        described["parameters"] = parameters
+        result["parameters"] = parameters
     if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": _json_content(operation.body)}
-    return described
+        result["requestBody"] = {"required": True, "content": _json_content(operation.body)}
+    return result
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, object]]:

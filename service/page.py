@@ -1,4 +1,4 @@
-"""GET /, the search page, and GET /docs, the reference of the HTTP interface. Neither loads anything from elsewhere."""
+"""GET /, the search page, and GET /docs, the HTTP reference. The pages load no content from other hosts."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class SearchBody(SearchOptions):
         """Returns the search request, with defaults from *settings*.
 
         A depth below the default k lowers k as well. A k above the default depth requires an explicit depth, because
-        a request must not become more expensive than its client asked for. Raises InvalidRequest and InvalidFilter.
+        a request must not cost more than its client requested. Raises InvalidRequest and InvalidFilter.
         """
         depth = settings.depth if self.depth is None else self.depth
         if self.filter is not None:

@@ -109,7 +109,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         reason = exc.strerror or str(exc)
         raise SettingError(
-            f"cannot listen on {host}, port {port}: {reason}. Set another host or port; port 0 selects a free one."
+            f"cannot listen on {host}, port {port}: {reason}. Set another host or port. Port 0 selects a free port."
         ) from exc
     return listener
 

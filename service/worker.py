@@ -1,7 +1,7 @@
-"""gunicorn worker with threads that answers malformed requests with the service's JSON error body.
+"""gunicorn worker with threads that responds to malformed requests with the service's JSON error body.
 
 gunicorn documents none of the attributes that this module uses, so setup.cfg caps its version, and
-tests/service/test_gunicorn_api.py checks the installed one.
+tests/service/test_gunicorn_api.py checks the installed version.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The dialect of Cohere (v1 and v2), which Jina, vLLM and OpenSearch's Cohere connector share: `documents`.
 
 Their differences do not conflict. Jina's clients use `model` and `usage` of the response; Cohere's use `id` and `meta`.
-vLLM's own keys (`use_activation`, `truncate_prompt_tokens`) also return the documents, as vLLM does.
+A request with one of vLLM's own keys (`use_activation`, `truncate_prompt_tokens`) gets the documents too, as in vLLM.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The text_similarity predictions of OpenSearch's ml-commons: `query_text` and `text_docs`."""
+"""The dialect of text_similarity predictions in OpenSearch's ml-commons: `query_text` and `text_docs`."""
 
 from __future__ import annotations
 

@@ -79,13 +79,13 @@ def rank_texts(
     values, calibration = logits.astype(np.float64), model.logit_calibration
     if features is not None:
         values, calibration = model.fusion.fuse(logits, features).scores, model.calibration
-    known = np.flatnonzero(scores.scored) if estimates is None else np.arange(len(texts))
-    best_first = known[np.argsort(-values[known], kind="stable")]
-    unknown = np.setdiff1d(np.arange(len(texts)), known)
+    with_logit = np.flatnonzero(scores.scored) if estimates is None else np.arange(len(texts))
+    best_first = with_logit[np.argsort(-values[with_logit], kind="stable")]
+    unscored = np.setdiff1d(np.arange(len(texts)), with_logit)
     ranked = values[best_first]
-    rounded = _logits(ranked, len(unknown)) if raw_scores else _scores(calibration, ranked, len(unknown))
+    rounded = _logits(ranked, len(unscored)) if raw_scores else _scores(calibration, ranked, len(unscored))
     return TextRanking(
-        results=tuple(map(RankedText, [*best_first.tolist(), *unknown.tolist()], rounded)),
+        results=tuple(map(RankedText, [*best_first.tolist(), *unscored.tolist()], rounded)),
         truncated=tuple(np.flatnonzero(scores.truncated).tolist()),
         tokens=int(scores.tokens.sum()),
         inference_ms=max((time.monotonic() - started) * 1000 - scores.waited_ms, 0.0),
@@ -102,7 +102,7 @@ def _features(
     similarity: TextSimilarity,
     stop: StopCondition,
 ) -> FirstStageFeatures | None:
-    """Returns the features of each text, of its best window each; None if the vectors take too long."""
+    """Returns each text's features, each from its best window; None if the vectors exceed half of the time budget."""
     windows, _ = split_texts(model.reranker, query, texts, limits)
     owners = np.repeat(np.arange(len(texts)), [len(parts) for parts in windows])
     flat = [window for parts in windows for window in parts]
@@ -126,16 +126,18 @@ def _scored(
     limits: LengthLimits,
     stop: StopCondition,
 ) -> tuple[RerankScores, NDArray[np.float32] | None]:
-    """Returns the scores, and estimated logits if only contenders are scored, which needs a fitted fusion."""
+    """Returns the scores, and estimated logits if only the contenders are scored. Contenders need a fitted fusion."""
     first_stage = None if features is None else model.fusion.first_stage_scores(features)
     if first_stage is None or not model.fitted or not 0 < model.contenders < len(texts):
         return score_texts(model.reranker, query, texts, limits=limits, stop=stop), None
     positions = best_positions(first_stage, model.contenders)
-    found = score_texts(model.reranker, query, [texts[i] for i in positions.tolist()], limits=limits, stop=stop)
-    scores = found.at_positions(positions, len(texts))
-    if not found.scored.all():
+    contender_scores = score_texts(
+        model.reranker, query, [texts[i] for i in positions.tolist()], limits=limits, stop=stop
+    )
+    scores = contender_scores.at_positions(positions, len(texts))
+    if not contender_scores.scored.all():
         return scores, None
-    return scores, estimated_logits(first_stage, positions, found.logits)
+    return scores, estimated_logits(first_stage, positions, contender_scores.logits)
 
 
 def _scores(calibration: Calibration, logits: NDArray[np.float64], unscored: int) -> list[float]:

@@ -138,7 +138,7 @@ def _headers(rankings: Sequence[TextRanking], took_ms: float) -> dict[str, str]:
 
 
 def truncation_header(ranking: TextRanking) -> dict[str, str]:
-    """Returns the header that lists what was truncated: `query` and positions of texts. Empty if nothing was."""
+    """Returns the header that lists the truncated inputs: `query` and positions of texts. Empty without truncation."""
     truncated = ["query"] if ranking.report.query_truncated else []
     truncated += [str(index) for index in ranking.truncated]
     return {"x-rerank-truncated": ",".join(truncated)} if truncated else {}

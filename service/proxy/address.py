@@ -43,7 +43,7 @@ class Address:
 
     @property
     def authority(self) -> str:
-        """Host and port: the Host header of every forwarded request, whatever the client sent."""
+        """Host and port. They replace the client's Host header in every forwarded request."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 

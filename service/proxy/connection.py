@@ -108,7 +108,7 @@ class Connection:
 
     @property
     def alive(self) -> bool:
-        """True if the server keeps the idle connection open: it has nothing to read, not even its end."""
+        """True if the idle connection is open. Unexpected data or its end would make it readable."""
         readable = select.poll()
         readable.register(self._sock, select.POLLIN)
         return not readable.poll(0)
@@ -118,7 +118,7 @@ class Connection:
         self._sock.close()
 
     def interrupt(self) -> None:
-        """Ends the exchange in progress on another thread: that thread gets an error and closes the connection."""
+        """Interrupts the request of another thread, which gets an error and closes the connection."""
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
 
@@ -131,12 +131,12 @@ class Connection:
         except (BrokenPipeError, ConnectionResetError) as exc:
             if isinstance(exc, ClientDisconnected):
                 raise
-            # The server may refuse a long body before its end. Its response then says why.
+            # The server may refuse a long body before its end. Its response then gives the reason.
             return
         self._request_complete = True
 
     def _wait(self, client: socket.socket | None) -> None:
-        """Waits until the server responds. Raises ClientDisconnected if the client leaves first."""
+        """Waits until the server responds. Raises ClientDisconnected if the client disconnects first."""
         if client is None or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending()):
             return
         poll = select.poll()

@@ -22,7 +22,7 @@ HOP_BY_HOP = frozenset(
 )
 
 _SET_BY_PROXY = frozenset({"host", "content-length", "expect"})
-"""Request headers that the proxy sets itself: address, body length, and the wait for 100 Continue."""
+"""Request headers that the proxy sets or handles itself."""
 
 _NEVER_HOP_BY_HOP = frozenset({"content-length", "content-type", "content-encoding", "host"})
 
@@ -51,12 +51,12 @@ def forwarded_response_headers(headers: Iterable[tuple[str, str]]) -> list[tuple
 
 
 def is_safe(text: str) -> bool:
-    """Returns True if *text* contains no line end and no NUL, so that it cannot add a header of its own."""
+    """Returns True if *text* contains no line end and no NUL, so that it cannot add another header."""
     return "\r" not in text and "\n" not in text and "\0" not in text
 
 
 def _listed_in(connection: str) -> frozenset[str]:
-    """Returns the headers that a Connection header makes hop-by-hop. Headers of the body are never among them."""
+    """Returns the headers that a Connection header makes hop-by-hop. Headers that describe the body never are."""
     if not connection or connection.lower() in ("keep-alive", "close"):
         return frozenset()
     return frozenset(name.strip().lower() for name in connection.split(",")) - _NEVER_HOP_BY_HOP

@@ -27,9 +27,9 @@ from rerank.service.proxy.upstream import Upstream
 
 
 def install_proxy(app: Flask, components: Components, metrics: Metrics, breaker: CircuitBreaker) -> None:
-    """Puts a proxy in front of *app*, which forwards to the server of the setting `store`.
+    """Installs the proxy in front of *app*. The proxy forwards requests to the server in the setting `store`.
 
-    The proxy's connections and threads close with *components*.
+    Closing *components* closes the proxy's connections and threads.
     """
     settings = components.settings
     upstream = Upstream(Address.parse(settings.store), timeout=settings.proxy_timeout_s)

@@ -1,6 +1,6 @@
-"""WSGI middleware that forwards to OpenSearch every request that the service does not answer itself.
+"""WSGI middleware that forwards requests to OpenSearch, except those to routes of the service.
 
-It runs before Flask, so that forwarding costs no routing.
+The middleware runs before Flask, so that forwarding costs no routing.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Proxy:
     observe: Callable[[str, str, int, float], None]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answers one request."""
+        """Handles one request."""
         method = environ["REQUEST_METHOD"]
         started = time.perf_counter()
         try:
@@ -74,7 +74,7 @@ class Proxy:
 
     def _forward(self, request: ClientRequest) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
         self.keys.check(request.environ)
-        headers = self.keys.without(request.headers())
+        headers = self.keys.without_keys(request.headers())
         decision = self.interceptor.intercept(request, headers)
         if decision.response is not None:
             status, sent, body = decision.response
@@ -99,9 +99,9 @@ def _body(response: UpstreamResponse) -> Iterable[bytes]:
 
 
 class _StreamedBody:
-    """Body of a response while the server still sends it.
+    """Body of a response that the server still sends.
 
-    If the server breaks off, the client's connection ends too, so that the client notices the missing part.
+    If the server's response ends too early, the proxy closes the client's connection, so that the client notices.
     """
 
     def __init__(self, response: UpstreamResponse) -> None:
@@ -115,7 +115,7 @@ class _StreamedBody:
             raise ConnectionAbortedError(errno.ECONNRESET, exc.message) from exc
 
     def close(self) -> None:
-        """Releases the connection; WSGI calls it after the last piece."""
+        """Releases the connection. The WSGI server calls this method after the last piece."""
         self._response.close()
 
 

@@ -1,4 +1,4 @@
-"""Methods and paths that the service answers itself instead of forwarding them."""
+"""Methods and paths that the service handles instead of forwarding them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ASSETS = ("/static/page.css", "/static/page.js")
 class OwnRoutes:
     """Routes of the service: exact ones, and path prefixes followed by one segment.
 
-    The path of ml-commons predictions also belongs to OpenSearch: the service answers it for `models` only.
+    OpenSearch also has the path of ml-commons predictions: the service handles only those of `models`.
     """
 
     exact: frozenset[tuple[str, str]]
@@ -43,7 +43,7 @@ class OwnRoutes:
         return cls(frozenset(exact - {ROOT_RERANK}), tuple(sorted(prefixes)), frozenset(models))
 
     def matches(self, method: str, path: str, accept: str) -> bool:
-        """Returns True if the service answers the request itself.
+        """Returns True if the service handles the request.
 
         *path* is compared without decoding, so `/%73earch` goes to OpenSearch. `GET /` belongs to the service only if
         *accept* names text/html.
@@ -52,9 +52,9 @@ class OwnRoutes:
             return "text/html" in accept
         if (method, path) in self.exact:
             return True
-        for own, prefix in self.prefixes:
-            if method == own and path.startswith(prefix):
+        for prefix_method, prefix in self.prefixes:
+            if method == prefix_method and path.startswith(prefix):
                 segment = path[len(prefix) :]
-                served = prefix != PREDICTIONS or unquote(segment) in self.models
-                return bool(segment) and "/" not in segment and served
+                is_own_model = prefix != PREDICTIONS or unquote(segment) in self.models
+                return bool(segment) and "/" not in segment and is_own_model
         return False

@@ -1,4 +1,4 @@
-"""Client requests, and the requests that the proxy sends to the server for them."""
+"""Client requests, and the requests that the proxy derives from them for the server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rerank.service.proxy.connection import ClientDisconnected, OutgoingRequest
 from rerank.service.proxy.headers import forwarded_request_headers, is_safe
 
 SMALL_BODY_BYTES = 64 * 1024
-"""Bodies up to this size travel in one piece with their head."""
+"""Bodies up to this size are sent in one piece with their head."""
 
 _CHUNK_BYTES = 1 << 20
 _PATH_SEPARATOR = re.compile(r"[/\\\\]")
@@ -70,8 +70,8 @@ class ClientRequest:
     def outgoing(self, address: Address, headers: Iterable[tuple[str, str]]) -> OutgoingRequest:
         """Returns the request for the server at *address*, with *headers* instead of the client's.
 
-        Raises ClientDisconnected if the client leaves before its body is complete, and InvalidRequest if the path
-        leads out of the path of the address.
+        Raises ClientDisconnected if the client disconnects before its body is complete, and InvalidRequest if the
+        path leaves the path prefix of *address*.
         """
         environ, stream = self.environ, self.environ["wsgi.input"]
         lines = list(headers)
@@ -94,7 +94,7 @@ class ClientRequest:
     def buffer_body(self, limit: int) -> tuple[ClientRequest, bytes | None]:
         """Reads the body. Returns a request whose body can be read again, and the body, or None above *limit* bytes.
 
-        Raises ClientDisconnected if the client leaves before its body is complete.
+        Raises ClientDisconnected if the client disconnects before its body is complete.
         """
         stream = self.environ["wsgi.input"]
         length = self.environ.get("CONTENT_LENGTH")
@@ -117,7 +117,7 @@ class ClientRequest:
 def encode_head(method: str, target: str, address: Address, headers: Iterable[tuple[str, str]]) -> bytes:
     """Returns the request line and the headers as bytes.
 
-    Raises InvalidRequest if a header contains a line end, and if the path leads out of the path of *address*.
+    Raises InvalidRequest if a header contains a line end, and if the path leaves the path prefix of *address*.
     """
     if address.prefix and _has_dot_segment(target.partition("?")[0]):
         raise InvalidRequest(
@@ -172,7 +172,7 @@ def _has_dot_segment(path: str) -> bool:
 
 
 def _rebuild_target(environ: dict[str, Any]) -> str:
-    """Returns the target for WSGI servers that do not keep the original one, as close to it as possible."""
+    """Returns the target, rebuilt from the decoded path for WSGI servers that do not provide the original target."""
     path = quote(environ.get("PATH_INFO", "/").encode("latin-1"), safe="/!$&'()*+,;=:@~")
     query = environ.get("QUERY_STRING", "")
     return f"{path}?{query}" if query else path

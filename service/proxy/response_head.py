@@ -99,7 +99,7 @@ class ResponseParser:
     # httptools calls the methods below.
 
     def on_message_begin(self) -> None:
-        """Starts a message; a second final one is surplus."""
+        """Starts a message. A second final message is surplus."""
         self._surplus = self.complete
         self._reason = b""
         self._headers = []

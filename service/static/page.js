@@ -4,7 +4,7 @@ const ITALIAN = navigator.language.toLowerCase().startsWith("it");
 const TEXTS = ITALIAN
   ? {
       docs: "Interfaccia", query: "Che cosa cerchi?", search: "Cerca", index: "Indice", mode: "Primo stadio",
-      usual: "predefinito", hybrid: "entrambi", vector: "per vettore", text: "per testo", k: "Risultati",
+      defaultMode: "predefinito", hybrid: "entrambi", vector: "per vettore", text: "per testo", k: "Risultati",
       rerank: "riordina", key: "Chiave", none: "Nessun risultato.", searching: "Ricerca in corso…",
       noIndex: "Non c'è ancora un indice: creane uno con rerank-cli ingest.", was: "era", same: "come prima",
       notReranked: "non riordinati", reranked: "riordinati", of: "di", hits: "risultati", dropped: "scartati",
@@ -15,7 +15,7 @@ const TEXTS = ITALIAN
     }
   : {
       docs: "API reference", query: "Search for…", search: "Search", index: "Index", mode: "First stage",
-      usual: "default", hybrid: "hybrid", vector: "vector", text: "text", k: "Hits", rerank: "rerank", key: "API key",
+      defaultMode: "default", hybrid: "hybrid", vector: "vector", text: "text", k: "Hits", rerank: "rerank", key: "API key",
       none: "No hits.", searching: "Searching…", noIndex: "No index yet. Create one with rerank-cli ingest.",
       was: "was", same: "unchanged", notReranked: "not reranked", reranked: "reranked", of: "of",
       hits: "hits", dropped: "below the minimum score", score: "score", retrieval: "first stage", more: "show more",
@@ -28,18 +28,18 @@ const CONTEXT_CHARS = 160;
 const at = (id) => document.getElementById(id);
 
 function element(name, className, text) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
+  const created = document.createElement(name);
+  if (className) created.className = className;
+  if (text !== undefined) created.textContent = text;
+  return created;
 }
 
-function say(text, isProblem) {
+function showStatus(text, isProblem) {
   at("status").textContent = text;
   at("status").classList.toggle("problem", Boolean(isProblem));
 }
 
-async function ask(path, body) {
+async function sendRequest(path, body) {
   const headers = at("key").value ? { "X-API-Key": at("key").value } : {};
   const options = { headers };
   if (body) {
@@ -49,26 +49,26 @@ async function ask(path, body) {
   }
   const response = await fetch(path, options);
   if (response.status === 401) at("keyline").hidden = false;
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.message);
-  return answer;
+  const content = await response.json();
+  if (!response.ok) throw new Error(content.message);
+  return content;
 }
 
 function passageText(hit) {
   const { start, end } = hit.passage;
-  const characters = Array.from(hit.text); // offsets count characters, a string's own index counts UTF-16 units
+  const characters = Array.from(hit.text); // Offsets count characters, but string indexes count UTF-16 units.
   const cut = (from, to) => characters.slice(Math.max(0, from), to).join("").replace(/\n\s*\n/g, "\n");
   const shown = element("p", "text");
-  const whole = start === 0 && end >= characters.length;
+  const isFullText = start === 0 && end >= characters.length;
   if (start > CONTEXT_CHARS) shown.append("…");
   shown.append(cut(start - CONTEXT_CHARS, start));
-  shown.append(whole ? cut(start, end) : element("mark", "", cut(start, end)));
+  shown.append(isFullText ? cut(start, end) : element("mark", "", cut(start, end)));
   shown.append(cut(end, end + CONTEXT_CHARS));
   if (end + CONTEXT_CHARS < characters.length) shown.append("…");
   return shown;
 }
 
-function unfolding(text) {
+function expandButton(text) {
   const button = element("button", "more", TEXTS.more);
   button.type = "button";
   button.setAttribute("aria-expanded", "false");
@@ -80,15 +80,15 @@ function unfolding(text) {
   return button;
 }
 
-function foldLongTexts() {
+function collapseLongTexts() {
   for (const text of document.querySelectorAll(".text")) {
-    if (text.scrollHeight > text.clientHeight + 1) text.after(unfolding(text));
+    if (text.scrollHeight > text.clientHeight + 1) text.after(expandButton(text));
   }
 }
 
-function place(hit, applied) {
+function rankBox(hit, applied) {
   const moved = hit.retrieval_rank - hit.rank;
-  const box = element("div", "place");
+  const box = element("div", "position");
   box.append(element("div", "rank", hit.rank));
   if (applied) {
     const sign = moved > 0 ? "▲" : "▼";
@@ -108,18 +108,18 @@ function item(hit, applied) {
     `${TEXTS.retrieval} ${hit.retrieval_score.toFixed(3)}`,
   ];
   content.append(element("div", "facts", facts.join(" · ")));
-  line.append(place(hit, applied), content);
+  line.append(rankBox(hit, applied), content);
   return line;
 }
 
-function summary(answer) {
-  const parts = [`${answer.hits.length} ${TEXTS.hits}`];
-  const { applied, reason, scored, candidates, dropped } = answer.rerank;
-  const share = scored === candidates ? scored : `${scored} ${TEXTS.of} ${candidates}`;
-  const outcome = applied ? `${share} ${TEXTS.reranked}` : TEXTS.notReranked;
+function summary(result) {
+  const parts = [`${result.hits.length} ${TEXTS.hits}`];
+  const { applied, reason, scored, candidates, dropped } = result.rerank;
+  const scoredCount = scored === candidates ? scored : `${scored} ${TEXTS.of} ${candidates}`;
+  const outcome = applied ? `${scoredCount} ${TEXTS.reranked}` : TEXTS.notReranked;
   parts.push(reason ? `${outcome} (${TEXTS[reason]})` : outcome);
   if (dropped) parts.push(`${dropped} ${TEXTS.dropped}`);
-  const { encode, retrieve, rerank, total } = answer.took_ms;
+  const { encode, retrieve, rerank, total } = result.took_ms;
   const stages = [[TEXTS.encode, encode], [TEXTS.retrieve, retrieve], [TEXTS.rank, rerank]];
   parts.push(`${Math.round(total)} ms (${stages.map(([name, ms]) => `${name} ${Math.round(ms)}`).join(", ")})`);
   return parts.join(" · ");
@@ -129,23 +129,23 @@ async function search(event) {
   event.preventDefault();
   const body = { index: at("index").value, query: at("query").value, k: Number(at("k").value), rerank: at("rerank").checked };
   if (at("mode").value) body.mode = at("mode").value;
-  say(TEXTS.searching);
+  showStatus(TEXTS.searching);
   at("hits").replaceChildren();
   try {
-    const answer = await ask("/search", body);
-    at("hits").replaceChildren(...answer.hits.map((hit) => item(hit, answer.rerank.applied)));
-    foldLongTexts();
-    say(answer.hits.length ? summary(answer) : TEXTS.none);
-    const address = new URLSearchParams({ q: body.query, index: body.index });
-    history.replaceState(null, "", `?${address}`);
+    const result = await sendRequest("/search", body);
+    at("hits").replaceChildren(...result.hits.map((hit) => item(hit, result.rerank.applied)));
+    collapseLongTexts();
+    showStatus(result.hits.length ? summary(result) : TEXTS.none);
+    const parameters = new URLSearchParams({ q: body.query, index: body.index });
+    history.replaceState(null, "", `?${parameters}`);
   } catch (problem) {
-    say(problem.message, true);
+    showStatus(problem.message, true);
   }
 }
 
 async function listIndexes() {
   try {
-    const { indexes } = await ask("/indexes");
+    const { indexes } = await sendRequest("/indexes");
     const chosen = new URLSearchParams(location.search).get("index");
     at("index").replaceChildren(
       ...indexes.map((index) => {
@@ -155,10 +155,10 @@ async function listIndexes() {
         return option;
       }),
     );
-    if (!indexes.length) say(TEXTS.noIndex);
+    if (!indexes.length) showStatus(TEXTS.noIndex);
     return indexes.length > 0;
   } catch (problem) {
-    say(problem.message, true);
+    showStatus(problem.message, true);
     return false;
   }
 }
@@ -175,9 +175,9 @@ async function start() {
     at("query").select();
   });
   const ready = await listIndexes();
-  const asked = new URLSearchParams(location.search).get("q");
-  if (ready && asked) {
-    at("query").value = asked;
+  const query = new URLSearchParams(location.search).get("q");
+  if (ready && query) {
+    at("query").value = query;
     at("search").requestSubmit();
   }
 }

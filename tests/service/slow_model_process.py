@@ -26,7 +26,7 @@ from tests.service.controlled_process import wait_for, write_address
 from tests.service.fake_service import store_with
 
 SLOW_TOKENS = 4
-"""Number of tokens of the text "slow", one per letter. No other text of these tests has as many."""
+"""Number of tokens of the text "slow", one per letter. All other texts of these tests have fewer."""
 
 
 class _BlockingNetwork(ScriptedNetwork):

@@ -1,4 +1,4 @@
-"""Faults while the service runs. Searches still succeed."""
+"""Faults of the queue, of a worker and of a model folder. Searches still succeed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def rerank_in_thread(service: ServiceProcess, body: object) -> tuple[threading.T
     return thread, responses
 
 
-def until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     """Polls *condition* until it is true."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
@@ -42,13 +42,13 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def waiting(service: ServiceProcess) -> int:
+def queue_length(service: ServiceProcess) -> int:
     """Returns the number of requests in the queue, from /metrics."""
     text = service.request("GET", "/metrics")[1].decode()
     return int(float(next(line.split()[1] for line in text.splitlines() if line.startswith("rerank_waiting "))))
 
 
-def refusal(service: ServiceProcess) -> tuple[int, str | None, str]:
+def rerank_error(service: ServiceProcess) -> tuple[int, str | None, str]:
     """Returns status, Retry-After and error type of a rerank call."""
     connection = http.client.HTTPConnection(*service.address, timeout=TIMEOUT_SECONDS)
     connection.request("POST", "/rerank", json.dumps(QUICK), {"Content-Type": "application/json"})
@@ -61,42 +61,42 @@ def refusal(service: ServiceProcess) -> tuple[int, str | None, str]:
 def test_full_queue_refuses_rerank_calls_and_degrades_searches(tmp_path: Path) -> None:
     """A rerank call gets 429 at once, a search first-stage order; the queued requests complete in the end."""
     with run_service(tmp_path, module=SLOW_MODEL) as service:
-        first, response = rerank_in_thread(service, SLOW)
+        first, first_responses = rerank_in_thread(service, SLOW)
         wait_for(tmp_path / "scoring")
-        second, later = rerank_in_thread(service, QUICK)
-        until(lambda: waiting(service) == 2)
+        second, second_responses = rerank_in_thread(service, QUICK)
+        wait_until(lambda: queue_length(service) == 2)
 
-        assert refusal(service) == (429, "1", "Overloaded")
-        status, found = service.request("POST", "/search", SEARCH)
-        assert (status, found["rerank"]["reason"], len(found["hits"])) == (200, "overloaded", 3)
+        assert rerank_error(service) == (429, "1", "Overloaded")
+        status, response = service.request("POST", "/search", SEARCH)
+        assert (status, response["rerank"]["reason"], len(response["hits"])) == (200, "overloaded", 3)
         assert [service.request("GET", path)[0] for path in ("/health", "/ready")] == [200, 200]
 
         (tmp_path / "go").touch()
         first.join()
         second.join()
-        assert [response[0][0], later[0][0]] == [200, 200]
+        assert [first_responses[0][0], second_responses[0][0]] == [200, 200]
         assert service.request("POST", "/search", SEARCH)[1]["rerank"]["applied"]
         assert b"rerank_model_refused_total 2.0" in service.request("GET", "/metrics")[1]
 
 
 def test_disconnected_client_leaves_the_queue(tmp_path: Path) -> None:
-    """The next request takes its place."""
+    """The next request takes the place of the disconnected client."""
     with run_service(tmp_path, module=SLOW_MODEL) as service:
-        first, response = rerank_in_thread(service, SLOW)
+        first, first_responses = rerank_in_thread(service, SLOW)
         wait_for(tmp_path / "scoring")
         connection = http.client.HTTPConnection(*service.address, timeout=TIMEOUT_SECONDS)
         connection.request("POST", "/rerank", json.dumps(QUICK), {"Content-Type": "application/json"})
-        until(lambda: waiting(service) == 2)
+        wait_until(lambda: queue_length(service) == 2)
         connection.close()
-        until(lambda: waiting(service) == 1)
+        wait_until(lambda: queue_length(service) == 1)
 
-        third, later = rerank_in_thread(service, QUICK)
-        until(lambda: waiting(service) == 2)
+        third, third_responses = rerank_in_thread(service, QUICK)
+        wait_until(lambda: queue_length(service) == 2)
         (tmp_path / "go").touch()
         first.join()
         third.join()
-        assert [response[0][0], later[0][0]] == [200, 200]
-        until(lambda: b"rerank_model_cancelled_total 1.0" in service.request("GET", "/metrics")[1])
+        assert [first_responses[0][0], third_responses[0][0]] == [200, 200]
+        wait_until(lambda: b"rerank_model_cancelled_total 1.0" in service.request("GET", "/metrics")[1])
 
 
 def test_worker_killed_during_a_batch_is_replaced(tmp_path: Path) -> None:
@@ -110,8 +110,8 @@ def test_worker_killed_during_a_batch_is_replaced(tmp_path: Path) -> None:
         (tmp_path / "go").touch()
 
         service.wait_until_ready()
-        status, found = service.request("POST", "/search", SEARCH)
-        assert (status, found["rerank"]["applied"], len(found["hits"])) == (200, True, 3)
+        status, response = service.request("POST", "/search", SEARCH)
+        assert (status, response["rerank"]["applied"], len(response["hits"])) == (200, True, 3)
         assert killed != service.process.pid
         connection.close()
 

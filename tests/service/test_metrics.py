@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -31,15 +29,15 @@ def test_responses_are_counted_by_route_method_and_status() -> None:
     service.get("/one")
     service.get("/two")
     service.open("/health", method="BREW")
-    counted = _samples(service, "rerank_http_requests_total")
-    assert counted == {
+    counts = _samples(service, "rerank_http_requests_total")
+    assert counts == {
         (("method", "GET"), ("route", "/search"), ("status", "200")): 1,
         (("method", "POST"), ("route", "/search"), ("status", "400")): 1,
         (("method", "GET"), ("route", "none"), ("status", "404")): 2,
         (("method", "other"), ("route", "none"), ("status", "405")): 1,
     }
-    latency = _samples(service, "rerank_http_request_seconds_count")
-    assert latency[(("method", "GET"), ("route", "none"))] == 2
+    latency_counts = _samples(service, "rerank_http_request_seconds_count")
+    assert latency_counts[(("method", "GET"), ("route", "none"))] == 2
 
 
 def test_rankings_are_counted_by_outcome() -> None:
@@ -72,19 +70,18 @@ def test_every_stage_of_a_search_is_timed() -> None:
 
 def test_applications_have_separate_metrics() -> None:
     """Each application has its own registry."""
-    one, other = client(), client()
-    one.get("/health")
-    assert _samples(other, "rerank_http_requests_total") == {}
+    first, second = client(), client()
+    first.get("/health")
+    assert _samples(second, "rerank_http_requests_total") == {}
 
 
 def test_model_totals_are_counted_once() -> None:
     """Counters grow by the increase since the last observation; the queue length is the current one."""
-    loads = iter([ModelLoad(waiting=3, batches=2, tokens=100), ModelLoad(waiting=1, batches=5, tokens=150, refused=1)])
-    measured_components = replace(components(), model_load=lambda: next(loads))
-    measured = Metrics()
-    measured.observe_load(measured_components.model_load())
-    measured.observe_load(measured_components.model_load())
-    text = measured.exposition().decode()
+    loads = [ModelLoad(waiting=3, batches=2, tokens=100), ModelLoad(waiting=1, batches=5, tokens=150, refused=1)]
+    metrics = Metrics()
+    for load in loads:
+        metrics.observe_load(load)
+    text = metrics.exposition().decode()
 
     assert "rerank_waiting 1.0" in text
     assert "rerank_model_batches_total 5.0" in text

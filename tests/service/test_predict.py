@@ -51,9 +51,11 @@ def test_batch_keeps_the_order_of_its_inputs() -> None:
 def test_single_text_may_be_a_string_or_a_list() -> None:
     """Both forms are one input and return one list of labels."""
     service = client()
-    alone, listed = (service.post("/predict", json={"inputs": inputs}).get_json() for inputs in ("tea", ["tea"]))
-    assert alone == listed
-    assert [entry["label"] for entry in alone] == ["other", "same"]
+    from_string, from_list = (
+        service.post("/predict", json={"inputs": inputs}).get_json() for inputs in ("tea", ["tea"])
+    )
+    assert from_string == from_list
+    assert [entry["label"] for entry in from_string] == ["other", "same"]
 
 
 def test_raw_scores_are_logits() -> None:
@@ -113,7 +115,11 @@ def test_long_input_is_truncated_unless_truncate_is_false() -> None:
 
 @pytest.mark.parametrize(
     ("problem", "status"),
-    [(ModelError("broken"), 424), (ModelOverloaded("busy"), 429), (InvalidRequest("reads pairs", field="inputs"), 422)],
+    [
+        (ModelError("broken"), 424),
+        (ModelOverloaded("busy"), 429),
+        (InvalidRequest("the inputs must be pairs", field="inputs"), 422),
+    ],
 )
 def test_model_failure_has_the_status_of_text_embeddings_inference(problem: RerankError, status: int) -> None:
     """A failed model is 424, and a full queue is 429."""

@@ -78,7 +78,7 @@ def test_query_string_is_equivalent_to_a_body() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "message", "field"),
+    ("query_string", "message", "field"),
     [
         ("index=docs", '"query" is required', "query"),
         ("q=tea&index=docs&k=many", '"k" must be an integer, got "many"', "k"),
@@ -89,9 +89,9 @@ def test_query_string_is_equivalent_to_a_body() -> None:
         ("q=tea&index=docs&filter=x", '"filter" is not supported in a query string. Use POST /search', "filter"),
     ],
 )
-def test_invalid_parameter_returns_400_with_its_name(address: str, message: str, field: str) -> None:
+def test_invalid_parameter_returns_400_with_its_name(query_string: str, message: str, field: str) -> None:
     """The message names the parameter and the fix."""
-    response = client().get(f"/search?{address}")
+    response = client().get(f"/search?{query_string}")
     assert (response.status_code, response.get_json()) == (400, error(message, field=field))
 
 
@@ -139,7 +139,7 @@ def test_invalid_value_returns_400_with_its_key(changes: dict[str, object], mess
 
 
 def test_k_above_the_default_depth_requires_a_depth() -> None:
-    """A request never becomes more expensive than its client service for."""
+    """A request never costs more than its client requested."""
     response = client().post("/search", json={**QUERY, "k": 150})
     message = '"k" (150) must not exceed "depth" (100). Lower "k" or raise "depth"'
     assert (response.status_code, response.get_json()) == (400, error(message, field="k"))
@@ -152,7 +152,7 @@ def test_depth_below_the_default_k_lowers_k() -> None:
 
 
 def test_null_is_equivalent_to_a_missing_key() -> None:
-    """Clients may send every key, with null for the ones that are not set."""
+    """Clients may send every key, with null for keys that are not set."""
     service = client()
     nulls = dict.fromkeys(
         ("k", "depth", "mode", "filter", "min_score", "rerank", "model", "explain", "timeout_ms", "from")
@@ -233,12 +233,12 @@ def test_missing_reranker_returns_first_stage_order() -> None:
     def broken() -> FakeModels:
         raise ModelInvalid("models/x: no weights")
 
-    components_in_progress = loading_components(store_with, FakeEncoder, broken)
-    components_in_progress.store.load()
-    components_in_progress.encoder.load()
-    service = client(components_in_progress)
+    partly_loaded = loading_components(store_with, FakeEncoder, broken)
+    partly_loaded.store.load()
+    partly_loaded.encoder.load()
+    service = client(partly_loaded)
     loading = service.post("/search", json=QUERY)
-    components_in_progress.rerankers.load()
+    partly_loaded.rerankers.load()
     failed = service.post("/search", json=QUERY)
     for response in (loading, failed):
         assert response.status_code == 200

@@ -86,8 +86,8 @@ def test_unparsable_request_returns_a_json_error(tmp_path: Path, request_bytes: 
 def test_body_above_the_limit_returns_413_during_the_upload(tmp_path: Path) -> None:
     """The client receives the 413 for a known length and for chunks."""
     with run_service(tmp_path) as service:
-        too_much = {"index": INDEX, "query": "a" * (1 << 20)}
-        status, response = service.request("POST", "/search", too_much)
+        large_body = {"index": INDEX, "query": "a" * (1 << 20)}
+        status, response = service.request("POST", "/search", large_body)
         message = "the request body must not exceed 1 MB. Send a smaller body, or raise max_body_mb"
         assert (status, response) == (413, error(message, "PayloadTooLarge"))
         head = b"POST /search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -116,8 +116,8 @@ def test_metrics_are_the_totals_of_all_workers(tmp_path: Path) -> None:
     with run_service(tmp_path, workers=2) as service:
         for _ in range(20):
             assert service.request("GET", "/health")[0] == 200
-        counted = service.request("GET", "/metrics")[1].decode()
-    assert 'rerank_http_requests_total{method="GET",route="/health",status="200"} 20.0' in counted
+        metrics = service.request("GET", "/metrics")[1].decode()
+    assert 'rerank_http_requests_total{method="GET",route="/health",status="200"} 20.0' in metrics
 
 
 def test_stopped_worker_leaves_the_metrics_of_the_others(tmp_path: Path) -> None:
@@ -158,8 +158,8 @@ def test_log_does_not_contain_queries(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "search.example"])
-def test_other_hosts_need_keys_or_insecure(host: str) -> None:
-    """The service listens on other interfaces than loopback only with API keys or --insecure."""
+def test_host_beyond_loopback_requires_keys_or_insecure(host: str) -> None:
+    """Other machines can reach the service only if it has API keys or runs with --insecure."""
     with pytest.raises(SettingError) as refused:
         check_exposure(Settings(host=host), insecure=False)
     assert refused.value.message == (
@@ -171,12 +171,12 @@ def test_other_hosts_need_keys_or_insecure(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "localhost", "::1"])
-def test_loopback_needs_no_key(host: str) -> None:
+def test_loopback_host_requires_no_key(host: str) -> None:
     """Loopback is reachable from this machine only."""
     check_exposure(Settings(host=host), insecure=False)
 
 
-def test_port_0_is_a_free_port_and_a_used_port_is_an_error() -> None:
+def test_port_0_selects_a_free_port_and_a_used_port_is_refused() -> None:
     """The message names the port and the fix."""
     with listen("127.0.0.1", 0) as listener:
         host, port = listener.getsockname()
@@ -185,11 +185,11 @@ def test_port_0_is_a_free_port_and_a_used_port_is_an_error() -> None:
             listen(host, port)
     assert refused.value.message == (
         f"cannot listen on 127.0.0.1, port {port}: Address already in use. "
-        "Set another host or port; port 0 selects a free one."
+        "Set another host or port. Port 0 selects a free port."
     )
 
 
-def test_url_of_another_machine_is_an_error() -> None:
+def test_address_of_another_machine_is_refused() -> None:
     """The message names the address."""
     with pytest.raises(SettingError, match=r"^cannot listen on 192\.0\.2\.1, port 0: "):
         listen("192.0.2.1", 0)

@@ -1,4 +1,4 @@
-"""Client for the server behind the proxy, which sends JSON with the headers of the calling client."""
+"""Client for the server behind the proxy. It sends JSON with the headers of the proxy's client."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rerank.service.proxy.upstream import Upstream
 MAX_RESPONSE_BYTES = 256 << 20
 
 _SENT_ONCE = frozenset({"aggs", "aggregations", "suggest", "profile", "track_total_hits"})
-"""Keys that only one of the searches of a fused first stage carries."""
+"""Keys that the proxy sends with only one of the searches of a fused first stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class BackendResponse:
 
 
 class BackendClient:
-    """Client for OpenSearch or Elasticsearch at *upstream*. Every method raises StoreError and ClientDisconnected."""
+    """Client for OpenSearch or Elasticsearch at *upstream*. Methods raise StoreError and ClientDisconnected."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
@@ -50,7 +50,8 @@ class BackendClient:
         """Sends *method* on *target* with the headers of *call* and returns the response."""
         headers = list(call.headers)
         if body is None:
-            return self._send(call, method, target, [each for each in headers if each[0] != "content-type"], b"")
+            without_type = [(name, value) for name, value in headers if name != "content-type"]
+            return self._send(call, method, target, without_type, b"")
         if "content-type" not in dict(headers):
             headers.append(("content-type", json_content_type(call.headers)))
         return self._send(call, method, target, headers, json.dumps(body).encode())

@@ -1,4 +1,4 @@
-"""Searches as the clients sent them: index, URL parameters and body."""
+"""Searches as clients send them: index, URL parameters and body."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class SearchCall:
     @classmethod
     def from_request(cls, request: ClientRequest, body: Mapping[str, Any], headers: list[tuple[str, str]]) -> Self:
         """Returns the search of a request whose path matches SEARCH, with its parsed *body* and forwarded *headers*."""
-        found = SEARCH.match(request.path)
-        index = unquote((found.group(1) if found else None) or "")
+        match = SEARCH.match(request.path)
+        index = unquote((match.group(1) if match else None) or "")
         return cls(
             index,
             tuple(parse_qsl(request.query, keep_blank_values=True)),
@@ -47,7 +47,7 @@ class SearchCall:
         )
 
     def param(self, name: str) -> str | None:
-        """Returns the URL parameter *name*. If it occurs several times, the last value counts."""
+        """Returns the URL parameter *name*. If it occurs several times, the last value is used."""
         return next((value for key, value in reversed(self.params) if key == name), None)
 
     def flag(self, name: str) -> bool:

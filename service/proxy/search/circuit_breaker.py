@@ -1,7 +1,7 @@
-"""Circuit breaker that keeps searches from a failing reranker.
+"""Circuit breaker that stops calls to a failing reranker.
 
 pybreaker 1.4.1 and circuitbreaker 2.1.3 do not fit. `pybreaker.call` holds one lock during the call (four concurrent
-calls of 0.2 s take 0.8 s), and `pybreaker.calling` and `circuitbreaker` let four of four concurrent trials through.
+calls of 0.2 s take 0.8 s), and `pybreaker.calling` and `circuitbreaker` admit four of four concurrent trials.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ OPEN_SECONDS = 10.0
 
 
 class BreakerState(StrEnum):
-    """State of a circuit breaker: all searches pass, none passes, or a single trial passes."""
+    """State of a circuit breaker. It admits all searches (closed), none (open), or a single trial (half open)."""
 
     CLOSED = "closed"
     OPEN = "open"

@@ -10,9 +10,10 @@ from rerank.service.proxy.search.skip_reason import SkipReason
 
 
 def skip_reason(call: SearchCall) -> SkipReason | None:
-    """Returns why *call* cannot be reranked, or None if it can.
+    """Returns the reason why *call* cannot be reranked, or None if it can be.
 
-    The client requests an order other than by score, or a response that the proxy cannot parse.
+    A search is not eligible if the client requests another order than by score, no hits, or a response that the proxy
+    cannot parse.
     """
     start, size = call.number("from", 0), call.number("size", 10)
     if call.param("scroll") is not None:

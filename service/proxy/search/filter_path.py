@@ -60,7 +60,7 @@ def _include(value: Any, paths: Sequence[Path]) -> Any:
 
 
 def _exclude(value: Any, paths: Sequence[Path]) -> Any:
-    """Returns *value* without the parts that match *paths*, or None if nothing else is left."""
+    """Returns *value* without the parts that match *paths*, or None if nothing remains."""
     if isinstance(value, list):
         members = [part for member in value if (part := _exclude(member, paths)) is not None]
         return members or (None if value else value)

@@ -1,4 +1,4 @@
-"""Texts of hits, which the proxy requests in addition to what the client requests, and removes from the response.
+"""Texts of hits. The proxy adds their fields to the client's request and removes them from the response.
 
 The proxy requests them with the `fields` option, so that `_source` stays exactly as the client requests it.
 """
@@ -29,13 +29,13 @@ class HitTexts:
     def for_search(cls, call: SearchCall, names: Sequence[str]) -> HitTexts:
         """Returns the texts of the hits of *call* from the fields *names*, in that order."""
         requested = list(_field_names(call.body.get("fields")))
-        added = tuple(name for name in names if not any(fnmatchcase(name, each) for each in requested))
+        added = tuple(name for name in names if not any(fnmatchcase(name, pattern) for pattern in requested))
         others = list(_other_field_names(call))
-        removed = tuple(name for name in added if not any(fnmatchcase(name, each) for each in others))
+        removed = tuple(name for name in added if not any(fnmatchcase(name, pattern) for pattern in others))
         return cls(tuple(names), added, removed)
 
     def add_to(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns *body* with the fields requested."""
+        """Returns *body* with the added names in its `fields`."""
         if not self.added:
             return dict(body)
         fields = body.get("fields") or []
@@ -62,7 +62,7 @@ class HitTexts:
 
 
 def _other_field_names(call: SearchCall) -> Iterator[str]:
-    """Yields the names that appear under the `fields` of a hit for other reasons than the `fields` option."""
+    """Yields the names that options other than `fields` add to the `fields` of a hit."""
     for key in ("docvalue_fields", "stored_fields"):
         yield from _field_names(call.body.get(key))
         yield from (call.param(key) or "").split(",")

@@ -86,9 +86,9 @@ def with_remaining_hits(
     """
     known = {entry.key for entry in order}
     rest = [(i, hit) for i, hit in enumerate(hits, start=1) if i > after and key_of(hit) not in known]
-    floor = order[-1].score if order else 1.0
+    last_score = order[-1].score if order else 1.0
     tail = [
-        RankedHit(key_of(hit), i, score_of(hit), floor * (1 - position / (len(rest) + 1)))
+        RankedHit(key_of(hit), i, score_of(hit), last_score * (1 - position / (len(rest) + 1)))
         for position, (i, hit) in enumerate(rest, start=1)
     ]
     return [*order, *tail]

@@ -40,8 +40,8 @@ class MultiSearch:
 
         Returns None for a malformed body: the server then reports the error.
         """
-        found = MULTI_SEARCH.match(request.path)
-        index = unquote((found.group(1) if found else None) or "")
+        match = MULTI_SEARCH.match(request.path)
+        index = unquote((match.group(1) if match else None) or "")
         params = tuple(parse_qsl(request.query, keep_blank_values=True))
         call = SearchCall(index, params, {}, without_encoding(headers), request.client)
         lines = data.removesuffix(b"\n").split(b"\n")
@@ -52,16 +52,16 @@ class MultiSearch:
     def execute(
         self, planner: Planner, reranker: SearchReranker, *, use_defaults: bool
     ) -> tuple[SearchResponse, list[Outcome]] | None:
-        """Returns the response and the outcomes, or None if reranking concerns none of the searches.
+        """Returns the response and the outcomes, or None if none of the searches involves reranking.
 
-        All other searches go to the server unchanged in one request. With *use_defaults* plain searches of the
-        indexes in the settings are reranked too. Raises StoreError and ClientDisconnected.
+        Searches that do not involve reranking are forwarded unchanged in one request. With *use_defaults*, plain
+        searches of the indexes in the settings are reranked too. Raises StoreError and ClientDisconnected.
         """
         planned: list[Planned] = []
         for header, body in self.lines:
             call = self._single_search(header, body)
             planned.append(None if call is None else _plan(planner, call, use_defaults=use_defaults))
-        if all(one is None for one in planned):
+        if all(decision is None for decision in planned):
             return None
         forwarded = self._forward_others(planned, reranker)
         if forwarded is not None and (forwarded.backend.status != 200 or forwarded.json is None):
@@ -70,20 +70,20 @@ class MultiSearch:
 
     def _single_search(self, header: bytes, body: bytes) -> SearchCall | None:
         """Returns the search of two lines as a request of its own, or None if they are malformed."""
-        head = parse_json(header) if header.strip() else {}
+        options = parse_json(header) if header.strip() else {}
         value = parse_json(body)
-        if not isinstance(head, Mapping) or not isinstance(value, Mapping):
+        if not isinstance(options, Mapping) or not isinstance(value, Mapping):
             return None
-        index = head.get("index", self.call.index)
+        index = options.get("index", self.call.index)
         if isinstance(index, list):
             index = ",".join(str(name) for name in index)
-        params = [(key, _param_value(head[key])) for key in _LINE_PARAMS if key in head]
+        params = [(key, _param_value(options[key])) for key in _LINE_PARAMS if key in options]
         params += [(name, text) for name, text in self.call.params if name in _URL_PARAMS]
         return SearchCall(str(index or ""), tuple(params), value, _json_headers(self.call.headers), self.call.client)
 
     def _forward_others(self, planned: Sequence[Planned], reranker: SearchReranker) -> SearchResponse | None:
-        """Sends the searches that reranking does not concern. Returns None if there are none."""
-        others = [pair for pair, one in zip(self.lines, planned, strict=True) if one is None]
+        """Forwards the searches that do not involve reranking. Returns None if there are none."""
+        others = [pair for pair, decision in zip(self.lines, planned, strict=True) if decision is None]
         if not others:
             return None
         data = b"".join(header + b"\n" + body + b"\n" for header, body in others)
@@ -106,20 +106,22 @@ def _combine(
     others = iter(forwarded.json["responses"] if forwarded is not None and forwarded.json is not None else [])
     results: list[Any] = []
     executed: list[SearchResponse] = []
-    for one in planned:
-        if one is None:
+    for decision in planned:
+        if decision is None:
             results.append(next(others))
             continue
-        result, response = _execute(one, reranker)
+        result, response = _execute(decision, reranker)
         results.append(result)
         executed += [] if response is None else [response]
-    took = max((each.get("took", 0) for each in results if isinstance(each, Mapping)), default=0)
-    shown = next((each for each in executed if each.outcome.applied), executed[0] if executed else forwarded)
-    if shown is None:
-        raise next(one for one in planned if isinstance(one, RerankError))
-    backend = replace(shown.backend, status=200, reason="OK")
-    response = SearchResponse(backend, shown.outcome, {"took": took, "responses": results})
-    return response, [each.outcome for each in executed]
+    took = max((result.get("took", 0) for result in results if isinstance(result, Mapping)), default=0)
+    # The response has one set of headers: those of the first reranked search.
+    reranked = (response for response in executed if response.outcome.applied)
+    first = next(reranked, executed[0] if executed else forwarded)
+    if first is None:
+        raise next(decision for decision in planned if isinstance(decision, RerankError))
+    backend = replace(first.backend, status=200, reason="OK")
+    combined = SearchResponse(backend, first.outcome, {"took": took, "responses": results})
+    return combined, [response.outcome for response in executed]
 
 
 def _execute(planned: Plan | PassThrough | RerankError, reranker: SearchReranker) -> tuple[Any, SearchResponse | None]:

@@ -1,4 +1,4 @@
-"""Conversion of `neural` clauses, which hold a text, to `knn` clauses with its vector.
+"""Conversion of `neural` clauses, which have a text, to `knn` clauses with the vector of the text.
 
 The service encodes the text, so OpenSearch needs no model of its own.
 """
@@ -41,13 +41,13 @@ def with_vectors(clause: Any, encode: Encode, *, window: int, elasticsearch: boo
         if field is None:
             result[name] = with_vectors(value, encode, window=window, elasticsearch=elasticsearch)
             continue
-        knn = _by_vector(value[field], encode, window)
+        knn = _knn_clause(value[field], encode, window)
         result["knn"] = _as_elasticsearch(field, knn) if elasticsearch else {field: knn}
     return result
 
 
 def _text_field(name: str, value: object) -> str | None:
-    """Returns the vector field of a clause that holds a text, or None.
+    """Returns the vector field of a clause with a text, or None for other clauses.
 
     A `match` on a field named `neural` is not such a clause: its value has no `query_text`.
     """
@@ -59,7 +59,7 @@ def _text_field(name: str, value: object) -> str | None:
     return None if "vector" in inner or "query_image" in inner else str(field)
 
 
-def _by_vector(clause: Mapping[str, Any], encode: Encode, window: int) -> dict[str, Any]:
+def _knn_clause(clause: Mapping[str, Any], encode: Encode, window: int) -> dict[str, Any]:
     knn: dict[str, Any] = {"vector": list(encode(clause["query_text"]))}
     if not _LIMITS & clause.keys():
         k = clause.get("k")

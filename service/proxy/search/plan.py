@@ -35,13 +35,13 @@ class Plan:
         return max(self.window, self.start + self.size)
 
     def window_body(self) -> dict[str, Any]:
-        """Returns the body that fetches these hits with their texts."""
+        """Returns the body that fetches the first `width` hits with their texts."""
         body = {key: value for key, value in self.call.body.items() if key not in ("from", "size")}
         return {**self.texts.add_to(body), "from": 0, "size": self.width}
 
     @property
     def target(self) -> str:
-        """Target for that body.
+        """Path and query string for window_body().
 
         `from` and `size` of the URL would override those of the body, and `filter_path` could remove parts that the
         proxy needs.

@@ -29,7 +29,7 @@ RERANK_MARKERS = (b"rerank", b"neural", b"query_text", b"\\u")
 
 @dataclass(frozen=True, slots=True)
 class PassThrough:
-    """A search that OpenSearch answers alone. `call` is the search in a form that OpenSearch understands."""
+    """A search that is not reranked. `call` is the search in a form that OpenSearch understands."""
 
     call: SearchCall
     reason: Reason | SkipReason
@@ -55,16 +55,16 @@ class Planner:
         options = self._options(call, retriever) or default
         if options is None:
             return None
-        own = call.with_body(without_rerank_extension(call.body))
+        plain = call.with_body(without_rerank_extension(call.body))
         # The query text comes from the original clauses: vectors replace some of the texts below.
-        text = options.query_text or query_text(own.body.get("query"), q=call.param("q"))
+        text = options.query_text or query_text(plain.body.get("query"), q=call.param("q"))
         first_stage = None if retriever is None else retriever.first_stage
         start, size = call.number("from", 0) or 0, call.number("size", 10) or 0
         window = options.window or max(self.depth, start + size)
         try:
-            converted, first_stage = self._convert(own, first_stage, max(window, start + size))
+            converted, first_stage = self._convert(plain, first_stage, max(window, start + size))
         except ModelError:
-            return PassThrough(own, Reason.MODEL_UNAVAILABLE)
+            return PassThrough(plain, Reason.MODEL_UNAVAILABLE)
         reason = skip_reason(converted)
         if reason is not None:
             return PassThrough(converted, reason)

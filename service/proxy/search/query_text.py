@@ -52,8 +52,8 @@ def query_text(query: object, *, q: str | None = None) -> str | None:
 
     Returns None if no known clause contains a text.
     """
-    found = [*_texts(query), *([strip_query_syntax(q)] if q else [])]
-    texts = [text for text in dict.fromkeys(part.strip() for part in found) if text]
+    parts = [*_texts(query), *([strip_query_syntax(q)] if q else [])]
+    texts = [text for text in dict.fromkeys(part.strip() for part in parts) if text]
     return " ".join(texts) or None
 
 

@@ -1,4 +1,4 @@
-"""Cache of rankings, from which the proxy answers the second and later pages of a search."""
+"""Cache of rankings, from which the proxy builds the second and later pages of a search."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_HITS = 200_000
 """Total hits of all cached rankings, about 60 MB."""
 
 _MIN_SIZE = MAX_HITS // MAX_RANKINGS
-"""Size of a short ranking, so that the one bound of the cache also limits the number of rankings."""
+"""Minimum size of a ranking, so that the cache's size limit also limits the number of rankings."""
 
 _PRESENTATION_KEYS = frozenset(
     {
@@ -58,7 +58,7 @@ _PRESENTATION_KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class CachedRanking:
-    """A ranking as the client saw it. `total` is `hits.total` of its first page."""
+    """A ranking as the client received it. `total` is `hits.total` of its first page."""
 
     order: tuple[RankedHit, ...]
     report: RerankReport

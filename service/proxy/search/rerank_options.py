@@ -65,7 +65,7 @@ class RerankOptions:
 def parse_rerank_options(body: Mapping[str, Any]) -> RerankOptions:
     """Returns the options under `ext.rerank` of a search's *body*.
 
-    Raises InvalidRequest, which names the key, for a missing, mistyped or unknown key and for two query texts.
+    Raises InvalidRequest, which names the key, for an unknown key, a value of the wrong type, and two query texts.
     """
     value = body["ext"]["rerank"]
     if not isinstance(value, Mapping):
@@ -114,8 +114,8 @@ def _value_at(value: object, path: Sequence[str]) -> object:
     if isinstance(value, Mapping):
         for steps in range(1, len(path) + 1):
             key = ".".join(path[:steps])
-            if key in value and (found := _value_at(value[key], path[steps:])) is not None:
-                return found
+            if key in value and (member := _value_at(value[key], path[steps:])) is not None:
+                return member
     if isinstance(value, list) and path[0].isdecimal() and int(path[0]) < len(value):
         return _value_at(value[int(path[0])], path[1:])
     return None

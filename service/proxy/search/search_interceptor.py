@@ -69,7 +69,7 @@ class SearchInterceptor:
         except (RerankError, OSError):
             raise
         except Exception:  # noqa: BLE001
-            # A fault of the proxy must not cost the client its search: OpenSearch receives it unchanged.
+            # An internal error must not fail the client's search: the proxy forwards it unchanged.
             _log.exception("search interception failed, forwarding the request")
             return ProxyDecision(request, added_headers=self._skip(Reason.ERROR))
 
@@ -123,7 +123,7 @@ class SearchInterceptor:
         return request, decompress_body(raw, dict(headers).get("content-encoding", ""), self.max_body_bytes)
 
     def _skip(self, reason: Reason | SkipReason, started: float | None = None) -> tuple[tuple[str, str], ...]:
-        """Counts a search that is not reranked and returns the headers that say so."""
+        """Counts a search that is not reranked, and returns the headers that report the reason."""
         outcome = Outcome(reason)
         self.observe(outcome)
         took_ms = 0.0 if started is None else (time.perf_counter() - started) * 1000

@@ -44,7 +44,7 @@ class Outcome:
         return {**(self.report or _NOT_RERANKED).to_json(), "reason": None if reason is None else str(reason)}
 
     def headers(self, took_ms: float) -> list[tuple[str, str]]:
-        """Returns the four headers of every response that reranking concerns."""
+        """Returns the four headers that report the outcome."""
         headers = rerank_headers(self.report or _NOT_RERANKED, took_ms=took_ms)
         return list({**headers, "x-rerank-reason": str(self.effective_reason or "")}.items())
 
@@ -86,7 +86,7 @@ def encode_json(value: Mapping[str, Any], *, pretty: bool = False) -> bytes:
 def reranked_page(
     plan: Plan, response: BackendResponse, page: Sequence[RankedHit], outcome: Outcome, *, total: Any = None
 ) -> SearchResponse:
-    """Returns *response* with the hits of *page*, in that order. Hits that *response* lacks are left out."""
+    """Returns *response* with the hits of *page*, in that order. Omits hits that *response* lacks."""
     json = response.json or {}
     by_key = {key_of(hit): hit for hit in json["hits"]["hits"]}
     hits = [entry.add_to(plan.texts.remove_from(by_key[entry.key])) for entry in page if entry.key in by_key]

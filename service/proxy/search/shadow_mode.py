@@ -1,4 +1,4 @@
-"""Shadow mode, which reranks a sample of the searches in the background and measures what reranking would change."""
+"""Shadow mode, which reranks a sample of the searches in the background and measures the change of their order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rerank.service.proxy.search.reranking import SearchReranker
 _log = logging.getLogger(__name__)
 
 MAX_PENDING = 16
-"""Number of searches that may run or wait. Further ones are dropped and counted."""
+"""Number of searches that may run or wait. Further searches are dropped and counted."""
 
 TOP = 10
 
@@ -43,10 +43,10 @@ class RankingDifference:
         top = min(TOP, len(before))
         overlap = len(set(before[:top]) & set(after[:top])) / top if top else 1.0
         ranks = {key: rank for rank, key in enumerate(before)}
-        moved = np.argsort(np.argsort([ranks[key] for key in after if key in ranks]))
-        if len(moved) < 2:
+        ranks_before = np.argsort(np.argsort([ranks[key] for key in after if key in ranks]))
+        if len(ranks_before) < 2:
             return cls(overlap, 1.0)
-        return cls(overlap, float(np.corrcoef(moved, np.arange(len(moved)))[0, 1]))
+        return cls(overlap, float(np.corrcoef(ranks_before, np.arange(len(ranks_before)))[0, 1]))
 
 
 class ShadowMode:
@@ -80,7 +80,10 @@ class ShadowMode:
         return self._fraction > 0
 
     def covers(self, index: str) -> bool:
-        """Returns True if shadow mode samples plain searches of *index*: those of the settings, or all without any."""
+        """Returns True if shadow mode samples plain searches of *index*.
+
+        It samples the indexes in the settings, or all indexes if the settings name none.
+        """
         return self.enabled and (not self._planner.indexes or self._planner.default_options(index) is not None)
 
     def submit(self, call: SearchCall, default: RerankOptions | None) -> None:
@@ -104,7 +107,7 @@ class ShadowMode:
             _log.warning("shadow search failed: %s", exc.message)
             self._observe(None)
         except Exception:  # noqa: BLE001
-            # A fault in one search must not go unnoticed: nobody reads the future's exception.
+            # No code reads the exception of the future, so this log entry is the only report.
             _log.exception("shadow search failed")
             self._observe(None)
         finally:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class SkipReason(StrEnum):
-    """Reasons beyond those of core.search.Reason. docs/proxy.md explains each of them."""
+    """Reasons in addition to core.search.Reason. docs/proxy.md explains each reason."""
 
     NO_QUERY_TEXT = "no_query_text"
     NO_TEXT = "no_text"

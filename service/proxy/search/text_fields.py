@@ -47,8 +47,8 @@ class TextFields:
 def text_fields(mappings: object) -> tuple[str, ...]:
     """Returns the names of the text fields in a response to GET _mapping, at most MAX_FIELDS.
 
-    Copies of other fields (copy_to) and multi-fields are left out, because the model would read their text twice.
-    Fields of nested objects count only if there are no others, because they usually repeat parts of a whole text.
+    Excludes copies of other fields (copy_to) and multi-fields, because the model would score their text twice. Fields
+    of nested objects are used only if there are no others, because they usually repeat parts of another field.
     """
     plain: set[str] = set()
     nested: set[str] = set()

@@ -96,7 +96,7 @@ def test_order_uses_unrounded_logits() -> None:
 
 
 def test_unscored_documents_follow_in_request_order_after_a_timeout() -> None:
-    """Their scores are below every scored document and descending; the header has the reason."""
+    """The scores of unscored documents are descending and below all others; the header has the reason."""
     response = client(fixed_components([-1.0, 1.0, 0, 0], scored=2)).post("/rerank", json={**REQUEST, "timeout_ms": 5})
     results = response.get_json()["results"]
     assert [result["index"] for result in results] == [1, 0, 2, 3]
@@ -165,15 +165,15 @@ def test_model_failure_is_an_error(problem: Exception, status: int, error_type: 
 
 
 def test_missing_model_returns_503_with_the_reason() -> None:
-    """The message tells a loading model from one that could not be loaded."""
+    """The message distinguishes a loading model from a model that could not be loaded."""
 
     def broken() -> FakeModels:
         raise ModelInvalid("models/x: no weights")
 
     loading = loading_components(store_with, FakeEncoder, broken)
     service = client(loading)
-    while_loading = service.post("/rerank", json=REQUEST)
-    assert (while_loading.status_code, while_loading.get_json()) == (
+    early = service.post("/rerank", json=REQUEST)
+    assert (early.status_code, early.get_json()) == (
         503,
         error("reranker is still loading", "Unhealthy"),
     )

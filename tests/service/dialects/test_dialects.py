@@ -306,40 +306,34 @@ def test_saturated_scores_stay_distinct(path: str, body: dict[str, Any]) -> None
     """Where the sigmoid is 1.0 for two logits, the higher logit has the higher score."""
     response = client(fixed_components([30.0, 40.0, 20.0])).post(path, json=body)
     assert response.status_code == 200
-    found = [*_numbers(response.get_json())]
-    if path == SIMILARITY:
-        found = [tensor["data"][0] for tensor in response.get_json()["inference_results"][0]["output"]]
-    assert len(set(found)) == 3
+    assert len(set(_scores(path, response.get_json()))) == 3
 
 
 @pytest.mark.parametrize(("path", "body"), EVERY_DIALECT)
 def test_identical_texts_have_one_score(path: str, body: dict[str, Any]) -> None:
     """The score of a text does not depend on the other texts."""
-    twice = json.loads(json.dumps(body).replace('"coffee"', '"tea"'))
-    response = client().post(path, json=twice)
-    found = [*_numbers(response.get_json())]
-    if path == SIMILARITY:
-        found = [tensor["data"][0] for tensor in response.get_json()["inference_results"][0]["output"]]
-    assert len(set(found)) == 2
+    with_duplicate = json.loads(json.dumps(body).replace('"coffee"', '"tea"'))
+    response = client().post(path, json=with_duplicate)
+    assert len(set(_scores(path, response.get_json()))) == 2
 
 
 @pytest.mark.parametrize(("path", "body"), EVERY_DIALECT)
 def test_errors_have_the_shared_body_in_every_dialect(path: str, body: dict[str, Any]) -> None:
     """error, message, detail and error_type are present, and an unknown key is named."""
     response = client().post(path, json={**body, "bogus": 1})
-    problem = response.get_json()
+    message = response.get_json()["message"]
     assert response.status_code in (400, 422)
-    assert problem == error(problem["message"], field="bogus")
-    assert problem["message"].startswith('unknown key "bogus". ')
+    assert response.get_json() == error(message, field="bogus")
+    assert message.startswith('unknown key "bogus". ')
 
 
 @pytest.mark.parametrize(("path", "body"), EVERY_DIALECT)
 def test_model_may_be_named_in_every_dialect(path: str, body: dict[str, Any]) -> None:
-    """The name is in the body, or in the path where the path has a place for it. Unknown names are a 404."""
-    address = path.removesuffix("other")
-    named = path.endswith("other")
-    known = client().post(path, json=body if named else {**body, "model": "other"})
-    unknown = client().post(f"{address}x/y" if named else path, json=body if named else {**body, "model": "x/y"})
+    """The name is the last part of a path with a model, or else in the body. An unknown name returns 404."""
+    in_path = path.endswith("other")
+    unknown_path = path.removesuffix("other") + "x/y" if in_path else path
+    known = client().post(path, json=body if in_path else {**body, "model": "other"})
+    unknown = client().post(unknown_path, json=body if in_path else {**body, "model": "x/y"})
     assert (known.status_code, known.headers["x-rerank-model"]) == (200, "other")
     message = 'no reranker "x/y" is configured; there are: fake-reranker, other'
     assert (unknown.status_code, unknown.get_json()) == (404, error(message, "NotFound"))
@@ -348,8 +342,8 @@ def test_model_may_be_named_in_every_dialect(path: str, body: dict[str, Any]) ->
 @pytest.mark.parametrize("path", RERANK_PATHS)
 def test_every_path_accepts_every_dialect(path: str) -> None:
     """Clients build URLs in different ways; the body decides."""
-    address = path.replace("<path:model>", "default")
-    statuses = [client().post(address, json=body).status_code for where, body in EVERY_DIALECT if where != "/score"]
+    url = path.replace("<path:model>", "default")
+    statuses = [client().post(url, json=body).status_code for usual, body in EVERY_DIALECT if usual != "/score"]
     assert statuses == [200] * (len(EVERY_DIALECT) - 1)
 
 
@@ -394,10 +388,10 @@ def test_content_type_and_size_are_checked_in_every_dialect(path: str, body: dic
 
 
 def test_open_webui_request_is_supported() -> None:
-    """It may name no model, and sends the number of documents as top_n."""
+    """Open WebUI may send an empty model name, and sends the number of documents as top_n."""
     body = {"model": "", "query": "green tea", "documents": TEXTS, "top_n": len(TEXTS)}
     response = client().post("/v1/rerank", json=body, headers={"Authorization": "Bearer key"}).get_json()
-    assert [(one["index"], one["relevance_score"]) for one in response["results"]] == [
+    assert [(result["index"], result["relevance_score"]) for result in response["results"]] == [
         (1, 0.98201379),
         (2, 0.5),
         (0, 0.01798621),
@@ -408,15 +402,16 @@ def _with_texts(body: dict[str, Any], count: int, *, text: str = "tea") -> dict[
     """Returns *body* with *count* texts, in the form of its dialect."""
     key = next(name for name, value in body.items() if isinstance(value, list))
     texts = [f"{text} {i}" for i in range(count)]
-    whole = {"top_k": count} if "top_k" in body else {}
-    return {**body, **whole, key: [{"text": item} for item in texts] if key == "passages" else texts}
+    all_results = {"top_k": count} if "top_k" in body else {}
+    return {**body, **all_results, key: [{"text": item} for item in texts] if key == "passages" else texts}
 
 
 def _scores(path: str, response: Any) -> list[float]:
+    """Returns one score per text. Some dialects return each score under two keys."""
     if path == SIMILARITY:
         return [tensor["data"][0] for tensor in response["inference_results"][0]["output"]]
-    found = [value for one in _results(response) for value in _numbers(one)]
-    return found[:: 2 if len(found) > len(_results(response)) else 1]
+    values = [value for result in _results(response) for value in _numbers(result)]
+    return values[:: 2 if len(values) > len(_results(response)) else 1]
 
 
 def _results(response: Any) -> list[Any]:

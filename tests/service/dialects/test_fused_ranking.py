@@ -50,20 +50,20 @@ def test_rerank_call_fuses_logit_cosine_and_words() -> None:
 
 
 def test_raw_scores_are_logits_in_their_own_order() -> None:
-    """A client that asks for raw scores gets the model's output, and an order that matches it."""
+    """A client that requests raw scores gets logits, and an order that matches them."""
     model = RankingModel(FakeReranker(), fusion=FUSION)
     alone = rank_texts(model, QUERY, TEXTS, limits=BEST_WINDOW, raw_scores=True)
     assert ranked(model, raw_scores=True).results == alone.results
 
 
 def test_fusion_none_ranks_by_the_cross_encoder_alone() -> None:
-    """The setting `fusion` `none` holds for rerank calls, too."""
+    """The value `none` of the setting `fusion` also applies to rerank calls."""
     model = RankingModel(FakeReranker(), fusion=CROSS_ENCODER_ALONE)
     assert ranked(model).results == rank_texts(model, QUERY, TEXTS, limits=BEST_WINDOW).results
 
 
 def test_passed_deadline_ranks_without_cosines() -> None:
-    """Without vectors the logits decide, as far as the budget allows."""
+    """After the deadline, no vectors are computed, so the logits alone decide the order."""
     model = RankingModel(FakeReranker(), fusion=FUSION)
     late = StopCondition(deadline=time.monotonic() - 1)
     alone = rank_texts(model, QUERY, TEXTS, limits=BEST_WINDOW, stop=late)

@@ -18,14 +18,14 @@ LOGITS = st.lists(st.floats(-80, 80, width=32), min_size=1, max_size=60).map(
 @given(LOGITS)
 def test_rounded_scores_keep_the_order_of_the_logits(logits: list[float]) -> None:
     """Scores are equal exactly where the logits are, within [0, 1], and close to the exact scores."""
-    true = sigmoid(np.array(logits))
-    rounded = round_descending(true, logits, floor=0.0)
-    same = [above == below for above, below in pairwise(logits)]
-    falls = [above - below for above, below in pairwise(rounded)]
-    assert [fall == 0 for fall in falls] == same
-    assert all(fall >= 0 for fall in falls)
+    exact = sigmoid(np.array(logits))
+    rounded = round_descending(exact, logits, floor=0.0)
+    logits_equal = [above == below for above, below in pairwise(logits)]
+    differences = [above - below for above, below in pairwise(rounded)]
+    assert [difference == 0 for difference in differences] == logits_equal
+    assert all(difference >= 0 for difference in differences)
     assert all(0 <= score <= 1 for score in rounded)
-    np.testing.assert_allclose(rounded, true, atol=1e-8 * (len(logits) + 1))
+    np.testing.assert_allclose(rounded, exact, atol=1e-8 * (len(logits) + 1))
 
 
 @given(LOGITS)
@@ -40,7 +40,7 @@ def test_rounded_scores_are_parsed_as_doubles_by_json_smart(logits: list[float])
 
 
 def test_saturated_scores_stay_distinct() -> None:
-    """At both ends, where the sigmoid is 0 or 1 for different logits."""
+    """At both ends, the sigmoid is 0 or 1 for several different logits."""
     logits = [60.0, 50.0, 50.0, 0.0, -50.0, -60.0]
     rounded = round_descending(sigmoid(np.array(logits)), logits, floor=0.0)
     assert rounded == [1.0, 0.99999999, 0.99999999, 0.5, 1e-08, 0.0]
