@@ -99,7 +99,7 @@ def test_invalid_parameter_returns_400_with_its_name(query_string: str, message:
     ("changes", "message", "field"),
     [
         ({"query": " \n"}, '"query" is blank. Send the text to search for', "query"),
-        ({"query": "a\ud800"}, '"query" is not valid Unicode: a lone surrogate at 1', "query"),
+        ({"query": "a\ud800"}, '"query" is not valid Unicode: a lone surrogate at character 1', "query"),
         ({"query": 7}, '"query" must be a string, got 7', "query"),
         ({"query": None}, '"query" must be a string, got null', "query"),
         ({"k": 0}, '"k" must be an integer from 1 to 10,000, got 0', "k"),
