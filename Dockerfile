@@ -1,10 +1,9 @@
-# The service, and rerank-cli in the same image.   docker build -t rerank .
+# Image of the service and of rerank-cli.   docker build -t rerank .
 FROM python:3.12-slim
 
 RUN useradd --create-home --uid 10001 rerank
 WORKDIR /app
 
-# What changes seldom first: a change of the code does not install the libraries again.
 COPY constraints.txt setup.cfg pyproject.toml README.md LICENSE NOTICE ./
 COPY core core
 COPY index index
@@ -17,7 +16,7 @@ RUN pip install --no-cache-dir --constraint constraints.txt .
 
 USER rerank
 WORKDIR /home/rerank
-# Now, and not at each start of a container. On another processor the fastest way is found out once more.
+# Converts the models at build time, so that containers start fast. On another processor they are converted at the start.
 RUN rerank-cli models convert
 ENV RERANK_HOST=0.0.0.0 RERANK_PORT=8000
 EXPOSE 8000

@@ -21,7 +21,7 @@ demo: $(VENV)/.converted ## index a small bilingual corpus, serve it and print t
 test: $(VENV)/.developer ## run the fast tests, in under five minutes (PYTEST_ARGS="..." adds options)
 	$(BIN)/python -m pytest -m "not slow and not clients" $(PYTEST_ARGS)
 
-test-all: $(VENV)/.developer ## run all tests, also the slow ones and those of third-party clients
+test-all: $(VENV)/.developer ## run all tests, including slow ones and those of third-party clients
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(VENV)/.developer ## check format, lint, types, import rules, prose, telemetry and workflows

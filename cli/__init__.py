@@ -1,1 +1,1 @@
-"""The `rerank-cli` command line: one module per command in `commands/`, assembled in `composition`."""
+"""Command line `rerank-cli`: one module per command in `commands/`."""

@@ -99,7 +99,7 @@ def _rerankers(settings: Settings) -> Iterator[Finding]:
     names: dict[str, str | None] = {settings.reranker: None, **{name: name for name in settings.rerankers}}
     for shown, name in names.items():
         load: Callable[[], RankingModel] = partial(models.get, name)
-        # Not unpacked at once: mypy would infer the optional type of `model` for describe.
+        # Unpacked on a separate line, because mypy would infer the optional type of `model` for describe.
         loaded = _loaded(f"reranker {shown}", load, describe)
         model, finding = loaded
         yield finding

@@ -28,7 +28,7 @@ def opened_store(settings: Settings) -> Iterator[Store]:
 
 
 def encoder(settings: Settings, *, shared: SharedResources | None = None) -> Encoder:
-    """Loads the configured bi-encoder. *shared* holds the parts that it has in common with other models."""
+    """Loads the configured bi-encoder. *shared* holds the resources that several models use together."""
     from rerank.models.compute_options import ComputeOptions
     from rerank.models.loading import load_encoder
 
@@ -38,7 +38,7 @@ def encoder(settings: Settings, *, shared: SharedResources | None = None) -> Enc
 class LazyRerankers:
     """Configured rerankers, loaded on first use.
 
-    A search without reranking loads none, and a search whose model cannot be loaded still returns results.
+    A search without reranking loads no reranker. If a reranker cannot be loaded, the search returns first-stage order.
     """
 
     def __init__(self, settings: Settings, *, shared: SharedResources | None = None) -> None:
@@ -66,9 +66,8 @@ def opened_pipeline(settings: Settings, *, index: str) -> Iterator[SearchPipelin
 
     with opened_store(settings) as store:
         store.open(index)
-        shared = (
-            SharedResources()
-        )  # A command runs one request at a time, so it needs neither a queue limit nor a cache.
+        # A command runs one request at a time, so it needs neither a queue limit nor a cache.
+        shared = SharedResources()
         rerankers = LazyRerankers(settings, shared=shared)
         with closing(SearchPipeline(store, encoder(settings, shared=shared), rerankers)) as pipeline:
             yield pipeline

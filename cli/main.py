@@ -41,7 +41,7 @@ SECTIONS = {
         "config": "Show all settings, their values and sources.",
     },
 }
-"""Help texts of the commands, here so that --help imports none of them."""
+"""Help texts of the commands. They are here so that --help imports no command."""
 
 COMMANDS = {name: text for commands in SECTIONS.values() for name, text in commands.items()}
 
@@ -94,7 +94,7 @@ class LazyGroup(cloup.Group):
         except (click.ClickException, click.exceptions.Exit):
             raise
         except BrokenPipeError:
-            # The reader of stdout has gone. Python would fail again when it flushes stdout at exit.
+            # The reader closed the pipe. Python would fail again when it flushes stdout at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(DONE) from None
         except (KeyboardInterrupt, click.Abort) as exc:

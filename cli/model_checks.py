@@ -14,7 +14,7 @@ SAMPLED_PASSAGES = 60
 """Number of passages whose language is detected, retrieved by random vectors."""
 RANDOM_VECTORS = 6
 LANGUAGE_THRESHOLD = 0.2
-"""Lowest fraction of passages that makes a language worth a warning."""
+"""Lowest fraction of passages in an unsupported language that causes a warning."""
 MEASURE = "nDCG@10"
 
 
@@ -62,8 +62,8 @@ def unsupported_languages(index: Index, models: Mapping[str, tuple[str, ...]]) -
         unsupported = [name for name, languages in models.items() if languages and code not in languages]
         if fraction >= LANGUAGE_THRESHOLD and unsupported:
             yield (
-                f"{fraction:.0%} of the passages look like {code}, which {' and '.join(unsupported)} does not support."
-                " Search with --mode text, or choose a model for this language."
+                f"{fraction:.0%} of the passages appear to be in language {code}, which is not supported by"
+                f" {' and '.join(unsupported)}. Search with --mode text, or choose a model for this language."
             )
 
 

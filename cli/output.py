@@ -81,7 +81,7 @@ def _print(table: Table) -> None:
 
     terminal = sys.stdout.isatty()
     console = Console(force_terminal=terminal, width=None if terminal else PIPE_WIDTH)
-    # Captured because rich ends the process with exit code 1 when the reader of a pipe has gone.
+    # Captured because rich ends the process with exit code 1 when the reader closes the pipe.
     with console.capture() as captured:
         console.print(table)
     for line in captured.get().splitlines():

@@ -10,7 +10,7 @@ from typing import Self
 import click
 
 TERMINAL_SECONDS, LINE_SECONDS = 0.2, 5.0
-"""Shortest time between two updates, in seconds."""
+"""Minimum time between two updates, in seconds."""
 
 
 class StepProgress:
@@ -32,7 +32,7 @@ class StepProgress:
             click.echo(err=True)
 
     def advance(self, done: int, total: int, note: str = "") -> None:
-        """Shows that *done* of *total* steps are complete. *note* is a figure to show beside them, such as a loss."""
+        """Shows that *done* of *total* steps are complete. *note* is an additional figure, such as the loss."""
         now = time.monotonic()
         if now - self._updated < (TERMINAL_SECONDS if self._terminal else LINE_SECONDS) and done < total:
             return

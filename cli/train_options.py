@@ -33,7 +33,7 @@ _REQUIRED = (
 
 @dataclass(frozen=True)
 class _TrainOption:
-    """Option of a recipe. `unset` describes a default of None or 0; `flag` differs from the field's name if given."""
+    """Option of a recipe. `unset` describes a default of None or 0; `flag` replaces the flag of the field's name."""
 
     type: Any
     help: str
@@ -46,7 +46,7 @@ GROUPS = {
         "language": _TrainOption(click.Choice(["it", "en", "both"]), "Language of the files to use."),
         "development": _TrainOption(_FRACTION, "Fraction of the data to hold out for evaluation."),
         "negatives": _TrainOption(_COUNT_OR_0, "Number of negatives per positive.", flag="--negatives-count"),
-        "join": _TrainOption(_COUNT, "Translations: highest number of texts joined into one."),
+        "join": _TrainOption(_COUNT, "Translations: maximum number of texts to join into one."),
     },
     "Model": {
         "base": _TrainOption(str, "Model folder to start from.", unset="the built-in encoder"),
@@ -54,26 +54,28 @@ GROUPS = {
             click.Choice(["joint", "cross-encoder"]), "Architecture to build from a bi-encoder base."
         ),
         "layers": _TrainOption(_COUNT, "Number of the base's layers to keep.", unset="all"),
-        "max_tokens": _TrainOption(click.IntRange(min=8), "Number of tokens after which texts are truncated."),
+        "max_tokens": _TrainOption(click.IntRange(min=8), "Maximum number of tokens; longer texts are truncated."),
     },
     "Loss": {
         "loss": _TrainOption(click.Choice(["listwise", "pairwise", "pointwise"]), "Loss on the labels."),
-        "teacher": _TrainOption(str, "Model to learn from. With translations: an encoder; the default is the base."),
+        "teacher": _TrainOption(str, "Model whose scores to learn. For translations: an encoder, by default the base."),
         "teacher_language": _TrainOption(str, "Translations: language that the teacher supports."),
         "teacher_weight": _TrainOption(_FRACTION, "Weight of the teacher's order in the loss."),
     },
     "Training": {
         "epochs": _TrainOption(_POSITIVE, "Number of epochs."),
-        "max_steps": _TrainOption(_COUNT, "Number of steps after which training stops.", unset="no limit"),
+        "max_steps": _TrainOption(_COUNT, "Maximum number of steps.", unset="no limit"),
         "batch_size": _TrainOption(_COUNT, "Number of examples per step."),
         "mini_batch": _TrainOption(
             _COUNT_OR_0, "Queries: number of texts to encode at once, to save memory.", unset="the whole batch"
         ),
         "learning_rate": _TrainOption(_POSITIVE, "Peak learning rate.", unset="3e-05; 0.0002 for translations"),
-        "words_rate": _TrainOption(_POSITIVE, "Translations: learning rate factor of the word embeddings."),
-        "warmup": _TrainOption(_FRACTION, "Fraction of the steps in which the learning rate rises."),
+        "words_rate": _TrainOption(
+            _POSITIVE, "Translations: learning rate of the word embeddings, as a multiple of --learning-rate."
+        ),
+        "warmup": _TrainOption(_FRACTION, "Fraction of the steps during which the learning rate rises."),
         "evaluate_every": _TrainOption(_COUNT, "Number of steps between evaluations."),
-        "keep_checkpoints": _TrainOption(_COUNT, "Number of checkpoints to keep."),
+        "keep_checkpoints": _TrainOption(_COUNT, "Number of latest checkpoints to keep, besides the best."),
         "threads": _TrainOption(_COUNT, "Number of CPU threads.", unset="all"),
         "seed": _TrainOption(int, "Random seed. Equal seeds and data give equal models."),
     },
@@ -87,7 +89,9 @@ def recipe_options(options: type[RunOptions]) -> Callable[[Any], Any]:
     def decorated(command: Any) -> Any:
         command = json_option(command)
         for title, group in reversed(GROUPS.items()):
-            members = [_click_option(name, one, defaults[name]) for name, one in group.items() if name in defaults]
+            members = [
+                _click_option(name, option, defaults[name]) for name, option in group.items() if name in defaults
+            ]
             if title == "Data":
                 members = [*_REQUIRED, *members]
             if members:
@@ -98,7 +102,9 @@ def recipe_options(options: type[RunOptions]) -> Callable[[Any], Any]:
 
 
 def _click_option(name: str, option: _TrainOption, default: Any) -> Callable[[Any], Any]:
-    shown: dict[str, Any] = {"show_default": option.unset or False}
+    default_options: dict[str, Any] = {"show_default": option.unset or False}
     if default:
-        shown = {"default": default, "show_default": True}
-    return cloup.option(option.flag or f"--{name.replace('_', '-')}", name, type=option.type, help=option.help, **shown)
+        default_options = {"default": default, "show_default": True}
+    return cloup.option(
+        option.flag or f"--{name.replace('_', '-')}", name, type=option.type, help=option.help, **default_options
+    )

@@ -63,7 +63,7 @@ class NegativesSource:
     def mined(
         self, data: tuple[Path, ...], settings: Settings, *, output: Path, count: int, seed: int, report: Report
     ) -> tuple[Path, ...]:
-        """Returns *data* itself, or a file with its queries and *count* mined negatives for each of them.
+        """Returns *data*, or with an index a file of its queries with *count* mined negatives each.
 
         Resumes an interrupted run. *output* is the default folder of the file.
         """
@@ -89,7 +89,7 @@ class NegativesSource:
             index = store.open(self.index)
             encoder = composition.encoder(settings)
             check_encoder(index, encoder)
-            made_from = {
+            provenance = {
                 "data": dict(judged.digests),
                 "index": self.index,
                 "encoder": encoder.fingerprint,
@@ -97,7 +97,7 @@ class NegativesSource:
             }
             file = self.file or output / NEGATIVES_FILE
             with main_process_first():
-                NegativeMiner(index, encoder, options).mine(judged, ResumableJsonLines(file, made_from))
+                NegativeMiner(index, encoder, options).mine(judged, ResumableJsonLines(file, provenance))
         return (file,)
 
 
@@ -116,7 +116,7 @@ def search_scores(
     queries, digests = read_queries(data)
     file = output / SEARCHED_FILE
     with composition.opened_pipeline(settings, index=index) as pipeline:
-        made_from = {
+        provenance = {
             "data": digests,
             "index": index,
             "encoder": pipeline.encoder.fingerprint,
@@ -128,7 +128,7 @@ def search_scores(
             write_search_scores(
                 queries,
                 lambda query: _scored_passages(pipeline, settings, index, query),
-                ResumableJsonLines(file, made_from),
+                ResumableJsonLines(file, provenance),
                 on_preparation=report,
             )
     return (file,)

@@ -30,6 +30,18 @@ _PASSWORD = re.compile(r"^(https?://[^/?#:@]*:)[^/?#]*@", re.IGNORECASE)
 """A pattern instead of a URL parser, because the password of a malformed URL must be masked, too."""
 _SECRET = frozenset({"store", "api_keys"})
 
+_RULES = {
+    "Value error, ": "",
+    "Input should be": "must be",
+    "String should have at least 1 character": "must not be empty",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    ", unable to parse string as an integer": "",
+    ", unable to parse string as a number": "",
+    "a valid tuple": "a list of strings",
+}
+"""Phrases of pydantic, and their replacements in messages."""
+
 Mode = Literal["vector", "text", "hybrid"]
 Runtime = Literal["auto", "torch", "openvino"]
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
@@ -132,7 +144,7 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _k_within_depth(self) -> Self:
         if self.k > self.depth:
-            raise ValueError(f"k ({self.k}) is above depth ({self.depth}); raise depth or lower k")
+            raise ValueError(f"k must be at most depth ({self.depth}), got {self.k}. Raise depth or lower k.")
         return self
 
     def masked(self) -> dict[str, object]:
@@ -193,7 +205,7 @@ def _from_file(file: Path) -> Mapping[str, object]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise SettingError(f"{file} is not valid TOML: {exc}") from exc
     except OSError as exc:
-        raise SettingError(f"cannot read {file}: {exc.strerror}") from exc
+        raise SettingError(f"Cannot read {file}: {exc.strerror}.") from exc
     for name in values:
         _check_known(name, f'{file}: "{name}"', str)
     return values
@@ -214,19 +226,21 @@ def _check_known(name: str, shown: str, spell: Callable[[str], str]) -> None:
         return
     nearest = difflib.get_close_matches(name, Settings.model_fields, n=1, cutoff=0)
     raise SettingError(
-        f"{shown} is not a setting. Did you mean {spell(nearest[0])}? rerank-cli config lists all settings"
+        f"{shown} is not a setting. Did you mean {spell(nearest[0])}? rerank-cli config lists all settings."
     )
 
 
 def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
-    """Returns one clause per invalid setting: its name, origin and rule, and the value unless it is secret."""
-    clauses = []
+    """Returns one sentence per invalid setting: its name, origin and rule, and the value unless it is secret."""
+    sentences = []
     for problem in error.errors(include_url=False, include_context=False):
-        rule = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        rule = problem["msg"]
+        for phrase, replacement in _RULES.items():
+            rule = rule.replace(phrase, replacement)
         if problem["loc"]:
             name = str(problem["loc"][0])
             given = "" if name in _SECRET else f", got {problem['input']!r}"
-            clauses.append(f"setting {name} (from {origins.get(name, 'flag')}) {rule}{given}")
+            sentences.append(f"setting {name} (from {origins.get(name, 'flag')}) {rule}{given}.")
         else:
-            clauses.append(rule)
-    return "; ".join(clauses)
+            sentences.append(rule)
+    return " ".join(sentences)

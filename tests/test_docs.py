@@ -1,4 +1,4 @@
-"""The documentation is true: commands run as written, links lead somewhere, and everything there is, is described."""
+"""Tests of the documentation: its commands and links work, and it covers all commands, settings and errors."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    """Every rerank-cli command in the pages, as it is written there."""
+    """Returns every rerank-cli command line in the pages."""
     for page in USER_PAGES:
         text = page.read_text(encoding="utf-8")
-        for found in [*_COMMAND.findall(text.replace("\\\n", " ")), *_INLINE.findall(text)]:
-            yield page.name, found.partition("#")[0].partition(" | ")[0].strip()
+        for line in [*_COMMAND.findall(text.replace("\\\n", " ")), *_INLINE.findall(text)]:
+            yield page.name, line.partition("#")[0].partition(" | ")[0].strip()
 
 
 def all_commands(group: click.Group, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every command beneath *group*, by its path."""
+    """Returns every command of *group* and its subgroups, with its path."""
     for name in group.list_commands(click.Context(group)):
         command = group.get_command(click.Context(group), name)
         assert command is not None
@@ -84,7 +84,7 @@ def test_commands_in_the_docs_exist(page: str, line: str) -> None:
 
 
 def test_every_command_and_flag_is_in_the_docs() -> None:
-    """What can be called is described: commands by name, their own flags by name."""
+    """The docs name every command and every flag that is not a setting."""
     text = "\n".join(page.read_text(encoding="utf-8") for page in USER_PAGES)
     settings = {f"--{name.replace('_', '-')}" for name in Settings.model_fields}
     missing = [" ".join(path) for path in COMMANDS if f"rerank-cli {' '.join(path)}" not in text]
@@ -107,9 +107,9 @@ def test_every_setting_is_in_the_docs() -> None:
 
 def _errors(kind: type[errors.RerankError]) -> Iterator[type[errors.RerankError]]:
     yield kind
-    for below in kind.__subclasses__():
-        if below.__module__ == errors.__name__:
-            yield from _errors(below)
+    for subclass in kind.__subclasses__():
+        if subclass.__module__ == errors.__name__:
+            yield from _errors(subclass)
 
 
 def test_every_error_is_in_the_docs() -> None:
@@ -121,7 +121,7 @@ def test_every_error_is_in_the_docs() -> None:
 
 
 def _anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, in GitHub's spelling."""
+    """Returns the anchors of a page's headings, as GitHub derives them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -138,15 +138,15 @@ def test_relative_links_name_existing_files_and_headings(page: Path) -> None:
     ] == []
 
 
-def test_every_guide_is_there() -> None:
-    """docs/ has its pages, and its README lists them."""
+def test_docs_readme_lists_every_guide() -> None:
+    """Every guide exists in docs/, and docs/README.md lists it."""
     listed = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     assert [
         name for name in GUIDES if not (ROOT / "docs" / f"{name}.md").is_file() or f"({name}.md)" not in listed
     ] == []
 
 
-def test_the_architecture_is_described_in_short() -> None:
+def test_architecture_page_is_short_and_names_every_folder() -> None:
     """ARCHITECTURE.md has at most 130 lines and names every folder."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     folders = ["core", "index", "models", "ingest", "service", "cli", "tests", "benchmarks", "docs"]
@@ -155,21 +155,21 @@ def test_the_architecture_is_described_in_short() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_pages_speak_of_the_project_alone(page: Path) -> None:
-    """No page holds a path of one machine."""
+def test_pages_contain_no_local_paths(page: Path) -> None:
+    """No page contains a path of the author's machine."""
     text = page.read_text(encoding="utf-8")
     assert re.findall(r"(?<![\w.])/(?:work|root|Users)/\S*", text) == []
 
 
 @pytest.mark.slow
-def test_the_first_steps_work(tmp_path: Path) -> None:
-    """The commands of docs/first-steps.md run as they are written, up to the service."""
+def test_first_steps_commands_succeed(tmp_path: Path) -> None:
+    """The ingest and search commands of docs/first-steps.md succeed as written."""
     text = (ROOT / "docs" / "first-steps.md").read_text(encoding="utf-8")
     (tmp_path / "corpus.jsonl").write_text(text.split("```json\n")[1].split("```")[0], encoding="utf-8")
     lines = [line for line in _COMMAND.findall(text) if line.split()[1] in ("ingest", "search")]
     assert len(lines) == 4
     for line in lines:
-        called = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", "from rerank.cli.main import main; main()", *shlex.split(line)[1:]],
             cwd=tmp_path,
             env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
@@ -177,45 +177,50 @@ def test_the_first_steps_work(tmp_path: Path) -> None:
             text=True,
             check=False,
         )
-        assert called.returncode == 0, f"{line}: {called.stderr}"
+        assert process.returncode == 0, f"{line}: {process.stderr}"
         if "search" in line:
-            assert "pisa" in called.stdout.lower()
+            assert "pisa" in process.stdout.lower()
 
 
 @pytest.mark.slow
-def test_the_way_from_judgments_to_a_promoted_model_works(tmp_path: Path) -> None:
-    """The commands of docs/models.md run as they are written, in a folder that holds documents and judgments alone."""
-    section = (ROOT / "docs" / "models.md").read_text(encoding="utf-8").split("## From judgments")[1].split("\n## ")[0]
+def test_promotion_guide_commands_promote_a_trained_model(tmp_path: Path) -> None:
+    """The commands of docs/models.md succeed as written, in a folder with only documents and judgments."""
+    section = (
+        (ROOT / "docs" / "models.md")
+        .read_text(encoding="utf-8")
+        .split("## Train, calibrate and promote")[1]
+        .split("\n## ")[0]
+    )
     lines = _COMMAND.findall(section)
     assert [line.split()[1] for line in lines] == ["ingest", "train", "models", "models"]
-    _judgments(tmp_path / "mine")
-    # What is in use there: a model that orders at random. That a model is better than the built-in one takes more
-    # judgments, and more time, than a test has.
+    _write_judgments(tmp_path / "mine")
+    # The current model ranks at random. To prove that a model is better than the built-in one would need more judgments
+    # and more time.
     tiny.bert(tmp_path / "weak", labels=1)
-    in_use = {"RERANK_RERANKER": "weak", "RERANK_FUSION": "none"}
+    current = {"RERANK_RERANKER": "weak", "RERANK_FUSION": "none"}
     for line in lines:
-        called = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", "from rerank.cli.main import main; main()", *shlex.split(line)[1:]],
             cwd=tmp_path,
             env={
                 "PATH": "/usr/bin:/bin",
                 "PYTHONPATH": str(ROOT),
                 "HOME": str(tmp_path),
-                **(in_use if "promote" in line else {}),
+                **(current if "promote" in line else {}),
             },
             capture_output=True,
             text=True,
             check=False,
         )
-        assert called.returncode == 0, f"{line}: {called.stderr}"
-    said = json.loads((tmp_path / "trained" / "rerank.json").read_text())
-    assert {"kind", "fusion", "calibration"} <= said.keys()
+        assert process.returncode == 0, f"{line}: {process.stderr}"
+    model = json.loads((tmp_path / "trained" / "rerank.json").read_text())
+    assert {"kind", "fusion", "calibration"} <= model.keys()
     promoted = json.loads((tmp_path / "rerank-models" / "promoted.json").read_text())
     assert str(tmp_path / "trained") in json.dumps(promoted)
 
 
-def _judgments(folder: Path) -> None:
-    """Forty-eight animals, what they eat, and a question on each: half for training, a quarter each for the others."""
+def _write_judgments(folder: Path) -> None:
+    """Writes 48 documents with one question each: half for training, a quarter each for development and test."""
     animals = ["fox", "owl", "bear", "frog", "horse", "snake", "crab", "wolf", "goose", "mouse", "shark", "snail"]
     homes = ["forest", "barn", "cave", "pond", "stable", "desert", "beach", "hills", "lake", "cellar", "sea", "garden"]
     foods = ["berries", "rats", "honey", "flies", "hay", "eggs", "shells", "sheep", "grass", "cheese", "fish", "leaves"]
@@ -231,14 +236,14 @@ def _judgments(folder: Path) -> None:
     ]
     (folder / "qrels").mkdir(parents=True)
     corpus = [json.dumps({"_id": f"d{n}", "text": text}) for n, (text, _, _) in enumerate(rows)]
-    asked = [
+    queries = [
         {"_id": f"q{n}", "text": f"what does a {colour} {animal} eat"} for n, (_, colour, animal) in enumerate(rows)
     ]
     (folder / "corpus.jsonl").write_text("\n".join(corpus), encoding="utf-8")
-    (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, asked)), encoding="utf-8")
+    (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)), encoding="utf-8")
     parts = {"train": (0, 1), "dev": (2,), "test": (3,)}
-    for part, of_four in parts.items():
-        judged = [f"q{n}\td{n}\t1" for n in range(len(rows)) if n % 4 in of_four]
+    for part, remainders in parts.items():
+        judged = [f"q{n}\td{n}\t1" for n in range(len(rows)) if n % 4 in remainders]
         (folder / "qrels" / f"{part}.tsv").write_text(
             "query-id\tcorpus-id\tscore\n" + "\n".join(judged), encoding="utf-8"
         )

@@ -26,7 +26,7 @@ INDEX = "demo"
 @with_settings
 @click.pass_context
 def command(ctx: click.Context, *, settings: Settings) -> None:
-    """Index a small bilingual corpus, serve it, and print the address.
+    """Index a small bilingual corpus, serve it, and print the URL.
 
     The corpus holds help pages of command-line tools in English and Italian. The index is named demo.
     """
@@ -62,5 +62,5 @@ def ingest_corpus(settings: Settings, corpus: Path) -> int:
 
 def _announce(url: str) -> None:
     click.echo(url)
-    print_message('Open it in a browser and search for "come estrarre un archivio" or "list open ports".')
+    print_message('Open this URL in a browser and search for "come estrarre un archivio" or "list open ports".')
     print_message("Press Ctrl-C to stop.")

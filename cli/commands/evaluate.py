@@ -131,7 +131,8 @@ def _print(result: Evaluation) -> None:
     print_table(["difference [95% interval]", *measures], differences)
     click.echo()
     latencies = [
-        [stage, f"{one.p50:.1f}", f"{one.p95:.1f}", f"{one.p99:.1f}"] for stage, one in result.latencies.items()
+        [stage, f"{latency.p50:.1f}", f"{latency.p95:.1f}", f"{latency.p99:.1f}"]
+        for stage, latency in result.latencies.items()
     ]
     print_table(["milliseconds", "p50", "p95", "p99"], latencies)
 

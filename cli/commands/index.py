@@ -69,7 +69,7 @@ def delete(*, name: str, yes: bool, settings: Settings) -> None:
     with opened_store(settings) as store:
         target = _description(store, name)
         if not yes and not click.confirm(f"Delete {target}?", err=True):
-            raise click.ClickException(f"Kept {target}.")
+            raise click.ClickException(f"Did not delete {target}.")
         store.delete(name)
     print_message(f"Deleted {target}.")
 

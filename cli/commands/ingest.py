@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 )
 @cloup.option_group(
     "Index",
-    cloup.option("--index", "name", required=True, help="Index to create or to update."),
+    cloup.option("--index", "name", required=True, help="Index to create or update."),
     cloup.option("--restart", is_flag=True, help="Build a new index and replace the old one when it is complete."),
     cloup.option("--dry-run", is_flag=True, help="Read and check all records, but write nothing."),
     *setting_options("store", "analyzer"),
@@ -101,5 +101,5 @@ def _print_rejected(report: IngestReport) -> None:
     for example in report.examples:
         print_message(f"Rejected {example.file}:{example.line}: {example.reason}")
     print_message(
-        f"Error: {report.rejected} records were rejected. Pass --rejects FILE to list all of them and exit with 0."
+        f"Error: Number of rejected records: {report.rejected}. Pass --rejects FILE to list them and exit with 0."
     )

@@ -51,9 +51,9 @@ def command(
     classifier the probability of each label.
     """
     if bool(texts) == (pairs is not None):
-        raise click.UsageError("Give either two texts or --pairs FILE.")
+        raise click.UsageError("Pass either two texts or --pairs FILE.")
     if texts and len(texts) != 2:
-        raise click.UsageError(f"Expected two texts, got {len(texts)}. Quote texts that contain spaces.")
+        raise click.UsageError(f"The number of texts must be 2, got {len(texts)}. Quote texts that contain spaces.")
     from rerank.models.compute_options import ComputeOptions
     from rerank.models.pair_models import load_pair_model
     from rerank.models.promotion import with_promoted
@@ -79,18 +79,18 @@ def _read_pairs(file: Path) -> Iterator[TextPair]:
                     yield _pair(line, f"{_shown(file)}:{number}")
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else exc
-        raise click.ClickException(f"Cannot read {_shown(file)}: {reason}") from exc
+        raise click.ClickException(f"Cannot read {_shown(file)}: {reason}.") from exc
 
 
-def _pair(line: str, place: str) -> TextPair:
+def _pair(line: str, location: str) -> TextPair:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as exc:
-        raise click.ClickException(f"{place}: not JSON: {exc}") from exc
+        raise click.ClickException(f"{location}: the line must be JSON: {exc}.") from exc
     texts = (value.get("text1"), value.get("text2")) if isinstance(value, dict) else value
     if not isinstance(texts, list | tuple) or len(texts) != 2 or not all(isinstance(text, str) for text in texts):
         raise click.ClickException(
-            f'{place}: not a pair. Each line must be {{"text1": "…", "text2": "…"}} or ["…", "…"].'
+            f'{location}: the line must be a pair: {{"text1": "…", "text2": "…"}} or ["…", "…"].'
         )
     return str(texts[0]), str(texts[1])
 
@@ -104,8 +104,8 @@ def _to_json(pair: TextPair, predictions: PairPredictions, i: int) -> dict[str, 
 
     logits = dict(zip(predictions.labels, predictions.logits[i].tolist(), strict=True))
     scores = [
-        {"label": one.label, "score": rounded(one.score), "logit": rounded(logits[one.label])}
-        for one in predictions.ranked(i)
+        {"label": label.label, "score": rounded(label.score), "logit": rounded(logits[label.label])}
+        for label in predictions.ranked(i)
     ]
     return {"text1": pair[0], "text2": pair[1], "scores": scores, "truncated": bool(predictions.truncated[i])}
 
@@ -114,5 +114,5 @@ def _print(pairs: list[TextPair], predictions: PairPredictions) -> None:
     rows = []
     for i, pair in enumerate(pairs):
         texts = [shortened(text or "", TEXT_CHARS) for text in pair]
-        rows += [[f"{one.score:.4f}", one.label, *texts] for one in predictions.ranked(i)]
+        rows += [[f"{label.score:.4f}", label.label, *texts] for label in predictions.ranked(i)]
     print_table(["score", "label", "text1", "text2"], rows)

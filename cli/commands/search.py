@@ -119,7 +119,7 @@ def _print_report(report: RerankReport) -> None:
     elif report.reason is not None:
         print_message(f"Reranked {report.scored} of {report.candidates} candidates: {report.reason}")
     if report.dropped:
-        print_message(f"Dropped {report.dropped} candidates below the score threshold. --min-score 0 shows them.")
+        print_message(f"Dropped {report.dropped} candidates below min_score. To keep them, pass --min-score 0.")
     if report.warning is not None:
         print_message(report.warning)
     if report.query_truncated:

@@ -19,8 +19,8 @@ from rerank.core.settings import Settings
 from rerank.models.training.options import DistillOptions, EncoderOptions, NliOptions, PairsOptions, StsOptions
 
 COMMANDS = cloup.Section("Commands")
-FEWEST_MINED = 9
-"""Lists for the evaluation hold more negatives than lists for training."""
+MIN_MINED_NEGATIVES = 9
+"""Lowest number of negatives to mine per query, because evaluation lists need more of them than training lists."""
 
 Reports = dict[str, Any]
 _negatives_options = cloup.option_group(
@@ -52,7 +52,7 @@ def pairs(*, as_json: bool, settings: Settings, **options: Any) -> None:
     def run(reports: Reports) -> Any:
         from rerank.models.training.recipes.pairs import train_pairs
 
-        return train_pairs(PairsOptions(**_with_mined(options, source, settings, reports), **reports))
+        return train_pairs(PairsOptions(**_with_mined_negatives(options, source, settings, reports), **reports))
 
     _train(run, as_json)
 
@@ -66,8 +66,8 @@ def pairs(*, as_json: bool, settings: Settings, **options: Any) -> None:
 def sts(*, as_json: bool, **options: Any) -> None:
     """Train a similarity model on scored sentence pairs.
 
-    DATA is a folder in the layout of the STS benchmark: train, dev and test files for each language. The model learns
-    each pair in both orders, with the label score / 5.
+    DATA is a folder with train.jsonl, dev.jsonl and test.jsonl. Each line is {"it": [text, text], "en": [text, text],
+    "score": 0 to 5}. The model learns each pair in both orders, with the label score / 5.
     """
 
     def run(reports: Reports) -> Any:
@@ -81,6 +81,7 @@ def sts(*, as_json: bool, **options: Any) -> None:
 @command.command(
     name="encoder",
     section=COMMANDS,
+    short_help="Train a bi-encoder on queries or translations.",
     epilog=epilog("rerank-cli train encoder --data questions.jsonl --output my-encoder"),
 )
 @recipe_options(EncoderOptions)
@@ -89,14 +90,14 @@ def sts(*, as_json: bool, **options: Any) -> None:
 def encoder(*, as_json: bool, settings: Settings, **options: Any) -> None:
     """Train a bi-encoder on queries with their passages, or on texts with their translations.
 
-    DATA is what `train pairs` accepts, JSON lines of {"query", "positive"}, or JSON lines of {"en": text, "it": text}.
+    DATA is a file that `train pairs` accepts, or JSON lines of {"query", "positive"} or {"en": text, "it": text}.
     """
     source = NegativesSource.taken_from(options)
 
     def run(reports: Reports) -> Any:
         from rerank.models.training.recipes.encoder import train_encoder
 
-        return train_encoder(EncoderOptions(**_with_mined(options, source, settings, reports), **reports))
+        return train_encoder(EncoderOptions(**_with_mined_negatives(options, source, settings, reports), **reports))
 
     _train(run, as_json)
 
@@ -125,19 +126,22 @@ def nli(*, as_json: bool, **options: Any) -> None:
 @command.command(
     name="distill",
     section=COMMANDS,
+    short_help="Train a reranker on another model's scores.",
     epilog=epilog("rerank-cli train distill --data judgments.jsonl --teacher my-reranker --layers 2 --output small"),
 )
 @recipe_options(DistillOptions)
 @cloup.option_group(
     "Teacher",
-    cloup.option("--teacher-index", help="Index to search for the data's queries. The fused scores are the teacher."),
+    cloup.option(
+        "--teacher-index", help="Index to search with the queries of --data. The model learns the fused scores."
+    ),
     *setting_options("store", "encoder", "reranker", "mode", "depth"),
 )
 @with_settings
 def distill(*, as_json: bool, teacher_index: str | None, settings: Settings, **options: Any) -> None:
     """Train a reranker, possibly with fewer layers, on another model's scores.
 
-    DATA is what `train pairs` accepts, or JSON lines of {"query", "passages", "scores"}.
+    DATA is a file that `train pairs` accepts, or JSON lines of {"query", "passages", "scores"}.
     """
     if teacher_index is not None and options["teacher"] is not None:
         raise click.UsageError("--teacher and --teacher-index cannot be used together. Choose one teacher.")
@@ -157,11 +161,11 @@ def distill(*, as_json: bool, teacher_index: str | None, settings: Settings, **o
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """Returns *options* without those that leave the default of the options class."""
+    """Returns *options* without None values, so that the defaults of the options class apply."""
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _with_mined(
+def _with_mined_negatives(
     options: dict[str, Any], source: NegativesSource, settings: Settings, reports: Reports
 ) -> dict[str, Any]:
     """Returns *options* with the data replaced by the file of mined negatives, if there is an index to mine."""
@@ -170,7 +174,7 @@ def _with_mined(
         given["data"],
         settings,
         output=given["output"],
-        count=max(given.get("negatives", 0), FEWEST_MINED),
+        count=max(given.get("negatives", 0), MIN_MINED_NEGATIVES),
         seed=given["seed"],
         report=reports["on_preparation"],
     )
@@ -186,8 +190,8 @@ def _train(run: Callable[[Reports], Any], as_json: bool) -> None:
         try:
             report = run(reports).to_json()
         except KeyboardInterrupt:
-            typed = shlex.join(["rerank-cli", *sys.argv[1:]])
-            raise KeyboardInterrupt(f"The checkpoint is saved. To resume, run: {typed}") from None
+            resume_command = shlex.join(["rerank-cli", *sys.argv[1:]])
+            raise KeyboardInterrupt(f"The checkpoint is saved. To resume, run: {resume_command}") from None
     from rerank.models.training.distributed import is_main_process
 
     if not is_main_process():

@@ -28,15 +28,13 @@ HIDDEN_KEY = "YOUR_KEY"
 )
 @cloup.option_group(
     "Wiring",
-    cloup.option(
-        "--service-url", help="URL of this service as the search server reaches it.", show_default="from host and port"
-    ),
+    cloup.option("--service-url", help="URL of this service as OpenSearch sees it.", show_default="from host and port"),
     cloup.option("--model", default="default", show_default=True, help="Name of the reranker."),
     cloup.option(
         "--name", default="rerank", show_default=True, help="Name of the connector, the model and the pipeline."
     ),
     cloup.option(
-        "--fields", default="title,text", show_default=True, help="Fields of a hit to rerank by, comma-separated."
+        "--fields", default="title,text", show_default=True, help="Fields of a hit to score, comma-separated."
     ),
     cloup.option(
         "--oversample",
@@ -47,7 +45,10 @@ HIDDEN_KEY = "YOUR_KEY"
     ),
     cloup.option("--elasticsearch", is_flag=True, help="Print the requests for Elasticsearch."),
     cloup.option(
-        "--apply", "applied", is_flag=True, help="Send the requests to the OpenSearch of --store and test the result."
+        "--apply",
+        "applied",
+        is_flag=True,
+        help="Send the requests to the OpenSearch server in --store and test the result.",
     ),
 )
 @cloup.option_group("Index", *setting_options("store"))
@@ -66,13 +67,18 @@ def command(
     as_json: bool,
     settings: Settings,
 ) -> None:
-    """Print the requests that make OpenSearch's own rerank processor call this service."""
+    """Configure OpenSearch's own rerank processor to call this service.
+
+    Prints the requests as shell commands. With --apply, sends them instead.
+    """
     from rerank.index.opensearch.integration import RerankIntegration, elasticsearch_requests
 
     if applied and elasticsearch:
         raise click.UsageError("--apply cannot be used with --elasticsearch, which only prints requests.")
     if applied and not settings.store.startswith(("http://", "https://")):
-        raise click.UsageError("--apply needs an OpenSearch. Pass --store http(s)://[user:password@]host:port.")
+        raise click.UsageError(
+            "--apply needs an OpenSearch server as the store. Pass --store http(s)://[user:password@]host:port."
+        )
     key = settings.api_keys[0] if settings.api_keys else None
     try:
         integration = RerankIntegration(

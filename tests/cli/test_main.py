@@ -54,7 +54,7 @@ def test_version_prints_the_name_and_the_version(rerank_cli: CommandLine) -> Non
         (("serve", "--prt", "80"), 2, "'--port'"),
         (("search", "x"), 2, "--index"),
         (("search", "x", "--index", "i", "-k", "0"), 2, "0 is not in the range 1<=x<=10000"),
-        (("search", "x", "--index", "i", "-k", "20", "--depth", "10"), 2, "k (20)"),
+        (("search", "x", "--index", "i", "-k", "20", "--depth", "10"), 2, "k must be at most depth (10)"),
         (("search", "x", "--index", "i", "-k", "ten"), 2, "'ten' is not a valid integer"),
         (("search", "  ", "--index", "i"), 2, "blank"),
         (("search", "x", "--index", "i", "--filter", "{"), 2, "--filter must be JSON"),
@@ -117,18 +117,18 @@ def test_config_table_shows_absolute_paths(rerank_cli: CommandLine) -> None:
 
 
 def test_wrong_environment_variable_is_no_usage_error(rerank_cli: CommandLine) -> None:
-    """The exit code is 1 where no argument is wrong, also for a setting that is an option."""
+    """The exit code is 1 if no argument is wrong, also for a setting that is an option."""
     result = rerank_cli("search", "x", "--index", "i", RERANK_K="0")
     assert result.code == 1
     assert "k" in result.err.splitlines()[-1]
 
 
 def test_option_overrides_environment_even_with_its_default(rerank_cli: CommandLine) -> None:
-    """An option counts as given when it is on the command line, whatever its value."""
+    """An option on the command line takes precedence, even if its value is the default."""
     result = rerank_cli("search", "x", "--index", "nothing", "-k", "10", RERANK_K="500")
     assert (result.code, '"nothing"' in result.err) == (1, True), result.err
     result = rerank_cli("search", "x", "--index", "nothing", RERANK_K="500")
-    assert "k (500)" in result.err
+    assert "k must be at most depth (100), got 500" in result.err
 
 
 def test_unknown_setting_is_refused_with_the_nearest_one(rerank_cli: CommandLine) -> None:

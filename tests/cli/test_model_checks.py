@@ -24,7 +24,7 @@ def test_unsupported_language_is_reported_with_its_fraction() -> None:
     """The warning names the model, the language and its fraction. A model without languages is not reported."""
     warnings = list(unsupported_languages(index_of("it"), {"english": ("en",), "both": ("en", "it"), "unknown": ()}))
     assert warnings == [
-        "100% of the passages look like it, which english does not support."
+        "100% of the passages appear to be in language it, which is not supported by english."
         " Search with --mode text, or choose a model for this language."
     ]
 

@@ -138,11 +138,11 @@ def test_pairs_from_a_file_and_stdin_are_scored_in_order(zoo: CommandLine) -> No
 @pytest.mark.parametrize(
     ("args", "stdin", "code", "message"),
     [
-        (("one",), "", 2, "Expected two texts, got 1."),
-        ((), "", 2, "Give either two texts or --pairs FILE."),
+        (("one",), "", 2, "The number of texts must be 2, got 1."),
+        ((), "", 2, "Pass either two texts or --pairs FILE."),
         (("--pairs", "-"), "", 1, "stdin contains no pairs"),
-        (("--pairs", "-"), "[1, 2]\n", 1, "stdin:1: not a pair"),
-        (("--pairs", "-"), "{\n", 1, "stdin:1: not JSON"),
+        (("--pairs", "-"), "[1, 2]\n", 1, "stdin:1: the line must be a pair"),
+        (("--pairs", "-"), "{\n", 1, "stdin:1: the line must be JSON"),
         (("--pairs", "nowhere.jsonl"), "", 1, "/nowhere.jsonl: No such file"),
         (("a", "b", "--model", "nowhere"), "", 1, '"nowhere"'),
         (("a", "b", "--model", "all-MiniLM-L6-v2"), "", 1, "encoder"),
@@ -177,7 +177,7 @@ def test_doctor_warns_of_a_similarity_model_and_of_its_language(zoo: CommandLine
     warnings = [one["finding"] for one in result.json if one["state"] == "warn"]
     assert result.code == 0
     assert any("similarity" in one for one in warnings)
-    assert any("look like en, which similarity does not support" in one for one in warnings)
+    assert any("in language en, which is not supported by similarity" in warning for warning in warnings)
 
 
 def test_doctor_with_data_but_no_index_is_a_usage_error(zoo: CommandLine) -> None:

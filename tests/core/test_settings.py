@@ -25,9 +25,9 @@ def test_flag_overrides_environment_and_file(tmp_path: Path) -> None:
     [
         ({"RERANK_DEPHT": "5"}, "", "RERANK_DEPHT is not a setting. Did you mean RERANK_DEPTH?"),
         ({}, "dephth = 5", '"dephth" is not a setting. Did you mean depth?'),
-        ({"RERANK_K": "0"}, "", "setting k (from environment) must be greater than or equal to 1, got '0'"),
-        ({}, "k = 0", f"{FILE}) must be greater than or equal to 1, got 0"),
-        ({"RERANK_K": "200"}, "", "k (200) is above depth (100); raise depth or lower k"),
+        ({"RERANK_K": "0"}, "", "setting k (from environment) must be at least 1, got '0'."),
+        ({}, "k = 0", f"{FILE}) must be at least 1, got 0."),
+        ({"RERANK_K": "200"}, "", "k must be at most depth (100), got 200. Raise depth or lower k."),
         ({}, "k = = 1", f"{FILE} is not valid TOML"),
     ],
 )

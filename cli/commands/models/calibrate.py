@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 @cloup.command(
     name="calibrate",
+    short_help="Fit a model's fusion and calibration to judged queries.",
     epilog=epilog("rerank-cli models calibrate my-reranker --data judgments --index docs"),
 )
 @cloup.argument("model")
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
         type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
         default=0.5,
         show_default=True,
-        help="Fraction of relevant hits that min_score must reach.",
+        help="Lowest fraction of relevant hits among those above min_score.",
     ),
     cloup.option(
         "--output",
@@ -116,7 +117,7 @@ def _print(fitted: Fitted, target: Path) -> None:
         print_message(f"No min_score reaches a precision of {report.precision:g}. Lower --min-precision.")
     else:
         click.echo(
-            f"min_score {fitted.min_score:.4f} reaches a precision of {report.precision:g}. A query keeps"
+            f"min_score {fitted.min_score:.4f} reaches a precision of {report.precision:g}. On average, a query keeps"
             f" {report.hits:.1f} of its first ten hits. Without relevant documents in the index, {report.empty:.0%} of"
             " the queries keep no hit."
         )

@@ -9,14 +9,18 @@ from rerank.cli.output import print_json, print_table
 from rerank.core.settings import Settings
 
 
-@cloup.command(name="convert", epilog=epilog("rerank-cli models convert --reranker my-reranker"))
+@cloup.command(
+    name="convert",
+    short_help="Convert models in advance for the fastest runtime.",
+    epilog=epilog("rerank-cli models convert --reranker my-reranker"),
+)
 @cloup.option_group("Models", *setting_options("encoder", "reranker", "rerankers", *RUNTIME))
 @json_option
 @with_settings
 def convert(*, as_json: bool, settings: Settings) -> None:
     """Select the fastest runtime for each configured model and convert the models for it.
 
-    A later start of the service then skips this step. Converted models are left unchanged.
+    The service then starts faster. Models that are already converted are skipped.
     """
     from rerank.models.catalog import resolve
     from rerank.models.compute_options import ComputeOptions
@@ -30,5 +34,7 @@ def convert(*, as_json: bool, settings: Settings) -> None:
     if as_json:
         print_json([conversion.to_json() for conversion in conversions])
         return
-    rows = [[one.name, one.runtime, one.precision, str(one.converted or "at each start")] for one in conversions]
+    rows = [
+        [model.name, model.runtime, model.precision, str(model.converted or "at each start")] for model in conversions
+    ]
     print_table(["model", "runtime", "precision", "converted"], rows)

@@ -37,7 +37,7 @@ def list_models(*, as_json: bool, settings: Settings) -> None:
 @json_option
 @with_settings
 def show(*, name: str, as_json: bool, settings: Settings) -> None:
-    """Show a model and the runtime that computes it.
+    """Show a model and the runtime that runs it.
 
     NAME is a built-in name or a model that the settings name.
     """
@@ -46,7 +46,7 @@ def show(*, name: str, as_json: bool, settings: Settings) -> None:
 
     entries = {entry.name: entry for entry in catalog(with_promoted(settings))}
     if name not in entries:
-        raise ModelNotFound(f'no model "{name}". Available models: {", ".join(entries)}.')
+        raise ModelNotFound(f'No model is named "{name}". Available models: {", ".join(entries)}.')
     fields = {**entries[name].to_json(), **_runtime(entries[name].path, settings)}
     if as_json:
         print_json(fields)

@@ -27,6 +27,7 @@ BUILT_IN = "default"
 
 @cloup.command(
     name="promote",
+    short_help="Make a significantly better model the default.",
     epilog=epilog("rerank-cli models promote my-reranker --data judgments --index docs"),
 )
 @cloup.argument("new")
@@ -91,7 +92,7 @@ def promote(
         ctx.exit(FAILED)
 
 
-@cloup.command(name="rollback", epilog=epilog("rerank-cli models rollback"))
+@cloup.command(name="rollback", short_help="Undo the latest promotion.", epilog=epilog("rerank-cli models rollback"))
 @json_option
 @with_settings
 def rollback(*, as_json: bool, settings: Settings) -> None:
@@ -111,8 +112,8 @@ def _check_different(new: ModelFolder, default: ModelFolder) -> None:
     """Raises click.ClickException when both models have the same weights and fusion, so that their order is equal."""
     if (new.fingerprint, new.rerank.score_fusion) == (default.fingerprint, default.rerank.score_fusion):
         raise click.ClickException(
-            f"{new.name} ranks exactly like the default model, so it cannot be better. To use its calibration, set"
-            " --reranker or RERANK_RERANKER to it."
+            f"{new.name} ranks exactly like the default model, so it cannot be better. To use its calibration,"
+            " pass it as --reranker or in RERANK_RERANKER."
         )
 
 
@@ -144,6 +145,6 @@ def _print(comparison: Comparison) -> None:
     if comparison.better:
         print_message(f"{report['new']} is now the default reranker. Restart a running service to use it.")
     elif difference.high < 0:
-        print_message(f"Changed nothing: {report['new']} ranks worse.")
+        print_message(f"The default reranker is unchanged: {report['new']} ranks worse.")
     else:
-        print_message(f"Changed nothing: these queries do not show that {report['new']} ranks better.")
+        print_message(f"The default reranker is unchanged: the gain of {report['new']} is not significant.")
