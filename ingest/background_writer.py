@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 MAX_QUEUED = 2
-"""Encoded batches in the queue: enough to keep the encoder busy, few enough to limit memory."""
+"""Maximum number of encoded batches in the queue: enough to keep the encoder busy, few enough to limit memory."""
 
 T = TypeVar("T")
 
@@ -17,8 +17,8 @@ T = TypeVar("T")
 class BackgroundWriter(Generic[T]):
     """Thread that calls *write* with each item, in order.
 
-    At the end of the block it waits for all items. After an error or Ctrl-C it sets *cancelled*, finishes the current
-    item and drops the queued ones. An error of *write* is raised by the next put() or at the end of the block.
+    The end of the block waits for all items. After an error or Ctrl-C, the writer sets *cancelled*, finishes the
+    current item and drops the queued ones. The next put() or the end of the block raises an error of *write*.
     """
 
     def __init__(self, write: Callable[[T], None], *, cancelled: Event) -> None:

@@ -11,12 +11,12 @@ from rerank.ingest.record import Record
 FIRST_DOCUMENTS = 64
 MAX_DOCUMENTS = 512
 MAX_CHARACTERS = 2_000_000
-"""Limit of the memory for long documents: about 2,000 passages."""
+"""Limit of memory for long documents: about 2,000 passages."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Records with distinct ids. position: bytes of the corpus that were read up to the end of the batch."""
+    """Records with distinct ids. position: number of corpus bytes up to the end of the batch."""
 
     records: tuple[Record, ...]
     position: int
@@ -30,7 +30,7 @@ class Batch:
 def batches(records: Iterable[Record], *, position: Callable[[], int]) -> Iterator[Batch]:
     """Yields *records* in batches, in order. The batch size doubles up to MAX_DOCUMENTS.
 
-    position: returns the bytes of the corpus that were read so far.
+    position: function that returns the number of corpus bytes read so far.
     """
     pending: list[Record] = []
     characters, limit = 0, FIRST_DOCUMENTS

@@ -1,4 +1,4 @@
-"""Corpus of one run: resolves the arguments to files, copies stdin to a file, and reads the records in order."""
+"""Corpus of one run: the files of its arguments, a copy of stdin, and their records in order."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ _EXPECTED = (
 
 @dataclass(frozen=True)
 class CorpusFile:
-    """File of a corpus. name: absolute path, or "stdin". identity: changes with the path, size or time of change."""
+    """File of a corpus. name: absolute path, or "stdin". identity: changes with the path, size or
+    modification time.
+    """
 
     name: str
     path: Path
@@ -63,13 +65,13 @@ class Corpus:
         return sum(file.size for file in self.files)
 
     def identity(self) -> str:
-        """Returns a hash of the paths, sizes and times of change."""
+        """Returns a hash of the paths, sizes and modification times."""
         return hashlib.blake2b("\n".join(file.identity for file in self.files).encode(), digest_size=16).hexdigest()
 
     def records(
         self, fields: RecordFields, *, on_position: Callable[[int], None] | None = None
     ) -> Iterator[Record | RejectedRecord]:
-        """Yields every record of every file. Calls *on_position* before each record with the bytes read so far.
+        """Yields every record of every file. Calls *on_position* with the number of bytes read before each record.
 
         Raises CorpusError if a file cannot be read completely or lacks a column of *fields*.
         """
@@ -85,7 +87,7 @@ class Corpus:
 
 @contextmanager
 def open_corpus(names: Sequence[str], *, stdin: BinaryIO | None = None) -> Iterator[Corpus]:
-    """Yields the corpus of the arguments *names*. Streams are copied to temporary files: a corpus is read twice.
+    """Yields the corpus of the arguments *names*. Copies streams to temporary files, because a corpus is read twice.
 
     Raises CorpusError for an argument that is not a corpus, and StoreFull if the disk has no space for a copy.
     """

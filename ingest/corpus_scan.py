@@ -1,4 +1,4 @@
-"""First pass over a corpus: counts the records and finds those that a later record with the same id replaces.
+"""First pass over a corpus: the number of records, and those that a later record with the same id replaces.
 
 With the result, a run writes each id once, with its last content. A second run of the same corpus then finds the same
 content hashes in the index and encodes nothing, even if the corpus has several records for one id.
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rerank.ingest.record import Record, RejectedRecord
 
 _KEY_BYTES = 16
-"""Long enough to exclude collisions: two ids with the same key would lose a document."""
+"""Long enough to exclude collisions: of two ids with the same key, one document would be lost."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class CorpusScan:
 
 
 def scan(records: Iterable[Record | RejectedRecord], *, reject: Callable[[RejectedRecord], None]) -> CorpusScan:
-    """Reads *records* once; needs 16 bytes of memory per document. Calls *reject* with each invalid record."""
+    """Reads *records* once and calls *reject* with each invalid one. Needs 16 bytes of memory per document."""
     keys = bytearray()
     for record in records:
         if isinstance(record, Record):

@@ -1,4 +1,4 @@
-"""Dry run: reads, checks and splits a corpus, but encodes and writes nothing."""
+"""Dry run, which reads, checks and splits a corpus, but encodes and writes nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def dry_run(
 ) -> AddOutcome:
     """Returns the outcome that a run would have on *generation* (None: on a new index).
 
-    Metadata is checked for conflicts within the corpus only; the field types of the index are checked by a write.
+    Metadata is checked only for conflicts within the corpus. A write also checks the field types of the index.
     """
     progress.begin("checking", size=reader.size)
     index = generation.index if generation else None
@@ -49,6 +49,6 @@ def dry_run(
             else:
                 skipped += 1
         indexed += len(changed)
-        passages += sum(len(split) for split in chunker.passages(changed))
+        passages += sum(len(of_document) for of_document in chunker.passages(changed))
         progress.advance(done=batch.position, documents=indexed + skipped)
     return AddOutcome(indexed, passages, skipped)

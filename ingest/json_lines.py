@@ -28,7 +28,7 @@ def read_json_lines(lines: Iterable[Line], fields: RecordFields, *, file: str) -
 def _object(line: Line, decoder: json.JSONDecoder) -> Mapping[str, object]:
     if line.content is None:
         raise CorpusError(
-            f"the line must be at most {MAX_LINE_BYTES:,} bytes long; split the text into several records"
+            f"the line must be at most {MAX_LINE_BYTES:,} bytes long. Split the text into several records"
         )
     try:
         value: object = decoder.decode(line.content.decode())

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple, Self
 from rerank.core.errors import CorpusError
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
-"""Longer lines are rejected, to limit memory."""
+"""Longer lines are rejected to limit memory."""
 
 _GZIP = b"\x1f\x8b"
 _UTF8_BOM = b"\xef\xbb\xbf"

@@ -65,7 +65,7 @@ class SilentProgress:
 
 
 class LineProgress:
-    """Plain line every few seconds, for logs and pipes. interval: seconds. clock: returns seconds."""
+    """Plain line every few seconds, for logs and pipes. interval: seconds. clock: function that returns seconds."""
 
     def __init__(
         self, stream: TextIO, *, interval: float = LINE_SECONDS, clock: Callable[[], float] = time.monotonic
@@ -163,6 +163,6 @@ def progress_on(stream: TextIO) -> Progress:
 
 
 def _duration(seconds: float) -> str:
-    whole = round(seconds)
-    hours, rest = divmod(whole, 3600)
-    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

@@ -51,7 +51,7 @@ class RejectedRecord:
 
 
 def read_record(values: Mapping[str, object], fields: RecordFields, *, file: str, line: int) -> Record | RejectedRecord:
-    """Returns the record with *values*. Drops nulls; merges an object "metadata" (BEIR) with the other fields."""
+    """Returns the record with *values*. Drops nulls, and merges an object "metadata" (BEIR) with the other fields."""
     doc_id: str | None = None
     try:
         doc_id = _id(values, fields)
@@ -70,10 +70,10 @@ def _id(values: Mapping[str, object], fields: RecordFields) -> str:
     value = values.get(fields.id)
     if value is None:
         other = next((name for name in _USUAL_IDS if values.get(name) is not None), None)
-        hint = f'use "{other}" with --id-field {other}' if other else "each record must have a unique id"
-        raise CorpusError(f'field "{fields.id}" is missing; {hint}')
+        hint = f"Pass --id-field {other}" if other else "Each record must have a unique id"
+        raise CorpusError(f'field "{fields.id}" is missing. {hint}')
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise CorpusError(f'field "{fields.id}" must be a string or a number, got {_kind(value)}')
+        raise CorpusError(f'field "{fields.id}" must be a string or a number, got {_json_type(value)}')
     return str(value)
 
 
@@ -81,19 +81,19 @@ def _string(values: Mapping[str, object], name: str) -> str | None:
     value = values.get(name)
     if value is None or isinstance(value, str):
         return value
-    raise CorpusError(f'field "{name}" must be a string, got {_kind(value)}')
+    raise CorpusError(f'field "{name}" must be a string, got {_json_type(value)}')
 
 
 def _metadata(values: Mapping[str, object], fields: RecordFields) -> dict[str, object]:
-    own = {fields.id, fields.text, fields.title, *fields.dropped}
-    rest = {name: value for name, value in values.items() if name not in own}
-    nested = rest.get(_BEIR_METADATA)
+    excluded = {fields.id, fields.text, fields.title, *fields.dropped}
+    metadata = {name: value for name, value in values.items() if name not in excluded}
+    nested = metadata.get(_BEIR_METADATA)
     if not isinstance(nested, dict):
-        return rest
-    del rest[_BEIR_METADATA]
-    return {name: value for name, value in nested.items() if name not in fields.dropped} | rest
+        return metadata
+    del metadata[_BEIR_METADATA]
+    return {name: value for name, value in nested.items() if name not in fields.dropped} | metadata
 
 
-def _kind(value: object) -> str:
+def _json_type(value: object) -> str:
     names = {dict: "an object", list: "a list", bool: "a boolean", int: "a number", float: "a number"}
     return names.get(type(value), type(value).__name__)

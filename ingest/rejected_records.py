@@ -62,7 +62,7 @@ class RejectedRecords:
                 raise self._translated(exc) from exc
 
     def checkpoint(self) -> int:
-        """Saves the current state for roll_back(); returns the number of records."""
+        """Saves the current state for roll_back() and returns the number of records."""
         self.flush()
         self._checkpoint = self._file.tell() if self._file is not None else 0
         return self.count
@@ -75,12 +75,13 @@ class RejectedRecords:
             self._file.seek(self._checkpoint)
             self._file.truncate()
 
-    def _translated(self, exc: OSError) -> CorpusError | StoreFull:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+    def _translated(self, error: OSError) -> CorpusError | StoreFull:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return StoreFull(
                 f"{self._path}: no space left on the disk for the rejected records. Free disk space and run the "
                 "command again."
             )
         return CorpusError(
-            f"{self._path}: cannot write the rejected records: {exc.strerror or exc}. Pass another file to --rejects."
+            f"{self._path}: cannot write the rejected records: {error.strerror or error}. "
+            "Pass another file to --rejects."
         )

@@ -13,7 +13,7 @@ class IngestReport:
 
     passages: passages of the indexed documents. skipped: documents that are unchanged in the index. duplicates: records
     that a later record with the same id replaces. examples: the first rejected records. After a dry run the counts are
-    those of the run that it simulates.
+    those of the simulated run.
     """
 
     index: str

@@ -70,7 +70,7 @@ def ingest(
     progress: Progress | None = None,
     stdin: BinaryIO | None = None,
 ) -> IngestReport:
-    """Indexes *corpora* in the index *name*; counts and lists invalid records and leaves them out.
+    """Indexes *corpora* in the index *name*, and leaves out invalid records, which the report counts.
 
     Raises CorpusError if a corpus cannot be read or has no valid record (nothing is published then), EncoderMismatch,
     InvalidIndexName, IndexConflict, ModelError, and, after retries, StoreError. KeyboardInterrupt is raised again with
@@ -110,7 +110,7 @@ def _check_rejects_file(corpus: Corpus, rejects: Path | None) -> None:
 
 @dataclass(frozen=True)
 class _EncodedBatch:
-    """Batch of records with its encoded documents."""
+    """Batch of records with their encoded documents."""
 
     batch: Batch
     encoded: EncodedBatch

@@ -90,7 +90,7 @@ def _columns(header: _Row, fields: RecordFields, file: str) -> Sequence[str]:
 
 
 def _is_unicode(text: str) -> bool:
-    """Returns False if _text() decoded bytes that are not UTF-8."""
+    """Returns False if _text() replaced bytes that are not UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:

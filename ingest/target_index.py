@@ -1,4 +1,4 @@
-"""Target of an ingest run: selects the generation to write to, and publishes it."""
+"""Target of an ingest run: the generation to write to, and its publication."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions of the public interface: each builds one object from settings."""
+"""Functions of the public interface, each of which creates one object from settings."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class FakeEncoder:
         self._max_tokens = max_tokens
         self._name = name
         self.encoded: list[str] = []
-        """All document texts encoded so far, in order."""
+        """Document texts that were encoded, in order."""
 
     @property
     def name(self) -> str:
@@ -93,7 +93,7 @@ def _word_vector(word: str, dim: int) -> NDArray[np.float32]:
 class FakeReranker:
     """Reranker whose logit is the fraction of the query's words in the text, from -4 (none) to 4 (all).
 
-    *before_each* is called before each text, for tests of slow or failing models.
+    before_each: function that is called before each text, for tests of slow or failing models.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class FakeReranker:
         cancellation: Cancellation | None = None,
     ) -> RerankScores:
         self.calls.append((query, tuple(texts)))
-        wanted = set(words(query))
+        query_words = set(words(query))
         logits = np.zeros(len(texts), dtype=np.float32)
         scored = np.zeros(len(texts), dtype=np.bool_)
         tokens = np.zeros(len(texts), dtype=np.int32)
@@ -146,9 +146,9 @@ class FakeReranker:
                 break
             if self._before_each is not None:
                 self._before_each(text)
-            known = words(text)[: self._max_tokens]
-            logits[i] = 8 * len(wanted & set(known)) / max(len(wanted), 1) - 4
-            tokens[i] = min(len(wanted) + len(words(text)), self._max_tokens)
+            text_words = words(text)[: self._max_tokens]
+            logits[i] = 8 * len(query_words & set(text_words)) / max(len(query_words), 1) - 4
+            tokens[i] = min(len(query_words) + len(words(text)), self._max_tokens)
             scored[i] = True
         truncated = np.array([len(words(text)) > self._max_tokens for text in texts], dtype=np.bool_)
         return RerankScores(logits, scored, tokens, truncated & scored, 0, len(words(query)) > self._max_tokens)
@@ -166,7 +166,7 @@ class FakeModels:
             return self._default
         if name is not None and name in self._models:
             return self._models[name]
-        raise ModelNotFound(f'no reranker "{name}" is configured; there are: {", ".join(self._models) or "none"}')
+        raise ModelNotFound(f'no reranker "{name}" is configured. Configured: {", ".join(self._models) or "none"}')
 
 
 class FakePairModel:
@@ -204,4 +204,4 @@ class FakePairModels:
             return self._default
         if name is not None and name in self._models:
             return self._models[name]
-        raise ModelNotFound(f'no model "{name}" is configured; there are: {", ".join(self._models)}')
+        raise ModelNotFound(f'no model "{name}" is configured. Configured: {", ".join(self._models)}')

@@ -21,7 +21,7 @@ TRUSTED = "plugins.ml_commons.trusted_connector_endpoints_regex"
 PRIVATE = "plugins.ml_commons.connector.private_ip_enabled"
 DEFAULT_TRUSTED = ["^https://runtime\\.sagemaker\\..*[a-z0-9-]\\.amazonaws\\.com/.*$"]
 LONGEST_DOUBLE = 18
-"""Characters. json-smart (JSONParserBase.extractFloat) parses a longer literal as BigDecimal."""
+"""Number of characters. json-smart (JSONParserBase.extractFloat) parses a longer literal as BigDecimal."""
 
 
 class Refused(Exception):
@@ -155,7 +155,7 @@ class MlCommons:
         return {"acknowledged": True}
 
     def predict(self, body: Any, model: str) -> object:
-        """Calls the connector like TextSimilarityInputDataSet; returns the parsed scores."""
+        """Calls the connector like TextSimilarityInputDataSet and returns the parsed scores."""
         connector = self.created["connectors"][self.created["models"][model]["connector_id"]]
         action = connector["actions"][0]
         texts = body["text_docs"]
@@ -199,7 +199,7 @@ def _fill_in(template: str, group: str, values: dict[str, str]) -> str:
 
 @contextmanager
 def running_server(plugin: MlCommons) -> Iterator[str]:
-    """Runs a server with *plugin*; yields its address."""
+    """Runs a server with *plugin* and yields its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def _respond(self) -> None:

@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def opensearch_url() -> Iterator[str]:
-    """Returns the address of an OpenSearch with the k-NN plugin."""
+    """Yields the URL of an OpenSearch server with the k-NN plugin."""
     url = os.environ.get("OPENSEARCH_URL")
     if url:
         yield url.rstrip("/")
@@ -66,7 +66,7 @@ class OpenSearchProcess:
 
     @property
     def url(self) -> str:
-        """Address of the server."""
+        """URL of the server."""
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:

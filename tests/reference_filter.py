@@ -54,16 +54,16 @@ def passes(clause: BoundFilter, metadata: Metadata) -> bool:
     assert_never(clause)
 
 
-def _values(metadata: Metadata, name: str, kind: FieldType) -> list[Scalar]:
+def _values(metadata: Metadata, name: str, field_type: FieldType) -> list[Scalar]:
     """Returns the values that filters compare: in the type of the field, without strings that are too long."""
     if name not in metadata:
         return []
     members = values_of(metadata[name])
-    if kind is FieldType.NUMBER:
+    if field_type is FieldType.NUMBER:
         return [float(member) for member in members]
-    if kind is FieldType.DATE:
+    if field_type is FieldType.DATE:
         instants = [parse_date(str(member)) for member in members]
         return [epoch_millis_of(instant) for instant in instants if instant is not None]
-    if kind is FieldType.STRING:
+    if field_type is FieldType.STRING:
         return [member for member in members if len(str(member).encode("utf-16-le")) // 2 <= MAX_KEYWORD_CHARS]
     return members

@@ -1,4 +1,4 @@
-"""The folders keep to themselves: which libraries each names, what is declared, and how long a file may be."""
+"""Rules for the folders: allowed libraries, declared requirements, and the length of modules."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("core", "index", "models", "ingest", "service", "cli")
 OWN = {"rerank", "tests", "benchmarks", "recipes"}
 TRAIN = {"accelerate", "datasets", "matplotlib", "sentence_transformers", "torch", "transformers"}
-"""What only the extra `train` brings."""
-MAY_NAME_TRAIN = {
-    "models/training": "makes models",
-    "models/runtimes/torch": "runs what OpenVINO does not",
-    "models/architectures/joint.py": "the joint reranker where it is trained",
-    "models/tokenizer.py": "builds a tokenizer that a folder has only the vocabulary of",
+"""Packages that only the extra `train` installs."""
+MAY_IMPORT_TRAIN = {
+    "models/training": "trains models",
+    "models/runtimes/torch": "runs models that OpenVINO does not support",
+    "models/architectures/joint.py": "defines the network of the joint reranker for training",
+    "models/tokenizer.py": "builds a tokenizer for a folder that has only a vocabulary",
 }
-"""Where it may be named, and why: nothing else of the product needs it."""
+"""Modules that can import packages of the extra `train`, with the reason."""
 CORE_LIBRARIES = {"ir_measures", "numpy", "pydantic", "tenacity"}
 LONGEST_MODULE = 300
 PARTS = {"pydantic-core": "pydantic", "werkzeug": "flask"}
-"""Distributions that are part of another's public interface and come with it."""
+"""Distributions that another one installs as part of its public interface."""
 
 
 def libraries(folder: str) -> set[str]:
-    """The third-party packages that *folder*'s modules import, at any depth."""
-    named = {name.partition(".")[0] for file in (ROOT / folder).rglob("*.py") for name in _imports(file)}
-    return named - OWN - sys.stdlib_module_names
+    """Returns the third-party packages that the modules of *folder* import, also inside functions."""
+    imported = {name.partition(".")[0] for file in (ROOT / folder).rglob("*.py") for name in _imports(file)}
+    return imported - OWN - sys.stdlib_module_names
 
 
 def _imports(file: Path) -> Iterator[str]:
@@ -45,12 +45,12 @@ def _imports(file: Path) -> Iterator[str]:
 
 
 def canonical(name: str) -> str:
-    """A distribution's name as registries compare it."""
+    """Returns the name of a distribution in the form that package indexes compare."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def declared(*, extras: bool) -> set[str]:
-    """The distributions that setup.cfg requires, with or without those of its extras."""
+    """Returns the distributions that setup.cfg requires, with or without those of its extras."""
     config = configparser.ConfigParser(interpolation=None)
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     lists = [config["options"]["install_requires"]]
@@ -59,7 +59,7 @@ def declared(*, extras: bool) -> set[str]:
 
 
 def pinned() -> dict[str, str]:
-    """constraints.txt: distribution to version."""
+    """Returns the versions in constraints.txt by distribution."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     return dict(line.split("==") for line in lines if line and not line.startswith("#"))
 
@@ -70,8 +70,8 @@ def test_core_imports_only_small_libraries() -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_what_is_imported_is_required(package: str) -> None:
-    """An installation needs nothing that setup.cfg does not name: the base, but for what the extra `train` brings."""
+def test_imported_packages_are_required(package: str) -> None:
+    """setup.cfg requires every imported package, in the base installation or in the extra `train`."""
     owners = packages_distributions()
     needed = {canonical(owner) for name in libraries(package) - TRAIN for owner in owners.get(name, [name])}
     assert {PARTS.get(name, name) for name in needed} - declared(extras=False) == set()
@@ -79,25 +79,25 @@ def test_what_is_imported_is_required(package: str) -> None:
     assert {canonical(name) for name in TRAIN} - declared(extras=True) == set()
 
 
-def test_only_training_and_the_torch_runtime_name_the_training_libraries() -> None:
-    """The base is installed without them; a module that names one elsewhere would break it."""
-    named = {
+def test_only_allowed_modules_import_the_training_packages() -> None:
+    """The base installation lacks these packages, so an import in another module would fail."""
+    importing = {
         str(file.relative_to(ROOT))
         for package in PACKAGES
         for file in (ROOT / package).rglob("*.py")
         if {name.partition(".")[0] for name in _imports(file)} & TRAIN
     }
-    assert [name for name in sorted(named) if not name.startswith(tuple(MAY_NAME_TRAIN))] == []
+    assert [name for name in sorted(importing) if not name.startswith(tuple(MAY_IMPORT_TRAIN))] == []
 
 
-def test_what_is_required_is_pinned() -> None:
-    """`make` installs what was tested: each requirement has one version, and no line names a place."""
+def test_required_packages_are_pinned() -> None:
+    """`make` installs tested versions: constraints.txt has one version for each requirement, and no URLs."""
     assert declared(extras=True) - {canonical(name) for name in pinned()} == set()
     assert [version for version in pinned().values() if not re.fullmatch(r"[0-9][\w.]*", version)] == []
 
 
-def test_modules_stay_short() -> None:
-    """A module of more lines than one head holds hides a second noun."""
+def test_modules_are_short() -> None:
+    """A long module usually has more than one subject."""
     files = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]
     lengths = {str(file.relative_to(ROOT)): len(file.read_text(encoding="utf-8").splitlines()) for file in files}
     assert {name: length for name, length in lengths.items() if length > LONGEST_MODULE} == {}

@@ -1,4 +1,4 @@
-"""The base installation: everything but training, without torch and transformers."""
+"""Tests of the base installation, which has no training, no torch and no transformers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ BLOCKER = f"""
 import sys
 from importlib.machinery import PathFinder
 
-found = PathFinder.find_spec
-PathFinder.find_spec = lambda name, *others: None if name.partition(".")[0] in {BLOCKED!r} else found(name, *others)
+find_spec = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *others: (
+    None if name.partition(".")[0] in {BLOCKED!r} else find_spec(name, *others)
+)
 
 """
-"""As in an environment that lacks them: neither an import nor a search finds them."""
+"""Code that hides the blocked packages from imports and from find_spec, as if they were not installed."""
 CORPUS = [
     {"_id": "1", "title": "Tower", "text": "The leaning tower of Pisa was built from 1173 to 1372."},
     {"_id": "2", "title": "Tè", "text": "Il tè verde si beve caldo o freddo."},
@@ -28,11 +30,11 @@ CORPUS = [
 ]
 
 
-def without_torch(place: Path, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run *script* in a process that has none of the blocked libraries."""
+def without_torch(folder: Path, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs *script* in a process without the blocked packages."""
     return subprocess.run(
         [sys.executable, "-c", BLOCKER + script, *arguments],
-        cwd=place,
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -40,14 +42,14 @@ def without_torch(place: Path, script: str, *arguments: str) -> subprocess.Compl
     )
 
 
-def rerank_cli(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command line there."""
-    return without_torch(place, "from rerank.cli.main import main; main()", *arguments)
+def rerank_cli(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs rerank-cli in a process without the blocked packages."""
+    return without_torch(folder, "from rerank.cli.main import main; main()", *arguments)
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a corpus and judgments, the corpus ingested."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns a folder with an ingested corpus and judgments."""
     folder = tmp_path_factory.mktemp("base")
     (folder / "qrels").mkdir()
     lines = [json.dumps(record, ensure_ascii=False) for record in CORPUS]
@@ -59,37 +61,37 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_search_and_rerank(place: Path) -> None:
-    """The built-in models rank."""
-    done = rerank_cli(place, "search", "how do I list open ports", "--index", "docs", "--json")
+def test_search_is_reranked(folder: Path) -> None:
+    """The built-in models run without torch."""
+    done = rerank_cli(folder, "search", "how do I list open ports", "--index", "docs", "--json")
     assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
-    assert (answer["hits"][0]["doc_id"], answer["rerank"]["applied"]) == ("3", True)
+    response = json.loads(done.stdout)
+    assert (response["hits"][0]["doc_id"], response["rerank"]["applied"]) == ("3", True)
 
 
-def test_evaluate(place: Path) -> None:
-    """Judgments are measured."""
-    done = rerank_cli(place, "evaluate", ".", "--index", "docs", "--json")
+def test_evaluation_succeeds(folder: Path) -> None:
+    """ir-measures is part of the base installation."""
+    done = rerank_cli(folder, "evaluate", ".", "--index", "docs", "--json")
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("command", [["models", "list"], ["models", "convert"], ["doctor"], ["train", "--help"]])
-def test_the_other_commands(place: Path, command: list[str]) -> None:
-    """Models are listed and converted, the installation is checked, and help is there."""
-    done = rerank_cli(place, *command)
+def test_command_without_training_succeeds(folder: Path, command: list[str]) -> None:
+    """Commands that train no model need no extra."""
+    done = rerank_cli(folder, *command)
     assert done.returncode == 0, done.stderr
 
 
-def test_training_says_what_to_install(place: Path) -> None:
-    """One line that names the extra, and no traceback."""
-    done = rerank_cli(place, "train", "sts", "--data", ".", "--output", "made")
+def test_training_names_the_extra_to_install(folder: Path) -> None:
+    """The error has the pip command and no traceback."""
+    done = rerank_cli(folder, "train", "sts", "--data", ".", "--output", "made")
     assert done.returncode == 1
     assert "pip install 'rerank-service[train]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_serve(place: Path) -> None:
-    """The service loads, is ready and answers."""
+def test_service_loads_and_reranks(folder: Path) -> None:
+    """The process of the service imports neither torch nor transformers."""
     script = """
 from rerank.core.settings import Settings
 from rerank.service.app import create_app
@@ -99,9 +101,9 @@ components.load()
 app = create_app(components)
 client = app.test_client()
 assert client.get("/ready").status_code == 200, components.missing()
-answer = client.post("/search", json={"index": "docs", "query": "tower"}).get_json()
-assert answer["rerank"]["applied"] and len(answer["hits"]) == 3, answer
+response = client.post("/search", json={"index": "docs", "query": "tower"}).get_json()
+assert response["rerank"]["applied"] and len(response["hits"]) == 3, response
 assert not {"torch", "transformers"} & sys.modules.keys()
 """
-    done = without_torch(place, script)
+    done = without_torch(folder, script)
     assert done.returncode == 0, done.stderr

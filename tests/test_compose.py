@@ -1,4 +1,4 @@
-"""docker-compose.yml and the Dockerfile name only what exists: there may be no Docker where the tests run."""
+"""Static checks of docker-compose.yml and the Dockerfile, because tests can run without Docker."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ SERVICE_KEYS = {
 
 
 def check_command(words: list[str]) -> None:
-    """*words* are a rerank-cli command with flags that it takes."""
+    """Asserts that *words* are a rerank-cli command with existing flags."""
     command = cli.get_command(click.Context(cli), words[0])
     assert command is not None, words
     flags = {flag for parameter in command.params for flag in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= flags
 
 
-def test_the_services_are_those_described() -> None:
-    """OpenSearch, the service in front of it, and a one-shot ingest; only keys of the compose specification."""
+def test_services_and_keys_are_known() -> None:
+    """The services are OpenSearch, the service and a one-shot ingest. All keys are in the compose specification."""
     services = COMPOSE["services"]
     assert set(services) == {"opensearch", "service", "ingest"}
     assert set(COMPOSE) == {"services", "volumes"}
@@ -56,7 +56,7 @@ def test_the_services_are_those_described() -> None:
     assert services["opensearch"]["environment"]["DISABLE_SECURITY_PLUGIN"] == "true"
 
 
-def test_its_commands_and_variables_exist() -> None:
+def test_commands_and_variables_exist() -> None:
     """Every rerank-cli command, flag and RERANK_ variable in the file exists."""
     for name in ("service", "ingest"):
         service = COMPOSE["services"][name]
@@ -66,8 +66,8 @@ def test_its_commands_and_variables_exist() -> None:
     assert set(re.findall(r"RERANK_[A-Z_]+", text)) <= VARIABLES
 
 
-def test_volumes_and_ports_fit_together() -> None:
-    """Named volumes are declared, and ports are published on this machine only."""
+def test_volumes_are_declared_and_ports_are_local() -> None:
+    """Ports are published only on the loopback interface."""
     services = COMPOSE["services"]
     named = {volume.split(":")[0] for service in services.values() for volume in service.get("volumes", [])}
     assert {name for name in named if not name.startswith(".")} == set(COMPOSE["volumes"])
@@ -76,8 +76,8 @@ def test_volumes_and_ports_fit_together() -> None:
     assert services["service"]["environment"]["RERANK_STORE"] == "http://opensearch:9200"
 
 
-def test_the_image_copies_what_exists_and_runs_as_no_root() -> None:
-    """Each COPY names files that are there; the user is not root; the entry point is the command line."""
+def test_image_copies_existing_files_and_does_not_run_as_root() -> None:
+    """The entry point is rerank-cli."""
     for line in re.findall(r"^COPY (.*)$", DOCKERFILE, re.MULTILINE):
         assert [name for name in line.split()[:-1] if not (ROOT / name).exists()] == []
     copied = {line.split()[0] for line in re.findall(r"^COPY (\w+) \w+$", DOCKERFILE, re.MULTILINE)}

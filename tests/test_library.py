@@ -18,8 +18,8 @@ HEAVY = ("flask", "lancedb", "numpy", "openvino", "torch", "transformers")
 
 
 def run(program: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The finished process of *program*, run in *folder*."""
-    # The home of the whole test run keeps the converted models.
+    """Runs *program* in *folder* and returns the finished process."""
+    # The home directory of the test run caches the converted models.
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": os.environ["HOME"]}
     command = [sys.executable, "-c", program, *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -33,20 +33,20 @@ def test_public_name_is_importable_and_documented(name: str) -> None:
 
 
 def test_unknown_name_raises_attribute_error() -> None:
-    """A typo fails as in any module."""
+    """A typo raises the same error as in any module."""
     with pytest.raises(AttributeError, match="no attribute 'load_rerankers'"):
         _ = rerank.load_rerankers
 
 
 def test_import_loads_no_heavy_library(tmp_path: Path) -> None:
-    """`import rerank` is cheap: libraries are imported on first use."""
+    """Libraries are imported on first use."""
     program = f"import rerank, sys; print([name for name in {HEAVY!r} if name in sys.modules])"
     assert run(program, tmp_path).stdout.strip() == "[]"
 
 
 @pytest.mark.slow
 def test_examples_of_the_guide_run(tmp_path: Path) -> None:
-    """All examples run one after the other, over the corpus of the first steps."""
+    """All examples run in order, with the corpus of the first steps."""
     steps = (ROOT / "docs" / "first-steps.md").read_text(encoding="utf-8")
     (tmp_path / "corpus.jsonl").write_text(steps.split("```json\n")[1].split("```")[0], encoding="utf-8")
     program = "from rerank.cli.main import main; main()"

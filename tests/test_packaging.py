@@ -16,12 +16,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("core", "index", "models", "ingest", "service", "cli")
 LARGEST_WHEEL = 95 * 1000 * 1000
-"""Bytes. PyPI refuses files above 100 MB."""
+"""Number of bytes. PyPI refuses files above 100 MB."""
 NOT_IN_THE_WHEEL = "rerank/models/builtin/all-MiniLM-L6-v2/"
 
 
 def run(command: Sequence[str], folder: Path, **environment: str) -> str:
-    """The standard output of *command*, run in *folder*; a failure shows its standard error."""
+    """Runs *command* in *folder* and returns its standard output. A failure shows the standard error."""
     done = subprocess.run(
         command, cwd=folder, check=False, capture_output=True, text=True, env={**os.environ, **environment}
     )
@@ -36,7 +36,7 @@ def setuptools_command(source: Path, *arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files that git tracks or would track, linked into a folder of their own."""
+    """Returns a folder with links to the files that git tracks or would track."""
     copy = tmp_path_factory.mktemp("source")
     listed = run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], ROOT).splitlines()
     for name in listed:
@@ -51,7 +51,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def unpacked_sdist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A source distribution, unpacked. Its archive is not compressed, which would take most of the time."""
+    """Returns an unpacked source distribution. The archive is not compressed, to save most of the time."""
     output = tmp_path_factory.mktemp("sdist")
     setuptools_command(source, "-q", "sdist", "--formats", "tar", "--dist-dir", str(output))
     (archive,) = output.iterdir()
@@ -64,7 +64,7 @@ def unpacked_sdist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="module")
 def wheel(unpacked_sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel built from the source distribution, as `python -m build` does."""
+    """Returns a wheel built from the source distribution, like `python -m build`."""
     output = tmp_path_factory.mktemp("wheel")
     setuptools_command(unpacked_sdist, "-q", "bdist_wheel", "--dist-dir", str(output))
     (file,) = output.iterdir()
@@ -72,13 +72,13 @@ def wheel(unpacked_sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def names_in(wheel: Path) -> set[str]:
-    """The files of a wheel, without its metadata."""
+    """Returns the files of a wheel, without its metadata."""
     with zipfile.ZipFile(wheel) as archive:
         return {name for name in archive.namelist() if ".dist-info/" not in name}
 
 
 def packaged_files() -> set[str]:
-    """Every module and data file of the six folders that the wheel must contain, below `rerank/`."""
+    """Returns the modules and data files that the wheel must contain in `rerank/`."""
     data = ("models/builtin", "service/static", "service/templates", "cli/demo")
     paths = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
     paths += [path for folder in data for path in (ROOT / folder).rglob("*") if path.is_file()]
@@ -87,7 +87,7 @@ def packaged_files() -> set[str]:
 
 
 def test_wheel_contains_one_package_with_all_modules_and_data(wheel: Path) -> None:
-    """The wheel installs `rerank` alone, with each module, the weights, the page, the demo corpus and py.typed."""
+    """The wheel installs only `rerank`, with each module, the weights, the page, the demo corpus and py.typed."""
     names = names_in(wheel)
     assert {name.partition("/")[0] for name in names} == {"rerank"}
     assert packaged_files() - names == set()
@@ -102,7 +102,7 @@ def test_wheel_from_the_checkout_has_the_same_files(source: Path, wheel: Path, t
 
 
 def test_sdist_contains_the_models_that_the_wheel_leaves_out(unpacked_sdist: Path, wheel: Path) -> None:
-    """all-MiniLM-L6-v2 comes with the checkout and the sdist only."""
+    """Only the checkout and the sdist contain all-MiniLM-L6-v2."""
     assert (unpacked_sdist / NOT_IN_THE_WHEEL / "model.safetensors").is_file()
     assert not any(name.startswith(NOT_IN_THE_WHEEL) for name in names_in(wheel))
 
@@ -113,7 +113,7 @@ def test_wheel_is_below_the_size_limit(wheel: Path) -> None:
 
 
 def test_project_with_packages_of_the_same_names_does_not_collide(wheel: Path, tmp_path: Path) -> None:
-    """A user's own `models` and `core` packages, first on the path, leave the installed command working."""
+    """The installed command works in a project whose own `models` and `core` come first on the path."""
     installed, project = tmp_path / "site", tmp_path / "project"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)

@@ -69,7 +69,7 @@ FIRST_WORDS = (
 
 
 def comments_and_strings(module: Path) -> Iterator[tuple[int, str]]:
-    """Line numbers and texts of the comments and of the string literals with at least one space."""
+    """Yields line numbers and texts of the comments and of the string literals with at least one space."""
     source = module.read_text(encoding="utf-8")
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         is_prose = token.type == tokenize.COMMENT or (token.type == tokenize.STRING and " " in token.string)
@@ -78,7 +78,7 @@ def comments_and_strings(module: Path) -> Iterator[tuple[int, str]]:
 
 
 def docstrings(module: Path) -> Iterator[tuple[int, str]]:
-    """Line numbers and texts of the docstrings of a module, its classes and its functions."""
+    """Yields line numbers and texts of the docstrings of a module, its classes and its functions."""
     tree = ast.parse(module.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -88,7 +88,7 @@ def docstrings(module: Path) -> Iterator[tuple[int, str]]:
 
 
 def phrases_to_avoid(text: str) -> list[str]:
-    """The phrases in *text* that the rules exclude, each with its replacement."""
+    """Returns the phrases to avoid in *text*, each with its replacement."""
     return [
         f"{found.group()!r}: write {better}"
         for pattern, better in AVOID.items()

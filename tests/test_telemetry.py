@@ -1,4 +1,4 @@
-"""The product contacts no host but the configured ones, and writes nothing to the home directory but its cache."""
+"""Tests that rerank contacts only configured hosts, and writes only its cache to the home directory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _record(event, arguments):
 
 sys.addaudithook(_record)
 """
-"""A sitecustomize module: records the hosts that Python code looks up or connects to."""
+"""Source of a sitecustomize module that records the hosts of lookups and connections by Python code."""
 
 NATIVE_RECORDER = r"""
 #define _GNU_SOURCE
@@ -76,12 +76,12 @@ int connect(int socket, const struct sockaddr *address, socklen_t length) {
     return next(socket, address, length);
 }
 """
-"""A library to preload: records the hosts that native code looks up or connects to."""
+"""Source of a preloaded library that records the hosts of lookups and connections by native code."""
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A working directory, a home directory, and an environment that records contacted hosts."""
+    """Working directory, home directory, and environment that records contacted hosts."""
 
     folder: Path
     home: Path
@@ -89,11 +89,11 @@ class Sandbox:
     environment: Mapping[str, str]
 
     def command(self, *arguments: str) -> list[str]:
-        """The command line that runs rerank-cli with *arguments*."""
+        """Returns the command that runs rerank-cli with *arguments*."""
         return [sys.executable, "-m", "rerank.cli", *arguments]
 
     def run(self, *arguments: str) -> str:
-        """The standard output of rerank-cli with *arguments*, which must succeed."""
+        """Runs rerank-cli with *arguments*, which must succeed, and returns the standard output."""
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.folder,
@@ -107,7 +107,7 @@ class Sandbox:
 
     @contextmanager
     def serving(self) -> Iterator[str]:
-        """The URL of `rerank-cli serve`, which is ready until the end of the block."""
+        """Runs `rerank-cli serve` until the end of the block, and yields its URL once it is ready."""
         log = self.folder / "log"
         with log.open("wb") as stream:
             command = self.command("serve", "--port", "0")
@@ -124,29 +124,29 @@ class Sandbox:
             process.wait(60)
 
     def hosts(self) -> set[str]:
-        """All hosts that were looked up or connected to."""
+        """Returns the hosts of all lookups and connections."""
         return set(self.recorded.read_text(encoding="utf-8").splitlines())
 
     def home_files(self) -> list[str]:
-        """The files in the home directory, without those of the cache."""
+        """Returns the files in the home directory, without those of the cache."""
         paths = (path.relative_to(self.home) for path in self.home.rglob("*") if path.is_file())
         return sorted(str(path) for path in paths if path.parts[:2] != (".cache", "rerank"))
 
 
 def _ready_url(log: Path) -> str:
-    """The service's URL once it is ready, else an empty string."""
-    found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text(encoding="utf-8"))
-    if not found:
+    """Returns the URL of the service once it is ready, else an empty string."""
+    url = re.search(r"http://127\.0\.0\.1:\d+", log.read_text(encoding="utf-8"))
+    if not url:
         return ""
     try:
-        with urllib.request.urlopen(f"{found[0]}/ready"):
-            return found[0]
+        with urllib.request.urlopen(f"{url[0]}/ready"):
+            return url[0]
     except OSError:
         return ""
 
 
 def _preloaded(folder: Path) -> dict[str, str]:
-    """The variable that preloads the native recorder; empty without a C compiler."""
+    """Returns the variable that preloads the native recorder, or nothing without a C compiler."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None or sys.platform != "linux":
         return {}
@@ -158,7 +158,7 @@ def _preloaded(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    """A sandbox with a small corpus and the settings of tiny models."""
+    """Returns a sandbox with a small corpus and the settings of tiny models."""
     root = tmp_path_factory.mktemp("sandbox")
     folder, home, recorder = root / "work", root / "home", root / "recorder"
     for directory in (folder, home, recorder):

@@ -140,7 +140,7 @@ _clauses: st.SearchStrategy[dict[str, object]] = st.recursive(
 
 
 class StoreContract:
-    """Tests for a store. A subclass provides the fixture `connect`; each call opens the store like another process."""
+    """Tests of a store. A subclass provides the fixture `connect`, whose calls open the store like other processes."""
 
     @pytest.fixture
     def store(self, connect: Callable[[], Store]) -> Iterator[Store]:
@@ -150,7 +150,7 @@ class StoreContract:
 
     @pytest.fixture
     def name(self, store: Store) -> Iterator[str]:
-        """Returns an index name that no other test uses; deletes the index afterwards."""
+        """Yields an index name that no other test uses, and deletes the index after the test."""
         name = f"t{uuid.uuid4().hex[:12]}"
         yield name
         if store.unfinished(name) or name in {info.name for info in store.indexes()}:
@@ -175,13 +175,13 @@ class StoreContract:
 
     def test_fetch_returns_documents_as_written(self, index: Index) -> None:
         """All characters and metadata values are kept."""
-        one = encoded(
+        single = encoded(
             "a/b c#1", "l'unico passaggio 😀\n\tשלום", title="Titolo", n=1, f=1.0, when="2020-01-01", tags=["x"]
         )
         long = encoded("long", "first part", "second part", "third part", title="")
-        index.upsert([one, long])
+        index.upsert([single, long])
         index.refresh()
-        assert index.fetch(["a/b c#1", "long", "none"]) == {"a/b c#1": one.document, "long": long.document}
+        assert index.fetch(["a/b c#1", "long", "none"]) == {"a/b c#1": single.document, "long": long.document}
         assert index.content_hashes(["long", "none"]) == {"long": long.content_hash}
         assert (index.info().documents, index.info().passages) == (2, 4)
 
@@ -190,8 +190,8 @@ class StoreContract:
         written = encoded("a", "text", n=3, f=3.0, b=True, d="2020-01-01T00:00:00+02:00", e=[1, 2])
         index.upsert([written])
         index.refresh()
-        found = index.fetch(["a"])["a"].metadata
-        assert {key: (type(value), value) for key, value in found.items()} == {
+        metadata = index.fetch(["a"])["a"].metadata
+        assert {key: (type(value), value) for key, value in metadata.items()} == {
             key: (type(value), value) for key, value in written.document.metadata.items()
         }
 
@@ -206,7 +206,7 @@ class StoreContract:
         assert ids(index, "gamma three", k=5, exact=True).count("a") == 1
 
     def test_delete_returns_the_number_of_documents(self, filled: Index) -> None:
-        """Missing and repeated ids do not count; deleted documents are not found."""
+        """Missing and repeated ids do not count, and searches do not return deleted documents."""
         assert filled.delete(["italian", "missing", "italian"]) == 1
         filled.refresh()
         assert "italian" not in ids(filled, "common words of italian", k=20)
@@ -247,7 +247,7 @@ class StoreContract:
         assert [match.passage.doc_id for match in index.match("same", k=4)] == ["a", "b", "c", "d"]
 
     def test_text_search_matches_any_word_of_text_and_title(self, index: Index) -> None:
-        """One word in the title or the text is enough; more and rarer words rank higher."""
+        """One word in the title or the text is enough. More words and rarer words rank higher."""
         index.upsert(
             [
                 encoded("title", "nothing here", title="Zebra crossing"),
@@ -268,7 +268,7 @@ class StoreContract:
         assert [match.passage.doc_id for match in index.match(query, k=5)] == ["text"]
 
     @pytest.mark.parametrize("query", ["!!! ... ?", " ", "()"])
-    def test_query_without_words_finds_nothing(self, filled: Index, query: str) -> None:
+    def test_query_without_words_has_no_results(self, filled: Index, query: str) -> None:
         """Punctuation matches no document and is not an error."""
         assert filled.match(query, k=5) == []
 
@@ -309,14 +309,14 @@ class StoreContract:
         assert self.selected(filled, parse_filter(clause)) == expected(parse_filter(clause))
 
     def selected(self, index: Index, clause: Filter) -> set[str]:
-        """Returns the documents that both searches find with *clause*, which must be the same."""
+        """Returns the documents that the searches return with *clause*. All searches must return the same ones."""
         by_vector = set(ids(index, "common words", k=20, filter=clause))
         assert {match.passage.doc_id for match in index.match("common words", k=20, filter=clause)} == by_vector
         assert set(ids(index, "common words", k=20, filter=clause, exact=True)) == by_vector
         return by_vector
 
     def test_filter_applies_before_the_k_nearest_are_selected(self, index: Index) -> None:
-        """A search returns the k nearest of the selected documents, not the selected ones of the k nearest."""
+        """A search returns the k nearest documents that pass the filter."""
         index.upsert([encoded(f"near{i:02}", "exactly this topic", kind="near") for i in range(30)])
         index.upsert([encoded("far", "something else", kind="far")])
         index.refresh()
@@ -324,7 +324,7 @@ class StoreContract:
         assert ids(index, "exactly this topic", k=1, filter=far) == ["far"]
 
     def test_document_with_conflicting_metadata_is_rejected_alone(self, filled: Index) -> None:
-        """The first value sets the type of a field; a later value of another type rejects only its document."""
+        """The first value sets the type of a field. A later value of another type rejects only its document."""
         rejected = filled.upsert([encoded("bad", "text", year="not a number"), encoded("good", "text", year=3)])
         filled.refresh()
         assert [entry.doc_id for entry in rejected] == ["bad"]
@@ -340,7 +340,7 @@ class StoreContract:
         with pytest.raises(EncoderMismatch, match="7"):
             index.knn(np.ones(7, np.float32), k=1)
 
-    def test_zero_query_vector_finds_nothing(self, filled: Index) -> None:
+    def test_zero_query_vector_has_no_results(self, filled: Index) -> None:
         """A zero vector has no cosine with any vector."""
         assert filled.knn(np.zeros(32, np.float32), k=5) == []
 
@@ -360,7 +360,7 @@ class StoreContract:
             store.create(bad, IndexSpec(ENCODER.identity))
 
     def test_generation_is_invisible_until_published(self, store: Store, name: str) -> None:
-        """An unpublished generation is neither listed nor opened; unfinished() returns it with its spec."""
+        """An unpublished generation is neither listed nor opened. unfinished() returns it with its spec."""
         spec = IndexSpec(ENCODER.identity, analyzer="italian", run_key="run 1")
         building = store.create(name, spec)
         building.upsert([encoded("a", "text")])
@@ -492,7 +492,7 @@ def expected(clause: Filter) -> set[str]:
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    """Waits until *condition* holds, at most as long as a write of another process may stay invisible."""
+    """Waits until *condition* is true, at most for VISIBLE_WITHIN_SECONDS."""
     deadline = time.monotonic() + VISIBLE_WITHIN_SECONDS
     while not condition():
         assert time.monotonic() < deadline, f"not visible within {VISIBLE_WITHIN_SECONDS:g} s"

@@ -64,7 +64,7 @@ def test_filter_values_are_converted_to_the_field_type(clause: Filter, bound: Bo
 def test_day_bounds_cover_the_whole_day(
     bounds: tuple[tuple[str, str | int | float], ...], expected: tuple[tuple[str, float], ...]
 ) -> None:
-    """lte includes the day, gt starts with the next day; instants are exact."""
+    """lte includes the day, and gt starts with the next day. Instants are exact."""
     assert bind(Range("d", bounds), SCHEMA) == BoundRange("d", DATE, expected)
 
 
@@ -78,7 +78,7 @@ def test_date_term_becomes_a_range() -> None:
 
 @pytest.mark.parametrize("clause", [Terms("x", (1,)), Range("x", (("gt", 1),)), Exists("x"), Prefix("x", "a")])
 def test_unknown_field_matches_no_document(clause: Filter) -> None:
-    """Not an error, because later documents can have the field."""
+    """An unknown field is not an error, because later documents can have the field."""
     assert bind(clause, SCHEMA) == MatchNone()
 
 
@@ -122,7 +122,7 @@ def test_value_of_wrong_type_is_refused(clause: Filter, message: str) -> None:
 
 @given(st.integers(-62_135_596_800_000, 253_402_300_799_999), st.integers(0, 999))
 def test_milliseconds_are_exact(millis: int, micros: int) -> None:
-    """Including values that floats cannot represent: both stores compare integers."""
+    """Integer arithmetic is exact for values that floats cannot represent."""
     instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=millis, microseconds=micros)
     assert epoch_millis_of(instant) == millis
 
@@ -132,7 +132,7 @@ def test_milliseconds_are_exact(millis: int, micros: int) -> None:
     st.text(max_size=12) | st.integers() | st.floats(allow_nan=False) | st.booleans() | st.dates().map(str),
 )
 def test_any_value_is_bound_or_refused(name: str, value: Scalar) -> None:
-    """Values of every type."""
+    """A value of any type is converted or raises InvalidFilter."""
     clauses: list[Filter] = [Terms(name, (value,)), Exists(name)]
     if not isinstance(value, bool):
         clauses.append(Range(name, (("gt", value), ("lte", value))))

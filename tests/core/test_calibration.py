@@ -27,17 +27,17 @@ def test_calibration_preserves_the_order(calibration: Calibration, scores: list[
     """Probabilities are between 0 and 1 and increase strictly with the score, within float precision."""
     values = np.sort(np.array(scores))
     log_odds = calibration.log_odds(values, {"best_logit": best, "best_cosine": None})
-    found = probabilities(log_odds)
-    assert ((found > 0) & (found < 1)).all()
-    increase = np.diff(found)
+    result = probabilities(log_odds)
+    assert ((result > 0) & (result < 1)).all()
+    increase = np.diff(result)
     assert (increase >= 0).all()
     distinguishable = (np.diff(values) > 1e-3) & (np.abs(log_odds[1:]) < 25) & (np.abs(log_odds[:-1]) < 25)
     assert (increase[distinguishable] > 0).all()
 
 
 def test_uncalibrated_probability_is_the_sigmoid_of_the_logit() -> None:
-    found = probabilities(UNCALIBRATED.log_odds(np.array([-1.0, 0.0, 3.0]), {"best_logit": 3.0, "best_cosine": 0.4}))
-    assert found == pytest.approx([0.26894142, 0.5, 0.95257413])
+    result = probabilities(UNCALIBRATED.log_odds(np.array([-1.0, 0.0, 3.0]), {"best_logit": 3.0, "best_cosine": 0.4}))
+    assert result == pytest.approx([0.26894142, 0.5, 0.95257413])
 
 
 def test_evidence_shifts_all_candidates_of_a_query_equally() -> None:

@@ -31,14 +31,14 @@ def tokens(text: str) -> int:
     return len(encoder().token_spans([text])[0])
 
 
-def cut(text: str, *, title: str = "", window: int = WINDOW, overlap: int = 0) -> tuple[Passage, ...]:
+def split(text: str, *, title: str = "", window: int = WINDOW, overlap: int = 0) -> tuple[Passage, ...]:
     return Chunker(encoder(window), overlap=overlap).passages([Document("d", text, title)])[0]
 
 
 @given(TEXTS, st.text(max_size=60), st.integers(0, 12))
 def test_passage_text_matches_its_offsets(text: str, title: str, overlap: int) -> None:
     """`text == document.text[start:end]`, stripped, numbered from 0, in order, without duplicates."""
-    passages = cut(text, title=title, overlap=overlap)
+    passages = split(text, title=title, overlap=overlap)
     assert [passage.ordinal for passage in passages] == list(range(len(passages)))
     assert [passage.text for passage in passages] == [text[passage.start : passage.end] for passage in passages]
     assert all(passage.text == passage.text.strip() != "" for passage in passages)
@@ -49,7 +49,7 @@ def test_passage_text_matches_its_offsets(text: str, title: str, overlap: int) -
 def test_passages_cover_every_character_except_white_space(text: str, title: str, overlap: int) -> None:
     """Splitting loses no text."""
     covered: set[int] = set()
-    for passage in cut(text, title=title, overlap=overlap):
+    for passage in split(text, title=title, overlap=overlap):
         covered.update(range(passage.start, passage.end))
     assert {i for i, char in enumerate(text) if not char.isspace()} <= covered
 
@@ -57,7 +57,7 @@ def test_passages_cover_every_character_except_white_space(text: str, title: str
 @given(TEXTS, st.text(max_size=200), st.integers(0, 12))
 def test_passage_with_title_fits_the_encoder(text: str, title: str, overlap: int) -> None:
     """The encoder never truncates a passage, including title and special tokens."""
-    for passage in cut(text, title=title, overlap=overlap):
+    for passage in split(text, title=title, overlap=overlap):
         assert tokens(passage.headed_text) <= WINDOW - 2
 
 
@@ -66,13 +66,13 @@ def test_document_that_fits_is_one_passage(text: str) -> None:
     """Only white space at the ends is removed."""
     start = len(text) - len(text.lstrip())
     stripped = text.strip()
-    assert cut(text, window=512) == (Passage("d", 0, "", stripped, start, start + len(stripped)),)
+    assert split(text, window=512) == (Passage("d", 0, "", stripped, start, start + len(stripped)),)
 
 
 def test_passage_ends_at_a_sentence_end() -> None:
-    """The last sentence end in the second half of the token budget."""
+    """The boundary is the last sentence end in the second half of the token budget."""
     text = "One two three four. Five six seven eight! Nine ten eleven twelve? Done."
-    assert [passage.text for passage in cut(text)] == [
+    assert [passage.text for passage in split(text)] == [
         "One two three four. Five six seven eight!",
         "Nine ten eleven twelve? Done.",
     ]
@@ -81,7 +81,7 @@ def test_passage_ends_at_a_sentence_end() -> None:
 def test_consecutive_passages_share_whole_sentences() -> None:
     """The overlap starts with a sentence, so that one passage has the context of both sides."""
     text = "A one two three four five. B six. C seven eight. D nine ten eleven. E twelve thirteen."
-    passages = cut(text, window=18, overlap=4)
+    passages = split(text, window=18, overlap=4)
     assert [passage.text for passage in passages] == [
         "A one two three four five. B six. C seven eight.",
         "C seven eight. D nine ten eleven. E twelve thirteen.",
@@ -89,17 +89,17 @@ def test_consecutive_passages_share_whole_sentences() -> None:
 
 
 def test_long_sentence_is_split_between_words() -> None:
-    """Words stay whole."""
+    """No word is split."""
     text = " ".join(["word"] * 40)
-    passages = cut(text, overlap=3)
+    passages = split(text, overlap=3)
     assert [tokens(passage.text) for passage in passages] == [14, 14, 14, 7]
     assert {word for passage in passages for word in passage.text.split()} == {"word"}
 
 
 def test_text_without_spaces_is_split_between_tokens() -> None:
-    """Some scripts have no spaces; the whole text is covered."""
+    """Some scripts have no spaces. The passages contain the whole text."""
     text = "," * 100
-    passages = cut(text)
+    passages = split(text)
     assert "".join(passage.text for passage in passages) == text
     assert max(len(passage.text) for passage in passages) == 14
 
@@ -108,35 +108,35 @@ def test_text_without_spaces_is_split_between_tokens() -> None:
 def test_period_within_a_sentence_does_not_end_it(stop: str) -> None:
     """Initials, and periods before a lower-case letter, are not sentence ends."""
     text = f"a b c d e f g h {stop} more of it without a stop until here"
-    assert cut(text)[0].text == f"a b c d e f g h {stop} more of it"
+    assert split(text)[0].text == f"a b c d e f g h {stop} more of it"
 
 
 @pytest.mark.parametrize("end", ["。", "! ", "? ", "… ", '." ', ".\n", "\n\n", " .) "])
 def test_sentence_ends_of_many_scripts_are_recognized(end: str) -> None:
     """The rules do not depend on the language: punctuation, also before quotes and brackets, and blank lines."""
     first = "a b c d e f g h i j" + end
-    passages = cut(first + "K l m n o p q r s t u")
+    passages = split(first + "K l m n o p q r s t u")
     assert passages[0].text == first.strip()
 
 
 def test_line_end_is_preferred_to_the_middle_of_a_line() -> None:
     """Lists and verses have no sentence ends."""
     text = "a b c d e f g h\ni j k l m n o p\nq r s t"
-    assert [passage.text for passage in cut(text)] == ["a b c d e f g h", "i j k l m n o p\nq r s t"]
+    assert [passage.text for passage in split(text)] == ["a b c d e f g h", "i j k l m n o p\nq r s t"]
 
 
-def test_long_title_is_cut_to_a_third_of_the_budget() -> None:
-    """The text keeps the remainder; otherwise searches could not match it."""
+def test_long_title_is_truncated_to_a_third_of_the_budget() -> None:
+    """The remaining tokens are for the text, so that searches can match it."""
     title = " ".join(f"t{i}" for i in range(100))
     text = " ".join(f"w{i}" for i in range(30))
-    passages = cut(text, title=title)
+    passages = split(text, title=title)
     assert {passage.title for passage in passages} == {"t0 t1 t2 t3"}
     assert " ".join(passage.text for passage in passages) == text
 
 
-def test_title_beside_a_short_text_stays_whole() -> None:
+def test_title_of_a_short_text_is_not_truncated() -> None:
     title = "one two three four five six seven eight nine ten"
-    assert [passage.headed_text for passage in cut("short text", title=title)] == [headed(title, "short text")]
+    assert [passage.headed_text for passage in split("short text", title=title)] == [headed(title, "short text")]
 
 
 def test_documents_keep_their_order_and_titles() -> None:
@@ -152,14 +152,14 @@ def test_documents_keep_their_order_and_titles() -> None:
 def test_megabyte_of_text_is_split() -> None:
     """Time is linear in the length of a text."""
     text = "This sentence is one of very many, and says so. " * 21_000
-    passages = cut(text, window=256, overlap=32)
+    passages = split(text, window=256, overlap=32)
     assert len(text) > 1_000_000
     assert passages[-1].end == len(text.rstrip())
     assert all(passage.text.endswith(".") for passage in passages)
 
 
 def test_max_tokens_above_the_encoder_limit_has_no_effect() -> None:
-    """A passage never has text that the encoder would truncate."""
+    """A passage is never longer than the encoder allows."""
     text = "word " * 60
     assert Chunker(encoder(), max_tokens=512).passages([Document("d", text)]) == Chunker(encoder()).passages(
         [Document("d", text)]
@@ -168,8 +168,8 @@ def test_max_tokens_above_the_encoder_limit_has_no_effect() -> None:
     assert {tokens(passage.text) for passage in shorter} == {8, 4}
 
 
-def test_recipe_differs_between_chunkers_with_different_limits() -> None:
-    """It contains the token limit and the overlap."""
+def test_rules_id_differs_between_chunkers_with_different_limits() -> None:
+    """The id contains the token limit and the overlap."""
     chunkers = [Chunker(encoder()), Chunker(encoder(), max_tokens=10), Chunker(encoder(), overlap=1)]
     assert len({chunker.rules_id for chunker in chunkers}) == len(chunkers)
     assert Chunker(encoder(), max_tokens=512).rules_id == Chunker(encoder()).rules_id
@@ -178,12 +178,12 @@ def test_recipe_differs_between_chunkers_with_different_limits() -> None:
 def test_passages_under_the_current_rules_version_are_fixed() -> None:
     """A change of these offsets must increment RULES, so that the next ingest splits corpora again."""
     text = "One two three. Four five (six) seven!\nEight nine ten eleven\n\nTwelve e.g. thirteen, fourteen… Fifteen."
-    found = [(passage.start, passage.end) for passage in cut(text, title="Head", window=14, overlap=5)]
-    assert (RULES, found) == (1, [(0, 37), (38, 82), (73, 101)])
+    ranges = [(passage.start, passage.end) for passage in split(text, title="Head", window=14, overlap=5)]
+    assert (RULES, ranges) == (1, [(0, 37), (38, 82), (73, 101)])
 
 
 def test_invalid_limits_are_refused() -> None:
-    """Too few tokens per passage and a negative overlap."""
+    """A passage needs at least 8 tokens, and an overlap cannot be negative."""
     with pytest.raises(SettingError, match="max_tokens must be at least 8"):
         Chunker(encoder(), max_tokens=7)
     with pytest.raises(SettingError, match="overlap"):

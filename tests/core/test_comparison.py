@@ -58,23 +58,23 @@ BAD = RankingModel(ReversedReranker(name="bad"), fusion=CROSS_ENCODER_ALONE)
 
 def compared(new: RankingModel, old: RankingModel) -> tuple[Comparison, list[tuple[int, int]]]:
     progress: list[tuple[int, int]] = []
-    found = compare(
+    comparison = compare(
         pipeline(old, new),
         DATASET,
         EvaluationOptions(index="docs", depth=20, model=new.reranker.name),
         confidence=0.95,
-        on_query=lambda done, of: progress.append((done, of)),
+        on_query=lambda done, total: progress.append((done, total)),
     )
-    return found, progress
+    return comparison, progress
 
 
 def test_better_model_is_reported_as_better() -> None:
     """The interval is above 0. Progress counts the searches of both models."""
-    found, progress = compared(GOOD, BAD)
-    report = found.to_json()
-    assert found.better
+    comparison, progress = compared(GOOD, BAD)
+    report = comparison.to_json()
+    assert comparison.better
     assert (report["new"], report["old"], report["queries"], report["better"]) == ("good", "bad", 10, True)
-    assert found.difference.p <= 0.05
+    assert comparison.difference.p <= 0.05
     assert progress == [(done, 20) for done in range(1, 21)]
 
 
@@ -91,20 +91,20 @@ def test_p_and_interval_agree(confidence: float) -> None:
     """The interval excludes 0 if p is at most 1 - confidence, up to rounding by one resample."""
     for seed in range(20):
         random = np.random.default_rng(seed)
-        found = paired_difference(random.normal(0.25, 1, 60), np.zeros(60), confidence=confidence)
-        if abs(found.p - (1 - confidence)) > 0.001:
-            assert (found.low > 0 or found.high < 0) == (found.p < 1 - confidence)
+        interval = paired_difference(random.normal(0.25, 1, 60), np.zeros(60), confidence=confidence)
+        if abs(interval.p - (1 - confidence)) > 0.001:
+            assert (interval.low > 0 or interval.high < 0) == (interval.p < 1 - confidence)
 
 
 def test_judged_candidates_have_logits_grades_and_features() -> None:
-    """In first-stage order for each query."""
-    found = judged_candidates(pipeline(GOOD), DATASET, JudgingOptions(index="docs", depth=20))
-    assert [one.query.query_id for one in found] == list(TOPICS)
-    first = found[0]
+    """The candidates of each query are in first-stage order."""
+    judged = judged_candidates(pipeline(GOOD), DATASET, JudgingOptions(index="docs", depth=20))
+    assert [of_query.query.query_id for of_query in judged] == list(TOPICS)
+    first = judged[0]
     assert [candidate.rank for candidate in first.candidates] == list(range(1, len(first.candidates) + 1))
     assert first.grades.sum() == 1
     assert first.candidates[int(first.grades.argmax())].doc_id == "tea0"
     assert {"cosine", "lexical", "score_share"} == set(first.features.columns)
-    rest = first.without_relevant()
-    assert rest is not None
-    assert (len(rest.candidates), rest.grades.sum()) == (len(first.candidates) - 1, 0)
+    irrelevant = first.without_relevant()
+    assert irrelevant is not None
+    assert (len(irrelevant.candidates), irrelevant.grades.sum()) == (len(first.candidates) - 1, 0)

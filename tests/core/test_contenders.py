@@ -22,7 +22,7 @@ QUERY = "what is a cat"
 
 
 class TableReranker(FakeReranker):
-    """Reranker that looks logits up by text. *scored* limits how many texts fit the deadline; None sets no limit."""
+    """Reranker with a table of logits by text. *scored*: number of texts before the deadline; None sets no deadline."""
 
     def __init__(self, logits: dict[str, float], *, scored: int | None = None, overloaded: bool = False) -> None:
         super().__init__(name="table")
@@ -54,13 +54,13 @@ class TableReranker(FakeReranker):
 
 
 def hybrid(count: int) -> list[Candidate]:
-    """Candidates of a hybrid search with decreasing cosines and text scores."""
+    """Returns candidates of a hybrid search with decreasing cosines and text scores."""
     return [candidate(rank, score=1 / rank, cosine=1 - rank / 100, text=20.0 - rank) for rank in range(1, count + 1)]
 
 
 def table(logits: Sequence[float], candidates: Sequence[Candidate], *, scored: int | None = None) -> TableReranker:
-    """Reranker with a logit for each of *candidates*."""
-    texts = [one.passage.headed_text for one in candidates]
+    """Returns a reranker with a logit for each of *candidates*."""
+    texts = [candidate.passage.headed_text for candidate in candidates]
     return TableReranker(dict(zip(texts, logits, strict=True)), scored=scored)
 
 
@@ -70,7 +70,7 @@ def test_best_positions_with_ties_keep_candidate_order() -> None:
 
 
 def test_estimates_have_mean_and_deviation_of_the_logits() -> None:
-    """First-stage scores 4 and 3 became logits 10 and 30: mean 20 and deviation 10 replace 3.5 and 0.5."""
+    """The first-stage scores 4 and 3 have the logits 10 and 30: mean 20 and deviation 10 replace 3.5 and 0.5."""
     estimates = estimated_logits(np.array([1.0, 4, 2, 3, 0]), np.array([1, 3]), np.array([10, 30], dtype=np.float32))
     assert estimates.tolist() == [-30.0, 30.0, -10.0, 10.0, -50.0]
 
@@ -99,7 +99,7 @@ def test_logits_linear_in_the_first_stage_are_estimated_exactly(
 
 
 def test_hybrid_search_scores_only_the_contenders() -> None:
-    """Vectors and words together choose them; the others are ranked by an estimate and reported as unscored."""
+    """Cosines and words together select them. The others are ranked by an estimate and reported as unscored."""
     candidates = [
         candidate(1, score=0.9, cosine=0.9, text=None),
         candidate(2, score=0.8, cosine=None, text=9.0),
@@ -129,7 +129,7 @@ def test_unscored_candidates_are_explained_by_their_estimate() -> None:
 
 
 def test_min_score_drops_candidates_by_estimated_score() -> None:
-    """Their calibrated score rests on the estimate, and is comparable."""
+    """The score of an unscored candidate is calibrated from the estimate, so it is comparable with min_score."""
     candidates = hybrid(4)
     ranking = rerank(RankingModel(table([4.0, 3.0, 0.0, 0.0], candidates), contenders=2), QUERY, candidates)
     assert len(drop_below(ranking, ranking.ranked[1].score).ranked) == 2
@@ -144,7 +144,7 @@ def test_min_score_drops_candidates_by_estimated_score() -> None:
     ],
     ids=["hits of another engine", "cross-encoder only", "no more candidates than contenders"],
 )
-def test_all_candidates_are_scored_where_the_first_stage_cannot_choose(
+def test_first_stage_that_cannot_select_contenders_scores_all_candidates(
     candidates: list[Candidate], fusion: ScoreFusion
 ) -> None:
     """Words alone are not enough to leave a candidate unscored."""
@@ -154,7 +154,7 @@ def test_all_candidates_are_scored_where_the_first_stage_cannot_choose(
 
 
 def test_deadline_before_all_contenders_are_scored_gives_no_estimates() -> None:
-    """Some of the contenders do not determine the scale: the others follow in first-stage order."""
+    """Without the logits of all contenders, the other candidates follow in first-stage order."""
     candidates = hybrid(6)
     ranking = rerank(RankingModel(table([1.0] * 6, candidates, scored=1), contenders=3), QUERY, candidates)
 
@@ -163,6 +163,6 @@ def test_deadline_before_all_contenders_are_scored_gives_no_estimates() -> None:
 
 
 def test_overloaded_reranker_returns_first_stage_order() -> None:
-    """Nothing was scored, so nothing can be estimated."""
+    """Without logits there are no estimates."""
     ranking = rerank(RankingModel(TableReranker({}, overloaded=True), contenders=3), QUERY, hybrid(6))
     assert (ranking.report.applied, ranking.report.reason) == (False, Reason.OVERLOADED)

@@ -23,6 +23,6 @@ def test_reference_encoder_keeps_its_cosines() -> None:
 
 
 def test_candidate_without_a_cosine_stays_without_one() -> None:
-    """The text search found it, not the vector search."""
+    """Only the text search retrieved the candidate."""
     scaled = CosineScale(0.5, 0.7).scaled([candidate(1, cosine=0.5), candidate(2, text=1.0)])
-    assert [one.cosine for one in scaled] == [pytest.approx(REFERENCE.unrelated), None]
+    assert [entry.cosine for entry in scaled] == [pytest.approx(REFERENCE.unrelated), None]

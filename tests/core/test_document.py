@@ -33,14 +33,14 @@ def test_changed_content_changes_the_hash(changed: Document) -> None:
     assert changed.content_hash() != DOCUMENT.content_hash()
 
 
-def test_changed_recipe_changes_the_hash() -> None:
-    """Other splitting rules give other passages of the same text."""
-    assert len({DOCUMENT.content_hash(recipe) for recipe in ("", "128 tokens", "256 tokens")}) == 3
+def test_changed_rules_id_changes_the_hash() -> None:
+    """Different splitting rules return different passages of the same text."""
+    assert len({DOCUMENT.content_hash(rules_id) for rules_id in ("", "128 tokens", "256 tokens")}) == 3
 
 
 @given(st.text(), st.text(), METADATA)
 def test_equal_content_has_equal_hashes(text: str, title: str, metadata: dict[str, MetadataValue]) -> None:
-    """Regardless of the id and of the order of fields; 16 bytes in hexadecimal."""
+    """The id and the order of fields do not count. A hash has 16 bytes, written in hexadecimal."""
     first = Document("a", text, title, metadata)
     second = Document("b", text, title, dict(reversed(metadata.items())))
     assert first.content_hash() == second.content_hash()
@@ -48,7 +48,7 @@ def test_equal_content_has_equal_hashes(text: str, title: str, metadata: dict[st
 
 
 def test_hash_is_stable_across_versions() -> None:
-    """The index stores it; a change would cause every corpus to be encoded again."""
+    """Indexes store the hash, so a change would encode every corpus again."""
     assert DOCUMENT.content_hash() == "c9353b28d4a6e7db10d82ac64d0d3691"
 
 
@@ -62,5 +62,5 @@ def test_passage_id_is_document_id_and_ordinal() -> None:
     [("T", "x", "T x"), ("", "x", "x"), ("T", "", "T"), ("", "", ""), (" T ", " x ", "T   x")],
 )
 def test_headed_text_is_title_and_text(title: str, text: str, expected: str) -> None:
-    """Joined by one space and stripped."""
+    """One space joins them, and the result is stripped."""
     assert headed(title, text) == expected

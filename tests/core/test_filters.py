@@ -39,7 +39,7 @@ EXISTS: dict[str, object] = {"exists": {"field": "metadata.a"}}
     ],
 )
 def test_clauses_are_parsed_as_in_opensearch(clause: object, parsed: Filter) -> None:
-    """Short and long forms, a single clause or a list."""
+    """Clauses can have a short or a long form, and a single clause can replace a list."""
     assert parse_filter(clause) == parsed
 
 
@@ -81,7 +81,7 @@ def test_clauses_are_parsed_as_in_opensearch(clause: object, parsed: Filter) -> 
         ({"bool": {"minimum_should_match": -1}}, "filter.bool.minimum_should_match", "an integer, 0 or more"),
     ],
 )
-def test_unsupported_clause_is_refused_with_its_position(clause: object, field: str, message: str) -> None:
+def test_unsupported_clause_is_refused_with_its_path(clause: object, field: str, message: str) -> None:
     """Ignoring a clause would return wrong hits."""
     with pytest.raises(InvalidFilter) as caught:
         parse_filter(clause)
@@ -106,7 +106,7 @@ def test_nesting_depth_is_limited() -> None:
 
 
 def test_number_of_clauses_is_limited() -> None:
-    """The limit of OpenSearch."""
+    """The limit is that of OpenSearch."""
     parse_filter({"bool": {"must": [EXISTS] * (MAX_CLAUSES - 1)}})
     with pytest.raises(InvalidFilter, match="at most 1,024 clauses"):
         parse_filter({"bool": {"must": [EXISTS] * MAX_CLAUSES}})
@@ -125,11 +125,11 @@ KEYS = [
         max_leaves=8,
     )
 )
-def test_any_json_is_parsed_or_refused_with_its_position(clause: object) -> None:
-    """No other exception is possible."""
-    place = "filter"
+def test_any_json_is_parsed_or_refused_with_its_path(clause: object) -> None:
+    """Parsing raises no other exception."""
+    path = "filter"
     try:
         parse_filter(json.loads(json.dumps(clause)))
     except InvalidFilter as exc:
-        place = exc.field or ""
-    assert place.startswith("filter")
+        path = exc.field or ""
+    assert path.startswith("filter")

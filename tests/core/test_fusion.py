@@ -22,13 +22,13 @@ weights = st.dictionaries(st.sampled_from(FEATURES), st.floats(0, 5), max_size=l
 
 @st.composite
 def lists(draw: st.DrawFn) -> tuple[list[Candidate], list[float]]:
-    """Candidates with arbitrary scores, and their logits."""
+    """Draws candidates with arbitrary scores, and their logits."""
     drawn = draw(st.lists(st.tuples(number, maybe, maybe, number), min_size=1, max_size=12))
-    found = [
+    candidates = [
         candidate(rank, score=score, cosine=cosine, text=text)
         for rank, (score, cosine, text, _) in enumerate(drawn, start=1)
     ]
-    return found, [logit for *_, logit in drawn]
+    return candidates, [logit for *_, logit in drawn]
 
 
 def fused(fusion: ScoreFusion, candidates: list[Candidate], logits: list[float]) -> list[float]:
@@ -38,7 +38,7 @@ def fused(fusion: ScoreFusion, candidates: list[Candidate], logits: list[float])
 
 
 def test_default_fusion_adds_weighted_features_to_the_logit() -> None:
-    """Each feature counts relative to its neutral value; the score of another engine as a fraction of the best one."""
+    """Each feature counts relative to its neutral value. The score of another engine is a fraction of the best one."""
     candidates = [candidate(1, score=3.0), candidate(2, score=1.5)]
     overlap = FirstStageFeatures.of(QUERY, candidates).columns["lexical"]
     words = 8.0 * (overlap - 0.3)
@@ -80,7 +80,7 @@ def test_higher_feature_never_lowers_the_fused_score(
 def test_adding_a_candidate_never_swaps_two_others(
     drawn: list[tuple[float, float]], cosine_weight: float, lexical_weight: float
 ) -> None:
-    """Features at a fixed scale: the score of a candidate does not depend on the others."""
+    """The scale of features is fixed, so the score of a candidate does not depend on the others."""
     candidates = [candidate(rank, cosine=cosine) for rank, (cosine, _) in enumerate(drawn, start=1)]
     logits = [logit for _, logit in drawn]
     fusion = ScoreFusion({"cosine": cosine_weight, "lexical": lexical_weight})
@@ -93,17 +93,17 @@ def test_contributions_sum_to_the_fused_score(
 ) -> None:
     """The explanation matches the computation."""
     candidates, logits = drawn
-    found = ScoreFusion(given_weights).fuse(
+    result = ScoreFusion(given_weights).fuse(
         np.array(logits, dtype=np.float32), FirstStageFeatures.of(QUERY, candidates)
     )
-    assert np.allclose(found.contributions.sum(axis=1), found.scores)
-    assert found.features[0] == "logit"
-    assert len(found.features) == len(set(found.features)) == found.values.shape[1]
+    assert np.allclose(result.contributions.sum(axis=1), result.scores)
+    assert result.features[0] == "logit"
+    assert len(result.features) == len(set(result.features)) == result.values.shape[1]
 
 
 @given(st.floats(0, 5))
 def test_missing_feature_adds_nothing(weight: float) -> None:
-    """A text search has no cosines; its score keeps the level of the logit."""
+    """A text search has no cosines, and the fused scores stay near the logits."""
     candidates = [candidate(1, text=2.0), candidate(2, text=1.0)]
     assert fused(ScoreFusion({"cosine": weight}), candidates, [1.0, 0.5]) == [1.0, 0.5]
 
@@ -119,7 +119,7 @@ def test_scaled_fusion_keeps_the_order_of_scaled_logits(given_weights: dict[Feat
 
 
 def test_missing_cosine_becomes_the_lowest_cosine() -> None:
-    """A document that vector search did not return is at most as near as the last one it did."""
+    """A document outside the results of the vector search is at most as near as the last result."""
     candidates = [candidate(1, cosine=0.9, text=4.0), candidate(2, text=1.0), candidate(3, cosine=0.3)]
     features = FirstStageFeatures.of(QUERY, candidates)
     assert features.columns["cosine"].tolist() == [0.9, 0.3, 0.3]
@@ -128,7 +128,7 @@ def test_missing_cosine_becomes_the_lowest_cosine() -> None:
     assert FirstStageFeatures.of(QUERY, by_score([1.0])).best_cosine is None
 
 
-def test_scores_without_a_scale_are_no_feature() -> None:
+def test_scores_without_a_scale_are_not_a_feature() -> None:
     """Sorted hits have scores of 0 or less; a vector search has cosines instead of a text score."""
     assert "score_share" not in FirstStageFeatures.of(QUERY, by_score([0.0, -1.0])).columns
     assert "score_share" not in FirstStageFeatures.of(QUERY, [candidate(1, score=0.5, cosine=0.5)]).columns

@@ -39,7 +39,7 @@ def test_documents_are_stored_with_a_vector_per_passage(index: Index, encoder: F
 
 
 def test_unchanged_documents_are_not_encoded_again(index: Index, encoder: FakeEncoder) -> None:
-    """The content hash decides; a new title or new metadata is a change."""
+    """A new title and new metadata change the content hash."""
     indexer = Indexer(index, encoder)
     indexer.add([Document("a", "one"), Document("b", "two"), Document("c", "three")])
     encoder.encoded.clear()
@@ -72,7 +72,7 @@ def test_changed_document_replaces_all_its_passages(index: Index, encoder: FakeE
     assert index.match("word99", k=10) == []
 
 
-def test_last_of_equal_ids_wins(index: Index, encoder: FakeEncoder) -> None:
+def test_last_document_of_an_id_is_stored(index: Index, encoder: FakeEncoder) -> None:
     """The others are counted as duplicates."""
     outcome = Indexer(index, encoder).add([Document("a", "one"), Document("b", "two"), Document("a", "three")])
     assert outcome == AddOutcome(indexed=2, passages=2, duplicates=1)
@@ -97,7 +97,7 @@ def test_invalid_document_does_not_stop_the_batch(index: Index, encoder: FakeEnc
 
 
 def test_invalid_document_does_not_replace_a_valid_one_with_its_id(index: Index, encoder: FakeEncoder) -> None:
-    """The last valid document wins."""
+    """The last valid document is stored."""
     outcome = Indexer(index, encoder).add([Document("a", "one"), Document("a", "")])
     assert (outcome.indexed, outcome.duplicates, len(outcome.rejected)) == (1, 0, 1)
     assert index.fetch(["a"]) == {"a": Document("a", "one")}
@@ -120,13 +120,13 @@ def test_encode_stores_nothing(index: Index, encoder: FakeEncoder) -> None:
 
 
 def test_different_encoder_is_refused(index: Index) -> None:
-    """Its vectors are not comparable with those in the index."""
+    """Vectors of different encoders are not comparable."""
     with pytest.raises(EncoderMismatch, match='built with the encoder "fake-encoder"'):
         Indexer(index, FakeEncoder(name="other"))
 
 
 def test_document_is_normalized_before_it_is_stored() -> None:
-    """NUL becomes a space, nulls are removed, and the title replaces a missing text."""
+    """A space replaces NUL, nulls are removed, and the title replaces a blank text."""
     raw = Document("a", "\0", "t\0", {"m": "x\0", "none": None, "n": 1})  # type: ignore[dict-item]  # values from JSON
     assert validated(raw) == Document("a", "t ", "", {"m": "x ", "n": 1})
     assert validated(validated(raw)) == validated(raw)

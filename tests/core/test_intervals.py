@@ -19,17 +19,17 @@ def drawn(seed: int, queries: int, shift: float) -> tuple[NDArray[np.float64], N
 
 @given(st.integers(0, 9), st.integers(1, 50), st.floats(-1, 1))
 def test_mean_over_one_set_equals_its_paired_difference(seed: int, queries: int, shift: float) -> None:
-    """To the last digit."""
+    """The results are equal to the last digit."""
     values, baseline = drawn(seed, queries, shift)
     assert mean_difference_over_sets([(values, baseline)]) == paired_difference(values, baseline)
 
 
 def test_sets_have_equal_weight() -> None:
-    """Regardless of their number of queries."""
+    """The number of queries of a set does not count."""
     few = (np.ones(2), np.zeros(2))
     many = (np.zeros(200), np.ones(200))
-    found = mean_difference_over_sets([few, many])
-    assert (found.mean, found.low, found.high) == (0.0, 0.0, 0.0)
+    interval = mean_difference_over_sets([few, many])
+    assert (interval.mean, interval.low, interval.high) == (0.0, 0.0, 0.0)
 
 
 def test_interval_over_several_sets_is_narrower_than_over_one() -> None:
@@ -37,12 +37,12 @@ def test_interval_over_several_sets_is_narrower_than_over_one() -> None:
     sets = [drawn(seed, 60, 0.02) for seed in range(8)]
     together = mean_difference_over_sets(sets)
     alone = [paired_difference(values, baseline) for values, baseline in sets]
-    assert together.high - together.low < 0.5 * min(one.high - one.low for one in alone)
+    assert together.high - together.low < 0.5 * min(interval.high - interval.low for interval in alone)
     assert together.low < together.mean < together.high
 
 
 def test_empty_input_is_refused() -> None:
-    """No sets, or a set without queries."""
+    """A mean requires at least one set, and each set at least one query."""
     with pytest.raises(ValueError, match="at least one set"):
         mean_difference_over_sets([])
     with pytest.raises(ValueError, match="at least one query"):

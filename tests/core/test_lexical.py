@@ -37,25 +37,25 @@ def test_rare_words_count_more_than_function_words() -> None:
 
 @pytest.mark.parametrize(("query", "text"), [("", "a text"), ("?!", "a text"), ("word", ""), ("word", "  ")])
 def test_blank_query_or_text_has_no_overlap(query: str, text: str) -> None:
-    """No word, no overlap, no division by zero."""
+    """Without words the overlap is 0, without a division by zero."""
     assert overlap(query, text) == [0.0]
 
 
 @given(st.text(max_size=60), st.lists(st.text(max_size=200), max_size=5))
 def test_overlap_is_between_0_and_1_and_depends_on_one_text_alone(query: str, texts: list[str]) -> None:
-    """A fixed scale: other texts of the request change nothing."""
+    """The scale is fixed, so other texts of the request change nothing."""
     together = overlap(query, *texts)
     assert all(0.0 <= value <= 1.0 for value in together)
     assert together == [overlap(query, text)[0] for text in texts]
 
 
 def test_words_beyond_the_limit_do_not_count() -> None:
-    """The limit bounds the work on a long text."""
+    """The limit bounds the time for a long text."""
     assert overlap("needle", "hay " * MAX_WORDS + "needle") == [0.0]
 
 
 def test_table_is_sorted_and_finite() -> None:
-    """Binary search needs ascending keys."""
+    """Binary search requires ascending keys."""
     table = background_idf()
     assert (np.diff(table.keys.astype(np.int64)) > 0).all()
     assert np.isfinite(table.values).all()

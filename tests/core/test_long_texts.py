@@ -32,8 +32,8 @@ def test_long_text_is_scored_by_its_best_window() -> None:
     assert scores.scored.all()
 
 
-def test_texts_that_fit_are_passed_unchanged() -> None:
-    """One call with the same texts and scores."""
+def test_texts_that_fit_are_scored_unchanged() -> None:
+    """The wrapped reranker gets the same texts in one call, and the scores are its scores."""
     model = reranker()
     texts = ["green tea", "", "stone"]
     scores = score_texts(model, QUERY, texts, limits=BEST_WINDOW)
@@ -61,7 +61,7 @@ def test_limits_truncate_long_texts_and_report_it(limits: LengthLimits, logit: f
     assert (scores.logits.tolist(), scores.truncated.tolist()) == ([logit], [limits != LengthLimits(max_tokens=None)])
 
 
-def test_long_text_is_refused_if_the_policy_says_so() -> None:
+def test_long_text_under_the_refuse_policy_is_refused() -> None:
     """The message has its position, its length and the limit."""
     refused = LengthLimits(LongTextPolicy.REFUSE)
     assert score_texts(reranker(), QUERY, ["green tea"], limits=refused).scored.tolist() == [True]
@@ -72,7 +72,7 @@ def test_long_text_is_refused_if_the_policy_says_so() -> None:
     )
 
 
-def test_deadline_omits_ends_before_whole_texts() -> None:
+def test_deadline_leaves_out_ends_of_texts_first() -> None:
     """The first windows of all texts are scored first; a text with at least one scored window is scored."""
     remaining = [3]
 
@@ -94,25 +94,25 @@ def test_deadline_omits_ends_before_whole_texts() -> None:
     assert scores.truncated.tolist() == [True, False, False]
 
 
-def test_megabyte_of_text_is_cut_before_tokenization() -> None:
-    """Cost depends on the token limit only; a text with few tokens for its length is still scored up to the limit."""
-    seen: list[int] = []
+def test_megabyte_of_text_is_truncated_before_tokenization() -> None:
+    """The cost depends only on the token limit, and texts with few tokens for their length are not truncated early."""
+    lengths: list[int] = []
 
-    class Counting(FakeReranker):
+    class CountingReranker(FakeReranker):
         def token_spans(self, texts):  # type: ignore[no-untyped-def]
-            seen.extend(len(text) for text in texts)
+            lengths.extend(len(text) for text in texts)
             return super().token_spans(texts)
 
     limits = LengthLimits(max_tokens=100)
-    score_texts(Counting(max_tokens=24), QUERY, ["tea " * (1 << 18)], limits=limits)
-    assert seen == [101 * 16]
-    sparse = score_texts(Counting(max_tokens=24), QUERY, [" " * 10_000 + "green tea"], limits=limits)
+    score_texts(CountingReranker(max_tokens=24), QUERY, ["tea " * (1 << 18)], limits=limits)
+    assert lengths == [101 * 16]
+    sparse = score_texts(CountingReranker(max_tokens=24), QUERY, [" " * 10_000 + "green tea"], limits=limits)
     assert sparse.logits.tolist() == [4.0]
 
 
 @given(st.lists(st.text("ab .\n", max_size=300), max_size=5), st.integers(1, 4))
 def test_windows_cover_every_word_within_the_limits(texts: list[str], max_windows: int) -> None:
-    """Or the text is reported as truncated. There are never more windows than allowed."""
+    """Otherwise the text is reported as truncated. A text has at most max_windows windows."""
     model = FakeReranker(max_tokens=20)
     limits = LengthLimits(max_tokens=None, max_windows=max_windows)
     scores = score_texts(model, "a", texts, limits=limits)

@@ -71,7 +71,7 @@ def test_invalid_field_names_are_refused(name: str) -> None:
     ],
 )
 def test_dates_are_those_that_both_stores_accept(value: str, instant: datetime | None) -> None:
-    """ISO 8601 with at least a day; UTC without an offset."""
+    """A date is ISO 8601 with at least a day, in UTC if it has no offset."""
     assert parse_date(value) == instant
 
 
@@ -81,7 +81,7 @@ def test_isoformat_of_any_instant_is_parsed(instant: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"),
+    ("value", "field_type"),
     [
         ("x", FieldType.STRING),
         ("5", FieldType.STRING),
@@ -95,15 +95,15 @@ def test_isoformat_of_any_instant_is_parsed(instant: datetime) -> None:
         (["2020-01-01", "soon"], FieldType.STRING),
     ],
 )
-def test_first_value_sets_the_field_type(value: MetadataValue, kind: FieldType) -> None:
+def test_first_value_sets_the_field_type(value: MetadataValue, field_type: FieldType) -> None:
     """A list has the type of its members."""
     schema = MetadataSchema().extended({"m": value})
-    assert schema == MetadataSchema({"m": kind})
+    assert schema == MetadataSchema({"m": field_type})
     assert schema.extended({"m": value}) is schema
 
 
 @pytest.mark.parametrize(
-    ("kind", "fitting", "unfitting"),
+    ("field_type", "fitting", "unfitting"),
     [
         (FieldType.STRING, ["x", "2020-01-01", ["a", "2020-01-01"]], [1, True, ["a", 1]]),
         (FieldType.NUMBER, [1, 1.5, [1, 2]], ["1", True, [1, "a"]]),
@@ -112,27 +112,27 @@ def test_first_value_sets_the_field_type(value: MetadataValue, kind: FieldType) 
     ],
 )
 def test_later_value_must_have_the_field_type(
-    kind: FieldType, fitting: list[MetadataValue], unfitting: list[MetadataValue]
+    field_type: FieldType, fitting: list[MetadataValue], unfitting: list[MetadataValue]
 ) -> None:
     """A string field accepts dates; there are no other conversions."""
-    schema = MetadataSchema({"m": kind})
+    schema = MetadataSchema({"m": field_type})
     for value in fitting:
         assert schema.extended({"m": value}) is schema
     for value in unfitting:
-        with pytest.raises(MetadataError, match=f'metadata field "m" has {kind} values'):
+        with pytest.raises(MetadataError, match=f'metadata field "m" has {field_type} values'):
             schema.extended({"m": value})
 
 
 @pytest.mark.parametrize("value", [[1, "a"], [True, 1], ["a", False], [1, "2020-01-01"]])
 def test_list_of_mixed_types_is_refused(value: MetadataValue) -> None:
-    """A filter on it would be ambiguous."""
+    """A filter on such a field would be ambiguous."""
     with pytest.raises(MetadataError, match="the values of a list must have the same type"):
         MetadataSchema().extended({"m": value})
 
 
 @pytest.mark.parametrize(("first", "second"), [("a", "a.b"), ("a.b", "a"), ("a.b", "a.b.c")])
 def test_field_name_that_extends_another_is_refused(first: str, second: str) -> None:
-    """Within one document and across documents, in either order."""
+    """The rule applies within one document and across documents, in either order."""
     with pytest.raises(MetadataError, match=f'"{second}" conflicts with the field "{first}"'):
         MetadataSchema().extended({first: 1}).extended({second: 1})
     with pytest.raises(MetadataError, match=f'"{second}" conflicts with the field "{first}"'):

@@ -47,13 +47,13 @@ def ranked(model: RankingModel, candidates: Sequence[Candidate]) -> list[str]:
 
 
 def test_equal_scores_keep_first_stage_order() -> None:
-    """Ties break deterministically."""
+    """Ties are broken deterministically."""
     model = RankingModel(FixedReranker([1.0, 1.0, 1.0]), fusion=CROSS_ENCODER_ALONE)
     assert ranked(model, by_score([3, 2, 1])) == ["d1", "d2", "d3"]
 
 
 def test_constant_logits_keep_first_stage_order() -> None:
-    """With any fusion."""
+    """The order is the same with a fusion."""
     model = RankingModel(FixedReranker([0.5, 0.5, 0.5]), fusion=ScoreFusion({"score_share": 2.0, "lexical": 1.0}))
     assert ranked(model, by_score([3, 2, 1])) == ["d1", "d2", "d3"]
 
@@ -79,18 +79,18 @@ def test_scores_are_calibrated_fused_scores() -> None:
 
 
 def test_unscored_candidates_follow_in_first_stage_order() -> None:
-    """After a deadline; their scores are below those of all scored candidates."""
+    """A deadline leaves candidates unscored. Their scores are below those of all scored candidates."""
     model = RankingModel(FixedReranker([0.0, 2.0, 0, 0], scored=2), fusion=CROSS_ENCODER_ALONE)
-    found = rerank(model, "q", by_score([4, 3, 2, 1]))
-    assert [entry.candidate.doc_id for entry in found.ranked] == ["d2", "d1", "d3", "d4"]
-    assert found.report.reason is Reason.TIMEOUT
-    scores = [entry.score for entry in found.ranked]
+    ranking = rerank(model, "q", by_score([4, 3, 2, 1]))
+    assert [entry.candidate.doc_id for entry in ranking.ranked] == ["d2", "d1", "d3", "d4"]
+    assert ranking.report.reason is Reason.TIMEOUT
+    scores = [entry.score for entry in ranking.ranked]
     assert scores == sorted(scores, reverse=True)
     assert min(scores) > 0
 
 
 def test_min_score_applies_to_calibrated_scores() -> None:
-    """Candidates below are dropped and counted."""
+    """Candidates below min_score are dropped and counted."""
     model = RankingModel(
         FixedReranker([2.0, -2.0]), fusion=CROSS_ENCODER_ALONE, calibration=Calibration(1.0, -3.0), warning="weak"
     )

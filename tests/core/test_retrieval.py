@@ -1,4 +1,4 @@
-"""Rules of the first stage: both halves of a hybrid search run in parallel."""
+"""Rules of the first stage: the vector search and the text search of a hybrid search run in parallel."""
 
 from __future__ import annotations
 
@@ -55,10 +55,13 @@ def retriever() -> Iterator[Retriever]:
     retriever.close()
 
 
-def test_hybrid_search_runs_both_halves_in_parallel(retriever: Retriever) -> None:
-    """A search takes as long as its slower half."""
-    found = retriever.candidates(ParallelIndex(), "tea", VECTOR, RetrievalOptions("hybrid", 10))
-    assert [(one.doc_id, one.cosine, one.text_score) for one in found] == [("a", 0.5, None), ("b", None, 3.0)]
+def test_hybrid_search_runs_vector_and_text_search_in_parallel(retriever: Retriever) -> None:
+    """A hybrid search takes as long as the slower of the two."""
+    candidates = retriever.candidates(ParallelIndex(), "tea", VECTOR, RetrievalOptions("hybrid", 10))
+    assert [(candidate.doc_id, candidate.cosine, candidate.text_score) for candidate in candidates] == [
+        ("a", 0.5, None),
+        ("b", None, 3.0),
+    ]
 
 
 def test_hybrid_searches_share_the_threads_of_the_pool(retriever: Retriever) -> None:
@@ -69,8 +72,8 @@ def test_hybrid_searches_share_the_threads_of_the_pool(retriever: Retriever) -> 
     assert len(index.text_threads) == 1
 
 
-def test_hybrid_search_raises_the_error_of_either_half(retriever: Retriever) -> None:
-    """Half of a hybrid search never replaces the whole search."""
+def test_hybrid_search_raises_the_error_of_the_text_search(retriever: Retriever) -> None:
+    """A hybrid search never returns only the results of the vector search."""
     with pytest.raises(StoreError, match="text search failed"):
         retriever.candidates(FailingTextIndex(), "tea", VECTOR, RetrievalOptions("hybrid", 10))
 

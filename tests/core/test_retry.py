@@ -1,3 +1,5 @@
+"""Rules for retries."""
+
 from __future__ import annotations
 
 import time
@@ -14,7 +16,7 @@ TRANSIENT = (StoreUnavailable, StoreTimeout)
 
 
 class Step:
-    """A step that raises *errors* one by one, then returns its number of calls."""
+    """Step that raises *errors* one by one, and then returns its number of calls."""
 
     def __init__(self, *errors: RerankError) -> None:
         self.calls = 0
@@ -35,7 +37,7 @@ def test_transient_errors_are_retried() -> None:
     assert (result, reported) == (3, [("down", 0), ("slow", 0)])
 
 
-def test_last_error_is_raised_when_the_policy_ends() -> None:
+def test_exhausted_policy_raises_the_last_error() -> None:
     """After the last retry the caller gets the last error itself."""
     step = Step(*(StoreUnavailable(f"attempt {number}") for number in range(1, 9)))
     with pytest.raises(StoreUnavailable, match="attempt 3"):
@@ -71,7 +73,7 @@ def test_waits_double_up_to_the_longest() -> None:
 
 
 def test_jitter_only_shortens_a_wait() -> None:
-    """With jitter, waits are random and at most as long as without."""
+    """With jitter, waits are random and at most as long as without jitter."""
     waits: list[float] = []
     policy = RetryPolicy(first=0.001, longest=0.002, retries=20, jitter=True)
     retry(Step(), policy, until=lambda _: False, before_wait=lambda _, wait: waits.append(wait))

@@ -27,14 +27,14 @@ class FixedSimilarity:
 
 
 def test_candidates_get_their_cosines() -> None:
-    """In their order; nothing else changes."""
-    found = with_cosines("q", by_score([3.0, 2.0]), FixedSimilarity([0.25, 0.75]))
-    assert [candidate.cosine for candidate in found] == [0.25, 0.75]
-    assert [candidate.retrieval_score for candidate in found] == [3.0, 2.0]
+    """The cosines are in the order of the candidates, and nothing else changes."""
+    result = with_cosines("q", by_score([3.0, 2.0]), FixedSimilarity([0.25, 0.75]))
+    assert [candidate.cosine for candidate in result] == [0.25, 0.75]
+    assert [candidate.retrieval_score for candidate in result] == [3.0, 2.0]
 
 
-def test_missing_or_late_or_failing_encoder_leaves_candidates_unchanged() -> None:
-    """Reranking continues without the feature."""
+def test_missing_late_or_failing_encoder_leaves_candidates_unchanged() -> None:
+    """Reranking continues without cosines."""
     candidates = by_score([3.0, 2.0])
     for similarity in (None, FixedSimilarity(None), FixedSimilarity(None, error=ModelError("broken"))):
         assert with_cosines("q", candidates, similarity) == candidates

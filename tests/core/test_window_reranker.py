@@ -15,15 +15,15 @@ FILLER = "rain falls on stone. " * 8
 
 
 def test_long_text_is_scored_by_its_best_window() -> None:
-    """A match at the end counts, which the wrapped reranker would truncate."""
+    """A match at the end counts, although the wrapped reranker would truncate the text."""
     model = FakeReranker(max_tokens=24)
     texts = [FILLER + QUERY, "green stone"]
     assert model.score(QUERY, texts).logits.tolist() == [-4.0, 0.0]
     assert WindowReranker(model).score(QUERY, texts).logits.tolist() == [4.0, 0.0]
 
 
-def test_wrapper_has_the_properties_of_the_reranker() -> None:
-    """Name, fingerprint and token limits."""
+def test_wrapper_has_the_properties_of_the_wrapped_reranker() -> None:
+    """The name, the fingerprint and the token limits are those of the wrapped reranker."""
     model = FakeReranker(max_tokens=24)
     wrapper = WindowReranker(model)
     assert (wrapper.name, wrapper.fingerprint, wrapper.max_tokens) == (model.name, model.fingerprint, 24)

@@ -28,7 +28,7 @@ def entry(doc_id: str) -> EncodedDocument:
 
 
 class TestEmbeddedStore(StoreContract):
-    """Passes the contract."""
+    """Contract tests of the embedded store."""
 
     @pytest.fixture
     def connect(self, tmp_path: Path) -> Callable[[], Store]:
@@ -49,7 +49,7 @@ def test_relative_folder_is_resolved(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_file_as_store_is_refused(tmp_path: Path) -> None:
-    """The error says how to fix the setting."""
+    """The error names the fix."""
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreUnavailable, match=r"file is not usable as a store: .* Set store to a writable folder\."):
         open_store(str(tmp_path / "file"))
@@ -107,7 +107,7 @@ def test_approximate_search_matches_exact_search(tmp_path: Path) -> None:
 
 
 def test_replaced_generation_refuses_writes(tmp_path: Path) -> None:
-    """Readers can finish on a replaced generation, but a write to it would be lost."""
+    """Readers can use a replaced generation, but a write to it would be lost."""
     store = EmbeddedStore(tmp_path)
     replaced = store.create("docs", SPEC)
     replaced.upsert([entry("a")])
@@ -123,7 +123,7 @@ def test_deleted_generation_raises_index_not_found(tmp_path: Path) -> None:
     """A run that reads a generation which another run has deleted gets IndexNotFound, so that it can restart."""
     store = EmbeddedStore(tmp_path)
     store.create("docs", SPEC).upsert([entry("a")])
-    # A second store has nothing of the table in memory.
+    # A second store has no rows of the table in memory.
     unfinished = EmbeddedStore(tmp_path).unfinished("docs")
     assert unfinished is not None
     store.create("docs", SPEC)
@@ -132,7 +132,7 @@ def test_deleted_generation_raises_index_not_found(tmp_path: Path) -> None:
 
 
 def test_search_prints_nothing(tmp_path: Path) -> None:
-    """LanceDB writes its warnings directly to stderr; a search causes none."""
+    """LanceDB writes warnings directly to stderr, and a search causes none."""
     script = (
         "import sys, numpy as np\n"
         "from pathlib import Path\n"

@@ -49,7 +49,7 @@ def judged(pages: list[Document]) -> Dataset:
 
 @pytest.fixture
 def embedded(tmp_path: Path) -> Iterator[Store]:
-    """An embedded store with a vector graph from 1,000 passages."""
+    """Yields an embedded store with a vector graph from 1,000 passages."""
     store = EmbeddedStore(tmp_path / "store", approximate_from=1_000)
     yield store
     store.close()

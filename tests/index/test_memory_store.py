@@ -12,7 +12,7 @@ from tests.memory_store import InMemoryStore
 
 
 class TestInMemoryStore(StoreContract):
-    """Passes the contract."""
+    """Contract tests of the in-memory store."""
 
     @pytest.fixture
     def connect(self) -> Callable[[], Store]:

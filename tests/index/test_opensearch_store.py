@@ -34,13 +34,13 @@ from tests.opensearch_server import free_port
 
 
 class TestOpenSearchStore(StoreContract):
-    """Passes the contract."""
+    """Contract tests of the OpenSearch store."""
 
     @pytest.fixture
     def connect(self, opensearch_url: str) -> Callable[[], Store]:
         return lambda: OpenSearchStore(opensearch_url)
 
-    def test_unrelated_index_is_left_alone(self, store: Store, name: str, opensearch_url: str) -> None:
+    def test_unrelated_index_is_not_used(self, store: Store, name: str, opensearch_url: str) -> None:
         """An index that this service did not create is neither opened, listed, replaced nor deleted."""
         client = OpenSearch(opensearch_url)
         client.indices.create(index=name)
@@ -93,7 +93,7 @@ def test_unreachable_server_is_reported_without_password() -> None:
 class _ScriptedServer(ThreadingHTTPServer):
     """Server that sends the next of `responses` to each request, and then repeats the last one.
 
-    together: requests that must arrive before one is answered.
+    together: number of requests that must arrive before the first response.
     """
 
     daemon_threads = True
@@ -134,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def scripted() -> Iterator[Callable[..., _ScriptedServer]]:
-    """Starts a server that sends the given responses."""
+    """Yields a function that starts a server with the given responses."""
     started: list[_ScriptedServer] = []
 
     def start(*responses: tuple[int, str, str], together: int = 1) -> _ScriptedServer:
@@ -149,10 +149,10 @@ def scripted() -> Iterator[Callable[..., _ScriptedServer]]:
         server.server_close()
 
 
-def test_connection_pool_holds_the_requests_of_all_threads(
+def test_connection_pool_is_large_enough_for_all_threads(
     scripted: Callable[..., _ScriptedServer], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Two requests of each thread at the same time fit: urllib3 logs no "Connection pool is full"."""
+    """With two concurrent requests per thread, urllib3 does not log "Connection pool is full"."""
     threads = 6
     server = scripted((200, "application/json", '{"version": {}}'), together=2 * threads)
     store = open_store(server.url, threads=threads)
@@ -203,7 +203,7 @@ def test_bad_response_is_translated(
 
 
 def test_slow_server_raises_store_timeout(scripted: Callable[..., _ScriptedServer]) -> None:
-    """A request without a response in time does not hang."""
+    """A request has a timeout."""
     server = scripted((200, "application/json", "{}"))
     server.shutdown()
     client = OpenSearchClient(server.url, timeout=0.2)
@@ -223,7 +223,7 @@ def _bulk_response(*statuses: int, first: int = 0) -> tuple[int, str, str]:
     return 200, "application/json", json.dumps({"took": 1, "errors": True, "items": items})
 
 
-def test_busy_server_gets_the_rejected_documents_again(scripted: Callable[..., _ScriptedServer]) -> None:
+def test_documents_that_a_busy_server_rejects_are_sent_again(scripted: Callable[..., _ScriptedServer]) -> None:
     """A 429 of the request or of single documents is retried; other refusals are final."""
     server = scripted(
         (429, "application/json", _error("busy")), _bulk_response(201, 429, 400), _bulk_response(200, first=1)

@@ -13,7 +13,7 @@ NAME = "docs"
 
 
 def write_corpus(path: Path, records: Iterable[Mapping[str, object] | str]) -> str:
-    """Writes *records*, objects or complete lines, as JSON lines; returns the path to ingest."""
+    """Writes *records*, objects or complete lines, as JSON lines, and returns the path to ingest."""
     lines = [record if isinstance(record, str) else json.dumps(record) for record in records]
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return str(path)
@@ -25,7 +25,7 @@ def numbered(count: int, *, start: int = 0, text: str = "document number") -> li
 
 
 def counts(store: Store, encoder: Encoder, *corpora: str, options: IngestOptions | None = None) -> dict[str, object]:
-    """Ingests *corpora*; returns the report without the times."""
+    """Ingests *corpora* and returns the report without the times."""
     report = ingest(corpora, store=store, encoder=encoder, name=NAME, options=options).to_json()
     return {key: value for key, value in report.items() if key not in ("seconds", "documents_per_second", "index")}
 

@@ -92,7 +92,7 @@ def test_relative_path_is_resolved(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_identity_changes_with_the_files(tmp_path: Path) -> None:
-    """A file is identified by path, size and time of change, a stream by its content."""
+    """A file is identified by path, size and modification time, a stream by its content."""
     path = tmp_path / "c.jsonl"
     path.write_bytes(LINE)
 

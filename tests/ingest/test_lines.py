@@ -45,7 +45,7 @@ def test_too_long_line_has_no_content(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [3, 11, 30])
 def test_truncated_gzip_is_refused(tmp_path: Path, cut: int) -> None:
-    """A part of a corpus is never taken for the whole."""
+    """A part of a corpus is not mistaken for all of it."""
     path = tmp_path / "c.jsonl.gz"
     path.write_bytes(gzip.compress(bytes(range(32, 127)) * 3)[:cut])
     with pytest.raises(CorpusError, match="c: the gzip data is truncated"):

@@ -9,7 +9,7 @@ from rerank.ingest.progress import BarProgress, LineProgress, SilentProgress, pr
 
 
 class Terminal(io.StringIO):
-    """Stream that claims to be a terminal."""
+    """Stream that reports to be a terminal."""
 
     def isatty(self) -> bool:
         return True

@@ -74,9 +74,9 @@ def test_nul_becomes_a_space() -> None:
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"text": "t"}, 'field "_id" is missing; each record must have a unique id'),
-        ({"text": "t", "id": 1}, 'field "_id" is missing; use "id" with --id-field id'),
-        ({**GOOD, "_id": None}, 'field "_id" is missing; each record must have a unique id'),
+        ({"text": "t"}, 'field "_id" is missing. Each record must have a unique id'),
+        ({"text": "t", "id": 1}, 'field "_id" is missing. Pass --id-field id'),
+        ({**GOOD, "_id": None}, 'field "_id" is missing. Each record must have a unique id'),
         ({**GOOD, "_id": True}, 'field "_id" must be a string or a number, got a boolean'),
         ({**GOOD, "_id": ["a"]}, 'field "_id" must be a string or a number, got a list'),
         ({**GOOD, "_id": " "}, "the id is blank. Give each document a unique id"),

@@ -74,7 +74,7 @@ def at_upload(number: int, action: Callable[[], object]) -> Hook:
 
 
 def stop(store: HookedStore, encoder: FakeEncoder, corpus: str, options: IngestOptions) -> int:
-    """Runs until the store is full after two batches; returns the number of written documents."""
+    """Runs until the store is full after two batches, and returns the number of written documents."""
     store.before = failing("upsert", StoreFull("no space left"), after=2)
     with pytest.raises(StoreFull, match=f"no space left. {RESUME_HINT}"):
         ingest([corpus], store=store, encoder=encoder, name=NAME, options=options)
@@ -143,13 +143,13 @@ def test_unfinished_generation_of_other_settings_is_not_resumed(
 @pytest.mark.parametrize("step", ["content_hashes", "upsert", "refresh", "optimize", "publish", "create"])
 def test_unavailable_store_is_retried(store: HookedStore, encoder: FakeEncoder, corpus: str, step: str) -> None:
     """Every step is retried and reported, and no document is encoded twice."""
-    store.before = failing(step, StoreUnavailable("cannot reach it"), times=2)
+    store.before = failing(step, StoreUnavailable("cannot connect"), times=2)
     shown = io.StringIO()
     options = IngestOptions(store_retries=TWO_RETRIES)
     report = ingest([corpus], store=store, encoder=encoder, name=NAME, options=options, progress=LineProgress(shown))
     assert report.indexed == 1000
     assert len(encoder.encoded) == 1000
-    assert shown.getvalue().count("cannot reach it. Retrying in 0 s.\n") == 2
+    assert shown.getvalue().count("cannot connect. Retrying in 0 s.\n") == 2
     assert store.open(NAME).info().documents == 1000
 
 
@@ -158,8 +158,8 @@ def test_store_that_stays_unavailable_ends_the_run(
     store: HookedStore, encoder: FakeEncoder, corpus: str, step: str
 ) -> None:
     """After the retries, the error says how to resume; the resumed run succeeds."""
-    store.before = failing(step, StoreUnavailable("cannot reach it"))
-    with pytest.raises(StoreUnavailable, match=f"cannot reach it. {RESUME_HINT}"):
+    store.before = failing(step, StoreUnavailable("cannot connect"))
+    with pytest.raises(StoreUnavailable, match=f"cannot connect. {RESUME_HINT}"):
         counts(store, encoder, corpus, options=IngestOptions(store_retries=TWO_RETRIES))
     store.before = lambda step: None
     counts(store, encoder, corpus)
@@ -170,8 +170,8 @@ def test_store_that_is_unavailable_at_the_start_is_not_retried(
     store: HookedStore, encoder: FakeEncoder, corpus: str
 ) -> None:
     """Before the first write, an error is reported at once."""
-    store.before = failing("open", StoreUnavailable("cannot reach it"), times=1)
-    with pytest.raises(StoreUnavailable, match=r"^cannot reach it$"):
+    store.before = failing("open", StoreUnavailable("cannot connect"), times=1)
+    with pytest.raises(StoreUnavailable, match=r"^cannot connect$"):
         counts(store, encoder, corpus)
 
 

@@ -113,7 +113,7 @@ def test_rejected_records_are_listed(store: InMemoryStore, encoder: FakeEncoder,
     rejects = tmp_path / "rejects.jsonl"
     expected = [
         RejectedRecord(corpus, 1, "not valid JSON: Expecting value at column 1"),
-        RejectedRecord(corpus, 3, 'field "_id" is missing; each record must have a unique id'),
+        RejectedRecord(corpus, 3, 'field "_id" is missing. Each record must have a unique id'),
         RejectedRecord(corpus, 4, CONFLICT, "b"),
     ]
     for indexed in (1, 0):
