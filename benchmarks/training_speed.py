@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader
 
-from rerank.models.runtimes.torch.quiet import quiet
+from rerank.models.runtimes.torch.transformers_output import silence_transformers
 from rerank.models.training.base_reranker import open_base_reranker
 from rerank.models.training.data.length_grouped_sampler import IndexDataset, LengthGroupedSampler
 from rerank.models.training.data.list_batches import ListBatches
@@ -96,7 +96,7 @@ def bare(module: RankingModule, pairs: ListBatches, options: StsOptions) -> floa
     optimiser = torch.optim.AdamW(module.parameters(), lr=RATE, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 - step / steps)
     started = 0.0
-    with quiet():
+    with silence_transformers():
         for step, batch in zip(range(1, steps + 1), loader, strict=False):
             with autocast():
                 loss = module(**batch)

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A usable model. `default`: the settings use it as the encoder or the reranker."""
+    """A usable model. `default` is True if the settings use the model as the encoder or the reranker."""
 
     name: str
     kind: str
@@ -37,7 +37,7 @@ class ModelEntry:
     default: bool
 
     def to_json(self) -> dict[str, object]:
-        """Returns the entry in the output of `rerank-cli models list --json`."""
+        """Returns the entry as in the output of `rerank-cli models list --json`."""
         return {
             "name": self.name,
             "kind": self.kind,
@@ -50,20 +50,21 @@ class ModelEntry:
 
 
 def catalog(settings: Settings, *, shipped: Path = BUILT_IN) -> list[ModelEntry]:
-    """Returns the built-in models and the models in *settings*; logs and skips unreadable ones."""
+    """Returns the built-in models and the models in *settings*; logs and skips unreadable models."""
     return _entries(settings, shipped, built_in=list(built_in_models(shipped)))
 
 
 def served(settings: Settings, *, shipped: Path = BUILT_IN) -> list[ModelEntry]:
-    """Returns only the models in *settings*: those that requests to a service can select."""
+    """Returns only the models in *settings*, which requests to a service can select."""
     return _entries(settings, shipped, built_in=())
 
 
 def resolve(name: str, *, role: Role, shipped: Path = BUILT_IN, reach_hub: bool = True) -> ModelFolder:
     """Returns the model folder of *name*: `default`, a built-in name, a path or a hub id.
 
-    *shipped*: folder of the built-in rerankers. Raises ModelNotFound, which lists the built-in models, for an unknown
-    name, and ModelInvalid for a folder without a valid model.
+    *shipped*: folder of the built-in rerankers. *reach_hub*: False uses only models that the hub provided before.
+    Raises ModelNotFound, with the names of the built-in models, for an unknown name, and ModelInvalid for a folder
+    without a valid model.
     """
     built_in = built_in_models(shipped)
     if name == DEFAULT:
@@ -98,13 +99,13 @@ def default_name(role: Role, *, shipped: Path = BUILT_IN) -> str:
 
 def built_in_models(shipped: Path = BUILT_IN) -> dict[str, Path]:
     """Returns the names and folders of the built-in models: the encoder first, then *shipped* by name."""
-    found = {ENCODER: BUILT_IN / ENCODER}
-    found.update((file.parent.name, file.parent) for file in sorted(shipped.glob(f"*/{CONFIG_FILE}")))
-    return found
+    folders = {ENCODER: BUILT_IN / ENCODER}
+    folders.update((file.parent.name, file.parent) for file in sorted(shipped.glob(f"*/{CONFIG_FILE}")))
+    return folders
 
 
 def check_role(folder: ModelFolder, role: Role) -> None:
-    """Raises ModelInvalid for a model that cannot take *role*. All models that score pairs can rerank."""
+    """Raises ModelInvalid for a model that cannot take *role*. Every model that scores pairs can rerank."""
     if (folder.kind == "encoder") != (role == "encoder"):
         raise ModelInvalid(f"{folder.path}: a model of kind {folder.kind} cannot be the {role}")
 
@@ -124,12 +125,12 @@ def _entries(settings: Settings, shipped: Path, *, built_in: Sequence[str]) -> l
     in_use = _folders([settings.encoder], "encoder", shipped) + _folders([settings.reranker], "reranker", shipped)
     used = {folder.path.resolve() for folder in in_use}
     listed = _folders(built_in, "reranker", shipped) + in_use + _folders(settings.rerankers, "reranker", shipped)
-    found: dict[Path, ModelEntry] = {}
+    entries: dict[Path, ModelEntry] = {}
     for folder in listed:
         path = folder.path.resolve()
-        if path not in found:
-            found[path] = _entry(folder, default=path in used)
-    return list(found.values())
+        if path not in entries:
+            entries[path] = _entry(folder, default=path in used)
+    return list(entries.values())
 
 
 def _folders(names: Sequence[str], role: Role, shipped: Path) -> list[ModelFolder]:

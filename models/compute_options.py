@@ -1,4 +1,4 @@
-"""Options of computing models: runtime, precision and cache folder."""
+"""Options for computing models: runtime, precision and cache folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEFAULT_CACHE = Path(str(Settings.model_fields["cache_dir"].default))
 
 @dataclass(frozen=True)
 class ComputeOptions:
-    """A runtime and a precision, where `auto` selects the fastest, and the folder of converted models."""
+    """A runtime, a precision and the folder of converted models. `auto` selects the fastest."""
 
     runtime: Runtime = "auto"
     precision: Precision = "auto"

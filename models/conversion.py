@@ -1,4 +1,4 @@
-"""Preparation of models before the first request: choice of the fastest backend, and conversion for it."""
+"""Preparation of models before the first request: choice of the fastest backend, and conversion of the model."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rerank.models.runtimes.trial import Trial
 class Preparation:
     """The backend of a model on this machine.
 
-    converted: folder of the converted model; None if this backend stores none. ready: a start has nothing left to
-    measure or convert. trials: measurements of the backends.
+    converted: folder of the converted model; None if this backend stores no converted models. ready: True if a start
+    measures and converts nothing. trials: measurements of the backends.
     """
 
     name: str
@@ -28,12 +28,12 @@ class Preparation:
     trials: tuple[Trial, ...] = ()
 
     def to_json(self) -> dict[str, object]:
-        """Returns the output of `rerank-cli models convert --json`."""
+        """Returns the preparation as in the output of `rerank-cli models convert --json`."""
         return {**asdict(self), "converted": None if self.converted is None else str(self.converted)}
 
 
 def prepare(folder: ModelFolder, compute: ComputeOptions) -> Preparation:
-    """Chooses the backend of *folder*'s model and converts the model for it; skips what is done.
+    """Chooses the backend of *folder*'s model and converts the model for it, unless both are done.
 
     Raises SettingError for an unavailable runtime or precision, and ModelInvalid for a broken model.
     """

@@ -1,4 +1,4 @@
-"""Slices of the texts of a request that fit its deadline, best texts first."""
+"""Slices of the texts of a request that fit its deadline, in input order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 _FIRST_SLICE = 16
 """Texts in a slice while the throughput is unknown."""
 _SAFE_FRACTION = 0.7
-"""All remaining texts form one slice if they need at most this fraction of the time: one slice batches best."""
+"""All remaining texts form one slice if they need at most this fraction of the time: long slices batch best."""
 
 
 def deadline_slices(
@@ -19,9 +19,9 @@ def deadline_slices(
 ) -> Iterator[tuple[int, int]]:
     """Yields (start, stop) of consecutive texts until all are taken or *deadline* (time.monotonic() seconds) passes.
 
-    expected (n,): estimated tokens of each text. affordable: returns the tokens that can be computed before the
-    deadline, or None while that is unknown; called before each slice. If not all texts fit, a slice has half of the
-    texts that do, so that late texts of a slice cannot cost the first ones.
+    *expected* (n,): estimated tokens of each text. *affordable*: returns the number of tokens that can be computed
+    before the deadline, or None while the throughput is unknown; called before each slice. If not all texts fit, a
+    slice has half of the texts that fit, so that the last texts of a slice do not use the time of its first ones.
     """
     n = len(expected)
     if deadline is None:
@@ -37,11 +37,11 @@ def deadline_slices(
 
 
 def _size(needed: NDArray[np.float64], tokens: float | None) -> int:
-    """Returns the number of texts in the next slice. needed (left + 1,): tokens of the first 0, 1, 2 … texts."""
+    """Returns the number of texts in the next slice. *needed* (left + 1,): tokens of the first 0, 1, 2 … texts."""
     left = len(needed) - 1
     if tokens is None:
         return min(_FIRST_SLICE, left)
     if needed[-1] <= _SAFE_FRACTION * tokens:
         return left
-    fits = int(np.searchsorted(needed, tokens, side="right")) - 1
-    return max(fits if fits <= _FIRST_SLICE else fits // 2, 1)
+    fitting = int(np.searchsorted(needed, tokens, side="right")) - 1
+    return max(fitting if fitting <= _FIRST_SLICE else fitting // 2, 1)

@@ -1,4 +1,4 @@
-"""Bi-encoder: texts to vectors of unit length."""
+"""Bi-encoder: converts texts to vectors of unit length."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _QUOTED_CHARACTERS = 80
 class BiEncoder:
     """Thread-safe Encoder over a network and its tokenizer.
 
-    *shared*: the scheduler, which runs short queries before long corpora, and the cache of query vectors. By default
+    *shared*: the scheduler, which runs short queries before large corpora, and the cache of query vectors. By default
     the encoder has its own scheduler and no cache.
     """
 
@@ -58,7 +58,7 @@ class BiEncoder:
 
     @cached_property
     def cosine_scale(self) -> CosineScale:
-        """The scale in rerank.json, or measured on sample texts at first use."""
+        """Scale in rerank.json, or the scale measured on sample texts at first use."""
         if self._stored_scale is not None:
             return CosineScale(self._stored_scale.unrelated, self._stored_scale.matching)
         queries, passages = scale_texts()
@@ -70,7 +70,7 @@ class BiEncoder:
     ) -> Self:
         """Loads the folder's network into *runtime*, by default the fastest one on this machine.
 
-        Raises ModelInvalid if the folder has no bi-encoder.
+        Raises ModelInvalid for a folder without a bi-encoder.
         """
         runtime = runtime or runtime_for(folder, AUTO_COMPUTE)
         tokenizer = TextTokenizer.from_folder(folder)
@@ -83,12 +83,12 @@ class BiEncoder:
         Raises ModelError if the model fails, and ModelOutputInvalid for a value that is not finite.
         """
         keys = CacheKeys("query vector", self.fingerprint)
-        known = {text: self._shared.cache.get(keys.key(text)) for text in dict.fromkeys(texts)}
-        new = [text for text, vector in known.items() if vector is None]
-        for text, vector in zip(new, self._encode(new, self._prompts["query"]), strict=True):
-            known[text] = vector.copy()
-            self._shared.cache.put(keys.key(text), known[text], size=vector.nbytes)
-        return np.stack([known[text] for text in texts]) if texts else self._encode([], "")
+        vectors = {text: self._shared.cache.get(keys.key(text)) for text in dict.fromkeys(texts)}
+        missing = [text for text, vector in vectors.items() if vector is None]
+        for text, vector in zip(missing, self._encode(missing, self._prompts["query"]), strict=True):
+            vectors[text] = vector.copy()
+            self._shared.cache.put(keys.key(text), vectors[text], size=vector.nbytes)
+        return np.stack([vectors[text] for text in texts]) if texts else self._encode([], "")
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Returns vectors as `encode_queries` does, with the prompt of documents and without a cache."""
@@ -101,7 +101,7 @@ class BiEncoder:
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
         unique, inverse = unique_texts(texts)
         ids = self._tokenizer.texts([prompt + text for text in unique], limit=self._network.max_text_tokens).ids
-        # An empty text still costs a token: its special tokens.
+        # An empty text has special tokens to compute, so its length must not be 0.
         lengths = np.array([len(text) + 1 for text in ids], dtype=np.int32)
         job = Job(self._batches, ids, lengths)
         try:
@@ -112,9 +112,9 @@ class BiEncoder:
         return job.outputs[inverse]
 
     def _check(self, vectors: Vectors, texts: Sequence[str]) -> None:
-        wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-        if len(wrong):
-            text = texts[int(wrong[0])]
+        invalid = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+        if len(invalid):
+            text = texts[int(invalid[0])]
             raise ModelOutputInvalid(
                 f"the encoder {self.name} returned a value that is not finite for the text"
                 f" {text[:_QUOTED_CHARACTERS]!r}"

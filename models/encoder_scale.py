@@ -9,17 +9,17 @@ from rerank.core.document import Vectors
 from rerank.models.runtimes.sample import sample
 
 STEP = 3
-"""Every third sample pair: 16 pairs in both languages."""
-LEAST_GAP = 0.01
-"""Encoders with a smaller gap between matching and unrelated texts do not discriminate; their scale is not used."""
+"""Every third sample pair is measured: 16 pairs in both languages."""
+MIN_GAP = 0.01
+"""An encoder with a smaller gap between matching and unrelated texts does not discriminate; its scale is not used."""
 
 
 def cosine_scale(queries: Vectors, passages: Vectors) -> CosineScale:
-    """Returns the scale from vectors of matching queries and passages, float32 (n, dim) each, with n >= 2."""
+    """Returns the scale for n >= 2 queries and their matching passages, vectors float32 (n, dim)."""
     cosines = (queries @ passages.T).astype(np.float64)
     matching = float(np.diag(cosines).mean())
     unrelated = float(cosines[~np.eye(len(cosines), dtype=bool)].mean())
-    return CosineScale(unrelated, matching) if matching - unrelated > LEAST_GAP else REFERENCE
+    return CosineScale(unrelated, matching) if matching - unrelated > MIN_GAP else REFERENCE
 
 
 def scale_texts() -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""Fingerprints of models: models with equal fingerprints return equal outputs."""
+"""Fingerprints of models. Models with equal fingerprints return equal outputs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _FILES = (
 )
 _POOLING = "*_Pooling/config.json"
 _VOCABULARY = ("vocab.txt", "vocab.json", "merges.txt", "*.model")
-"""Hashed only if there is no tokenizer.json, which contains the vocabulary."""
+"""Hashed only without a tokenizer.json, which contains the vocabulary."""
 _BLOCK = 1 << 20
 
 
 def fingerprint(folder: Path, weights: Path, *, settings: object) -> str:
-    """Returns a hash (32 hex digits) of the files that decide the model's outputs, and of *settings* (any JSON value).
+    """Returns a hash (32 hex digits) of the files that determine the outputs, and of *settings* (any JSON value).
 
     *weights* is the folder of the weights: *folder* or a folder inside it. A file is hashed once per process, and
     again if its size or modification time changes.
@@ -40,16 +40,16 @@ def fingerprint(folder: Path, weights: Path, *, settings: object) -> str:
 
 def _files(folder: Path, weights: Path) -> list[Path]:
     folders = {folder, weights}
-    found = {file for path in folders for pattern in _FILES for file in path.glob(pattern)}
-    found.update(folder.glob(_POOLING))
+    files = {file for path in folders for pattern in _FILES for file in path.glob(pattern)}
+    files.update(folder.glob(_POOLING))
     tokenizer = {path / "tokenizer.json" for path in folders if (path / "tokenizer.json").exists()}
     vocabulary = {file for path in folders for pattern in _VOCABULARY for file in path.glob(pattern)}
-    return sorted(found | (tokenizer or vocabulary))
+    return sorted(files | (tokenizer or vocabulary))
 
 
 @lru_cache(maxsize=1024)
-def _file_hash(file: Path, size: int, changed: int) -> str:
-    del size, changed  # part of the cache key: another size or time means changed content
+def _file_hash(file: Path, size: int, modified_ns: int) -> str:
+    del size, modified_ns  # Part of the cache key: another size or time means changed content.
     digest = hashlib.blake2b(digest_size=16)
     with file.open("rb") as stream:
         while block := stream.read(_BLOCK):

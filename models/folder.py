@@ -16,7 +16,7 @@ from rerank.models.sentence_transformers_layout import SentenceTransformersLayou
 CONFIG_FILE = "config.json"
 TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
 DEFAULT_MAX_TOKENS = 512
-"""Limit of a model without one: passages are short, and the cost of attention grows with the square."""
+"""Limit of a model that states none: passages are short, and the cost of attention grows with the square."""
 _PAIR_LABELS = 2
 _JOINT_CLASS = "JointReranker"
 
@@ -25,7 +25,7 @@ Architecture = Literal["bi-encoder", "cross-encoder", "joint"]
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A checked model folder. `config`: its config.json; `name`: the name by which the user selected it."""
+    """A validated model folder. `config`: its config.json; `name`: the name by which the user selected it."""
 
     path: Path
     name: str
@@ -64,7 +64,7 @@ class ModelFolder:
 
     @property
     def kind(self) -> Kind:
-        """Kind in rerank.json, else by the head in config.json.
+        """Kind in rerank.json, else the kind that the head in config.json implies.
 
         Without a head: encoder; with one label: reranker; with more: classifier.
         """
@@ -78,7 +78,7 @@ class ModelFolder:
 
     @property
     def architecture(self) -> Architecture:
-        """Architecture in rerank.json, else by config.json: a model with a head is a cross-encoder."""
+        """Architecture in rerank.json, else from config.json: a model with a head is a cross-encoder."""
         match self.rerank.architecture:
             case "bi-encoder" | "cross-encoder" | "joint" as architecture:
                 return architecture
@@ -89,7 +89,7 @@ class ModelFolder:
 
     @property
     def labels(self) -> int:
-        """Number of outputs of the head; 2 if config.json has no number, as in transformers."""
+        """Number of outputs of the head; 2 if config.json does not state it, as in transformers."""
         labels = self.config.get("id2label")
         if isinstance(labels, Mapping):
             return len(labels)
@@ -105,12 +105,12 @@ class ModelFolder:
 
     @property
     def prompts(self) -> Mapping[str, str]:
-        """Prefixes of a `query` and a `document`; rerank.json overrides the sentence-transformers layout."""
+        """Prefixes of `query` and `document` texts; rerank.json overrides the sentence-transformers layout."""
         return {"query": "", "document": "", **self.layout.prompts, **self.rerank.prompts}
 
     @cached_property
     def max_tokens(self) -> int:
-        """Maximum input length in tokens, with special tokens, within the available positions."""
+        """Maximum input length in tokens, with special tokens; at most the number of positions."""
         configured = self.rerank.max_tokens or self.layout.max_tokens
         limits = [configured or DEFAULT_MAX_TOKENS, self._positions]
         file = self.weights / TOKENIZER_CONFIG_FILE
@@ -120,12 +120,12 @@ class ModelFolder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of all that decides the model's outputs; fusion and min_score, which combine outputs, are excluded."""
+        """Hash of everything that determines the outputs; not of fusion and min_score, which only combine outputs."""
         settings = {"prompts": dict(self.prompts), "max_tokens": self.max_tokens, "architecture": self.architecture}
         try:
             return fingerprint(self.path, self.weights, settings=settings)
         except OSError as exc:
-            raise ModelInvalid(f"{exc.filename or self.path}: cannot be read: {exc.strerror}") from exc
+            raise ModelInvalid(f"cannot read {exc.filename or self.path}: {exc.strerror}") from exc
 
     @property
     def _has_head(self) -> bool:

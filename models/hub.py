@@ -24,7 +24,7 @@ def downloaded(hub_id: str, *, alternatives: str, reach_hub: bool = True) -> Pat
         path = huggingface_hub.snapshot_download(
             hub_id, allow_patterns=_FILES, etag_timeout=_TIMEOUT_SECONDS, local_files_only=not reach_hub
         )
-    # The client's errors have no common base class, and each means that the model is unavailable.
+    # The client's errors have no common base class. Each means that the model is unavailable.
     except Exception as exc:
         problem = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
         raise ModelNotFound(

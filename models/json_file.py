@@ -1,4 +1,4 @@
-"""Atomic replacement of JSON files: a concurrent reader sees the old file or the new one."""
+"""Atomic replacement of JSON files: a concurrent reader sees the old content or the new content."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ def replace_json(file: Path, value: Mapping[str, object]) -> None:
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=file.parent, delete=False) as stream:
         stream.write(text)
-    written = Path(stream.name)
-    written.chmod(mode)
-    written.replace(file)
+    temporary = Path(stream.name)
+    temporary.chmod(mode)
+    temporary.replace(file)

@@ -1,7 +1,7 @@
 """Rough language detection by frequent function words.
 
-About twenty words per language separate the European languages well on passages of a sentence or more, without a
-library or a model.
+About twenty words per language separate the European languages well on texts of at least one sentence. No library or
+model is needed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _FUNCTION_WORDS: Mapping[str, frozenset[str]] = {
     }.items()
 }
 _MIN_WORDS = 3
-"""Function words that a text must contain: fewer occur by chance."""
+"""Minimum number of function words in a text: fewer occur by chance."""
 
 
 def language_of(text: str) -> str | None:
-    """Returns the ISO 639-1 code of the likeliest language of *text*, or None if its words are ambiguous."""
+    """Returns the ISO 639-1 code of the most likely language of *text*, or None for an ambiguous text."""
     words = [word.lower() for word in _WORD.findall(text)]
     counts = Counter(
         {code: sum(word in function_words for word in words) for code, function_words in _FUNCTION_WORDS.items()}

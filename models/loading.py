@@ -1,4 +1,4 @@
-"""Loading of the models that settings name: loaded, checked, and run once."""
+"""Loads the models in the settings, checks them, and runs each once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def load_encoder(
     """Loads the bi-encoder *name*: `default`, a built-in name, a folder or a hub id.
 
     *shared*: resources in common with other models of the process. Raises ModelNotFound for an unknown name,
-    ModelInvalid if it cannot be loaded as an encoder, and SettingError for an unavailable runtime.
+    ModelInvalid for a model that cannot be loaded as an encoder, and SettingError for an unavailable runtime.
     """
     folder = resolve(name, role="encoder")
     check_role(folder, "encoder")
@@ -49,10 +49,10 @@ def load_encoder(
 
 @dataclass(frozen=True)
 class RankingOptions:
-    """Options of loading rerankers.
+    """Options for loading rerankers.
 
-    *shipped*: folder of the built-in ones. *shared*: resources in common with other models of the process. *contenders*
-    is the setting of this name.
+    shipped: folder of the built-in rerankers. shared: resources in common with other models of the process.
+    contenders: the setting of this name.
     """
 
     compute: ComputeOptions = AUTO_COMPUTE
@@ -65,8 +65,8 @@ class RankingOptions:
 def load_ranking_model(name: str, *, compute: ComputeOptions = AUTO_COMPUTE, fusion: Fusion = "auto") -> RankingModel:
     """Loads the reranker *name*, with its stored fusion and cut-off.
 
-    Raises ModelNotFound for an unknown name, ModelInvalid if it cannot be loaded as a reranker, and SettingError for an
-    unavailable runtime.
+    Raises ModelNotFound for an unknown name, ModelInvalid for a model that cannot be loaded as a reranker, and
+    SettingError for an unavailable runtime.
     """
     return _load_ranking_model(name, RankingOptions(compute, fusion))
 
@@ -74,8 +74,8 @@ def load_ranking_model(name: str, *, compute: ComputeOptions = AUTO_COMPUTE, fus
 class LoadedModels:
     """Thread-safe collection of the rerankers that requests can select.
 
-    The default one is loaded at construction, which raises what load_ranking_model raises; the others at their first
-    use.
+    The constructor loads the default reranker and raises the errors of load_ranking_model. The others are loaded at
+    their first use.
     """
 
     def __init__(
@@ -92,25 +92,25 @@ class LoadedModels:
         self._options = RankingOptions(compute, fusion, shipped, shared or SharedResources(), contenders)
         self._default = self._resolved_name(default)
         self.names = tuple(dict.fromkeys([self._default, *map(self._resolved_name, others)]))
-        """Names that requests can use beside `default`; the default model first."""
+        """Names that requests can use in addition to `default`; the default model is first."""
         self._loaded: dict[str, RankingModel] = {}
         self._loading = threading.Lock()
         self.load()
 
     @classmethod
     def of(cls, settings: Settings, *, shared: SharedResources | None = None) -> Self:
-        """Loads the rerankers in *settings*, with the promoted one in place of `default`.
+        """Loads the rerankers in *settings*, with the promoted reranker in place of `default`.
 
-        Raises what load_ranking_model and with_promoted raise.
+        Raises the errors of load_ranking_model and with_promoted.
         """
-        named = with_promoted(settings)
+        settings = with_promoted(settings)
         return cls(
-            named.reranker,
-            named.rerankers,
-            compute=ComputeOptions.of(named),
-            fusion=named.fusion,
+            settings.reranker,
+            settings.rerankers,
+            compute=ComputeOptions.of(settings),
+            fusion=settings.fusion,
             shared=shared,
-            contenders=named.contenders,
+            contenders=settings.contenders,
         )
 
     def load(self) -> None:
@@ -123,7 +123,7 @@ class LoadedModels:
                 _log.warning("cannot prepare the reranker %s: %s", name, exc)
 
     def get(self, name: str | None) -> RankingModel:
-        """Returns the model *name*; None and `default` select the default one.
+        """Returns the model *name*; None and `default` select the default model.
 
         Raises ModelNotFound for a name that is not configured, and ModelInvalid if the model cannot be loaded.
         """
@@ -144,7 +144,7 @@ class LoadedModels:
         except ModelNotFound as exc:
             if name == self._default:
                 raise
-            # The request is valid, but the folder is missing. A search can continue without reranking.
+            # The request is valid, but the folder is missing. ModelInvalid lets a search continue without reranking.
             raise ModelInvalid(f"cannot load the configured reranker {name}: {exc.message}") from exc
 
     def _resolved_name(self, name: str) -> str:
@@ -181,6 +181,6 @@ def _load_ranking_model(name: str, options: RankingOptions) -> RankingModel:
 
 
 def _fusion(folder: ModelFolder, reranker: Reranker) -> ScoreFusion:
-    """Returns the fitted fusion, or the default one on the scale of the reranker's logits."""
+    """Returns the fitted fusion, or the default fusion on the scale of the reranker's logits."""
     fitted = folder.rerank.fusion
     return DEFAULT_FUSION.scaled(logit_deviation(reranker)) if fitted is None else fitted.score_fusion()

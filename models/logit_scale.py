@@ -8,13 +8,13 @@ from rerank.core.protocols import Reranker
 from rerank.models.runtimes.sample import sample
 
 PAIRS_PER_SIDE = 4
-"""Questions, and passages per question: enough for a scale, few enough for a fast start."""
+"""Number of questions, and of passages per question: enough for a scale, few enough for a fast start."""
 
 
 def logit_deviation(reranker: Reranker) -> float:
-    """Returns the standard deviation of the logits of sample questions with their own and with unrelated passages.
+    """Returns the standard deviation of the logits of sample questions with matching and with unrelated passages.
 
-    Returns 1 for a model that scores all pairs alike. Raises ModelError if the model fails.
+    Returns 1 for a model that scores all pairs equally. Raises ModelError if the model fails.
     """
     pairs = sample()[:: len(sample()) // PAIRS_PER_SIDE][:PAIRS_PER_SIDE]
     passages = [pair.passage for pair in pairs]

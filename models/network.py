@@ -1,4 +1,4 @@
-"""Interfaces of model networks: token ids in, logits or vectors out.
+"""Interfaces of model networks, which compute logits or vectors from token ids.
 
 A network is built for one device and precision. It runs on the calling thread, one call at a time.
 """
@@ -19,37 +19,37 @@ class PreparedQuery(Protocol):
     """A query that is processed once for all passages of a request."""
 
     @property
-    def passage_room(self) -> int:
-        """Maximum number of tokens of a passage beside this query."""
+    def max_passage_tokens(self) -> int:
+        """Maximum number of tokens of a passage with this query, without special tokens."""
 
     @property
     def overhead(self) -> int:
-        """Tokens beside the passage's own: those of the query and the special tokens."""
+        """Number of tokens in addition to those of the passage: query and special tokens."""
 
     def logits(self, passages: Sequence[Ids]) -> NDArray[np.float32]:
-        """Returns float32 (len(passages),) for one batch of passages of at most `passage_room` tokens."""
+        """Returns float32 (len(passages),) for one batch of passages of at most `max_passage_tokens` tokens."""
 
 
 class PairNetwork(Protocol):
     """A network that computes a logit for a query and a passage."""
 
     @property
-    def pair_room(self) -> int:
+    def max_pair_tokens(self) -> int:
         """Maximum number of tokens of query and passage together, without special tokens."""
 
     @property
-    def query_room(self) -> int:
-        """Maximum number of tokens of a query, for passages of any length."""
+    def max_query_tokens(self) -> int:
+        """Maximum number of tokens of a query, without special tokens."""
 
-    def read(self, query: Ids) -> PreparedQuery:
-        """Prepares a query of at most `query_room` tokens. Nothing is computed before the first `logits`."""
+    def prepare(self, query: Ids) -> PreparedQuery:
+        """Prepares a query of at most `max_query_tokens` tokens. The network runs at the first `logits` only."""
 
 
 @runtime_checkable
 class MultiQueryNetwork(Protocol):
     """A PairNetwork that computes pairs of different queries in one batch."""
 
-    def mixed(self, queries: Sequence[PreparedQuery], passages: Sequence[Ids]) -> NDArray[np.float32]:
+    def pair_logits(self, queries: Sequence[PreparedQuery], passages: Sequence[Ids]) -> NDArray[np.float32]:
         """Returns float32 (n,) for one batch of n passages, each with its own query."""
 
 
@@ -62,10 +62,7 @@ class TextNetwork(Protocol):
 
     @property
     def max_text_tokens(self) -> int:
-        """Maximum number of tokens of a text."""
+        """Maximum number of tokens of a text, without special tokens."""
 
     def vectors(self, texts: Sequence[Ids]) -> Vectors:
-        """Returns float32 (len(texts), dim), rows of unit length, for one batch of texts.
-
-        Each text has at most `max_text_tokens` tokens.
-        """
+        """Returns float32 (len(texts), dim), rows of unit length, for texts of at most `max_text_tokens` tokens."""

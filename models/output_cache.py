@@ -10,13 +10,13 @@ from typing import Any
 from cachetools import LRUCache
 
 _ENTRY_BYTES = 400
-"""Bytes of an entry beside its value: the key and its place in the cache's tables (measured)."""
+"""Bytes of an entry in addition to its value: key and bookkeeping of the cache (measured)."""
 _MEGABYTE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class CacheCounts:
-    """Numbers of lookups and of hits."""
+    """Numbers of cache lookups and hits."""
 
     lookups: int
     hits: int
@@ -70,7 +70,7 @@ class CacheKeys:
             self._prefix.update(len(encoded).to_bytes(8, "big") + encoded)
 
     def key(self, text: str) -> bytes:
-        """Returns 16 bytes. Hashes are smaller than texts, and a memory dump shows no words."""
+        """Returns the key of *text*, 16 bytes. Hashes are smaller than texts, and keep texts out of memory dumps."""
         digest = self._prefix.copy()
         digest.update(text.encode(errors="surrogatepass"))
         return digest.digest()

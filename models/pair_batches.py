@@ -33,7 +33,7 @@ class PairBatches:
         if len(parts) == 1 or self._multi_query is None:
             return [query.logits(part.texts) for query, part in zip(prepared, parts, strict=True)]
         counts = [len(part.positions) for part in parts]
-        logits = self._multi_query.mixed(
+        logits = self._multi_query.pair_logits(
             [query for query, count in zip(prepared, counts, strict=True) for _ in range(count)],
             [text for part in parts for text in part.texts],
         )

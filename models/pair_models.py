@@ -1,4 +1,4 @@
-"""Models for pairs of texts: classifiers with several labels, and rerankers and similarity models with one score."""
+"""Models for pairs of texts: classifiers with several labels, rerankers and similarity models with one score."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rerank.models.runtime import ModelRuntime
 from rerank.models.runtimes.choice import runtime_for
 from rerank.models.tokenizer import Ids, TextTokenizer
 
-_BATCH = 16
+_BATCH_SIZE = 16
 
 
 class RerankerPairModel:
@@ -39,32 +39,32 @@ class RerankerPairModel:
         """Returns predictions; scores pairs with the same first text together."""
         logits = np.zeros(len(pairs), dtype=np.float32)
         truncated = np.zeros(len(pairs), dtype=np.bool_)
-        places: dict[str, list[int]] = {}
-        for place, (first, _) in enumerate(pairs):
-            places.setdefault(first, []).append(place)
-        for first, group in places.items():
-            scores = self._reranker.score(first, [self._second(pairs[place], place) for place in group])
+        groups: dict[str, list[int]] = {}
+        for position, (first, _) in enumerate(pairs):
+            groups.setdefault(first, []).append(position)
+        for first, group in groups.items():
+            scores = self._reranker.score(first, [self._second(pairs[position], position) for position in group])
             logits[group] = scores.logits
             truncated[group] = scores.truncated | scores.query_truncated
-        scores_of_label = probabilities(self._calibration.log_odds(logits.astype(np.float64), {}))
-        return PairPredictions((self._label,), logits[:, None], scores_of_label[:, None], truncated)
+        calibrated = probabilities(self._calibration.log_odds(logits.astype(np.float64), {}))
+        return PairPredictions((self._label,), logits[:, None], calibrated[:, None], truncated)
 
-    def _second(self, pair: TextPair, place: int) -> str:
+    def _second(self, pair: TextPair, position: int) -> str:
         if pair[1] is None:
             raise InvalidRequest(
-                f"input {place + 1} must be a pair, got one text: {self.name} scores pairs. Send [text, text]",
+                f"input {position + 1} must be a pair, got one text: {self.name} scores pairs. Send [text, text]",
                 field="inputs",
             )
         return pair[1]
 
 
 class ClassifierPairModel:
-    """Thread-safe PairModel over a classifier; serves one thread at a time."""
+    """Thread-safe PairModel over a classifier. It serves one thread at a time."""
 
     def __init__(self, folder: ModelFolder, *, runtime: ModelRuntime | None = None) -> None:
         """Loads the folder's network into *runtime*, by default the fastest one on this machine.
 
-        Raises ModelInvalid if the folder has no valid classifier.
+        Raises ModelInvalid for a folder without a valid classifier.
         """
         self.name = folder.name
         self.labels = labels_of(folder)
@@ -74,47 +74,48 @@ class ClassifierPairModel:
         self._lock = threading.Lock()
 
     @classmethod
-    def checked(cls, folder: ModelFolder, compute: ComputeOptions) -> Self:
+    def load(cls, folder: ModelFolder, compute: ComputeOptions) -> Self:
         """Loads the model and runs it once. Raises ModelInvalid."""
-        loaded = cls(folder, runtime=runtime_for(folder, compute))
+        model = cls(folder, runtime=runtime_for(folder, compute))
         try:
-            predictions = loaded.predict([("Is it ready?", "It is.")])
+            predictions = model.predict([("Is it ready?", "It is.")])
         except ModelError as exc:
             raise ModelInvalid(f"{folder.path}: the model fails: {exc}") from exc
-        if predictions.logits.shape[1] != len(loaded.labels):
+        if predictions.logits.shape[1] != len(model.labels):
             raise ModelInvalid(
-                f"{folder.path}: the head must have {len(loaded.labels)} labels, got {predictions.logits.shape[1]}"
+                f"{folder.path}: the head must have {len(model.labels)} labels, got {predictions.logits.shape[1]}"
             )
-        return loaded
+        return model
 
     def predict(self, pairs: Sequence[TextPair]) -> PairPredictions:
-        """Returns predictions; shortens the longer text of a pair above the limit."""
-        fitted = [self._fitted(pair) for pair in pairs]
-        order = sorted(range(len(pairs)), key=lambda place: -_length(fitted[place][0]))
+        """Returns predictions; truncates the longer text of a pair above the limit."""
+        tokenized = [self._tokenized(pair) for pair in pairs]
+        # Neighbours of similar length need little padding.
+        order = sorted(range(len(pairs)), key=lambda position: -_length(tokenized[position][0]))
         logits = np.zeros((len(pairs), len(self.labels)), dtype=np.float32)
         try:
-            for start in range(0, len(order), _BATCH):
-                batch = order[start : start + _BATCH]
+            for start in range(0, len(order), _BATCH_SIZE):
+                batch = order[start : start + _BATCH_SIZE]
                 with self._lock:
-                    logits[batch] = self._network.logits([fitted[place][0] for place in batch])
+                    logits[batch] = self._network.logits([tokenized[position][0] for position in batch])
         except (RuntimeError, ValueError, MemoryError) as exc:
             raise ModelError(f"the classifier {self.name} failed: {exc}") from exc
         if not np.isfinite(logits).all():
             raise ModelOutputInvalid(f"the classifier {self.name} returned a value that is not finite")
-        truncated = np.array([cut for _, cut in fitted], dtype=np.bool_)
+        truncated = np.array([cut for _, cut in tokenized], dtype=np.bool_)
         return PairPredictions(self.labels, logits, _softmax(logits), truncated)
 
-    def _fitted(self, pair: TextPair) -> tuple[tuple[Ids, Ids | None], bool]:
-        """Returns the tokens within the limit, and True if tokens were removed."""
-        room = self._network.room(pair=pair[1] is not None)
+    def _tokenized(self, pair: TextPair) -> tuple[tuple[Ids, Ids | None], bool]:
+        """Returns the tokens of both texts within the limit, and True if they were truncated."""
+        limit = self._network.max_text_tokens(pair=pair[1] is not None)
         texts = [text for text in pair if text is not None]
-        read = self._tokenizer.texts(texts, limit=room)
+        tokens = self._tokenizer.texts(texts, limit=limit)
         if pair[1] is None:
-            return (read.ids[0], None), bool(read.truncated[0])
-        first, second = read.ids
-        kept = _kept_lengths(len(first), len(second), room)
-        cut = bool(read.truncated.any()) or kept != (len(first), len(second))
-        return (first[: kept[0]], second[: kept[1]]), cut
+            return (tokens.ids[0], None), bool(tokens.truncated[0])
+        first, second = tokens.ids
+        lengths = _truncated_lengths(len(first), len(second), limit)
+        cut = bool(tokens.truncated.any()) or lengths != (len(first), len(second))
+        return (first[: lengths[0]], second[: lengths[1]]), cut
 
 
 class LoadedPairModels:
@@ -129,14 +130,14 @@ class LoadedPairModels:
         compute: ComputeOptions = AUTO_COMPUTE,
     ) -> None:
         self._ranking = ranking
-        self._computing = compute
+        self._compute = compute
         self._default = default_name("reranker") if default == DEFAULT else default
         self._names = {self._default, *(default_name("reranker") if name == DEFAULT else name for name in others)}
         self._loaded: dict[str, PairModel] = {}
         self._loading = threading.Lock()
 
     def get(self, name: str | None) -> PairModel:
-        """Returns the model *name*, as PairModels.get."""
+        """Returns the model *name*; see PairModels.get."""
         name = self._default if name in (None, DEFAULT) else name
         if name not in self._names:
             raise ModelNotFound(f'model "{name}" is not configured. Configured: {", ".join(sorted(self._names))}')
@@ -149,7 +150,7 @@ class LoadedPairModels:
         folder = resolve(name, role="reranker")
         check_role(folder, "reranker")
         if is_classifier(folder):
-            return ClassifierPairModel.checked(folder, self._computing)
+            return ClassifierPairModel.load(folder, self._compute)
         model = self._ranking().get(name)
         return RerankerPairModel(model.reranker, label=labels_of(folder)[0], calibration=model.logit_calibration)
 
@@ -162,7 +163,7 @@ def load_pair_model(name: str, *, compute: ComputeOptions = AUTO_COMPUTE) -> Pai
     folder = resolve(name, role="reranker")
     check_role(folder, "reranker")
     if is_classifier(folder):
-        return ClassifierPairModel.checked(folder, compute)
+        return ClassifierPairModel.load(folder, compute)
     model = load_ranking_model(name, compute=compute)
     return RerankerPairModel(model.reranker, label=labels_of(folder)[0], calibration=model.logit_calibration)
 
@@ -173,11 +174,11 @@ def is_classifier(folder: ModelFolder) -> bool:
 
 
 def labels_of(folder: ModelFolder) -> tuple[str, ...]:
-    """Returns the label names of config.json in the order of the head; LABEL_0 and so on without names."""
+    """Returns the label names of config.json in the order of the head, or LABEL_0, LABEL_1 … if it has none."""
     count = folder.labels if is_classifier(folder) else 1
     names = folder.config.get("id2label")
-    known: Mapping[object, object] = names if isinstance(names, Mapping) else {}
-    return tuple(str(known.get(str(i), f"LABEL_{i}")) for i in range(count))
+    names_by_id: Mapping[object, object] = names if isinstance(names, Mapping) else {}
+    return tuple(str(names_by_id.get(str(i), f"LABEL_{i}")) for i in range(count))
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -187,16 +188,16 @@ def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(exponents / exponents.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
-def _kept_lengths(first: int, second: int, room: int) -> tuple[int, int]:
-    """Returns the kept tokens of each of two texts: the longer text is shortened first, as tokenizers do."""
-    half = room // 2
-    if first + second <= room:
+def _truncated_lengths(first: int, second: int, limit: int) -> tuple[int, int]:
+    """Returns the lengths of two texts within *limit* tokens. The longer text is truncated first, as tokenizers do."""
+    half = limit // 2
+    if first + second <= limit:
         return first, second
     if first <= half:
-        return first, room - first
-    if second <= room - half:
-        return room - second, second
-    return half, room - half
+        return first, limit - first
+    if second <= limit - half:
+        return limit - second, second
+    return half, limit - half
 
 
 def _length(texts: tuple[Ids, Ids | None]) -> int:

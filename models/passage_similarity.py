@@ -17,9 +17,9 @@ SLICE = 32
 
 
 class PassageSimilarity:
-    """A TextSimilarity over a bi-encoder. Safe for many threads.
+    """Thread-safe TextSimilarity over a bi-encoder.
 
-    The cache stores vectors in float16 by the hash of the text, in the memory that it shares with scores.
+    The cache, which it shares with scores, stores vectors in float16 by the hash of the text.
     """
 
     def __init__(self, encoder: Encoder, cache: OutputCache) -> None:
@@ -28,10 +28,10 @@ class PassageSimilarity:
         self._keys = CacheKeys("passage vector", encoder.fingerprint)
 
     def cosines(self, query: str, texts: Sequence[str], *, stop: StopCondition = NEVER) -> NDArray[np.float64] | None:
-        """Returns the cosine of *query* with each text on the reference scale, float64 (n,), None after the deadline.
+        """Returns the cosine of *query* with each text on the reference scale, float64 (n,); None after the deadline.
 
-        Vectors that were encoded until then stay in the cache. Raises ModelError if the encoder fails, and
-        RequestCancelled.
+        Vectors that were encoded before the deadline stay in the cache. Raises ModelError if the encoder fails, and
+        RequestCancelled if the client has disconnected.
         """
         keys = {text: self._keys.key(text) for text in dict.fromkeys(texts)}
         vectors = {text: self._cache.get(key) for text, key in keys.items()}
@@ -47,6 +47,6 @@ class PassageSimilarity:
                 self._cache.put(keys[text], vectors[text], size=vectors[text].nbytes)
         if not texts:
             return np.zeros(0)
-        own = self._encoder.encode_queries([query])[0]
+        query_vector = self._encoder.encode_queries([query])[0]
         matrix = np.stack([vectors[text] for text in texts]).astype(np.float32)
-        return self._encoder.cosine_scale.to_reference((matrix @ own).astype(np.float64))
+        return self._encoder.cosine_scale.to_reference((matrix @ query_vector).astype(np.float64))

@@ -1,4 +1,4 @@
-"""Number of processors that this process may use, by its affinity and the quota of its container."""
+"""Number of processors that this process can use, by its affinity and the quota of its container."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def processors(quota: Path = _QUOTA) -> int:
-    """Returns at least 1. A fraction of a processor in the quota counts as one processor."""
+    """Returns the number of processors, at least 1. A fraction of a processor in the quota counts as one."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         limit, period = quota.read_text(encoding="utf-8").split()
         return max(1, min(allowed, -(-int(limit) // int(period))))
-    except (OSError, ValueError):  # no control groups, or no limit: the word "max"
+    except (OSError, ValueError):  # No control groups, or no limit (the word "max").
         return allowed

@@ -1,4 +1,4 @@
-"""Promotions: records of the models that replace the built-in reranker as the default."""
+"""Promotions: records of the models that replaced the built-in reranker as the default."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from rerank.models.json_file import replace_json
 from rerank.models.rerank_file import read_object
 
 PROMOTED_FILE = "promoted.json"
+_CHOOSE_FOLDER = "Set RERANK_MODELS_HOME to another folder"
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """A model that was made the default. model: an absolute folder path, a built-in name or a hub id.
+    """A model that became the default.
 
-    fingerprint: of the model at the promotion. promoted: ISO 8601 time, UTC. found: result of the comparison.
+    model: an absolute folder path, a built-in name or a hub id. fingerprint: hash of the model at its promotion.
+    promoted: ISO 8601 time, UTC. found: result of the comparison.
     """
 
     model: str
@@ -32,7 +34,7 @@ class Promotion:
 
 
 class Promotions:
-    """The promotions in a folder, in order. The latest one is the default."""
+    """The promotions in a folder, in order. The latest promotion is the default."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -46,11 +48,11 @@ class Promotions:
             entries = _File.model_validate(read_object(self._file)).reranker
         except ValidationError as exc:
             problem = exc.errors(include_url=False)[0]
-            place = ".".join(map(str, problem["loc"]))
+            key = ".".join(map(str, problem["loc"]))
             raise ModelInvalid(
-                f"{self._file}: {place}: {problem['msg']}. Fix the file, or delete it to use the built-in model"
+                f"{self._file}: {key}: {problem['msg']}. Fix the file, or delete it to use the built-in model"
             ) from exc
-        return [Promotion(one.model, one.fingerprint, one.promoted, one.found) for one in entries]
+        return [Promotion(entry.model, entry.fingerprint, entry.promoted, entry.found) for entry in entries]
 
     def current(self) -> Promotion | None:
         """Returns the latest promotion, or None. Raises ModelInvalid for an unreadable file."""
@@ -63,7 +65,7 @@ class Promotions:
     def roll_back(self) -> tuple[Promotion, Promotion | None]:
         """Removes the latest promotion; returns it and the promotion before it, if any.
 
-        Raises NotFound if there are no promotions, and InvalidInput if the folder is not writable.
+        Raises NotFound without promotions, and InvalidInput if the folder is not writable.
         """
         promotions = self.all()
         if not promotions:
@@ -75,18 +77,18 @@ class Promotions:
         """Raises InvalidInput if the folder is not writable; called before long work."""
         existing = next(path for path in [self._folder, *self._folder.resolve().parents] if path.exists())
         if not existing.is_dir() or not os.access(existing, os.W_OK):
-            raise InvalidInput(f"{self._folder} is not writable. Choose another --models-home")
+            raise InvalidInput(f"{self._folder} is not writable. {_CHOOSE_FOLDER}")
 
     def _write(self, promotions: list[Promotion]) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            replace_json(self._file, {"reranker": [asdict(one) for one in promotions]})
+            replace_json(self._file, {"reranker": [asdict(promotion) for promotion in promotions]})
         except OSError as exc:
-            raise InvalidInput(f"cannot write {self._file}: {exc.strerror}. Choose another --models-home") from exc
+            raise InvalidInput(f"cannot write {self._file}: {exc.strerror}. {_CHOOSE_FOLDER}") from exc
 
 
 def with_promoted(settings: Settings) -> Settings:
-    """Returns *settings* with the promoted reranker in place of `default`, if there is one.
+    """Returns *settings* with the promoted reranker, if any, in place of `default`.
 
     Raises ModelInvalid for an unreadable file of promotions, and ModelNotFound if the promoted folder is missing.
     """

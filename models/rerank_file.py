@@ -50,7 +50,7 @@ class FittedFusion(_Fitted):
         return self
 
     def score_fusion(self) -> ScoreFusion:
-        """Returns the weights relative to that of the logit: only their ratio decides the order."""
+        """Returns the weights divided by the weight of the logit: only their ratio determines the order."""
         weights = dict(zip(self.features, self.weights, strict=True))
         logit = weights.pop("logit")
         return ScoreFusion({name: weight / logit for name, weight in weights.items()})
@@ -72,7 +72,7 @@ class PlattParameters(_Fitted):
 
     def calibration(self) -> Calibration:
         """Returns the calibration."""
-        evidence = {name: QueryEvidence(one.weight, one.typical) for name, one in self.evidence.items()}
+        evidence = {name: QueryEvidence(stored.weight, stored.typical) for name, stored in self.evidence.items()}
         return Calibration(self.slope, self.intercept, evidence)
 
 
@@ -92,14 +92,14 @@ class FittedCalibration(_Fitted):
 
 
 class MeasuredCosines(_Fitted):
-    """Mean cosines of an encoder, see CosineScale."""
+    """Stored form of CosineScale: mean cosines of an encoder."""
 
     unrelated: FiniteFloat
     matching: FiniteFloat
 
 
 class RerankFile(BaseModel):
-    """The keys of rerank.json that serving uses. All have defaults; other keys are ignored."""
+    """The keys of rerank.json that the service uses. All have defaults; other keys are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -124,22 +124,22 @@ class RerankFile(BaseModel):
 
     @property
     def score_fusion(self) -> ScoreFusion:
-        """The fitted fusion of the model, else the default one."""
+        """The fitted fusion of the model, else the default fusion."""
         return self.fusion.score_fusion() if self.fusion else DEFAULT_FUSION
 
     @property
     def fused_calibration(self) -> Calibration:
-        """Calibration of fused scores; the sigmoid if none was fitted."""
+        """Calibration of fused scores; the sigmoid without a fit."""
         return self.calibration.parameters.fused.calibration() if self.calibration else UNCALIBRATED
 
     @property
     def logit_calibration(self) -> Calibration:
-        """Calibration of logits alone; the sigmoid if none was fitted."""
+        """Calibration of logits alone; the sigmoid without a fit."""
         return self.calibration.parameters.logit.calibration() if self.calibration else UNCALIBRATED
 
 
 def read_rerank_file(folder: Path) -> RerankFile:
-    """Returns the folder's rerank.json, or the defaults without one. Raises ModelInvalid with file and key."""
+    """Returns the folder's rerank.json, or the defaults without one. Raises ModelInvalid, naming file and key."""
     file = folder / RERANK_FILE
     if not file.exists():
         return RerankFile()

@@ -1,4 +1,4 @@
-"""Cross-encoder reranker: one logit per text, within a deadline."""
+"""Cross-encoder reranker: computes one logit per text, within a deadline."""
 
 from __future__ import annotations
 
@@ -27,15 +27,16 @@ from rerank.models.tokenizer import Ids, TextTokenizer, TokenizedTexts
 from rerank.models.unique_texts import unique_texts
 
 _QUOTED_CHARACTERS = 80
-_TOKENS_A_CHARACTER = 0.3
-"""Initial estimate: English has about .25 with an English vocabulary, Italian with that vocabulary .4."""
+_INITIAL_TOKENS_PER_CHARACTER = 0.3
+"""With an English vocabulary, English has about .25 tokens per character and Italian .4."""
 
 
 class CrossEncoderReranker:
     """Thread-safe Reranker over a network and its tokenizer.
 
-    *shared*: the scheduler and the cache of scores; by default an own scheduler without a cache. *passage_tokens*:
-    limit of tokens per passage, of which the part that matches the query is kept; 0 for the limit of the model.
+    *shared*: the scheduler and the cache of scores. By default the reranker has its own scheduler and no cache.
+    *passage_tokens*: limit of tokens per passage, of which the part that matches the query is kept; 0 for the limit of
+    the model.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class CrossEncoderReranker:
         self._batches = PairBatches(network, batch_tokens=batch_tokens)
         self._shared = shared or SharedResources()
         self._passage_tokens = passage_tokens
-        self._tokens_per_character = _TOKENS_A_CHARACTER
+        self._tokens_per_character = _INITIAL_TOKENS_PER_CHARACTER
 
     @classmethod
     def from_folder(
@@ -70,7 +71,7 @@ class CrossEncoderReranker:
     ) -> Self:
         """Loads the folder's network into *runtime*, by default the fastest one on this machine.
 
-        Raises ModelInvalid if the folder has no network that ranks.
+        Raises ModelInvalid for a folder without a network that ranks.
         """
         runtime = runtime or runtime_for(folder, AUTO_COMPUTE)
         tokenizer = TextTokenizer.from_folder(folder)
@@ -85,10 +86,10 @@ class CrossEncoderReranker:
         )
 
     def max_text_tokens(self, query: str) -> int:
-        """Returns the tokens of a text that fit beside *query*, without special tokens."""
-        read = self._tokenizer.texts([self._prompts["query"] + query], limit=self._network.query_room)
-        prompt = self._tokenizer.texts([self._prompts["document"]], limit=self._network.pair_room)
-        return max(self._network.pair_room - len(read.ids[0]) - len(prompt.ids[0]), 1)
+        """Returns the maximum number of tokens of a text with *query*, without special tokens."""
+        query_tokens = self._query_tokens(query).ids[0]
+        prompt = self._tokenizer.texts([self._prompts["document"]], limit=self._network.max_pair_tokens)
+        return max(self._network.max_pair_tokens - len(query_tokens) - len(prompt.ids[0]), 1)
 
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Returns for each text the character span of each token: int32 (tokens, 2), without special tokens."""
@@ -102,61 +103,64 @@ class CrossEncoderReranker:
         deadline: float | None = None,
         cancellation: Cancellation | None = None,
     ) -> RerankScores:
-        """Scores each text, in order if *deadline* (time.monotonic() seconds) does not allow all.
+        """Scores each text; the first texts first if *deadline* (time.monotonic() seconds) excludes some.
 
         A started batch is finished. Duplicate texts and texts in the cache are not scored again; `cached` counts both.
         Raises ModelError if the model fails, ModelOutputInvalid for a value that is not finite, ModelOverloaded if too
         many requests wait, and RequestCancelled after *cancellation*.
         """
         unique, inverse = unique_texts(texts)
-        read = self._tokenizer.texts([self._prompts["query"] + query], limit=self._network.query_room)
-        reading = self._network.read(read.ids[0])
+        tokens = self._query_tokens(query)
         scoring = _Scoring(unique, CacheKeys(self.fingerprint, str(self._passage_tokens), query))
-        found = self._take_from_cache(scoring)
-        if found < len(unique):
+        cached = self._take_from_cache(scoring)
+        if cached < len(unique):
             limits = RequestLimits(deadline, cancellation)
-            with self._shared.scheduler.place(what=f"the reranker {self.name}", cancellation=cancellation):
-                self._fill(scoring, _Question(read.ids[0], reading), limits)
+            prepared = self._network.prepare(tokens.ids[0])
+            with self._shared.scheduler.waiting_slot(model=f"the reranker {self.name}", cancellation=cancellation):
+                self._score_remaining(scoring, _TokenizedQuery(tokens.ids[0], prepared), limits)
         scored = scoring.scored[inverse]
         return RerankScores(
             logits=scoring.logits[inverse],
             scored=scored,
             tokens=scoring.tokens[inverse],
             truncated=scoring.truncated[inverse],
-            cached=int(scored.sum() - scoring.scored.sum()) + found,
-            query_truncated=bool(read.truncated[0]),
+            cached=int(scored.sum() - scoring.scored.sum()) + cached,
+            query_truncated=bool(tokens.truncated[0]),
             waited_ms=scoring.waited_ms,
         )
 
+    def _query_tokens(self, query: str) -> TokenizedTexts:
+        return self._tokenizer.texts([self._prompts["query"] + query], limit=self._network.max_query_tokens)
+
     def _take_from_cache(self, scoring: _Scoring) -> int:
-        """Copies cached scores; returns their number."""
+        """Copies cached scores into *scoring*; returns their number."""
         for i, key in enumerate(scoring.keys):
             cached: _Score | None = self._shared.cache.get(key)
             if cached is not None:
                 scoring.put(i, cached)
         return int(scoring.scored.sum())
 
-    def _fill(self, scoring: _Scoring, question: _Question, limits: RequestLimits) -> None:
-        """Scores the remaining texts, slice by slice."""
-        reading = question.reading
+    def _score_remaining(self, scoring: _Scoring, query: _TokenizedQuery, limits: RequestLimits) -> None:
+        """Scores the texts without a score, slice by slice."""
+        prepared = query.prepared
         remaining = np.flatnonzero(~scoring.scored)
         characters = np.array([len(scoring.texts[i]) for i in remaining.tolist()], dtype=np.float64)
-        room = min(reading.passage_room, self._passage_tokens or reading.passage_room)
-        expected = np.minimum(characters * self._tokens_per_character, room) + reading.overhead
+        limit = min(prepared.max_passage_tokens, self._passage_tokens or prepared.max_passage_tokens)
+        expected = np.minimum(characters * self._tokens_per_character, limit) + prepared.overhead
         slices = deadline_slices(expected, deadline=limits.deadline, affordable=lambda: self._affordable(limits))
         for start, stop in slices:
-            self._score(scoring, question, remaining[start:stop], limits)
+            self._score_slice(scoring, query, remaining[start:stop], limits)
 
-    def _score(
-        self, scoring: _Scoring, question: _Question, positions: NDArray[np.intp], limits: RequestLimits
+    def _score_slice(
+        self, scoring: _Scoring, query: _TokenizedQuery, positions: NDArray[np.intp], limits: RequestLimits
     ) -> None:
-        reading = question.reading
+        prepared = query.prepared
         prompted = [self._prompts["document"] + scoring.texts[i] for i in positions.tolist()]
-        passages = self._tokenizer.texts(prompted, limit=reading.passage_room)
+        passages = self._tokenizer.texts(prompted, limit=prepared.max_passage_tokens)
         self._tokens_per_character = _tokens_per_character(passages.ids, prompted)
-        ids, truncated = self._cut(passages, question)
-        lengths = np.array([len(text) + reading.overhead for text in ids], dtype=np.int32)
-        job = Job(self._batches, ids, lengths, query=reading, limits=limits)
+        ids, truncated = self._cut(passages, query)
+        lengths = np.array([len(text) + prepared.overhead for text in ids], dtype=np.int32)
+        job = Job(self._batches, ids, lengths, query=prepared, limits=limits)
         try:
             self._shared.scheduler.run(job)
         except (RuntimeError, MemoryError) as exc:
@@ -171,29 +175,29 @@ class CrossEncoderReranker:
             scoring.put(i, score)
             self._shared.cache.put(scoring.keys[i], score, size=_SCORE_BYTES)
 
-    def _cut(self, passages: TokenizedTexts, question: _Question) -> tuple[Sequence[Ids], NDArray[np.bool_]]:
-        """The parts of the passages that are read, and where that is not all."""
+    def _cut(self, passages: TokenizedTexts, query: _TokenizedQuery) -> tuple[Sequence[Ids], NDArray[np.bool_]]:
+        """Returns the parts of the passages to score, and a mask (n,) of the passages that were cut."""
         if not self._passage_tokens:
             return passages.ids, passages.truncated
-        ids = [cut(text, question.ids, tokens=self._passage_tokens) for text in passages.ids]
+        ids = [cut(text, query.ids, tokens=self._passage_tokens) for text in passages.ids]
         shorter = np.array(
             [len(part) < len(text) for part, text in zip(ids, passages.ids, strict=True)], dtype=np.bool_
         )
         return ids, passages.truncated | shorter
 
     def _affordable(self, limits: RequestLimits) -> float | None:
-        """Returns the tokens that one of the waiting requests can compute before its deadline."""
+        """Returns the number of tokens that a request can compute before its deadline while others wait."""
         rate = self._batches.throughput.tokens_per_second
         if rate is None or limits.deadline is None:
             return None
         return rate * max(limits.deadline - time.monotonic(), 0.0) / (1 + self._shared.scheduler.waiting)
 
 
-class _Question(NamedTuple):
-    """A query as tokens, and as the network has begun with it."""
+class _TokenizedQuery(NamedTuple):
+    """Token ids of a query, and the query as prepared by the network."""
 
     ids: Ids
-    reading: PreparedQuery
+    prepared: PreparedQuery
 
 
 class _Score(NamedTuple):
@@ -209,7 +213,7 @@ _SCORE_BYTES = 120
 
 
 class _Scoring:
-    """Scores so far of unique texts, in input order."""
+    """Scores of unique texts in input order; some may be missing."""
 
     def __init__(self, texts: Sequence[str], keys: CacheKeys) -> None:
         n = len(texts)
@@ -228,6 +232,6 @@ class _Scoring:
 
 
 def _tokens_per_character(ids: Sequence[Ids], texts: Sequence[str]) -> float:
-    """Returns the tokens per character of tokenized texts."""
+    """Returns the mean number of tokens per character of tokenized texts."""
     characters = sum(len(text) for text in texts)
-    return sum(len(text) for text in ids) / characters if characters else _TOKENS_A_CHARACTER
+    return sum(len(text) for text in ids) / characters if characters else _INITIAL_TOKENS_PER_CHARACTER

@@ -1,7 +1,7 @@
-"""Interfaces of runtimes: a library that computes networks on a device, in a precision.
+"""Interfaces of runtimes. A runtime is a library that computes networks on a device, in a precision.
 
-Inputs and outputs are numpy arrays. The architectures (`models/architectures/`) turn texts into sequences and outputs
-into logits; a runtime only computes.
+Inputs and outputs are numpy arrays. The architectures (`models/architectures/`) build the input sequences and convert
+the outputs to logits; a runtime only computes.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from rerank.models.folder import ModelFolder
 
 
 class PairClassifier(Protocol):
-    """A network over whole sequences, with a head."""
+    """A network with a classification head over complete sequences."""
 
     def labels(self, rows: TokenRows, types: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns float32 (n, labels) for rows and their token types (n, longest)."""
 
 
 class TextBody(Protocol):
-    """A network without a head; the token vectors are pooled by the model's layout."""
+    """A network without a head. It pools the token vectors as the model folder specifies."""
 
     @property
     def dim(self) -> int:
@@ -35,22 +35,22 @@ class TextBody(Protocol):
         """Returns float32 (n, dim), rows of unit length."""
 
 
-class LowerHalf(Protocol):
-    """Output of the lower layers for a text: (1, tokens, hidden) in memory of the runtime."""
+class LowerOutput(Protocol):
+    """Output of the lower layers for one text: (1, tokens, hidden), in the memory of the runtime."""
 
 
-class JointHalves(Protocol):
+class JointLayers(Protocol):
     """The lower and the upper layers of a joint reranker."""
 
-    def lower(self, rows: TokenRows) -> LowerHalf:
+    def lower_output(self, rows: TokenRows) -> LowerOutput:
         """Returns the output of the lower layers for a single row."""
 
-    def logits(self, query: LowerHalf, passages: TokenRows) -> NDArray[np.float32]:
-        """Returns float32 (n,) for n passages: all layers for the passages, the upper ones with *query*."""
+    def logits(self, query: LowerOutput, passages: TokenRows) -> NDArray[np.float32]:
+        """Returns float32 (n,) for n passages. The upper layers process passages and *query* together."""
 
 
 class ModelRuntime(Protocol):
-    """A loader of networks. Methods raise ModelInvalid for missing or broken weights and for other kinds of models."""
+    """A loader of networks. Methods raise ModelInvalid for missing or broken weights and for unsupported models."""
 
     @property
     def name(self) -> Runtime:
@@ -58,7 +58,7 @@ class ModelRuntime(Protocol):
 
     @property
     def precision(self) -> Precision:
-        """Precision of the matrix products."""
+        """Precision of matrix products."""
 
     @property
     def batch_tokens(self) -> int:
@@ -70,5 +70,5 @@ class ModelRuntime(Protocol):
     def body(self, folder: ModelFolder) -> TextBody:
         """Loads the network of a bi-encoder."""
 
-    def halves(self, folder: ModelFolder) -> JointHalves:
+    def joint_layers(self, folder: ModelFolder) -> JointLayers:
         """Loads the network of a joint reranker."""

@@ -19,11 +19,11 @@ from rerank.models.tokenizer import Ids
 Outputs = NDArray[np.float32]
 """One row per text: a logit (n,), or a vector (n, dim)."""
 _MIN_FILL = 0.6
-"""Minimum length of a text that joins a batch, as a fraction of the batch's longest text: limits padding."""
+"""Minimum length of a text that joins a batch, as a fraction of the longest text of the batch: limits padding."""
 
 
 class BatchModel(Protocol):
-    """A model as the scheduler calls it: one batch after the other, on one thread."""
+    """A model that the scheduler calls with one batch at a time, on one thread."""
 
     @property
     def batch_tokens(self) -> int:
@@ -42,11 +42,11 @@ class BatchModel(Protocol):
         """The scheduler's measurements of this model."""
 
     def compute(self, parts: Sequence[BatchPart]) -> Sequence[Outputs]:
-        """Returns the outputs of each part of one batch. Several parts only if the model mixes requests."""
+        """Returns the outputs of each part of one batch. A batch has several parts only if the model mixes requests."""
 
 
 class Job:
-    """Texts of one request for one model. The scheduler takes batches from the job and stores their outputs in it."""
+    """Texts of one request for one model. The scheduler takes batches from a job and stores the outputs in the job."""
 
     def __init__(
         self,
@@ -75,15 +75,15 @@ class Job:
         # largest. Equal lengths keep their order.
         self._untaken: NDArray[np.intp] = np.argsort(-lengths, kind="stable")
         self.remaining = int(lengths.sum())
-        """Tokens of the texts that are not taken."""
+        """Number of tokens of the texts that are not taken."""
 
     @property
     def all_taken(self) -> bool:
-        """True if no text is left to compute."""
+        """True if all texts are taken."""
         return len(self._untaken) == 0
 
     def arrive(self, tokens: int) -> None:
-        """Starts the waiting time. *tokens*: tokens that the scheduler has computed before."""
+        """Starts the waiting time. *tokens*: number of tokens that the scheduler computed before."""
         self.tokens_at_arrival, self._arrived_at = tokens, time.monotonic()
 
     def end_waiting(self) -> None:
@@ -91,20 +91,20 @@ class Job:
         if self._arrived_at is not None:
             self.waited_ms, self._arrived_at = (time.monotonic() - self._arrived_at) * 1000, None
 
-    def take(self, room: int) -> BatchPart:
-        """Returns the longest texts whose padded size fits *room* tokens; at least one text."""
+    def take(self, max_tokens: int) -> BatchPart:
+        """Returns the longest texts within *max_tokens* padded tokens, at least one text."""
         longest = max(int(self._lengths[self._untaken[0]]), 1)
-        return self._part(0, max(room // longest, 1), longest)
+        return self._part(0, max(max_tokens // longest, 1), longest)
 
-    def join(self, batch: BatchPart, *, room: int) -> BatchPart | None:
-        """Returns texts that fit into *room* padded tokens beside *batch*, or None.
+    def join(self, batch: BatchPart, *, max_tokens: int) -> BatchPart | None:
+        """Returns texts within *max_tokens* padded tokens that can be added to *batch*, or None.
 
-        The texts are not longer than the longest one of *batch*.
+        No text is longer than the longest text of *batch*.
         """
         lengths = self._lengths[self._untaken]  # descending
         start = int(np.searchsorted(-lengths, -batch.longest, side="left"))
         stop = int(np.searchsorted(-lengths, -batch.longest * _MIN_FILL, side="right"))
-        count = min(room // batch.longest, stop - start)
+        count = min(max_tokens // batch.longest, stop - start)
         return self._part(start, count, batch.longest) if count > 0 else None
 
     def _part(self, start: int, count: int, longest: int) -> BatchPart:
@@ -135,7 +135,11 @@ class RequestLimits:
 
 @dataclass(frozen=True, eq=False)
 class BatchPart:
-    """Texts of one job in a batch: their *positions* in the job, their tokens, and the longest row's tokens."""
+    """Texts of one job in a batch.
+
+    positions (n,): positions of the texts in the job. tokens: number of their tokens. longest: number of tokens of the
+    longest text in the batch.
+    """
 
     job: Job
     positions: NDArray[np.intp]
@@ -144,7 +148,7 @@ class BatchPart:
 
     @property
     def padded(self) -> int:
-        """Number of computed tokens, with padding."""
+        """Number of tokens with padding."""
         return len(self.positions) * self.longest
 
     @property

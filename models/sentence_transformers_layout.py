@@ -1,4 +1,4 @@
-"""The sentence-transformers layout of a model folder: modules.json and the files that it names."""
+"""The sentence-transformers layout of a model folder: modules.json and the files named there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 @dataclass(frozen=True)
 class SentenceTransformersLayout:
-    """Pooling, prompts and limits of an encoder. Without modules.json: mean pooling, as in the library."""
+    """Pooling, prompts and limits of an encoder. Mean pooling without modules.json, as in sentence-transformers."""
 
     weights: Path
     pooling: Pooling = "mean"

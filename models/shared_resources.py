@@ -20,10 +20,10 @@ class SharedResources:
     @classmethod
     def within(cls, *, max_waiting: int, score_cache_mb: int) -> Self:
         """Returns resources with the limits of the settings `max_waiting` and `score_cache_mb`."""
-        return cls(Scheduler(places=max_waiting), OutputCache(megabytes=score_cache_mb))
+        return cls(Scheduler(max_waiting=max_waiting), OutputCache(megabytes=score_cache_mb))
 
     def close(self) -> None:
-        """Ends the thread of the scheduler once its queue is empty."""
+        """Ends the thread of the scheduler when its queue is empty."""
         self.scheduler.close()
 
     def load(self) -> ModelLoad:

@@ -6,9 +6,9 @@ import os
 import sys
 
 _OPT_OUT = {
-    # Otherwise every request to the hub describes the process, after a download of the descriptions to look for.
+    # Without this, every request to the hub describes the process.
     "HF_HUB_DISABLE_TELEMETRY": "1",
-    # Otherwise transformers asks a service of the hub to convert weights that are not in safetensors format.
+    # Without this, transformers requests a conversion from the hub for weights that are not in safetensors format.
     "DISABLE_SAFETENSORS_CONVERSION": "1",
 }
 
@@ -19,6 +19,6 @@ def disable_telemetry() -> None:
     The libraries check at import, so a call after the import has no effect.
     """
     os.environ.update(_OPT_OUT)
-    # OpenVINO sends an event at import and writes a client id to ~/intel. The entry makes the import of its telemetry
-    # package fail, which OpenVINO handles by a stub of its own. It has no environment variable for this.
+    # OpenVINO sends an event at import and writes a client id to ~/intel, and has no environment variable to disable
+    # this. With None, the import of its telemetry package fails, and OpenVINO uses its own stub.
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]

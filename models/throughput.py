@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 _DECAY = 0.9
-"""Weight of earlier batches after one more: about the last ten count, so the estimate follows the load."""
+"""Factor of earlier batches after each batch. About ten batches count, so the estimate follows the load."""
 
 
 class Throughput:
-    """Tokens per second over the latest batches. One thread adds batches, any thread reads the estimate."""
+    """Tokens per second over the latest batches. One thread adds batches; any thread can read the estimate."""
 
     def __init__(self) -> None:
         self._tokens = 0.0
@@ -20,7 +20,7 @@ class Throughput:
         return self._tokens / self._seconds if self._seconds > 0 else None
 
     def add(self, tokens: int, seconds: float) -> None:
-        """Counts one batch. The first batch is ignored: a runtime still allocates and compiles in it."""
+        """Counts one batch. Ignores the first batch, in which a runtime allocates memory and compiles."""
         if self._warm:
             self._tokens = self._tokens * _DECAY + tokens
             self._seconds = self._seconds * _DECAY + seconds

@@ -1,4 +1,4 @@
-"""Text to token ids with the Rust tokenizer of a model folder."""
+"""Converts texts to token ids with the Rust tokenizer of a model folder."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 Ids = NDArray[np.int32]
 """Token ids (tokens,)."""
-_CHARACTERS_A_TOKEN = 16
-"""Characters per token of a head that nearly always fills the limit: English has 4 to 5 per token."""
-_MARGIN = 64
-"""Tokens that a head must have beyond the limit, so that its cut cannot change the tokens in use."""
+_CHARACTERS_PER_TOKEN = 16
+"""Characters of a head per token of the limit. English has 4 to 5, so a head nearly always has enough tokens."""
+_MARGIN_TOKENS = 64
+"""Minimum number of tokens of a head beyond the limit, so that its cut cannot change the tokens within the limit."""
 
 
 @dataclass(frozen=True)
 class Template:
     """The special tokens around one or two texts, and their token types.
 
-    before, between, after: ids of the special tokens. second_type: token type of the second text and the tokens after
-    it; all others have type 0. pad_id: padding of batches.
+    before, between, after: ids of the special tokens. second_type: token type of the second text and of the tokens
+    after it; all others have type 0. pad_id: id for padding.
     """
 
     before: Ids
@@ -40,7 +40,7 @@ class Template:
 
     @property
     def special(self) -> int:
-        """Number of special tokens of a pair."""
+        """Number of special tokens."""
         return len(self.before) + len(self.between) + len(self.after)
 
 
@@ -55,10 +55,10 @@ class TokenizedTexts:
 class TextTokenizer:
     """Thread-safe tokenizer of one model."""
 
-    def __init__(self, tokenizer: Tokenizer, *, source: str, pad_id: int = 0, types: bool = True) -> None:
+    def __init__(self, tokenizer: Tokenizer, *, source: str, pad_id: int = 0, has_types: bool = True) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
-        self._types = types
+        self._has_types = has_types
         self._tokenizer = tokenizer
         self._source = source
         self._pad_id = pad_id
@@ -80,20 +80,20 @@ class TextTokenizer:
             raise ModelInvalid(f"cannot read the tokenizer {file}: {exc}") from exc
         pad = folder.config.get("pad_token_id")
         return cls(
-            tokenizer, source=str(file), pad_id=pad if isinstance(pad, int) else 0, types=_takes_token_types(folder)
+            tokenizer, source=str(file), pad_id=pad if isinstance(pad, int) else 0, has_types=_takes_token_types(folder)
         )
 
     def texts(self, texts: Sequence[str], *, limit: int) -> TokenizedTexts:
         """Returns each text's first *limit* tokens, without special tokens."""
-        heads = [text[: (limit + _MARGIN) * _CHARACTERS_A_TOKEN] for text in texts]
+        heads = [text[: (limit + _MARGIN_TOKENS) * _CHARACTERS_PER_TOKEN] for text in texts]
         encoded = self._encoded(heads)
         short = [
             i
             for i, (text, head) in enumerate(zip(texts, heads, strict=True))
-            if len(head) < len(text) and len(encoded[i]) < limit + _MARGIN
+            if len(head) < len(text) and len(encoded[i]) < limit + _MARGIN_TOKENS
         ]
-        for i, whole in zip(short, self._encoded([texts[i] for i in short]), strict=True):
-            encoded[i] = whole
+        for i, ids in zip(short, self._encoded([texts[i] for i in short]), strict=True):
+            encoded[i] = ids
         truncated = np.array([len(ids) > limit for ids in encoded], dtype=np.bool_)
         return TokenizedTexts([ids[:limit] for ids in encoded], truncated)
 
@@ -105,12 +105,12 @@ class TextTokenizer:
     def single_template(self) -> Template:
         """Returns the special tokens around one text, taken from the tokenizer's output."""
         encoding = self._tokenizer.encode("a")
-        places = [i for i, sequence in enumerate(encoding.sequence_ids) if sequence == 0]
-        if not places:
+        positions = [i for i, sequence in enumerate(encoding.sequence_ids) if sequence == 0]
+        if not positions:
             raise ModelInvalid(f"{self._source}: the tokenizer returns no tokens for a text")
         ids = np.array(encoding.ids, dtype=np.int32)
-        nothing = np.zeros(0, dtype=np.int32)
-        return Template(ids[: places[0]], nothing, ids[places[-1] + 1 :], 0, self._pad_id)
+        no_tokens = np.zeros(0, dtype=np.int32)
+        return Template(ids[: positions[0]], no_tokens, ids[positions[-1] + 1 :], 0, self._pad_id)
 
     def pair_template(self) -> Template:
         """Returns the special tokens around two texts.
@@ -118,15 +118,15 @@ class TextTokenizer:
         Raises ModelInvalid if the tokenizer does not concatenate the texts.
         """
         encoding = self._tokenizer.encode("a", "b")
-        places = [[i for i, sequence in enumerate(encoding.sequence_ids) if sequence == s] for s in (0, 1)]
-        if not all(places) or places[0][-1] > places[1][0]:
+        first, second = ([i for i, sequence in enumerate(encoding.sequence_ids) if sequence == s] for s in (0, 1))
+        if not first or not second or first[-1] > second[0]:
             raise ModelInvalid(f"{self._source}: the tokenizer must concatenate the two texts of a pair")
         ids = np.array(encoding.ids, dtype=np.int32)
-        second = 1 if self._types and any(encoding.type_ids) else 0
-        before, between, after = ids[: places[0][0]], ids[places[0][-1] + 1 : places[1][0]], ids[places[1][-1] + 1 :]
-        found = Template(before, between, after, second, self._pad_id)
-        self._check_pair(found)
-        return found
+        second_type = 1 if self._has_types and any(encoding.type_ids) else 0
+        before, between, after = ids[: first[0]], ids[first[-1] + 1 : second[0]], ids[second[-1] + 1 :]
+        template = Template(before, between, after, second_type, self._pad_id)
+        self._check_pair(template)
+        return template
 
     def _check_pair(self, template: Template) -> None:
         """Raises ModelInvalid if the template does not reproduce the tokenizer's output for longer texts."""
@@ -134,9 +134,9 @@ class TextTokenizer:
         expected = self._tokenizer.encode(first, second)
         texts = self._encoded([first, second])
         parts = (template.before, texts[0], template.between, texts[1], template.after)
-        typed = len(texts[1]) + len(template.after)
-        types = [0] * (len(expected.ids) - typed) + [template.second_type] * typed
-        if np.concatenate(parts).tolist() != expected.ids or (self._types and types != expected.type_ids):
+        second_length = len(texts[1]) + len(template.after)
+        types = [0] * (len(expected.ids) - second_length) + [template.second_type] * second_length
+        if np.concatenate(parts).tolist() != expected.ids or (self._has_types and types != expected.type_ids):
             raise ModelInvalid(f"{self._source}: the tokenizer combines the texts of a pair in an unsupported way")
 
     def _encoded(self, texts: Sequence[str]) -> list[Ids]:
@@ -147,14 +147,14 @@ class TextTokenizer:
 
 
 def _takes_token_types(folder: ModelFolder) -> bool:
-    """Returns True if the model takes token types, by the tokenizer settings, as in transformers."""
+    """Returns True if tokenizer_config.json lists token types as an input of the model, as in transformers."""
     file = folder.weights / TOKENIZER_CONFIG_FILE
     names = read_object(file).get("model_input_names") if file.exists() else None
     return not isinstance(names, list) or "token_type_ids" in names
 
 
 def _valid(text: str) -> str:
-    """Replaces lone surrogates with question marks one by one, so that character offsets stay."""
+    """Replaces each lone surrogate with one question mark, which keeps the character offsets."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -171,9 +171,9 @@ def _built_tokenizer(folder: ModelFolder) -> Tokenizer:
             " rerank-service[train]"
         ) from exc
 
-    from rerank.models.runtimes.torch.quiet import quiet
+    from rerank.models.runtimes.torch.transformers_output import silence_transformers
 
-    with quiet():
+    with silence_transformers():
         tokenizer = AutoTokenizer.from_pretrained(str(folder.weights), local_files_only=True)
     backend: Tokenizer | None = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:

@@ -1,4 +1,4 @@
-"""Bi-encoder: one text through all layers, and its token vectors pooled into one vector of unit length."""
+"""Bi-encoder: pools the token vectors of one text into one vector of unit length."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rerank.models.tokenizer import Ids, Template, TextTokenizer
 
 
 class BiEncoderNetwork:
-    """TextNetwork over a body."""
+    """TextNetwork over a TextBody of a runtime."""
 
     def __init__(self, body: TextBody, *, template: Template, max_tokens: int) -> None:
         self._body = body
@@ -34,11 +34,11 @@ class BiEncoderNetwork:
 
     @property
     def max_text_tokens(self) -> int:
-        """Maximum number of tokens of a text."""
+        """Maximum number of tokens of a text, without special tokens."""
         return self._max_tokens - self._template.special
 
     def vectors(self, texts: Sequence[Ids]) -> Vectors:
         """Returns float32 (len(texts), dim), rows of unit length, for texts of at most `max_text_tokens` tokens."""
         template = self._template
-        whole = [np.concatenate([template.before, text, template.after]) for text in texts]
-        return self._body.vectors(TokenRows.of(whole, pad_id=template.pad_id))
+        sequences = [np.concatenate([template.before, text, template.after]) for text in texts]
+        return self._body.vectors(TokenRows.of(sequences, pad_id=template.pad_id))

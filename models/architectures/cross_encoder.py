@@ -1,4 +1,4 @@
-"""Cross-encoder: query and passage in one sequence through all layers, and a head on the first token."""
+"""Cross-encoder: processes query and passage as one sequence, with a head on the first token."""
 
 from __future__ import annotations
 
@@ -17,50 +17,50 @@ from rerank.models.runtime import ModelRuntime, PairClassifier
 from rerank.models.tokenizer import Ids, Template, TextTokenizer
 
 _PASSAGE_DIVISOR = 4
-"""A passage keeps at least 1/4 of the tokens."""
+"""A quarter of the tokens is reserved for the passage, so that a long query cannot displace it."""
 _PAIR_LABELS = 2
 
 
 class CrossEncoderNetwork:
-    """PairNetwork over a classifier with one label, or with two: the logit is then their difference."""
+    """PairNetwork over a classifier. With two labels, the logit is the second label's minus the first's."""
 
     def __init__(self, classifier: PairClassifier, *, template: Template, max_tokens: int) -> None:
         self._classifier = classifier
         self._template = template
-        self._room = max_tokens - template.special
+        self._max_pair_tokens = max_tokens - template.special
 
     @classmethod
     def from_folder(cls, folder: ModelFolder, tokenizer: TextTokenizer, *, runtime: ModelRuntime) -> Self:
-        """Loads the network. Raises ModelInvalid for a head that cannot rank, and for missing or broken weights."""
+        """Loads the network. Raises ModelInvalid for more than two labels and for missing or broken weights."""
         if folder.labels > _PAIR_LABELS:
             raise ModelInvalid(
-                f"{folder.weights / CONFIG_FILE}: a reranker must have one label, or two with the second for"
-                f" relevant, got {folder.labels}"
+                f"{folder.weights / CONFIG_FILE}: a reranker must have one label, or two of which the second"
+                f" means relevant, got {folder.labels}"
             )
         return cls(runtime.classifier(folder), template=tokenizer.pair_template(), max_tokens=folder.max_tokens)
 
     @property
-    def pair_room(self) -> int:
+    def max_pair_tokens(self) -> int:
         """Maximum number of tokens of query and passage together, without special tokens."""
-        return self._room
+        return self._max_pair_tokens
 
     @property
-    def query_room(self) -> int:
-        """Maximum number of tokens of a query."""
-        return query_room(self._room)
+    def max_query_tokens(self) -> int:
+        """Maximum number of tokens of a query, without special tokens."""
+        return max_query_tokens(self._max_pair_tokens)
 
-    def read(self, query: Ids) -> PreparedQuery:
-        """Prepares a query of at most `query_room` tokens."""
+    def prepare(self, query: Ids) -> PreparedQuery:
+        """Prepares a query of at most `max_query_tokens` tokens."""
         head = np.concatenate([self._template.before, query, self._template.between])
-        return _CrossEncoderQuery(self, head, self._room - len(query), len(query) + self._template.special)
+        return _CrossEncoderQuery(self, head, self._max_pair_tokens - len(query), len(query) + self._template.special)
 
-    def mixed(self, queries: Sequence[PreparedQuery], passages: Sequence[Ids]) -> NDArray[np.float32]:
+    def pair_logits(self, queries: Sequence[PreparedQuery], passages: Sequence[Ids]) -> NDArray[np.float32]:
         """Returns float32 (n,) for one batch of n passages, each with its own query."""
         heads = [query.head for query in queries if isinstance(query, _CrossEncoderQuery)]
         return self.logits(heads, passages)
 
     def logits(self, heads: Sequence[Ids], passages: Sequence[Ids]) -> NDArray[np.float32]:
-        """Returns float32 (n,) for n sequences: head (special tokens and query), then passage."""
+        """Returns float32 (n,) for n sequences of a head (special tokens and query) and a passage."""
         template = self._template
         texts = [np.concatenate([head, text, template.after]) for head, text in zip(heads, passages, strict=True)]
         rows = TokenRows.of(texts, pad_id=template.pad_id)
@@ -73,13 +73,13 @@ class CrossEncoderNetwork:
 class _CrossEncoderQuery:
     network: CrossEncoderNetwork
     head: Ids
-    passage_room: int
+    max_passage_tokens: int
     overhead: int
 
     def logits(self, passages: Sequence[Ids]) -> NDArray[np.float32]:
         return self.network.logits([self.head] * len(passages), passages)
 
 
-def query_room(room: int) -> int:
-    """Returns the tokens of *room* that a query can use: a passage keeps a quarter."""
-    return room - room // _PASSAGE_DIVISOR
+def max_query_tokens(max_pair_tokens: int) -> int:
+    """Returns the maximum number of tokens of a query, of *max_pair_tokens* for query and passage."""
+    return max_pair_tokens - max_pair_tokens // _PASSAGE_DIVISOR

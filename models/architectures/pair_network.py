@@ -11,6 +11,6 @@ from rerank.models.tokenizer import TextTokenizer
 
 
 def pair_network(folder: ModelFolder, tokenizer: TextTokenizer, *, runtime: ModelRuntime) -> PairNetwork:
-    """Loads the ranking network of *folder*. Raises ModelInvalid if it has none."""
-    kind = JointNetwork if folder.architecture == "joint" else CrossEncoderNetwork
-    return kind.from_folder(folder, tokenizer, runtime=runtime)
+    """Loads the ranking network of *folder*. Raises ModelInvalid for a folder without one."""
+    network = JointNetwork if folder.architecture == "joint" else CrossEncoderNetwork
+    return network.from_folder(folder, tokenizer, runtime=runtime)

@@ -14,7 +14,10 @@ from rerank.models.tokenizer import Ids
 
 @dataclass(frozen=True)
 class TokenRows:
-    """ids: int32 (n, longest), padded on the right; lengths: int32 (n,), tokens of each row."""
+    """Batch of n sequences.
+
+    ids: int32 (n, longest), padded on the right; lengths: int32 (n,), tokens of each row.
+    """
 
     ids: NDArray[np.int32]
     lengths: NDArray[np.int32]
@@ -33,7 +36,7 @@ class TokenRows:
         """Number of tokens of the longest row."""
         return int(self.ids.shape[1])
 
-    def types(self, firsts: Sequence[int], *, second_type: int) -> NDArray[np.int32]:
-        """Returns token types int32 (n, longest): 0 for the first *firsts* (n,) tokens of a row, then *second_type*."""
-        second = np.arange(self.longest) >= np.array(firsts)[:, None]
+    def types(self, first_lengths: Sequence[int], *, second_type: int) -> NDArray[np.int32]:
+        """Returns token types int32 (n, longest): 0 for the first *first_lengths* (n,) tokens, then *second_type*."""
+        second = np.arange(self.longest) >= np.array(first_lengths)[:, None]
         return second.astype(np.int32) * np.int32(second_type)

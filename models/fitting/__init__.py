@@ -1,1 +1,1 @@
-"""Fits fusion, calibration and cut-off of a model to judgments, and stores them with the model."""
+"""Fits the fusion, the calibration and the cut-off of a model to judgments, and stores them with the model."""

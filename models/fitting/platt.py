@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from rerank.core.calibration import Calibration, Evidence, QueryEvidence
 
 MIN_SLOPE = 1e-3
-"""In units of the scores' deviation. Keeps the order of scores that carry no information."""
+"""Minimum slope, in units of the deviation of the scores. It keeps the order of scores without information."""
 
 RIDGE = 1.0
-"""Weight of the penalty, in candidates: keeps a fit finite if the scores separate the judgments perfectly."""
+"""Weight of the penalty, in candidates. It keeps a fit finite if the scores separate the judgments perfectly."""
 
 BINS = 15
 
 
 @dataclass(frozen=True)
 class ScoredList:
-    """Scores (n,) and relevance, bool (n,), of one query's candidates, and the known evidence of the query."""
+    """Scores (n,) and relevance, bool (n,), of the candidates of one query, and the known evidence of the query."""
 
     scores: NDArray[np.float64]
     relevant: NDArray[np.bool_]
@@ -32,19 +32,19 @@ def fit_calibration(lists: Sequence[ScoredList], *, evidence: Sequence[Evidence]
     """Fits Platt's logistic regression of relevance on the score and on the *evidence* of each query.
 
     The slope is above 0, which keeps the order. Weights of evidence are at least 0, so that less evidence never raises
-    a score. Evidence that no list has is left out. Its typical value, the median over the lists, replaces missing
+    a score. Evidence that no list has is ignored. The typical value, the median over the lists, replaces missing
     values.
     """
     from scipy.optimize import minimize
 
     typical = {name: float(np.median(values)) for name in evidence if (values := _known(lists, name))}
-    scores = np.concatenate([one.scores for one in lists])
-    relevant = np.concatenate([one.relevant for one in lists]).astype(np.float64)
+    scores = np.concatenate([scored.scores for scored in lists])
+    relevant = np.concatenate([scored.relevant for scored in lists]).astype(np.float64)
     centre, width = float(scores.mean()), float(scores.std()) or 1.0
     columns = [(scores - centre) / width, np.ones_like(scores)]
     spreads: dict[Evidence, float] = {}
     for name, middle in typical.items():
-        deviations = np.concatenate([np.full(len(one.scores), _deviation(one, name, middle)) for one in lists])
+        deviations = np.concatenate([np.full(len(scored.scores), _deviation(scored, name, middle)) for scored in lists])
         spreads[name] = float(deviations.std()) or 1.0
         columns.append(deviations / spreads[name])
     design = np.stack(columns, axis=1)  # (candidates, 2 + evidence)
@@ -52,23 +52,23 @@ def fit_calibration(lists: Sequence[ScoredList], *, evidence: Sequence[Evidence]
     start = np.array([1.0, 0.0, *[0.0] * len(typical)])
     weights = minimize(_loss, start, args=(design, relevant), jac=True, bounds=bounds, method="L-BFGS-B").x
     slope = float(weights[0]) / width
-    found = {
+    fitted_evidence = {
         name: QueryEvidence(float(weight) / spreads[name], typical[name])
         for name, weight in zip(typical, weights[2:], strict=True)
     }
-    return Calibration(slope, float(weights[1]) - slope * centre, found)
+    return Calibration(slope, float(weights[1]) - slope * centre, fitted_evidence)
 
 
 def cut_off(probabilities: NDArray[np.float64], relevant: NDArray[np.bool_], *, precision: float) -> float | None:
-    """Returns the lowest score above which candidates reach *precision*, or None.
+    """Returns the lowest cut-off whose remaining candidates reach *precision*, or None.
 
     Both arrays are (n,), over candidates of many queries. Equal scores are kept or cut together.
     """
     order = np.argsort(-probabilities, kind="stable")
-    reached = np.cumsum(relevant[order]) / np.arange(1, len(order) + 1)
-    falls = np.append(np.diff(probabilities[order]) < 0, True)  # last one of a group of equal scores
-    good = np.flatnonzero((reached >= precision) & falls)
-    return float(probabilities[order][good[-1]]) if len(good) else None
+    precisions = np.cumsum(relevant[order]) / np.arange(1, len(order) + 1)
+    last_of_equals = np.append(np.diff(probabilities[order]) < 0, True)
+    cuts = np.flatnonzero((precisions >= precision) & last_of_equals)
+    return float(probabilities[order][cuts[-1]]) if len(cuts) else None
 
 
 def calibration_error(probabilities: NDArray[np.float64], relevant: NDArray[np.bool_]) -> float:
@@ -86,11 +86,11 @@ def calibration_error(probabilities: NDArray[np.float64], relevant: NDArray[np.b
 
 
 def _known(lists: Sequence[ScoredList], name: Evidence) -> list[float]:
-    return [value for one in lists if (value := one.known.get(name)) is not None]
+    return [value for scored in lists if (value := scored.known.get(name)) is not None]
 
 
-def _deviation(one: ScoredList, name: Evidence, typical: float) -> float:
-    value = one.known.get(name)
+def _deviation(scored: ScoredList, name: Evidence, typical: float) -> float:
+    value = scored.known.get(name)
     return 0.0 if value is None else value - typical
 
 

@@ -21,9 +21,9 @@ _DECIMALS = 6
 
 
 def target_folder(folder: ModelFolder, output: Path | None) -> Path:
-    """Returns the folder that will hold the fit of *folder*: itself, or the new folder *output*.
+    """Returns the folder for the fit of *folder*: *folder* itself, or the new folder *output*.
 
-    Raises InvalidInput for a folder that is not writable, and for an existing *output*; called before long work.
+    Raises InvalidInput for a folder that is not writable and for an existing *output*. Called before long work.
     """
     if output is not None:
         if output.exists() and (not output.is_dir() or any(output.iterdir())):
@@ -37,9 +37,9 @@ def target_folder(folder: ModelFolder, output: Path | None) -> Path:
 
 
 def save_fit(fitted: Fitted, folder: ModelFolder, target: Path, *, fitted_on: Mapping[str, object]) -> None:
-    """Writes fusion, calibration and min_score into *target*, which becomes a copy of *folder* if it is another.
+    """Writes fusion, calibration and min_score into *target*; copies *folder* to a different *target* first.
 
-    The file is replaced atomically and keeps its other keys. Raises InvalidInput if it is not writable.
+    rerank.json is replaced atomically and keeps its other keys. Raises InvalidInput if *target* is not writable.
     """
     try:
         if target != folder.path:
@@ -78,7 +78,7 @@ def _parameters(calibration: Calibration) -> dict[str, object]:
     return {
         "slope": calibration.slope,
         "intercept": calibration.intercept,
-        "evidence": {name: asdict(one) for name, one in calibration.evidence.items()},
+        "evidence": {name: asdict(evidence) for name, evidence in calibration.evidence.items()},
     }
 
 

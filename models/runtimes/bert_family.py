@@ -1,4 +1,4 @@
-"""The BERT family: its models, their configuration, and the names of their tensors."""
+"""The BERT family: supported models, their configuration, and the names of their tensors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Tensor = TypeVar("Tensor")
 
 WEIGHTS_FILE = "model.safetensors"
 SAVE_ADVICE = "Save the model with save_pretrained(safe_serialization=True) in transformers"
-APART_KEY = "joint_apart_layers"
+LOWER_LAYERS_KEY = "joint_apart_layers"
 _ROBERTA = frozenset({"roberta", "xlm-roberta", "camembert"})
 _FAMILY = _ROBERTA | {"bert"}
 _OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
@@ -23,7 +23,7 @@ _FIRST_TENSOR = "embeddings.word_embeddings.weight"
 
 @dataclass(frozen=True)
 class BertShape:
-    """Numbers in config.json that the arithmetic requires."""
+    """Numbers in config.json that the computation requires."""
 
     layers: int
     heads: int
@@ -33,7 +33,7 @@ class BertShape:
 
     @classmethod
     def of(cls, folder: ModelFolder) -> BertShape:
-        """Returns the shape. Raises ModelInvalid, naming the key, for a missing value or one that is not a number."""
+        """Returns the shape. Raises ModelInvalid, naming the key, for a value that is missing or not a number."""
 
         def number(key: str) -> float:
             value = folder.config.get(key)
@@ -52,7 +52,7 @@ class BertShape:
 
 
 def is_bert_family(folder: ModelFolder) -> bool:
-    """Returns True if this package's layers compute the folder's model."""
+    """Returns True if the layers in this package can compute the folder's model."""
     config = folder.config
     return (
         config.get("model_type") in _FAMILY
@@ -62,31 +62,31 @@ def is_bert_family(folder: ModelFolder) -> bool:
     )
 
 
-def apart_layers(folder: ModelFolder) -> int:
+def lower_layer_count(folder: ModelFolder) -> int:
     """Returns the number of layers of a joint reranker that process texts separately.
 
-    Raises ModelInvalid for another kind of model.
+    Raises ModelInvalid for other models.
     """
-    layers, apart = BertShape.of(folder).layers, folder.config.get(APART_KEY)
-    if not isinstance(apart, int) or not 0 <= apart < layers or not is_bert_family(folder):
+    layers, lower = BertShape.of(folder).layers, folder.config.get(LOWER_LAYERS_KEY)
+    if not isinstance(lower, int) or not 0 <= lower < layers or not is_bert_family(folder):
         raise ModelInvalid(
-            f"{folder.weights / CONFIG_FILE}: a joint reranker must be a BERT with {APART_KEY} between 0 and"
-            f" {layers - 1}, got {apart!r}"
+            f"{folder.weights / CONFIG_FILE}: a joint reranker must be a BERT with {LOWER_LAYERS_KEY} between 0 and"
+            f" {layers - 1}, got {lower!r}"
         )
-    return apart
+    return lower
 
 
 def bert_weights(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Returns the tensors of the body by their plain names, and those of the head."""
+    """Returns the tensors of the body by name without prefix, and the tensors of the head by name."""
     named = {_current_name(name): value for name, value in weights.items()}
     first = next((name for name in named if name.endswith(_FIRST_TENSOR)), _FIRST_TENSOR)
     prefix = first.removesuffix(_FIRST_TENSOR)
-    inside = {n.removeprefix(prefix): v for n, v in named.items() if n.startswith(prefix)} if prefix else named
-    return inside, {n: v for n, v in named.items() if not prefix or not n.startswith(prefix)}
+    body = {n.removeprefix(prefix): v for n, v in named.items() if n.startswith(prefix)} if prefix else named
+    return body, {n: v for n, v in named.items() if not prefix or not n.startswith(prefix)}
 
 
 def head_names(head: Mapping[str, object]) -> tuple[str, str]:
-    """Returns the names of the layer before the output and of the output; RoBERTa has them in the head."""
+    """Returns the names of the dense layer and of the output layer. RoBERTa has both in the head."""
     if "classifier.out_proj.weight" in head:
         return "classifier.dense", "classifier.out_proj"
     return "pooler.dense", "classifier"

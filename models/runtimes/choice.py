@@ -1,7 +1,7 @@
-"""Choice of the backend of a model: the configured one, or the fastest accurate one on this machine.
+"""Choice of the backend of a model: the configured backend, or the fastest accurate backend on this machine.
 
-The choice is measured once per model, processor and installed versions, on sample texts (models/runtimes/trial.py),
-and stored in the cache folder.
+The backends are measured on sample texts (models/runtimes/trial.py), once per model, processor and installed versions.
+The cache folder stores the choice.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Choice:
 
 
 def choose(folder: ModelFolder, compute: ComputeOptions) -> Choice:
-    """Returns the stored choice for the folder's model, or measures now, which converts the model.
+    """Returns the stored choice for the folder's model, or measures the backends, which converts the model.
 
     Raises SettingError for an unavailable runtime or precision, and ModelInvalid for a broken model.
     """
@@ -58,7 +58,7 @@ def choose(folder: ModelFolder, compute: ComputeOptions) -> Choice:
     if len(backends) == 1:
         return Choice(backends[0])
     file = _file(folder, compute)
-    return _read(file) or _measured(folder, compute, backends=backends, file=file)
+    return _read(file) or _measure(folder, compute, backends=backends, file=file)
 
 
 def runtime_for(folder: ModelFolder, compute: ComputeOptions) -> ModelRuntime:
@@ -67,7 +67,7 @@ def runtime_for(folder: ModelFolder, compute: ComputeOptions) -> ModelRuntime:
 
 
 def cached_choice(folder: ModelFolder, compute: ComputeOptions) -> Choice | None:
-    """Returns the choice of `choose`, or None if it would have to measure."""
+    """Returns the choice of `choose`, or None if a measurement is required."""
     backends = _backends(folder, compute)
     return Choice(backends[0]) if len(backends) == 1 else _read(_file(folder, compute))
 
@@ -85,7 +85,7 @@ def open_runtime(backend: Backend, compute: ComputeOptions) -> ModelRuntime:
 
 
 def _read(file: Path) -> Choice | None:
-    """Returns the stored choice, or None if there is no readable file."""
+    """Returns the stored choice, or None without a readable file."""
     try:
         stored = json.loads(file.read_text(encoding="utf-8"))
         return Choice(Backend(**stored["backend"]), tuple(Trial(**trial) for trial in stored["trials"]))
@@ -96,7 +96,7 @@ def _read(file: Path) -> Choice | None:
         return None
 
 
-def _measured(folder: ModelFolder, compute: ComputeOptions, *, backends: Sequence[Backend], file: Path) -> Choice:
+def _measure(folder: ModelFolder, compute: ComputeOptions, *, backends: Sequence[Backend], file: Path) -> Choice:
     _log.info("measuring the fastest backend of %s", folder.name)
     trials = run_trials(folder, [open_runtime(backend, compute) for backend in backends])
     best = max((trial for trial in trials if trial.right), key=lambda trial: trial.texts_a_second)
@@ -116,10 +116,10 @@ def _save(choice: Choice, file: Path) -> None:
 
 
 def _backends(folder: ModelFolder, compute: ComputeOptions) -> list[Backend]:
-    """Returns the available backends that the settings allow, the reference first."""
+    """Returns the available backends that the settings allow; the reference is first."""
     openvino = _openvino_backends(folder)
-    # Torch was slower on CPUs in every precision, and its import takes seconds. So it is tried only if it is
-    # configured, if OpenVINO cannot run the model, or if there is a GPU.
+    # Torch was slower on CPUs in every precision, and its import takes seconds. So torch is measured only if it is
+    # configured, if OpenVINO cannot run the model, or on a machine with a GPU.
     torch = _torch_backends() if compute.runtime == "torch" or not openvino or _has_gpu() else []
     allowed = [backend for backend in (*openvino, *torch) if _allowed(backend, compute)]
     if allowed:
@@ -165,7 +165,7 @@ def _installed(library: str) -> bool:
 
 
 def _file(folder: ModelFolder, compute: ComputeOptions) -> Path:
-    """Returns the file of the choice; its name depends on all that can change the result."""
+    """Returns the file of the choice. Its name depends on everything that can change the measurement."""
     libraries = [f"{name} {version(name)}" for name in ("openvino", "torch") if _installed(name)]
     key = [_FORMAT, folder.fingerprint, compute.runtime, compute.precision, _processor(), processors(), *libraries]
     name = hashlib.blake2b(json.dumps(key).encode(), digest_size=16).hexdigest()

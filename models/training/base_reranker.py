@@ -69,7 +69,7 @@ class BaseReranker:
         network.encoder.layer = nn.ModuleList([layers[position] for position in positions])
         network.config.num_hidden_layers = count
         if isinstance(self.scorer, JointScorer):
-            self.scorer.joint.apart_layers = count // 2
+            self.scorer.joint.lower_layers = count // 2
 
     def save(self, folder: Path) -> None:
         """Writes the weights, the configuration and the tokenizer. Raises OSError."""

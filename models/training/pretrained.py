@@ -12,13 +12,13 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 
 from rerank.core.errors import ModelInvalid
 from rerank.models.folder import ModelFolder
-from rerank.models.runtimes.torch.quiet import quiet
+from rerank.models.runtimes.torch.transformers_output import silence_transformers
 
 
 def open_tokenizer(folder: ModelFolder) -> PreTrainedTokenizerBase:
     """Returns the folder's tokenizer. Raises ModelInvalid if it cannot be loaded."""
     try:
-        with quiet():
+        with silence_transformers():
             tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder.weights, local_files_only=True)
     except (OSError, ValueError, KeyError, AttributeError) as exc:
         raise ModelInvalid(f"{folder.path}: cannot load the tokenizer: {exc}") from exc
@@ -40,7 +40,7 @@ def open_cross_encoder(folder: ModelFolder, *, new_head: bool = False, labels: i
     if folder.kind == "encoder" and not new_head:
         raise ModelInvalid(f"{folder.path} has no classification head.")
     try:
-        with quiet():
+        with silence_transformers():
             model: nn.Module = AutoModelForSequenceClassification.from_pretrained(
                 folder.weights, num_labels=labels, dtype=torch.float32, local_files_only=True
             )
@@ -51,6 +51,6 @@ def open_cross_encoder(folder: ModelFolder, *, new_head: bool = False, labels: i
 
 def save_pretrained(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Writes a transformers model and its tokenizer. Raises OSError."""
-    with quiet():
+    with silence_transformers():
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

@@ -17,7 +17,7 @@ from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCall
 from transformers.trainer_callback import TrainerControl, TrainerState
 
 from rerank.core.errors import TrainingFailed
-from rerank.models.runtimes.torch.quiet import quiet
+from rerank.models.runtimes.torch.transformers_output import silence_transformers
 from rerank.models.training.checkpoints import last_checkpoint
 from rerank.models.training.data.length_grouped_sampler import IndexDataset
 from rerank.models.training.losses.trainable import TrainableModule
@@ -120,7 +120,7 @@ class TrainingRun(Trainer):
         Ctrl-C. The last checkpoint remains.
         """
         try:
-            with quiet(), self._stop_on_interrupt:
+            with silence_transformers(), self._stop_on_interrupt:
                 checkpoint = last_checkpoint(self._settings.checkpoints)
                 self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         except (OSError, SafetensorError) as exc:

@@ -15,7 +15,7 @@ from transformers import AutoModel, PreTrainedTokenizerBase
 from rerank.core.document import Vectors
 from rerank.core.errors import ModelInvalid
 from rerank.models.folder import ModelFolder
-from rerank.models.runtimes.torch.quiet import quiet
+from rerank.models.runtimes.torch.transformers_output import silence_transformers
 from rerank.models.sentence_transformers_layout import Pooling
 from rerank.models.training.data.text_batches import TextBatches
 from rerank.models.training.losses.trainable import without_dropout
@@ -78,7 +78,7 @@ def open_text_encoder(folder: ModelFolder) -> TextEncoder:
     if folder.kind != "encoder":
         raise ModelInvalid(f"{folder.path} must be an encoder, got a {folder.kind}.")
     try:
-        with quiet():
+        with silence_transformers():
             # The pooler is unused: its parameters would never get a gradient.
             options = {"add_pooling_layer": False} if folder.config.get("model_type") == "bert" else {}
             body = AutoModel.from_pretrained(folder.weights, dtype=torch.float32, local_files_only=True, **options)

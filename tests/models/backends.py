@@ -1,4 +1,4 @@
-"""OpenVINO in each precision, with how far its scores may be from one another for the same text."""
+"""OpenVINO in each precision, with the tolerance of its scores for one text in different batches."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Rules for the catalog of models."""
+
 from __future__ import annotations
 
 import logging
@@ -14,7 +16,7 @@ from tests.models import tiny
 
 @pytest.fixture
 def shipped(tmp_path: Path) -> Path:
-    """Two built-in rerankers, the second one the default."""
+    """Returns a folder with two built-in rerankers; the second is the default."""
     root = tmp_path / "builtin"
     tiny.bert(root / "a-small", labels=1)
     tiny.bert(root / "b-large", labels=1)
@@ -22,29 +24,29 @@ def shipped(tmp_path: Path) -> Path:
     return root
 
 
-def test_built_in_models_are_the_encoder_and_the_folders_that_ship(shipped: Path) -> None:
-    """Dropping a folder in is all it takes."""
-    found = built_in_models(shipped)
+def test_built_in_models_are_the_encoder_and_shipped_folders(shipped: Path) -> None:
+    """A new folder becomes a built-in model without registration."""
+    models = built_in_models(shipped)
 
-    assert list(found) == [ENCODER, "a-small", "b-large"]
-    assert (found[ENCODER] / "model.safetensors").exists()
+    assert list(models) == [ENCODER, "a-small", "b-large"]
+    assert (models[ENCODER] / "model.safetensors").exists()
 
 
-def test_default_names_the_built_in_one_for_its_role(shipped: Path) -> None:
-    """`default` is the encoder that ships, and the reranker whose rerank.json says so."""
+def test_default_resolves_by_role(shipped: Path) -> None:
+    """`default` is the built-in encoder, or the reranker whose rerank.json has `default`."""
     assert resolve("default", role="encoder").name == ENCODER
     assert resolve("default", role="reranker", shipped=shipped).name == "b-large"
     assert default_name("reranker", shipped=shipped) == "b-large"
 
 
-def test_without_a_built_in_reranker_the_default_says_what_to_do(tmp_path: Path) -> None:
-    """The error leads to a model."""
+def test_missing_default_reranker_is_not_found(tmp_path: Path) -> None:
+    """The error suggests --reranker and training."""
     with pytest.raises(ModelNotFound, match=r"Set --reranker .* or train one with `rerank-cli train pairs`"):
         resolve("default", role="reranker", shipped=tmp_path)
 
 
-def test_a_built_in_name_stands_before_a_folder_and_a_folder_is_found(shipped: Path, tmp_path: Path) -> None:
-    """A folder is named by its path, and called as it was named."""
+def test_built_in_names_and_folders_resolve(shipped: Path, tmp_path: Path) -> None:
+    """A built-in name resolves to the built-in folder, and a path to the user's folder."""
     mine = tiny.bert(tmp_path / "mine", labels=1)
 
     assert resolve("a-small", role="reranker", shipped=shipped).path == shipped / "a-small"
@@ -52,8 +54,8 @@ def test_a_built_in_name_stands_before_a_folder_and_a_folder_is_found(shipped: P
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "./no/such/folder", "/no/such/folder", "~/no-such-folder-here"])
-def test_what_is_no_model_is_named_with_what_there_is(name: str) -> None:
-    """No hub is asked for what cannot be at one."""
+def test_unknown_name_is_not_found(name: str) -> None:
+    """The error lists the built-in models. The hub is not contacted for a name that is not a hub id."""
     with pytest.raises(ModelNotFound) as raised:
         resolve(name, role="encoder")
 
@@ -63,14 +65,14 @@ def test_what_is_no_model_is_named_with_what_there_is(name: str) -> None:
     assert ENCODER in raised.value.message
 
 
-def test_model_left_out_of_the_package_leads_to_its_hub_id(shipped: Path) -> None:
-    """The wheel has only the default models; the error says how to get the other one."""
+def test_model_outside_the_package_names_its_hub_id(shipped: Path) -> None:
+    """The wheel contains only the default models; the error tells how to get the other model."""
     with pytest.raises(ModelNotFound, match=r"hub id, sentence-transformers/all-MiniLM-L6-v2, or its folder"):
         resolve("all-MiniLM-L6-v2", role="encoder", shipped=shipped)
 
 
-def test_a_missing_folder_in_one_that_exists_is_no_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`models/mine` beside a folder `models` is a path with a slip, not a model at the hub."""
+def test_missing_folder_in_an_existing_one_is_not_a_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`models/mine` is a misspelt path if the folder `models` exists."""
     (tmp_path / "models").mkdir()
     monkeypatch.chdir(tmp_path)
 
@@ -78,18 +80,18 @@ def test_a_missing_folder_in_one_that_exists_is_no_hub_id(tmp_path: Path, monkey
         resolve("models/mine", role="reranker")
 
 
-def test_a_hub_that_gives_nothing_is_told_with_what_there_is() -> None:
-    """The error names the hub's problem and the built-in models."""
+def test_model_missing_on_the_hub_is_not_found() -> None:
+    """The error has the cause and the built-in models."""
     with pytest.raises(ModelNotFound) as raised:
-        resolve("nobody-here/no-such-model", role="encoder", reach_hub=False)
+        resolve("no-such-owner/no-such-model", role="encoder", reach_hub=False)
 
-    assert 'model "nobody-here/no-such-model" not found: ' in raised.value.message
+    assert 'model "no-such-owner/no-such-model" not found: ' in raised.value.message
     assert "the hub did not provide it (" in raised.value.message
     assert raised.value.message.endswith(f"the built-in models are: {', '.join(built_in_models())}")
 
 
-def test_a_role_needs_its_kind(tmp_path: Path) -> None:
-    """An encoder cannot rank, a reranker cannot encode; what reads pairs can rank."""
+def test_model_of_another_role_is_refused(tmp_path: Path) -> None:
+    """An encoder cannot be the reranker, and a reranker cannot be the encoder."""
     encoder = ModelFolder.read(tiny.bert(tmp_path / "encoder"))
     reranker = ModelFolder.read(tiny.bert(tmp_path / "reranker", labels=1))
     with pytest.raises(ModelInvalid, match="a model of kind encoder cannot be the reranker"):
@@ -101,8 +103,8 @@ def test_a_role_needs_its_kind(tmp_path: Path) -> None:
     check_role(reranker, "reranker")
 
 
-def test_the_catalog_lists_built_in_and_configured_models(shipped: Path, tmp_path: Path) -> None:
-    """Each once, the ones in use marked."""
+def test_catalog_lists_built_in_and_configured_models(shipped: Path, tmp_path: Path) -> None:
+    """Each model is listed once; the models in use are marked as default."""
     mine = tiny.bert(tmp_path / "mine", labels=1)
     settings = Settings(reranker=str(mine), rerankers=("a-small", "default"))
 
@@ -125,16 +127,14 @@ def test_the_catalog_lists_built_in_and_configured_models(shipped: Path, tmp_pat
     }
 
 
-def test_served_are_the_configured_models_alone(shipped: Path) -> None:
-    """What a request cannot name is not offered."""
+def test_served_lists_only_configured_models(shipped: Path) -> None:
+    """Models that requests cannot select are not listed."""
     assert [entry.name for entry in served(Settings(), shipped=shipped)] == [ENCODER, "b-large"]
 
 
-def test_a_configured_model_that_cannot_be_read_is_left_out_and_logged(
-    shipped: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """One bad name does not hide the others."""
-    with caplog.at_level(logging.WARNING, logger="models"):
+def test_unreadable_configured_model_is_logged_and_skipped(shipped: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The other models are still listed."""
+    with caplog.at_level(logging.WARNING, logger="rerank.models"):
         entries = catalog(Settings(rerankers=("no-such-model",)), shipped=shipped)
 
     assert [entry.name for entry in entries] == [ENCODER, "a-small", "b-large"]

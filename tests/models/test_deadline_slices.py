@@ -1,3 +1,5 @@
+"""Rules for the slices of a request with a deadline."""
+
 from __future__ import annotations
 
 import time
@@ -13,18 +15,18 @@ EXPECTED = st.lists(st.integers(1, 500), max_size=80).map(lambda tokens: np.arra
 
 
 @given(EXPECTED, st.lists(st.one_of(st.none(), st.floats(0, 1e5)), min_size=1))
-def test_stretches_cover_all_texts_in_order(expected: np.ndarray, affordable: list[float | None]) -> None:
-    """However the estimate changes, every text comes once, the first ones first, until the time is over."""
-    answers = iter(affordable * 100)
-    found = list(deadline_slices(expected, deadline=time.monotonic() + 3600, affordable=lambda: next(answers)))
+def test_slices_cover_all_texts_in_order(expected: np.ndarray, affordable: list[float | None]) -> None:
+    """Before the deadline, every text is in exactly one slice, for all estimates of the throughput."""
+    estimates = iter(affordable * 100)
+    slices = list(deadline_slices(expected, deadline=time.monotonic() + 3600, affordable=lambda: next(estimates)))
 
-    edges = [0, *(stop for _, stop in found)]
-    assert [(start, stop) for start, stop in pairwise(edges)] == found
+    edges = [0, *(stop for _, stop in slices)]
+    assert [(start, stop) for start, stop in pairwise(edges)] == slices
     assert edges[-1] == len(expected)
 
 
-def test_what_surely_fits_is_one_stretch_and_else_half_of_what_fits() -> None:
-    """Long stretches batch best; but the best texts must be done before the others are begun."""
+def test_slice_size_depends_on_the_affordable_tokens() -> None:
+    """All texts that fit with a margin form one slice; else half of the fitting texts. Small slices stay whole."""
     expected = np.full(100, 10.0)
     deadline = time.monotonic() + 3600
 

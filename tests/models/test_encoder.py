@@ -1,3 +1,5 @@
+"""Rules for encoders, with sentence-transformers as the reference."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -25,33 +27,33 @@ TEXTS = ["what is a cat", "the dog and the green tea " * 20, "x", "", "the dog",
 
 @pytest.fixture(scope="module")
 def minilm() -> BiEncoder:
-    """The built-in encoder in float32."""
+    """Returns the built-in encoder in float32."""
     return BiEncoder.from_folder(resolve(DEFAULT, role="encoder"), runtime=TORCH_REFERENCE)
 
 
 def loaded(folder: Path, runtime: ModelRuntime = TORCH_REFERENCE) -> BiEncoder:
-    """The encoder of a folder."""
+    """Returns the encoder in *folder*."""
     return BiEncoder.from_folder(ModelFolder.read(folder), runtime=runtime)
 
 
-def theirs(folder: Path) -> SentenceTransformer:
-    """The same folder as sentence-transformers reads it."""
+def reference(folder: Path) -> SentenceTransformer:
+    """Returns the encoder in *folder* as sentence-transformers loads it."""
     return SentenceTransformer(str(folder), device="cpu")
 
 
-def test_the_built_in_encoder_gives_the_vectors_of_sentence_transformers(minilm: BiEncoder) -> None:
-    """Indexes made elsewhere with the same model stay comparable."""
-    expected = theirs(resolve(DEFAULT, role="encoder").path).encode(TEXTS, normalize_embeddings=True)
+def test_built_in_encoder_returns_sentence_transformers_vectors(minilm: BiEncoder) -> None:
+    """Vectors are compatible with indexes that sentence-transformers built with the same model."""
+    expected = reference(resolve(DEFAULT, role="encoder").path).encode(TEXTS, normalize_embeddings=True)
 
     np.testing.assert_allclose(minilm.encode_documents(TEXTS), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "lasttoken"])
 @pytest.mark.parametrize("build", [tiny.bert, tiny.roberta, tiny.distilbert])
-def test_every_body_and_pooling_gives_the_vectors_of_sentence_transformers(
+def test_third_party_encoder_returns_sentence_transformers_vectors(
     tmp_path: Path, build: Callable[[Path], Path], pooling: str
 ) -> None:
-    """The layers here, and those of transformers for other networks, answer as the reference does."""
+    """Each network and each pooling computes the vectors of the reference."""
     build(tmp_path)
     tiny.write_json(tmp_path / "1_Pooling/config.json", {"embedding_dimension": 32, "pooling_mode": pooling})
     kinds = [("", "base.modules.transformer.Transformer"), ("1_Pooling", "sentence_transformer.modules.Pooling")]
@@ -60,13 +62,13 @@ def test_every_body_and_pooling_gives_the_vectors_of_sentence_transformers(
         for i, (path, kind) in enumerate(kinds)
     ]
     tiny.write_json(tmp_path / "modules.json", modules)
-    expected = theirs(tmp_path).encode(TEXTS, normalize_embeddings=True)
+    expected = reference(tmp_path).encode(TEXTS, normalize_embeddings=True)
 
     np.testing.assert_allclose(loaded(tmp_path).encode_queries(TEXTS), expected, atol=1e-5)
 
 
-def test_prompts_stand_before_the_texts(tmp_path: Path) -> None:
-    """Queries and documents each have their own."""
+def test_prompts_precede_the_texts(tmp_path: Path) -> None:
+    """Queries and documents have their own prompts."""
     tiny.bert(tmp_path)
     plain = loaded(tmp_path).encode_queries(["what tea", "the tea"])
     tiny.write_json(tmp_path / "rerank.json", {"prompts": {"query": "what ", "document": "the "}})
@@ -78,18 +80,18 @@ def test_prompts_stand_before_the_texts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("runtime", "tolerance"), [(TORCH_REFERENCE, 1e-5), (BF16, 1e-2), *OPENVINO_RUNTIMES])
-def test_a_vector_does_not_depend_on_its_batch(tmp_path: Path, runtime: ModelRuntime, tolerance: float) -> None:
-    """Alone or among others, longer or shorter: the same vector."""
+def test_vector_is_independent_of_its_batch(tmp_path: Path, runtime: ModelRuntime, tolerance: float) -> None:
+    """A text has the same vector alone and in a batch of longer and shorter texts."""
     encoder = loaded(tiny.bert(tmp_path), runtime)
 
-    together = encoder.encode_documents(TEXTS)
+    batched = encoder.encode_documents(TEXTS)
 
-    alone = np.concatenate([encoder.encode_documents([text]) for text in TEXTS])
-    np.testing.assert_allclose(together, alone, atol=tolerance)
+    single = np.concatenate([encoder.encode_documents([text]) for text in TEXTS])
+    np.testing.assert_allclose(batched, single, atol=tolerance)
 
 
-def test_bfloat16_stays_near_float32(minilm: BiEncoder) -> None:
-    """What the fast precision costs: a cosine distance below a thousandth."""
+def test_bfloat16_vectors_are_near_float32(minilm: BiEncoder) -> None:
+    """The cosine distance to float32 is below 0.001."""
     fast = BiEncoder.from_folder(resolve(DEFAULT, role="encoder"), runtime=BF16)
 
     cosines = (fast.encode_documents(TEXTS) * minilm.encode_documents(TEXTS)).sum(axis=1)
@@ -98,22 +100,22 @@ def test_bfloat16_stays_near_float32(minilm: BiEncoder) -> None:
     assert fast.fingerprint == minilm.fingerprint
 
 
-def test_rows_are_float32_of_unit_length_and_none_give_none(minilm: BiEncoder) -> None:
-    """Shape and type hold for every input, the empty list too."""
-    vectors, none = minilm.encode_documents(TEXTS), minilm.encode_queries([])
+def test_vectors_are_float32_of_unit_length(minilm: BiEncoder) -> None:
+    """Shape and dtype also hold for an empty list."""
+    vectors, empty = minilm.encode_documents(TEXTS), minilm.encode_queries([])
 
     assert (vectors.shape, vectors.dtype.name) == ((len(TEXTS), 384), "float32")
-    assert (none.shape, none.dtype.name) == ((0, 384), "float32")
+    assert (empty.shape, empty.dtype.name) == ((0, 384), "float32")
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_lone_surrogates_and_nul_are_read(minilm: BiEncoder) -> None:
-    """Characters that are none do not stop a run, and give a vector like any other text."""
+def test_invalid_characters_have_finite_vectors(minilm: BiEncoder) -> None:
+    """Lone surrogates and NUL characters do not raise an error."""
     assert np.isfinite(minilm.encode_documents(["a \ud83d b", "\x00", "\udfff"])).all()
 
 
-def test_a_value_that_is_not_finite_names_the_text(tmp_path: Path) -> None:
-    """A broken model must not fill an index with nonsense."""
+def test_nan_weight_raises_model_output_invalid(tmp_path: Path) -> None:
+    """The error names the text, and the invalid vector does not reach an index."""
     file = tiny.bert(tmp_path) / "model.safetensors"
     weights = load_file(file)
     name = next(name for name in weights if name.endswith("word_embeddings.weight"))
@@ -125,8 +127,8 @@ def test_a_value_that_is_not_finite_names_the_text(tmp_path: Path) -> None:
         broken.encode_documents(["the cat", "the cat is"])
 
 
-def test_weights_that_lack_a_tensor_are_refused(tmp_path: Path) -> None:
-    """The error names the file and the tensor; nothing is made up."""
+def test_missing_tensor_is_refused(tmp_path: Path) -> None:
+    """The error names the file and the tensor."""
     file = tiny.bert(tmp_path) / "model.safetensors"
     weights = load_file(file)
     missing = next(name for name in weights if name.endswith("layer.1.output.dense.bias"))

@@ -1,3 +1,5 @@
+"""Rules for reading model folders."""
+
 from __future__ import annotations
 
 import os
@@ -15,7 +17,7 @@ from tests.models import tiny
 
 @pytest.fixture
 def cross(tmp_path: Path) -> Path:
-    """A third-party cross-encoder without rerank.json."""
+    """Returns a third-party cross-encoder without rerank.json."""
     return tiny.bert(tmp_path / "cross", labels=1)
 
 
@@ -29,14 +31,14 @@ def test_folder_without_rerank_json_has_defaults(cross: Path) -> None:
 
 
 @pytest.mark.parametrize(("labels", "kind"), [(None, "encoder"), (1, "reranker"), (2, "classifier"), (3, "classifier")])
-def test_the_head_tells_the_kind(tmp_path: Path, labels: int | None, kind: str) -> None:
-    """No head is an encoder, one label a reranker, more a classifier."""
+def test_kind_follows_the_number_of_labels(tmp_path: Path, labels: int | None, kind: str) -> None:
+    """Without a head the kind is encoder, with one label reranker, with more labels classifier."""
     assert ModelFolder.read(tiny.bert(tmp_path, labels=labels)).kind == kind
 
 
-def test_rerank_json_decides(cross: Path) -> None:
-    """What the folder says of itself stands before what config.json suggests."""
-    said = {
+def test_rerank_json_overrides_config_json(cross: Path) -> None:
+    """The keys of rerank.json take precedence over the values derived from config.json."""
+    content = {
         "kind": "similarity",
         "architecture": "cross-encoder",
         "prompts": {"query": "ask: "},
@@ -47,7 +49,7 @@ def test_rerank_json_decides(cross: Path) -> None:
         "trained_on": ["a set"],
         "licence": "MIT",
     }
-    tiny.write_json(cross / "rerank.json", said)
+    tiny.write_json(cross / "rerank.json", content)
 
     folder = ModelFolder.read(cross, name="mine")
 
@@ -58,14 +60,14 @@ def test_rerank_json_decides(cross: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "key"),
+    ("content", "problem"),
     [
         ({"kind": "oracle"}, "kind"),
         ({"max_tokens": "many"}, "max_tokens"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"min_score": 2}, "min_score"),
-        ({"prompts": {"passage": "p: "}}, 'prompts: knows "query" and "document", not passage'),
-        ({"fusion": {"features": ["logit"], "weights": [1, 2]}}, "fusion: needs one weight for each feature"),
+        ({"prompts": {"passage": "p: "}}, 'prompts: must have only the keys "query" and "document", got passage'),
+        ({"fusion": {"features": ["logit"], "weights": [1, 2]}}, "fusion: must have one weight per feature"),
         ({"fusion": {"features": ["logit", "cosine"], "weights": [1, -1]}}, "fusion.weights.1"),
         ({"calibration": {"method": "magic", "parameters": {}}}, "calibration.method"),
         (
@@ -74,24 +76,24 @@ def test_rerank_json_decides(cross: Path) -> None:
         ),
         ({"fusion": {"features": ["logit"], "weights": [0]}}, 'fusion: the weight of "logit" must be above 0'),
         ({"fusion": {"features": ["logit", "moon"], "weights": [1, 1]}}, "fusion.features.1"),
-        ({"architecture": "oracle"}, "architecture: 'oracle' is not known"),
-        ({"kind": "encoder"}, "kind encoder cannot be a cross-encoder"),
-        ([1], "must hold a JSON object, not list"),
+        ({"architecture": "oracle"}, "architecture must be bi-encoder, cross-encoder or joint, got 'oracle'"),
+        ({"kind": "encoder"}, "kind encoder cannot have the architecture cross-encoder"),
+        ([1], "must contain a JSON object, got list"),
     ],
 )
-def test_a_wrong_rerank_json_names_file_and_key(cross: Path, said: object, key: str) -> None:
-    """The error names the file and the key to fix."""
-    file = tiny.write_json(cross / "rerank.json", said)
+def test_invalid_rerank_json_is_refused(cross: Path, content: object, problem: str) -> None:
+    """The error names the file and the key."""
+    file = tiny.write_json(cross / "rerank.json", content)
 
     with pytest.raises(ModelInvalid) as raised:
         ModelFolder.read(cross)
 
     assert raised.value.message.startswith(f"{file}: ")
-    assert key in raised.value.message
+    assert problem in raised.value.message
 
 
-def test_what_is_no_model_folder_says_so(tmp_path: Path) -> None:
-    """A missing folder is not found; a folder without config.json, or with a broken one, is invalid."""
+def test_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    """A missing folder is not found. A folder without a valid config.json is invalid."""
     with pytest.raises(ModelNotFound, match="does not exist"):
         ModelFolder.read(tmp_path / "nothing")
     with pytest.raises(ModelInvalid, match=r"is not a model folder: it has no config\.json"):
@@ -101,15 +103,15 @@ def test_what_is_no_model_folder_says_so(tmp_path: Path) -> None:
         ModelFolder.read(tmp_path)
 
 
-def test_the_sentence_transformers_layout_is_read() -> None:
-    """The built-in encoder pools by the mean and reads 256 tokens, as its own small files say."""
+def test_built_in_encoder_has_mean_pooling_and_256_tokens() -> None:
+    """Pooling and token limit come from the files of the sentence-transformers layout."""
     folder = resolve(DEFAULT, role="encoder")
 
     assert (folder.kind, folder.layout.pooling, folder.max_tokens) == ("encoder", "mean", 256)
 
 
-def test_weights_pooling_and_prompts_may_lie_where_modules_json_says(tmp_path: Path) -> None:
-    """Older sentence-transformers folders keep the transformer in a folder of its own."""
+def test_modules_json_locates_weights_and_pooling(tmp_path: Path) -> None:
+    """Older sentence-transformers folders have the transformer in a subfolder."""
     tiny.bert(tmp_path / "0_Transformer")
     tiny.write_json(tmp_path / "0_Transformer" / "sentence_bert_config.json", {"max_seq_length": 24})
     tiny.write_json(tmp_path / "1_Pooling" / "config.json", {"pooling_mode_cls_token": True})
@@ -128,24 +130,24 @@ def test_weights_pooling_and_prompts_may_lie_where_modules_json_says(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("pooling", "said"),
+    ("pooling", "problem"),
     [
-        ({"pooling_mode": "max"}, "pooling by max"),
-        ({"pooling_mode": "mean", "include_prompt": False}, "include_prompt"),
+        ({"pooling_mode": "max"}, "pooling mode max is not supported"),
+        ({"pooling_mode": "mean", "include_prompt": False}, "include_prompt must be true"),
     ],
 )
-def test_pooling_that_is_not_supported_is_refused(tmp_path: Path, pooling: object, said: str) -> None:
-    """Vectors other than the model's own must not be made silently."""
+def test_unsupported_pooling_is_refused(tmp_path: Path, pooling: object, problem: str) -> None:
+    """Another pooling would return other vectors than the model's own without an error."""
     tiny.bert(tmp_path)
     tiny.write_json(tmp_path / "1_Pooling" / "config.json", pooling)
     tiny.write_json(tmp_path / "modules.json", [{"path": "1_Pooling", "type": "x.Pooling"}])
 
-    with pytest.raises(ModelInvalid, match=said):
+    with pytest.raises(ModelInvalid, match=problem):
         ModelFolder.read(tmp_path)
 
 
-def test_a_module_outside_the_folder_or_unknown_is_refused(tmp_path: Path) -> None:
-    """A downloaded folder reads nothing outside itself, and nothing that would be skipped."""
+def test_unsafe_or_unknown_module_is_refused(tmp_path: Path) -> None:
+    """A downloaded folder cannot refer to files outside, and no module is skipped."""
     tiny.bert(tmp_path)
     tiny.write_json(tmp_path / "modules.json", [{"path": "..", "type": "x.Transformer"}])
     with pytest.raises(ModelInvalid, match="must be inside the model folder"):
@@ -155,27 +157,27 @@ def test_a_module_outside_the_folder_or_unknown_is_refused(tmp_path: Path) -> No
         ModelFolder.read(tmp_path)
 
 
-def test_a_copy_has_the_same_fingerprint(cross: Path, tmp_path: Path) -> None:
-    """The fingerprint is of the content: neither the place nor the name of the folder changes it."""
+def test_copied_folder_keeps_its_fingerprint(cross: Path, tmp_path: Path) -> None:
+    """The fingerprint depends on the content, not on path or name."""
     shutil.copytree(cross, tmp_path / "copy")
 
     assert ModelFolder.read(tmp_path / "copy").fingerprint == ModelFolder.read(cross, name="x").fingerprint
 
 
-def test_what_changes_an_answer_changes_the_fingerprint(cross: Path) -> None:
-    """Weights, tokens read and prompts count; how answers are combined, and what people read, does not."""
-    prints = [ModelFolder.read(cross).fingerprint]
+def test_fingerprint_changes_with_outputs_only(cross: Path) -> None:
+    """Weights, token limit and prompts change the fingerprint. min_score and the model card do not."""
+    fingerprints = [ModelFolder.read(cross).fingerprint]
     (cross / "README.md").write_text("a card", encoding="utf-8")
-    for said in ({"min_score": 0.5}, {"prompts": {"query": "q: "}}, {"max_tokens": 16}):
-        tiny.write_json(cross / "rerank.json", said)
-        prints.append(ModelFolder.read(cross).fingerprint)
+    for content in ({"min_score": 0.5}, {"prompts": {"query": "q: "}}, {"max_tokens": 16}):
+        tiny.write_json(cross / "rerank.json", content)
+        fingerprints.append(ModelFolder.read(cross).fingerprint)
     weights = cross / "model.safetensors"
-    content = bytearray(weights.read_bytes())
-    content[-1] ^= 1
+    changed = bytearray(weights.read_bytes())
+    changed[-1] ^= 1
     before = weights.stat()
-    weights.write_bytes(content)
+    weights.write_bytes(changed)
     os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
-    prints.append(ModelFolder.read(cross).fingerprint)
+    fingerprints.append(ModelFolder.read(cross).fingerprint)
 
-    assert prints[0] == prints[1]
-    assert len(set(prints)) == 4
+    assert fingerprints[0] == fingerprints[1]
+    assert len(set(fingerprints)) == 4

@@ -1,4 +1,4 @@
-"""The joint reranker where it is trained."""
+"""Rules for the joint reranker as a training module."""
 
 from __future__ import annotations
 
@@ -22,20 +22,22 @@ PASSAGES = ["tea is green", "the dog in the cold and the cat in the warm of two 
 
 
 def tokens(folder: Path, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-    read = open_tokenizer(ModelFolder.read(folder))(texts, padding=True, return_tensors="pt")
-    return read["input_ids"], read["attention_mask"]
+    """Returns ids and mask of *texts*."""
+    encoded = open_tokenizer(ModelFolder.read(folder))(texts, padding=True, return_tensors="pt")
+    return encoded["input_ids"], encoded["attention_mask"]
 
 
 def logits(model: JointReranker, folder: Path, passages: list[str]) -> torch.Tensor:
+    """Returns the logits of *passages* for QUERY."""
     model.eval()
     with torch.inference_mode():
         rows = torch.zeros(len(passages), dtype=torch.int64)
-        answer: torch.Tensor = model(tokens(folder, [QUERY]), tokens(folder, passages), rows)
-    return answer
+        computed: torch.Tensor = model(tokens(folder, [QUERY]), tokens(folder, passages), rows)
+    return computed
 
 
 def trained(folder: Path) -> JointReranker:
-    """A model whose head is not zero any more."""
+    """Returns a model whose head is not zero."""
     model = JointReranker.from_encoder(folder)
     with torch.no_grad():
         model.head.weight.normal_(generator=torch.Generator().manual_seed(3))
@@ -44,62 +46,62 @@ def trained(folder: Path) -> JointReranker:
     return model
 
 
-def test_an_untrained_model_with_all_layers_apart_but_one_scores_by_cosine(tmp_path: Path) -> None:
-    """The head starts at zero: the logit is the scaled cosine of the two means, shifted."""
+def test_untrained_model_scores_by_cosine(tmp_path: Path) -> None:
+    """The head starts at zero, so the logit is the scaled and shifted cosine of the mean vectors."""
     base = tiny.bert(tmp_path)
-    model = JointReranker.from_encoder(base, apart_layers=1)
-    found = (logits(model, base, PASSAGES) - model.bias) / model.scale
-    assert bool(((found >= -1.0001) & (found <= 1.0001)).all())
+    model = JointReranker.from_encoder(base, lower_layers=1)
+    cosines = (logits(model, base, PASSAGES) - model.bias) / model.scale
+    assert bool(((cosines >= -1.0001) & (cosines <= 1.0001)).all())
 
 
-def test_a_logit_does_not_depend_on_the_other_passages(tmp_path: Path) -> None:
-    """Padding and neighbours change nothing."""
+def test_logit_is_independent_of_other_passages(tmp_path: Path) -> None:
+    """Padding and other passages of the batch do not change a logit."""
     base = tiny.bert(tmp_path)
     model = trained(base)
-    alone = torch.cat([logits(model, base, [passage]) for passage in PASSAGES])
-    torch.testing.assert_close(logits(model, base, PASSAGES), alone, rtol=1e-4, atol=1e-4)
+    single = torch.cat([logits(model, base, [passage]) for passage in PASSAGES])
+    torch.testing.assert_close(logits(model, base, PASSAGES), single, rtol=1e-4, atol=1e-4)
 
 
-def test_the_query_is_read_once_for_all_passages(tmp_path: Path) -> None:
-    """apart and together, called with one query, answer what the whole answers."""
+def test_one_query_for_all_passages_returns_equal_logits(tmp_path: Path) -> None:
+    """Lower and upper layers, called with a single query, return the logits of the complete model."""
     base = tiny.bert(tmp_path)
     model = trained(base)
     query_ids, query_mask = tokens(base, [QUERY])
     ids, mask = tokens(base, PASSAGES)
     expected = logits(model, base, PASSAGES)
     with torch.inference_mode():
-        query, passages = model.apart(query_ids, query_mask), model.apart(ids, mask)
-        found = model.together(query, query_mask, passages, mask)
-    torch.testing.assert_close(found, expected)
+        query, passages = model.apply_lower_layers(query_ids, query_mask), model.apply_lower_layers(ids, mask)
+        computed = model.apply_upper_layers(query, query_mask, passages, mask)
+    torch.testing.assert_close(computed, expected)
 
 
-def test_the_upper_layers_read_query_and_passage_together(tmp_path: Path) -> None:
-    """A passage's own part of the answer depends on the query: it is no bi-encoder."""
+def test_upper_layers_attend_to_the_query(tmp_path: Path) -> None:
+    """Masking the query in the upper layers changes the logit, unlike in a bi-encoder."""
     base = tiny.bert(tmp_path)
-    model = JointReranker.from_encoder(base, apart_layers=1)
-    query = model.apart(*tokens(base, [QUERY]))
-    passage = model.apart(*tokens(base, [PASSAGES[0]]))
+    model = JointReranker.from_encoder(base, lower_layers=1)
+    query = model.apply_lower_layers(*tokens(base, [QUERY]))
+    passage = model.apply_lower_layers(*tokens(base, [PASSAGES[0]]))
     _, mask = tokens(base, [QUERY])
     _, passage_mask = tokens(base, [PASSAGES[0]])
-    together = model.together(query, mask, passage, passage_mask)
-    unseen = model.together(query, torch.zeros_like(mask), passage, passage_mask)
-    assert not torch.allclose(together, unseen)
+    attended = model.apply_upper_layers(query, mask, passage, passage_mask)
+    masked = model.apply_upper_layers(query, torch.zeros_like(mask), passage, passage_mask)
+    assert not torch.allclose(attended, masked)
 
 
-def test_a_saved_model_comes_back(tmp_path: Path) -> None:
-    """float16 on disk, float32 in memory: equal within its precision; the weights carry BERT's own names."""
+def test_saved_model_returns_equal_logits(tmp_path: Path) -> None:
+    """Weights are float16 in the file and float32 in memory. Encoder weights have the names of BERT."""
     base = tiny.bert(tmp_path / "base")
     model = trained(base)
     model.save(tmp_path / "saved", tokenizer_from=base)
-    again = JointReranker.from_folder(tmp_path / "saved")
-    torch.testing.assert_close(logits(again, base, PASSAGES), logits(model, base, PASSAGES), rtol=0.02, atol=0.05)
+    loaded = JointReranker.from_folder(tmp_path / "saved")
+    torch.testing.assert_close(logits(loaded, base, PASSAGES), logits(model, base, PASSAGES), rtol=0.02, atol=0.05)
     stored = load_file(tmp_path / "saved" / WEIGHTS_FILE)
     assert {value.dtype for value in stored.values()} == {torch.float16}
     assert {"joint.scale", "joint.bias", "joint.head.weight", "embeddings.word_embeddings.weight"} <= set(stored)
 
 
-def test_serving_answers_the_same_logits(tmp_path: Path) -> None:
-    """What is trained is what is served: the two ways of computing agree."""
+def test_inference_returns_the_logits_of_training(tmp_path: Path) -> None:
+    """The inference network and the training module compute equal logits."""
     base = tiny.bert(tmp_path / "base")
     model = trained(base)
     model.save(tmp_path / "saved", tokenizer_from=base, dtype=torch.float32)
@@ -107,29 +109,29 @@ def test_serving_answers_the_same_logits(tmp_path: Path) -> None:
     np.testing.assert_allclose(served, logits(model, base, PASSAGES).numpy(), rtol=0.02, atol=0.15)
 
 
-def test_half_of_the_layers_stay_apart_unless_told_otherwise(tmp_path: Path) -> None:
-    """A base of any depth becomes a joint reranker."""
-    assert JointReranker.from_encoder(tiny.bert(tmp_path)).apart_layers == 1
+def test_lower_layers_default_to_half(tmp_path: Path) -> None:
+    """A base of two layers gets one lower layer."""
+    assert JointReranker.from_encoder(tiny.bert(tmp_path)).lower_layers == 1
 
 
 @pytest.mark.parametrize("layers", [-1, 2])
-def test_at_least_one_layer_reads_both(tmp_path: Path, layers: int) -> None:
-    """With none left the model would be a bi-encoder."""
+def test_invalid_number_of_lower_layers_is_refused(tmp_path: Path, layers: int) -> None:
+    """At least one upper layer is required; without one the model would be a bi-encoder."""
     base = tiny.bert(tmp_path)
-    with pytest.raises(ModelInvalid, match="apart_layers must be between 0 and 1"):
-        JointReranker.from_encoder(base, apart_layers=layers)
+    with pytest.raises(ModelInvalid, match="lower_layers must be between 0 and 1"):
+        JointReranker.from_encoder(base, lower_layers=layers)
 
 
-def test_what_is_no_bert_is_refused(tmp_path: Path) -> None:
-    """The message names the folder and what was found."""
+def test_base_other_than_bert_is_refused(tmp_path: Path) -> None:
+    """The error names the folder and the model type."""
     with pytest.raises(ModelInvalid, match="must be a BERT, got a distilbert"):
         JointReranker.from_encoder(tiny.distilbert(tmp_path / "distil"))
     with pytest.raises(ModelInvalid, match=r"cannot load .* as an encoder"):
         JointReranker.from_encoder(tmp_path / "nothing")
 
 
-def test_a_folder_of_another_kind_or_with_broken_weights_is_refused(tmp_path: Path) -> None:
-    """The message names the file or the folder."""
+def test_folder_without_a_joint_reranker_is_refused(tmp_path: Path) -> None:
+    """The error names the missing key or the broken folder."""
     base = tiny.bert(tmp_path / "base")
     with pytest.raises(ModelInvalid, match=r"joint_apart_layers is missing, so this is not a joint reranker"):
         JointReranker.from_folder(base)
@@ -140,8 +142,8 @@ def test_a_folder_of_another_kind_or_with_broken_weights_is_refused(tmp_path: Pa
         JointReranker.from_folder(tmp_path / "saved")
 
 
-def test_config_says_what_the_model_is(tmp_path: Path) -> None:
-    """config.json carries the class and the number of layers that stay apart."""
+def test_saved_config_names_the_architecture(tmp_path: Path) -> None:
+    """config.json has the class and the number of lower layers."""
     base = tiny.bert(tmp_path / "base")
     JointReranker.from_encoder(base).save(tmp_path / "saved", tokenizer_from=base)
     config = json.loads((tmp_path / "saved" / CONFIG_FILE).read_text())

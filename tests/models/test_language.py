@@ -1,3 +1,5 @@
+"""Rules for language detection."""
+
 from __future__ import annotations
 
 import pytest
@@ -14,19 +16,19 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("code", sorted(TEXTS))
-def test_a_sentence_tells_its_language(code: str) -> None:
-    """By its small words."""
+def test_sentence_returns_its_language(code: str) -> None:
+    """Function words identify the language of a sentence."""
     assert language_of(TEXTS[code]) == code
 
 
 @pytest.mark.parametrize("text", ["", "tar -xzf archive.tar.gz", "12 34", "la", "Torre di Pisa"])
-def test_what_has_too_few_words_tells_none(text: str) -> None:
-    """Nothing is guessed from names, numbers and commands."""
+def test_text_without_function_words_returns_none(text: str) -> None:
+    """Names, numbers and commands have no detectable language."""
     assert language_of(text) is None
 
 
-def test_shares_are_of_the_texts_that_tell() -> None:
-    """Largest first."""
+def test_fractions_ignore_texts_without_a_language() -> None:
+    """Fractions refer to texts with a known language, largest first."""
     texts = [TEXTS["it"], TEXTS["it"], "1 2 3", TEXTS["en"]]
     assert language_fractions(texts) == {"it": pytest.approx(2 / 3), "en": pytest.approx(1 / 3)}
     assert language_fractions(["1 2 3"]) == {}

@@ -1,3 +1,5 @@
+"""Rules for the cache of model outputs."""
+
 from __future__ import annotations
 
 from hypothesis import given
@@ -6,8 +8,8 @@ from hypothesis import strategies as st
 from rerank.models.output_cache import CacheCounts, CacheKeys, OutputCache
 
 
-def test_the_least_recently_used_answers_go_first_and_the_bytes_are_kept_to() -> None:
-    """A megabyte holds a megabyte: what was asked for lately stays."""
+def test_full_cache_evicts_least_recently_used_outputs() -> None:
+    """The size stays within the limit, and recently used outputs stay."""
     cache = OutputCache(megabytes=1)
     for i in range(100):
         cache.put(b"%d" % i, i, size=20_000)
@@ -19,8 +21,8 @@ def test_the_least_recently_used_answers_go_first_and_the_bytes_are_kept_to() ->
     assert len(kept) == (1 << 20) // 20_400
 
 
-def test_hits_and_misses_are_counted() -> None:
-    """How often was asked, and how often it was there."""
+def test_lookups_and_hits_are_counted() -> None:
+    """A miss counts as a lookup, and a hit as both."""
     cache = OutputCache(megabytes=1)
     cache.put(b"a", 1.5, size=8)
 
@@ -28,8 +30,8 @@ def test_hits_and_misses_are_counted() -> None:
     assert cache.counts() == CacheCounts(lookups=2, hits=1)
 
 
-def test_no_megabytes_keep_nothing() -> None:
-    """0 switches the cache off; an answer larger than all of it is left out."""
+def test_output_above_the_limit_is_not_stored() -> None:
+    """0 megabytes disable the cache. An output larger than the cache is not stored."""
     for megabytes, size in ((0, 8), (1, 2 << 20)):
         cache = OutputCache(megabytes=megabytes)
         cache.put(b"a", 1.5, size=size)
@@ -38,9 +40,9 @@ def test_no_megabytes_keep_nothing() -> None:
 
 
 @given(st.lists(st.tuples(st.text(max_size=3), st.text(max_size=3), st.text(max_size=3)), max_size=20))
-def test_different_questions_have_different_keys(asked: list[tuple[str, str, str]]) -> None:
-    """Where one part ends and the next begins is part of the key."""
-    keys = {question: CacheKeys(*question[:2]).key(question[2]) for question in asked}
+def test_different_inputs_have_different_keys(inputs: list[tuple[str, str, str]]) -> None:
+    """The boundaries between prefix parts and text are part of the key."""
+    keys = {parts: CacheKeys(*parts[:2]).key(parts[2]) for parts in inputs}
 
     assert len(set(keys.values())) == len(keys)
     assert {len(key) for key in keys.values()} <= {16}

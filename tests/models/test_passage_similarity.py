@@ -17,7 +17,7 @@ TEXTS = [f"text number {i}" for i in range(2 * SLICE)]
 
 
 class Disconnected:
-    """Cancellation of a client that has left."""
+    """Cancellation of a disconnected client."""
 
     def cancelled(self) -> bool:
         return True

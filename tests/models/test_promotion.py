@@ -1,3 +1,5 @@
+"""Rules for promotions of models."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -12,23 +14,24 @@ FIRST = Promotion("joint-minilm-l6-v1", "abc", "2026-01-01T00:00:00+00:00", {"di
 
 
 def promotion(folder: Path) -> Promotion:
+    """Returns the promotion of a new model folder."""
     folder.mkdir(exist_ok=True)
     return Promotion(str(folder), "def", "2026-01-02T00:00:00+00:00", {})
 
 
-def test_without_a_promotion_the_default_is_the_built_in_one(tmp_path: Path) -> None:
-    """Nothing needs to be there."""
-    home = tmp_path / "home"
-    settings = Settings(models_home=str(home))
-    assert (Promotions(home).all(), with_promoted(settings)) == ([], settings)
+def test_missing_promotions_keep_the_built_in_default(tmp_path: Path) -> None:
+    """The folder does not have to exist."""
+    folder = tmp_path / "missing"
+    settings = Settings(models_home=str(folder))
+    assert (Promotions(folder).all(), with_promoted(settings)) == ([], settings)
     with pytest.raises(NotFound, match="has no promotions"):
-        Promotions(home).roll_back()
+        Promotions(folder).roll_back()
 
 
-def test_the_latest_promotion_is_the_default_until_it_is_rolled_back(tmp_path: Path) -> None:
-    """One after the other, and back in the same steps."""
-    promotions, second = Promotions(tmp_path / "home"), promotion(tmp_path / "mine")
-    settings = Settings(models_home=str(tmp_path / "home"))
+def test_latest_promotion_is_the_default(tmp_path: Path) -> None:
+    """Each rollback restores the previous promotion."""
+    promotions, second = Promotions(tmp_path / "promotions"), promotion(tmp_path / "mine")
+    settings = Settings(models_home=str(tmp_path / "promotions"))
     promotions.add(FIRST)
     promotions.add(second)
 
@@ -40,15 +43,15 @@ def test_the_latest_promotion_is_the_default_until_it_is_rolled_back(tmp_path: P
     assert with_promoted(settings).reranker == "default"
 
 
-def test_a_reranker_that_is_named_is_not_replaced(tmp_path: Path) -> None:
-    """Flag, environment and file stand before a promotion."""
+def test_configured_reranker_is_not_replaced(tmp_path: Path) -> None:
+    """A reranker in the settings takes precedence over a promotion."""
     Promotions(tmp_path).add(FIRST)
     settings = Settings(models_home=str(tmp_path), reranker="mine")
     assert with_promoted(settings) == settings
 
 
-def test_a_promoted_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
-    """Another model must not rank in its place without a word."""
+def test_missing_promoted_folder_is_not_found(tmp_path: Path) -> None:
+    """No other model ranks in its place without an error."""
     Promotions(tmp_path).add(promotion(tmp_path / "mine"))
     (tmp_path / "mine").rmdir()
     with pytest.raises(
@@ -58,28 +61,28 @@ def test_a_promoted_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "problem"),
     [
-        ("{", "not JSON"),
-        ("[]", "must hold a JSON object"),
+        ("{", "is not valid JSON: "),
+        ("[]", "must contain a JSON object"),
         ('{"reranker": [{"model": ""}]}', "reranker.0.model"),
         ('{"reranker": 3}', "reranker: "),
     ],
 )
-def test_a_file_that_cannot_be_read_names_itself(tmp_path: Path, text: str, said: str) -> None:
-    """And what is wrong with it."""
+def test_invalid_promotions_file_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    """The error names the file and the key."""
     (tmp_path / "promoted.json").write_text(text)
     with pytest.raises(ModelInvalid) as raised:
         Promotions(tmp_path).current()
-    assert raised.value.message.startswith(f"{tmp_path / 'promoted.json'}: ")
-    assert said in raised.value.message
+    assert raised.value.message.startswith(str(tmp_path / "promoted.json"))
+    assert problem in raised.value.message
 
 
-def test_a_home_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
-    """Before the comparison, and when it is written."""
+def test_read_only_folder_is_refused(tmp_path: Path) -> None:
+    """The error occurs before the comparison and at the write, and names the setting."""
     (tmp_path / "file").write_text("x")
     promotions = Promotions(tmp_path / "file")
-    with pytest.raises(InvalidInput, match=r"is not writable. Choose another --models-home"):
+    with pytest.raises(InvalidInput, match=r"is not writable. Set RERANK_MODELS_HOME to another folder"):
         promotions.check_writable()
-    with pytest.raises(InvalidInput, match=r"cannot write .*\. Choose another --models-home"):
+    with pytest.raises(InvalidInput, match=r"cannot write .*\. Set RERANK_MODELS_HOME to another folder"):
         promotions.add(FIRST)

@@ -1,3 +1,5 @@
+"""Rules for rerankers, with sentence-transformers as the reference."""
+
 from __future__ import annotations
 
 import json
@@ -29,13 +31,13 @@ TEXTS = ["the dog and the green tea", "a cat " * 60, "x", "", "it is a cat .", "
 
 
 def loaded(folder: Path, runtime: ModelRuntime = TORCH_REFERENCE) -> CrossEncoderReranker:
-    """The reranker of a folder."""
+    """Returns the reranker in *folder*."""
     return CrossEncoderReranker.from_folder(ModelFolder.read(folder), runtime=runtime)
 
 
-def joint(folder: Path, *, apart_layers: int = 1) -> Path:
-    """A joint reranker with a head that says something."""
-    model = JointReranker.from_encoder(tiny.bert(folder / "encoder"), apart_layers=apart_layers)
+def joint(folder: Path, *, lower_layers: int = 1) -> Path:
+    """Returns the folder of a joint reranker with a random head."""
+    model = JointReranker.from_encoder(tiny.bert(folder / "encoder"), lower_layers=lower_layers)
     torch.nn.init.normal_(model.head.weight, std=0.5)
     model.save(folder / "joint", tokenizer_from=folder / "encoder", dtype=torch.float32)
     return folder / "joint"
@@ -51,20 +53,20 @@ def test_cross_encoder_returns_logits_of_sentence_transformers(tmp_path: Path, b
     np.testing.assert_allclose(loaded(tmp_path).score(QUERY, TEXTS).logits, expected, atol=1e-5)
 
 
-def test_a_model_that_is_given_no_token_types_gets_none(tmp_path: Path) -> None:
-    """Where the tokenizer's settings leave token types out, the reference reads all tokens as type 0, and so do we."""
+def test_model_without_token_types_gets_zeros(tmp_path: Path) -> None:
+    """If tokenizer_config.json omits token types, all tokens have type 0, as in sentence-transformers."""
     tiny.bert(tmp_path, labels=1)
     file = tmp_path / "tokenizer_config.json"
-    said = json.loads(file.read_text(encoding="utf-8"))
-    tiny.write_json(file, {**said, "model_input_names": ["input_ids", "attention_mask"]})
+    config = json.loads(file.read_text(encoding="utf-8"))
+    tiny.write_json(file, {**config, "model_input_names": ["input_ids", "attention_mask"]})
     pairs = [(QUERY, text) for text in TEXTS]
     expected = CrossEncoder(str(tmp_path), device="cpu").predict(pairs, activation_fn=torch.nn.Identity())
 
     np.testing.assert_allclose(loaded(tmp_path).score(QUERY, TEXTS).logits, expected, atol=1e-5)
 
 
-def test_two_labels_rank_by_their_difference(tmp_path: Path) -> None:
-    """The second label means relevant: its lead over the first is the logit."""
+def test_two_labels_return_their_difference(tmp_path: Path) -> None:
+    """The logit is the second label, which means relevant, minus the first."""
     tiny.bert(tmp_path, labels=2)
     pairs = [(QUERY, text) for text in TEXTS]
     labels = CrossEncoder(str(tmp_path), device="cpu").predict(pairs, activation_fn=torch.nn.Identity())
@@ -72,60 +74,62 @@ def test_two_labels_rank_by_their_difference(tmp_path: Path) -> None:
     np.testing.assert_allclose(loaded(tmp_path).score(QUERY, TEXTS).logits, labels[:, 1] - labels[:, 0], atol=1e-5)
 
 
-def test_three_labels_give_no_order(tmp_path: Path) -> None:
-    """Which of three labels means relevant cannot be known."""
+def test_three_labels_are_refused(tmp_path: Path) -> None:
+    """The label that means relevant is unknown."""
     with pytest.raises(ModelInvalid, match=r"must have one label, .* got 3"):
         loaded(tiny.bert(tmp_path, labels=3))
 
 
 @pytest.mark.parametrize("build", [tiny.bert, tiny.roberta, tiny.distilbert])
-def test_a_head_that_was_not_stored_is_not_made_up(tmp_path: Path, build: Callable[[Path], Path]) -> None:
-    """An encoder declared a reranker is refused; a random head would answer noise."""
+def test_missing_head_is_refused(tmp_path: Path, build: Callable[[Path], Path]) -> None:
+    """An encoder declared as a reranker would have a random head."""
     tiny.write_json(build(tmp_path) / "rerank.json", {"kind": "reranker", "architecture": "cross-encoder"})
 
     with pytest.raises(ModelInvalid, match=r"classifier.* is missing|the weights lack .*classifier"):
         loaded(tmp_path)
 
 
-@pytest.mark.parametrize("apart_layers", [0, 1])
-def test_a_joint_reranker_scores_as_it_was_trained(tmp_path: Path, apart_layers: int) -> None:
-    """The fast arithmetic is that of the module that training runs."""
-    folder = joint(tmp_path, apart_layers=apart_layers)
-    ours = loaded(folder)
+@pytest.mark.parametrize("lower_layers", [0, 1])
+def test_joint_reranker_returns_the_logits_of_training(tmp_path: Path, lower_layers: int) -> None:
+    """The inference network computes the logits of the training module."""
+    folder = joint(tmp_path, lower_layers=lower_layers)
+    reranker = loaded(folder)
     model = JointReranker.from_folder(folder)
     tokenizer = TextTokenizer.from_folder(ModelFolder.read(folder))
     template = tokenizer.single_template()
 
-    def alone(text: str) -> tuple[torch.Tensor, torch.Tensor]:
+    def single_row(text: str) -> tuple[torch.Tensor, torch.Tensor]:
         (ids,) = tokenizer.texts([text], limit=60 - 4 - 4).ids
         row = torch.from_numpy(np.concatenate([template.before, ids, template.after]).astype(np.int64))[None]
         return row, torch.ones_like(row)
 
     texts = [text for text in TEXTS if len(text) < 100]
     with torch.inference_mode():
-        expected = [float(model(alone(QUERY), alone(text), torch.zeros(1, dtype=torch.long))) for text in texts]
+        expected = [
+            float(model(single_row(QUERY), single_row(text), torch.zeros(1, dtype=torch.long))) for text in texts
+        ]
 
-    np.testing.assert_allclose(ours.score(QUERY, texts).logits, expected, atol=1e-4)
+    np.testing.assert_allclose(reranker.score(QUERY, texts).logits, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("build", [lambda folder: tiny.bert(folder, labels=1), joint])
 @pytest.mark.parametrize(("runtime", "tolerance"), [(TORCH_REFERENCE, 1e-5), (BF16, 1e-2), *OPENVINO_RUNTIMES])
-def test_a_score_does_not_depend_on_its_batch(
+def test_score_is_independent_of_its_batch(
     tmp_path: Path, build: Callable[[Path], Path], runtime: ModelRuntime, tolerance: float
 ) -> None:
-    """Alone, among others, or under a deadline: the same logit."""
+    """A text has the same logit alone, in a batch, and with a deadline."""
     reranker = loaded(build(tmp_path), runtime)
 
-    together = reranker.score(QUERY, TEXTS).logits
+    batched = reranker.score(QUERY, TEXTS).logits
 
-    alone = np.array([reranker.score(QUERY, [text]).logits[0] for text in TEXTS])
-    hurried = reranker.score(QUERY, TEXTS, deadline=time.monotonic() + 3600).logits
-    np.testing.assert_allclose(together, alone, rtol=tolerance, atol=tolerance)
-    np.testing.assert_allclose(together, hurried, rtol=tolerance, atol=tolerance)
+    single = np.array([reranker.score(QUERY, [text]).logits[0] for text in TEXTS])
+    with_deadline = reranker.score(QUERY, TEXTS, deadline=time.monotonic() + 3600).logits
+    np.testing.assert_allclose(batched, single, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(batched, with_deadline, rtol=tolerance, atol=tolerance)
 
 
-def test_tokens_and_cuts_are_told(tmp_path: Path) -> None:
-    """Tokens count both texts and the special ones; a passage that did not fit is marked."""
+def test_tokens_and_truncation_are_reported(tmp_path: Path) -> None:
+    """`tokens` counts query, text and special tokens. A text above the limit is truncated."""
     scores = loaded(tiny.bert(tmp_path, labels=1)).score(QUERY, ["the cat", "a cat " * 60])
 
     assert scores.tokens.tolist() == [4 + 2 + 3, 64]
@@ -144,8 +148,8 @@ def test_query_of_ten_thousand_words_leaves_room_for_passages(tmp_path: Path, bu
     assert scores.logits[0] != scores.logits[1]
 
 
-def test_prompts_stand_before_both_texts(tmp_path: Path) -> None:
-    """A model trained with prompts is asked with them."""
+def test_prompts_precede_both_texts(tmp_path: Path) -> None:
+    """Query and document have their own prompts."""
     tiny.bert(tmp_path, labels=1)
     plain = loaded(tmp_path).score("what is tea", ["the cat"]).logits
     tiny.write_json(tmp_path / "rerank.json", {"prompts": {"query": "what is ", "document": "the "}})
@@ -153,8 +157,8 @@ def test_prompts_stand_before_both_texts(tmp_path: Path) -> None:
     assert loaded(tmp_path).score("tea", ["cat"]).logits.tolist() == plain.tolist()
 
 
-def test_no_texts_give_no_scores(tmp_path: Path) -> None:
-    """An empty request is an empty answer of the right types."""
+def test_no_texts_return_empty_scores(tmp_path: Path) -> None:
+    """Empty arrays have the dtypes of other results."""
     scores = loaded(tiny.bert(tmp_path, labels=1)).score(QUERY, [])
 
     assert [len(values) for values in (scores.logits, scores.scored, scores.tokens, scores.truncated)] == [0, 0, 0, 0]
@@ -162,15 +166,15 @@ def test_no_texts_give_no_scores(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("build", [lambda folder: tiny.bert(folder, labels=1), joint])
-def test_many_threads_get_the_scores_of_one(tmp_path: Path, build: Callable[[Path], Path]) -> None:
-    """Requests at the same time do not disturb one another, in batches of their own and in shared ones."""
+def test_concurrent_requests_return_equal_scores(tmp_path: Path, build: Callable[[Path], Path]) -> None:
+    """Concurrent requests have the scores of sequential ones, in shared and in separate batches."""
     reranker = loaded(build(tmp_path))
     queries = [f"what is {word}" for word in tiny.WORDS[:12]]
     expected = [reranker.score(query, TEXTS).logits for query in queries]
-    found: dict[str, NDArray[np.float32]] = {}
+    logits: dict[str, NDArray[np.float32]] = {}
 
     threads = [
-        threading.Thread(target=lambda query=query: found.update({query: reranker.score(query, TEXTS).logits}))
+        threading.Thread(target=lambda query=query: logits.update({query: reranker.score(query, TEXTS).logits}))
         for query in queries
     ]
     for thread in threads:
@@ -178,15 +182,15 @@ def test_many_threads_get_the_scores_of_one(tmp_path: Path, build: Callable[[Pat
     for thread in threads:
         thread.join(30)
 
-    np.testing.assert_allclose([found[query] for query in queries], expected, atol=1e-5)
+    np.testing.assert_allclose([logits[query] for query in queries], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("query", ["a cat", "a cat " * 100])
 @pytest.mark.parametrize("build", ["cross", "joint"])
-def test_the_room_of_a_text_is_what_is_read_beside_the_query(tmp_path: Path, build: str, query: str) -> None:
-    """A text of so many tokens is read whole, one of a token more is cut: a cut query too."""
+def test_text_of_max_text_tokens_is_not_truncated(tmp_path: Path, build: str, query: str) -> None:
+    """A text with one more token is truncated. The same holds for a truncated query."""
     reranker = loaded(tiny.bert(tmp_path / "cross", labels=1) if build == "cross" else joint(tmp_path))
-    room = reranker.max_text_tokens(query)
-    texts = ["cat " * room, "cat " * (room + 1)]
-    assert [len(spans) for spans in reranker.token_spans(texts)] == [room, room + 1]
+    limit = reranker.max_text_tokens(query)
+    texts = ["cat " * limit, "cat " * (limit + 1)]
+    assert [len(spans) for spans in reranker.token_spans(texts)] == [limit, limit + 1]
     assert reranker.score(query, texts).truncated.tolist() == [False, True]

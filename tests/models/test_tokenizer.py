@@ -1,3 +1,5 @@
+"""Rules for tokenization."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -20,32 +22,32 @@ MINILM = TextTokenizer.from_folder(resolve(DEFAULT, role="encoder"))
 
 
 def loaded(folder: Path) -> TextTokenizer:
-    """The tokenizer of a folder."""
+    """Returns the tokenizer in *folder*."""
     return TextTokenizer.from_folder(ModelFolder.read(folder))
 
 
 @pytest.mark.parametrize("build", [tiny.bert, tiny.roberta])
-def test_a_pair_is_put_together_as_the_tokenizer_does(tmp_path: Path, build: Callable[[Path], Path]) -> None:
-    """BERT's one separator and RoBERTa's two: template and texts give the tokenizer's own ids."""
-    ours = loaded(build(tmp_path))
-    first, second = ours.texts(["what is a cat", "the dog and tea"], limit=40).ids
+def test_pair_template_reproduces_the_tokenizer(tmp_path: Path, build: Callable[[Path], Path]) -> None:
+    """Template and texts give the ids of the tokenizer, with one separator (BERT) and with two (RoBERTa)."""
+    tokenizer = loaded(build(tmp_path))
+    first, second = tokenizer.texts(["what is a cat", "the dog and tea"], limit=40).ids
 
-    template = ours.pair_template()
+    template = tokenizer.pair_template()
 
     ids = np.concatenate([template.before, first, template.between, second, template.after]).tolist()
     assert ids == Tokenizer.from_file(str(tmp_path / "tokenizer.json")).encode("what is a cat", "the dog and tea").ids
 
 
-def test_only_the_first_tokens_are_kept_and_a_cut_is_told(tmp_path: Path) -> None:
-    """A text at the limit is whole, one above it is cut."""
+def test_text_above_the_limit_is_truncated(tmp_path: Path) -> None:
+    """A text at the limit is complete; a longer text is truncated and marked."""
     texts = loaded(tiny.bert(tmp_path)).texts(["the cat", "the green cat", ""], limit=2)
 
     assert [len(ids) for ids in texts.ids] == [2, 2, 0]
     assert texts.truncated.tolist() == [False, True, False]
 
 
-def test_a_text_of_a_megabyte_is_read_as_its_first_tokens() -> None:
-    """A long text gives the tokens of its beginning, whether its characters make many tokens or few."""
+def test_text_of_a_megabyte_returns_its_first_tokens() -> None:
+    """The result is the same for dense and for sparse tokens."""
     dense, sparse = "the cat sat on the mat " * 45_000, " " * 500_000 + "the cat" + " " * 500_000 + "sat"
 
     texts = MINILM.texts([dense, sparse, "the cat sat"], limit=100)
@@ -56,8 +58,8 @@ def test_a_text_of_a_megabyte_is_read_as_its_first_tokens() -> None:
 
 
 @given(st.text(st.characters(codec=None, categories=None), max_size=60))
-def test_spans_lead_to_the_text(text: str) -> None:
-    """Every span lies in the text, in order, whatever the characters: lone surrogates and NUL too."""
+def test_spans_are_within_the_text(text: str) -> None:
+    """Spans are in order, for all characters, including lone surrogates and NUL."""
     (spans,) = MINILM.spans([text])
 
     assert spans.shape[1] == 2
@@ -65,8 +67,8 @@ def test_spans_lead_to_the_text(text: str) -> None:
     assert spans[:, 0].tolist() == sorted(spans[:, 0].tolist())
 
 
-def test_a_span_is_the_characters_of_its_token() -> None:
-    """Positions are characters of the text as it was given, not bytes and not of a normalised copy."""
+def test_spans_are_character_positions() -> None:
+    """Positions refer to characters of the original text, not to bytes or to a normalised copy."""
     text = "Perché no? 日本 CAFÉ"
 
     (spans,) = MINILM.spans([text])
@@ -74,8 +76,8 @@ def test_a_span_is_the_characters_of_its_token() -> None:
     assert [text[start:end] for start, end in spans.tolist()] == ["Perch", "é", "no", "?", "日", "本", "CAFÉ"]
 
 
-def test_a_folder_with_a_vocabulary_only_is_built(tmp_path: Path) -> None:
-    """Without tokenizer.json, transformers makes the tokenizer that the vocabulary means."""
+def test_missing_tokenizer_json_is_built_from_vocabulary(tmp_path: Path) -> None:
+    """Transformers builds the tokenizer from vocab.txt."""
     tiny.bert(tmp_path)
     vocabulary = Tokenizer.from_file(str(tmp_path / "tokenizer.json")).get_vocab()
     (tmp_path / "vocab.txt").write_text("\n".join(sorted(vocabulary, key=vocabulary.__getitem__)), encoding="utf-8")
@@ -94,8 +96,8 @@ def test_broken_tokenizer_raises_model_invalid(tmp_path: Path) -> None:
         loaded(tmp_path)
 
 
-def test_the_built_in_tokens_are_those_of_transformers() -> None:
-    """The same ids as AutoTokenizer's, special tokens around them."""
+def test_built_in_tokenizer_returns_ids_of_transformers() -> None:
+    """Ids and special tokens equal those of AutoTokenizer."""
     path = resolve(DEFAULT, role="encoder").path
     text = "Vitamin D's rôle in bone-health, 50µg/day!"
 

@@ -1,4 +1,4 @@
-"""Tiny random models of every kind, built in a folder within a blink."""
+"""Tiny random models of every kind, built in milliseconds."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from transformers import (
     RobertaConfig,
 )
 
-from rerank.models.runtimes.torch.quiet import quiet
+from rerank.models.runtimes.torch.transformers_output import silence_transformers
 
 WORDS = ("what is a the cat dog tea green how to of and in warm cold long short one two three this it . ,").split()  # noqa: SIM905
 SHAPE: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
 
 
 def tokenizer(folder: Path, *, roberta: bool = False, max_length: int = 64) -> int:
-    """Write a word-piece tokenizer; returns how many tokens it knows."""
+    """Writes a word-piece tokenizer. Returns the size of its vocabulary."""
     first, last, pad, unknown = ("<s>", "</s>", "<pad>", "<unk>") if roberta else ("[CLS]", "[SEP]", "[PAD]", "[UNK]")
     special = [first, pad, last, unknown] if roberta else [pad, unknown, first, last]
     letters = [chr(c) for c in range(ord("a"), ord("z") + 1)]
     vocabulary = dict.fromkeys([*special, *WORDS, *letters, *(f"##{letter}" for letter in letters)])
     ids = {token: i for i, token in enumerate(vocabulary)}
-    made = Tokenizer(models.WordPiece(ids, unk_token=unknown))
-    made.normalizer = normalizers.BertNormalizer()
-    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    made.add_special_tokens(special)
+    built = Tokenizer(models.WordPiece(ids, unk_token=unknown))
+    built.normalizer = normalizers.BertNormalizer()
+    built.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    built.add_special_tokens(special)
     ends = (last, ids[last]), (first, ids[first])
-    made.post_processor = (
+    built.post_processor = (
         processors.RobertaProcessing(*ends, add_prefix_space=False) if roberta else processors.BertProcessing(*ends)
     )
     folder.mkdir(parents=True, exist_ok=True)
-    made.save(str(folder / "tokenizer.json"))
+    built.save(str(folder / "tokenizer.json"))
     names = {"cls_token": first, "sep_token": last, "pad_token": pad, "unk_token": unknown}
     inputs = ["input_ids", "attention_mask"] if roberta else ["input_ids", "token_type_ids", "attention_mask"]
     kind = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": max_length, "model_input_names": inputs}
@@ -48,20 +48,20 @@ def tokenizer(folder: Path, *, roberta: bool = False, max_length: int = 64) -> i
 
 
 def write_json(file: Path, value: object) -> Path:
-    """Write *value* as JSON."""
+    """Writes *value* as JSON. Returns *file*."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(value), encoding="utf-8")
     return file
 
 
 def bert(folder: Path, *, labels: int | None = None, half: bool = False, max_length: int = 64, **more: Any) -> Path:
-    """A BERT: an encoder without *labels*, else a cross-encoder with so many; *half*: stored in float16."""
+    """Writes a BERT: an encoder, or a cross-encoder with *labels*. *half*: store float16 weights."""
     size = tokenizer(folder, max_length=max_length)
     return _saved(BertConfig(vocab_size=size, max_position_embeddings=64, **SHAPE, **more), folder, labels, half)
 
 
 def roberta(folder: Path, *, labels: int | None = None) -> Path:
-    """A RoBERTa: two separators in a pair, positions from 2, no token types."""
+    """Writes a RoBERTa: two separators in a pair, positions from 2, no token types."""
     size = tokenizer(folder, roberta=True)
     config = RobertaConfig(
         vocab_size=size, max_position_embeddings=66, type_vocab_size=1, pad_token_id=1, layer_norm_eps=1e-5, **SHAPE
@@ -70,7 +70,7 @@ def roberta(folder: Path, *, labels: int | None = None) -> Path:
 
 
 def distilbert(folder: Path, *, labels: int | None = None) -> Path:
-    """A network outside the BERT family."""
+    """Writes a DistilBERT, a network outside the BERT family."""
     size = tokenizer(folder)
     config = DistilBertConfig(
         vocab_size=size, max_position_embeddings=64, dim=32, n_layers=2, n_heads=4, hidden_dim=64, pad_token_id=0
@@ -80,9 +80,9 @@ def distilbert(folder: Path, *, labels: int | None = None) -> Path:
 
 def _saved(config: PretrainedConfig, folder: Path, labels: int | None, half: bool) -> Path:
     torch.manual_seed(7)
-    # Wide weights: a tiny network of the usual ones answers nearly the same for every text.
+    # With the usual range of weights, a tiny network returns nearly the same output for every text.
     config.initializer_range = 0.3
-    with quiet():
+    with silence_transformers():
         if labels is None:
             model = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
         else:

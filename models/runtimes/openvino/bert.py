@@ -10,7 +10,7 @@ from rerank.models.runtimes.openvino.matrix_products import Node, Products, cons
 from rerank.models.runtimes.openvino.tensors import Array, Tensors
 
 _PADDING_BIAS = -1e4
-"""Attention bias of padding: its weight after the softmax is 0, in bfloat16 too."""
+"""Attention bias of padding. The weight of padding after the softmax is 0, in bfloat16 too."""
 
 
 class BertGraph:
@@ -23,17 +23,17 @@ class BertGraph:
         self._position_table = tensors["embeddings.position_embeddings.weight"][shape.first_position :]
         self.positions = len(self._position_table)
 
-    def embedded(self, ids: Node, types: Node | None = None) -> Node:
-        """Returns (n, t, hidden) for ids and types int32 (n, t); types None stands for zeros."""
-        kinds = self._tensors["embeddings.token_type_embeddings.weight"]
-        places = _first_rows(
-            self._position_table if types is not None else self._position_table + kinds[0], _length(ids)
+    def embeddings(self, ids: Node, types: Node | None = None) -> Node:
+        """Returns (n, t, hidden) for ids and types int32 (n, t); None means types of zero."""
+        type_table = self._tensors["embeddings.token_type_embeddings.weight"]
+        positions = _first_rows(
+            self._position_table if types is not None else self._position_table + type_table[0], _length(ids)
         )
         words = _table(self._tensors["embeddings.word_embeddings.weight"])
         x = ops.convert(ops.gather(words, ids, constant(0, dtype=np.int64)), "f32")
         if types is not None:
-            x = ops.add(x, ops.gather(constant(kinds), types, constant(0, dtype=np.int64)))
-        return self._layer_norm(ops.add(x, places), "embeddings.LayerNorm")
+            x = ops.add(x, ops.gather(constant(type_table), types, constant(0, dtype=np.int64)))
+        return self._layer_norm(ops.add(x, positions), "embeddings.LayerNorm")
 
     def layer(self, x: Node, bias: Node, number: int, *, first_only: bool = False) -> Node:
         """Returns (n, t, hidden), or (n, 1, hidden) with *first_only*. bias: output of `padding_bias`."""
@@ -42,9 +42,9 @@ class BertGraph:
         if first_only:
             x, q = _first(x, axis=1), _first(q, axis=2)
         weights = ops.softmax(ops.add(ops.matmul(q, k, transpose_a=False, transpose_b=True), bias), -1)
-        mixed = ops.transpose(ops.matmul(weights, v, transpose_a=False, transpose_b=False), _int64(0, 2, 1, 3))
-        mixed = ops.reshape(mixed, _int64(0, 0, self._shape.hidden), special_zero=True)
-        (attended,) = self._linear(mixed, name, "attention.output", ("dense",))
+        heads = ops.transpose(ops.matmul(weights, v, transpose_a=False, transpose_b=False), _int64(0, 2, 1, 3))
+        x_attended = ops.reshape(heads, _int64(0, 0, self._shape.hidden), special_zero=True)
+        (attended,) = self._linear(x_attended, name, "attention.output", ("dense",))
         x = self._layer_norm(ops.add(attended, x), f"{name}.attention.output.LayerNorm")
         (wide,) = self._linear(x, name, "intermediate", ("dense",))
         (narrow,) = self._linear(ops.gelu(wide, "erf"), name, "output", ("dense",))
@@ -52,7 +52,7 @@ class BertGraph:
 
     def _linear(self, x: Node, layer: str, part: str, names: tuple[str, ...]) -> list[Node]:
         part_names = [f"{layer}.{part}.{name}" for name in names]
-        # The query's weights include the scale of the attention scores: that saves a pass over a large tensor.
+        # The weights of the query include the scale of the attention scores, which saves a pass over a large tensor.
         scales = [self._scale if name == "query" else 1.0 for name in names]
         weights = [
             self._tensors[f"{part_name}.weight"] * scale for part_name, scale in zip(part_names, scales, strict=True)
@@ -60,7 +60,7 @@ class BertGraph:
         biases = [
             self._tensors[f"{part_name}.bias"] * scale for part_name, scale in zip(part_names, scales, strict=True)
         ]
-        outputs = self._products.of(x, weights, name=f"{layer}.{part}")
+        outputs = self._products.multiply(x, weights, name=f"{layer}.{part}")
         return [ops.add(y, constant(bias[None, None])) for y, bias in zip(outputs, biases, strict=True)]
 
     @property
@@ -79,8 +79,8 @@ class BertGraph:
 
 def padding(rows: Node, lengths: Node) -> Node:
     """Returns boolean (n, t): True where a row of *rows*, (n, t) or (n, t, hidden), is padding."""
-    places = ops.range(constant(0, dtype=np.int32), _length(rows), constant(1, dtype=np.int32), "i32")
-    return ops.greater_equal(ops.unsqueeze(places, _int64(0)), ops.unsqueeze(lengths, _int64(1)))
+    positions = ops.range(constant(0, dtype=np.int32), _length(rows), constant(1, dtype=np.int32), "i32")
+    return ops.greater_equal(ops.unsqueeze(positions, _int64(0)), ops.unsqueeze(lengths, _int64(1)))
 
 
 def padding_bias(padded: Node) -> Node:
@@ -90,9 +90,9 @@ def padding_bias(padded: Node) -> Node:
 
 def mean(x: Node, padded: Node, lengths: Node) -> Node:
     """Returns (n, hidden): the mean of (n, t, hidden) over the tokens of each row."""
-    kept = ops.convert(ops.unsqueeze(ops.logical_not(padded), _int64(2)), "f32")
+    mask = ops.convert(ops.unsqueeze(ops.logical_not(padded), _int64(2)), "f32")
     counts = ops.convert(ops.unsqueeze(lengths, _int64(1)), "f32")
-    return ops.divide(ops.reduce_sum(ops.multiply(x, kept), _int64(1)), counts)
+    return ops.divide(ops.reduce_sum(ops.multiply(x, mask), _int64(1)), counts)
 
 
 def first_token(x: Node) -> Node:
@@ -102,12 +102,12 @@ def first_token(x: Node) -> Node:
 
 def last_token(x: Node, lengths: Node) -> Node:
     """Returns (n, hidden): the last token of each row of (n, t, hidden)."""
-    places = ops.subtract(lengths, constant(1, dtype=np.int32))
-    return ops.gather(x, places, constant(1, dtype=np.int64), 1)
+    positions = ops.subtract(lengths, constant(1, dtype=np.int32))
+    return ops.gather(x, positions, constant(1, dtype=np.int64), 1)
 
 
 def _table(words: Array) -> Node:
-    """Returns the table in half precision if that is lossless: it is the largest part of a model."""
+    """Returns the table of words, the largest part of a model, in half precision if that is lossless."""
     half = words.astype(np.float16)
     return constant(words, dtype=np.float16 if np.array_equal(half, words) else np.float32)
 

@@ -31,11 +31,11 @@ class ConvertedModels:
     folder: Path
 
     def path(self, model: ModelFolder, form: Form) -> Path:
-        """Returns the folder of *model* in *form*, which may be missing."""
+        """Returns the path for *model* in *form*. The folder may not exist."""
         return self.folder.expanduser() / "converted" / f"{model.fingerprint}-{form}-{_FORMAT}"
 
     def contains(self, model: ModelFolder, form: Form) -> bool:
-        """Returns True if the cache has *model* in *form*, complete."""
+        """Returns True if the cache has a complete *model* in *form*."""
         return self._read(self.path(model, form)) is not None
 
     def get(self, model: ModelFolder, form: Form, convert: Callable[[], ConvertedModel]) -> ConvertedModel:
@@ -44,13 +44,13 @@ class ConvertedModels:
         If the folder is not writable, a warning is logged and the next start converts again.
         """
         path = self.path(model, form)
-        if (found := self._read(path)) is not None:
-            return found
+        if (cached := self._read(path)) is not None:
+            return cached
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{path}.lock"):
-                if (found := self._read(path)) is not None:
-                    return found
+                if (cached := self._read(path)) is not None:
+                    return cached
                 return self._convert(path, model, convert)
         except OSError as exc:
             _log.warning("cannot write %s, the next start will convert again: %s", path, exc.strerror or exc)
@@ -59,15 +59,15 @@ class ConvertedModels:
     def _convert(self, path: Path, model: ModelFolder, convert: Callable[[], ConvertedModel]) -> ConvertedModel:
         _log.info("converting %s into %s", model.name, path)
         converted = convert()
-        fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix="new-"))
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix="new-"))
         try:
-            converted.save(fresh)
-            _flush(fresh)
+            converted.save(temporary)
+            _flush(temporary)
             if path.exists():
                 shutil.rmtree(path)
-            fresh.rename(path)
+            temporary.rename(path)
         finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
         return converted
 
     def _read(self, path: Path) -> ConvertedModel | None:
@@ -81,7 +81,7 @@ class ConvertedModels:
 
 
 def _flush(folder: Path) -> None:
-    """Flushes the files to disk, so that a crash cannot leave a name without its contents."""
+    """Flushes the files to disk, so that a crash cannot leave a file without its content."""
     for path in [*folder.iterdir(), folder]:
         handle = os.open(path, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""Graphs compiled for this CPU, which use all of its cores."""
+"""Graphs compiled for this CPU. They use all cores."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from rerank.models.processors import processors
 Inputs = Sequence[NDArray[Any]]
 Outputs = list[NDArray[np.float32]]
 
-# OpenVINO prepares its kernels again for each new combination of lengths, about 10 ms for a MiniLM. Lengths in steps of
-# eight have few combinations and cost 3% more tokens at 128.
 _STEP = 8
+"""Step of row lengths. OpenVINO prepares its kernels for each new combination of lengths, about 10 ms for a MiniLM.
+Steps of eight give few combinations, for 3% more tokens at 128."""
 _MIN_TOKENS = 256
-"""Minimum number of tokens in a part of a batch that is worth another core."""
+"""Minimum number of tokens for which another core saves time."""
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "bf16"}
 """Precision of operations other than int8 products: bfloat16 on CPUs that support it, else float32."""
 
 
 class CompiledGraph:
-    """A compiled graph that runs on the calling thread, one call at a time. Rows are split among the cores.
+    """A compiled graph. It runs on the calling thread, one call at a time, and splits rows among the cores.
 
     One stream with one thread per core took .7 to 1.0 of the time of one stream with all threads on two cores, because
     no core waits for another inside a layer.
@@ -69,13 +69,13 @@ def split_rows(rows: TokenRows, *, streams: int) -> list[slice]:
 def pad_columns(numbers: NDArray[np.int32], *, longest: int, positions: int) -> NDArray[np.int32]:
     """Returns the first *longest* columns, padded with zeros to a multiple of eight, or to *positions*."""
     width = min(-(-longest // _STEP) * _STEP, positions)
-    found = np.zeros((len(numbers), width), dtype=np.int32)
-    found[:, :longest] = numbers[:, :longest]
-    return found
+    padded = np.zeros((len(numbers), width), dtype=np.int32)
+    padded[:, :longest] = numbers[:, :longest]
+    return padded
 
 
 Prepare = Callable[[slice, int], Inputs]
-"""Function from a slice of rows and its longest row to a graph's inputs."""
+"""Function that returns the inputs of a graph for a slice of rows and the length of its longest row."""
 
 
 def run_rows(graph: CompiledGraph, rows: TokenRows, prepare: Prepare) -> list[Outputs]:

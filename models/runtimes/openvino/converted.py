@@ -1,4 +1,4 @@
-"""A model in the form of OpenVINO, in memory and in a folder."""
+"""A model converted for OpenVINO, in memory and in a folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ class ConvertedModelBroken(Exception):
 
 @dataclass(frozen=True)
 class ConvertedModel:
-    """graphs: parts of the model by name; head: tensors of the head by name; positions: maximum tokens of a row."""
+    """A converted model.
+
+    graphs: parts of the model by name. head: tensors of the head by name. positions: maximum number of tokens of a row.
+    """
 
     graphs: Mapping[str, openvino.Model]
     head: Mapping[str, Array] = field(default_factory=dict)
@@ -51,7 +54,7 @@ class ConvertedModel:
             if hashes != manifest["files"]:
                 raise ConvertedModelBroken(f"{folder}: a file has changed")
             core = openvino.Core()
-            # Files are not memory-mapped: a removal of the cache folder on a network disk would crash the service.
+            # Files are read, not memory-mapped: removing the cache folder on a network disk would crash the service.
             graphs = {name: core.read_model(str(folder / f"{name}.xml")) for name in manifest["graphs"]}
             head = load_file(str(folder / _HEAD_FILE)) if _HEAD_FILE in manifest["files"] else {}
             return cls(graphs, head, int(manifest["positions"]))

@@ -1,4 +1,4 @@
-"""Matrix products with a model's weights in a graph: in floating point, recorded, or in int8."""
+"""Matrix products of a graph with the weights of a model: in floating point, recorded, or in int8."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ Node = Any
 class Products(Protocol):
     """Interface of matrix products in a graph."""
 
-    def of(self, x: Node, weights: Sequence[Array], *, name: str) -> list[Node]:
-        """Returns x (…, inputs) times each of *weights* (outputs, inputs): (…, outputs) each. *name* identifies x."""
+    def multiply(self, x: Node, weights: Sequence[Array], *, name: str) -> list[Node]:
+        """Returns x (…, inputs) times each of *weights* (outputs, inputs). *name* identifies x."""
 
 
 class FloatProducts:
     """Products in the precision of the compiled graph."""
 
-    def of(self, x: Node, weights: Sequence[Array], *, name: str) -> list[Node]:
+    def multiply(self, x: Node, weights: Sequence[Array], *, name: str) -> list[Node]:
         """Returns x (…, inputs) times each of *weights* (outputs, inputs)."""
         del name
         return [ops.matmul(x, constant(weight), transpose_a=False, transpose_b=True) for weight in weights]
 
 
 class Product(NamedTuple):
-    """An input and its weights: (all outputs, inputs)."""
+    """An input, and its weights (all outputs, inputs)."""
 
     x: Node
     weight: Array
 
 
 class RecordingProducts(FloatProducts):
-    """Products in floating point; `found` has the products by the name of their input."""
+    """Products in floating point. `recorded` has the products by the name of their input."""
 
     def __init__(self) -> None:
-        self.found: dict[str, Product] = {}
+        self.recorded: dict[str, Product] = {}
 
-    def of(self, x: Node, weights: Sequence[Array], *, name: str) -> list[Node]:
+    def multiply(self, x: Node, weights: Sequence[Array], *, name: str) -> list[Node]:
         """Returns the products of FloatProducts, and records x."""
-        self.found[name] = Product(x, np.concatenate(weights))
-        return super().of(x, weights, name=name)
+        self.recorded[name] = Product(x, np.concatenate(weights))
+        return super().multiply(x, weights, name=name)
 
 
 class Int8Products:
@@ -56,7 +56,7 @@ class Int8Products:
     def __init__(self, quantizations: Mapping[str, InputQuantization]) -> None:
         self._quantizations = quantizations
 
-    def of(self, x: Node, weights: Sequence[Array], *, name: str) -> list[Node]:
+    def multiply(self, x: Node, weights: Sequence[Array], *, name: str) -> list[Node]:
         """Returns x (…, inputs) times each of *weights* (outputs, inputs)."""
         quantization = self._quantizations[name]
         quantized = _quantized(x, quantization)

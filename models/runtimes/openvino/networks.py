@@ -1,4 +1,4 @@
-"""Networks over compiled graphs. Operations after the graphs run here, in float32."""
+"""Networks over compiled graphs. Operations after the graphs run in numpy, in float32."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rerank.core.document import Vectors
 from rerank.core.settings import Precision
 from rerank.models.architectures.token_rows import TokenRows
-from rerank.models.runtime import LowerHalf
+from rerank.models.runtime import LowerOutput
 from rerank.models.runtimes.openvino.compiled import CompiledGraph, Inputs, pad_columns, run_rows
 from rerank.models.runtimes.openvino.converted import ConvertedModel
 from rerank.models.runtimes.openvino.graphs import BODY, LOWER, UPPER
@@ -19,7 +19,7 @@ Matrix = NDArray[np.float32]
 
 
 class OpenVinoClassifier:
-    """PairClassifier: the pooler (or RoBERTa's dense layer) and the classifier follow the graph's first token."""
+    """PairClassifier over a compiled graph. The dense layer and the output layer follow its first token."""
 
     def __init__(self, model: ConvertedModel, *, precision: Precision) -> None:
         self._graph = CompiledGraph(model.graphs[BODY], precision=precision)
@@ -30,14 +30,14 @@ class OpenVinoClassifier:
         """Returns float32 (n, labels) for rows and their token types (n, longest)."""
 
         def prepare(part: slice, longest: int) -> Inputs:
-            sides = (
+            inputs = (
                 pad_columns(numbers[part], longest=longest, positions=self._positions) for numbers in (rows.ids, types)
             )
-            return *sides, rows.lengths[part]
+            return *inputs, rows.lengths[part]
 
         first = np.concatenate([outputs[0] for outputs in run_rows(self._graph, rows, prepare)])
         if not self._head:
-            return first  # the graph includes the head
+            return first  # The graph includes the head.
         return self._linear(np.tanh(self._linear(first, "dense")), "out")
 
     def _linear(self, x: Matrix, name: str) -> Matrix:
@@ -61,8 +61,8 @@ class OpenVinoBody:
         return _unit(np.concatenate([outputs[0] for outputs in run_rows(self._graph, rows, prepare)]))
 
 
-class OpenVinoHalves:
-    """JointHalves over compiled graphs. A half is float32 (1, tokens, hidden) with its number of real tokens."""
+class OpenVinoJointLayers:
+    """JointLayers over compiled graphs. A LowerOutput is float32 (1, tokens, hidden) and its length without padding."""
 
     def __init__(self, model: ConvertedModel, *, precision: Precision) -> None:
         self._lower = CompiledGraph(model.graphs[LOWER], precision=precision)
@@ -70,26 +70,26 @@ class OpenVinoHalves:
         self._positions = model.positions
         self._scale, self._bias, self._head = (model.head[name] for name in ("scale", "bias", "head.weight"))
 
-    def lower(self, rows: TokenRows) -> LowerHalf:
+    def lower_output(self, rows: TokenRows) -> LowerOutput:
         """Returns the output of the lower layers for a single row."""
-        (hidden,) = self._halves(rows)
+        (hidden,) = self._lower_outputs(rows)
         return hidden, rows.lengths
 
-    def logits(self, query: LowerHalf, passages: TokenRows) -> NDArray[np.float32]:
-        """Returns float32 (n,) for n passages and a query after the lower layers."""
-        own, length = cast(tuple[Matrix, NDArray[np.int32]], query)
-        halves = iter(self._halves(passages))
+    def logits(self, query: LowerOutput, passages: TokenRows) -> NDArray[np.float32]:
+        """Returns float32 (n,) for n passages and the output of the lower layers for a query."""
+        query_hidden, query_length = cast(tuple[Matrix, NDArray[np.int32]], query)
+        passage_hidden = iter(self._lower_outputs(passages))
 
         def prepare(part: slice, longest: int) -> Inputs:
             del longest
-            return own, length, next(halves), passages.lengths[part]
+            return query_hidden, query_length, next(passage_hidden), passages.lengths[part]
 
         outputs = run_rows(self._upper, passages, prepare)
-        query_means, passage_means = (_unit(np.concatenate(side)) for side in zip(*outputs, strict=True))
+        query_means, passage_means = (_unit(np.concatenate(means)) for means in zip(*outputs, strict=True))
         similarity = (query_means * passage_means) @ (1.0 + self._head[0])
         return cast(NDArray[np.float32], (self._scale * similarity + self._bias).astype(np.float32))
 
-    def _halves(self, rows: TokenRows) -> list[Matrix]:
+    def _lower_outputs(self, rows: TokenRows) -> list[Matrix]:
         def prepare(part: slice, longest: int) -> Inputs:
             return pad_columns(rows.ids[part], longest=longest, positions=self._positions), rows.lengths[part]
 
@@ -98,5 +98,5 @@ class OpenVinoHalves:
 
 def _unit(rows: Matrix) -> Matrix:
     """Returns rows of unit length."""
-    # As in torch, a row of zeros stays zero.
+    # A row of zeros stays zero, as in torch.
     return cast(Matrix, rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12)))

@@ -1,9 +1,9 @@
 """Quantization to 8-bit integers with the least error of a product.
 
-A channel with large values would leave few steps to the others. So part of its size moves into the weights, which is
-exact except for rounding (SmoothQuant: Xiao et al., ICML 2023). Several amounts are tried for each product, and several
-limits that cut off rare large values. The choice minimises the error of the product on recorded inputs (as in AWQ: Lin
-et al., 2024).
+A channel with large values would leave few steps to the other channels. So part of its scale moves into the weights,
+which is exact except for rounding (SmoothQuant: Xiao et al., ICML 2023). Each product is tried with several amounts of
+smoothing and with several limits that clip rare large values. The choice minimises the error of the product on recorded
+inputs (as in AWQ: Lin et al., 2024).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LARGEST = 127
 LEVELS = 256
 _STEPS = LEVELS - 1
 _SMOOTHINGS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-_CUTS = (1.0, 0.85, 0.7)
+_CLIPS = (1.0, 0.85, 0.7)
 _TINY = np.float32(1e-6)
 
 
@@ -32,20 +32,20 @@ class InputQuantization:
 
     @classmethod
     def around(cls, smooth: Array, low: float, high: float) -> InputQuantization:
-        """Returns a range near *low* to *high* in which zero is a step: most values are near zero."""
+        """Returns a range near *low* to *high* in which zero is exact, because most values are near zero."""
         step = max(high - low, float(_TINY)) / _STEPS
-        below = min(round(-low / step), _STEPS)
-        return cls(smooth, -below * step, (_STEPS - below) * step)
+        steps_below_zero = min(round(-low / step), _STEPS)
+        return cls(smooth, -steps_below_zero * step, (_STEPS - steps_below_zero) * step)
 
     def quantized(self, x: Array) -> Array:
-        """Returns *x* (rows, inputs) after quantization, in units of x divided by `smooth`."""
+        """Returns x / `smooth` (rows, inputs) after quantization."""
         step = np.float32((self.high - self.low) / _STEPS)
         return np.clip(np.round(x / self.smooth / step), round(self.low / step), round(self.high / step)) * step
 
 
 @dataclass(frozen=True)
 class ObservedInput:
-    """Recorded values of an input: some rows (rows, inputs), and the bounds of each channel (inputs,)."""
+    """Recorded values of an input: a sample of rows (rows, inputs), and the bounds (inputs,) of each channel."""
 
     rows: Array
     lowest: Array
@@ -53,7 +53,7 @@ class ObservedInput:
 
     @property
     def largest(self) -> Array:
-        """The largest absolute value of each channel."""
+        """Largest absolute value of each channel."""
         return np.maximum(np.maximum(-self.lowest, self.highest), _TINY)
 
 
@@ -66,11 +66,11 @@ def best_quantization(observed: ObservedInput, weight: Array) -> InputQuantizati
         smooth = observed.largest**smoothing / largest_weights ** (1 - smoothing)
         steps, scale = quantized_weight(weight * smooth)
         low, high = (float(end) for end in ((observed.lowest / smooth).min(), (observed.highest / smooth).max()))
-        for cut in _CUTS:
-            quantization = InputQuantization.around(smooth, min(low * cut, 0.0), max(high * cut, 0.0))
+        for clip in _CLIPS:
+            quantization = InputQuantization.around(smooth, min(low * clip, 0.0), max(high * clip, 0.0))
             error = quantization.quantized(observed.rows) @ (steps * scale).T - exact
             tried.append((float(np.square(error).sum()), quantization))
-    return min(tried, key=lambda found: found[0])[1]
+    return min(tried, key=lambda trial: trial[0])[1]
 
 
 def quantized_weight(weight: Array) -> tuple[Array, Array]:

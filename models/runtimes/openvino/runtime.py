@@ -1,4 +1,4 @@
-"""OpenVINO as a ModelRuntime: on a CPU, in float32, bfloat16 or int8."""
+"""ModelRuntime over OpenVINO: on a CPU, in float32, bfloat16 or int8."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from rerank.core.errors import ModelInvalid
 from rerank.core.settings import Precision
 from rerank.models.folder import ModelFolder
 from rerank.models.processors import processors
-from rerank.models.runtime import JointHalves, PairClassifier, TextBody
+from rerank.models.runtime import JointLayers, PairClassifier, TextBody
 from rerank.models.runtimes.bert_family import is_bert_family
 from rerank.models.runtimes.openvino.cache import ConvertedModels, Form
 from rerank.models.runtimes.openvino.converted import ConvertedModel
 from rerank.models.runtimes.openvino.graphs import build
 from rerank.models.runtimes.openvino.input_ranges import measured_quantizations
 from rerank.models.runtimes.openvino.matrix_products import FloatProducts, Int8Products
-from rerank.models.runtimes.openvino.networks import OpenVinoBody, OpenVinoClassifier, OpenVinoHalves
+from rerank.models.runtimes.openvino.networks import OpenVinoBody, OpenVinoClassifier, OpenVinoJointLayers
 
 Network = TypeVar("Network")
 _TOKENS_PER_PROCESSOR = 1024
-"""Padded tokens: smaller batches have a lower throughput, larger ones stop later at a deadline."""
+"""Padded tokens. Smaller batches have a lower throughput; larger batches overrun a deadline by more."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class OpenVinoRuntime:
         """Loads the network of a bi-encoder."""
         return self._loaded(folder, OpenVinoBody)
 
-    def halves(self, folder: ModelFolder) -> JointHalves:
+    def joint_layers(self, folder: ModelFolder) -> JointLayers:
         """Loads the network of a joint reranker."""
-        return self._loaded(folder, OpenVinoHalves)
+        return self._loaded(folder, OpenVinoJointLayers)
 
     def convert(self, folder: ModelFolder) -> None:
         """Converts the folder's model into the cache, if the cache does not have it."""
@@ -62,12 +62,12 @@ class OpenVinoRuntime:
             self._converted(folder)
 
     def caches(self, folder: ModelFolder) -> bool:
-        """Returns True if converted models are stored: a float model converts in milliseconds."""
+        """Returns True if the cache stores the converted model. A float model converts in milliseconds instead."""
         return self.form == "int8" or not is_bert_family(folder)
 
-    def _loaded(self, folder: ModelFolder, kind: Callable[..., Network]) -> Network:
+    def _loaded(self, folder: ModelFolder, network: Callable[..., Network]) -> Network:
         with _errors_as_model_invalid(folder):
-            return kind(self._converted(folder), precision=self.precision)
+            return network(self._converted(folder), precision=self.precision)
 
     def _converted(self, folder: ModelFolder) -> ConvertedModel:
         def convert() -> ConvertedModel:
@@ -89,6 +89,6 @@ def openvino_runtime(precision: Precision, cache_dir: Path) -> OpenVinoRuntime:
 def _errors_as_model_invalid(folder: ModelFolder) -> Iterator[None]:
     try:
         yield
-    except (RuntimeError, ValueError) as exc:  # from OpenVINO, and from numpy for shapes that do not match
+    except (RuntimeError, ValueError) as exc:  # OpenVINO, or numpy for shapes that do not match
         problem = str(exc).strip().splitlines()[-1] if str(exc).strip() else type(exc).__name__
         raise ModelInvalid(f"{folder.path}: the weights do not match config.json: {problem}") from exc

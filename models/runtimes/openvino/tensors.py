@@ -1,4 +1,4 @@
-"""A model's stored tensors as numpy arrays."""
+"""Stored tensors of a model as numpy arrays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DTYPES: Mapping[str, np.dtype[Any]] = {
 
 
 def read_tensors(folder: ModelFolder) -> dict[str, Array]:
-    """Returns every floating-point tensor of model.safetensors, in float32.
+    """Returns the floating-point tensors of model.safetensors in float32.
 
     Raises ModelInvalid if the file is missing or broken.
     """
@@ -45,7 +45,7 @@ class Tensors:
         self._file = folder.weights / WEIGHTS_FILE
 
     def __getitem__(self, name: str) -> Array:
-        """Raises ModelInvalid, naming the tensor, if it is missing."""
+        """Returns the tensor *name*. Raises ModelInvalid, naming the tensor, if it is missing."""
         if name not in self._tensors:
             raise ModelInvalid(f"{self._file}: the tensor {name} is missing")
         return self._tensors[name]

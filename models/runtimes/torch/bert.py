@@ -1,7 +1,7 @@
 """Layers of the BERT family for inference: the arithmetic of transformers' BertModel, without its overhead.
 
-Faster because weights stay in the memory layout of the CPU, one product computes query, key and value, products include
-the activation and the residual, and the last layer computes only the required positions.
+The layers are faster for four reasons. Weights stay in the memory layout of the CPU. One product computes query, key
+and value. Products include the activation and the residual. The last layer computes only the required positions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rerank.models.runtimes.torch.placement import Placement, tensor
 
 
 class BertEmbeddings:
-    """Token ids to the input of the first layer. Tables stay in float32: lookups are cheap, and sums stay exact."""
+    """Input of the first layer for token ids. Tables stay in float32, because lookups are cheap and sums stay exact."""
 
     def __init__(self, weights: Mapping[str, torch.Tensor], *, folder: ModelFolder, placement: Placement) -> None:
         def table(name: str) -> torch.Tensor:
@@ -32,7 +32,7 @@ class BertEmbeddings:
         self._norm = (table("LayerNorm.weight"), table("LayerNorm.bias"))
 
     def __call__(self, ids: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
-        """Returns (b, t, hidden) for ids and types int64 (b, t); types None stands for zeros."""
+        """Returns (b, t, hidden) for ids and types int64 (b, t); None means types of zero."""
         first = self._shape.first_position
         x = functional.embedding(ids, self._words)
         x += self._positions[first : first + ids.shape[1]]
@@ -100,7 +100,7 @@ class BertLayer:
 def _cpu_attention(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor | None
 ) -> torch.Tensor:  # q (b, h, n, d); k, v (b, h, t, d) -> (b, h, n, d)
-    # Torch's CPU attention took 1.3 to 1.5 times as long in bfloat16 at 32 to 512 tokens.
+    # The CPU attention of torch took 1.3 to 1.5 times as long in bfloat16 at 32 to 512 tokens.
     b, heads, n, size = q.shape
     t = k.shape[2]
     q, k, v = (part.reshape(b * heads, -1, size) for part in (q, k, v))
@@ -115,6 +115,6 @@ def padding_bias(lengths: torch.Tensor, longest: int, *, placement: Placement) -
     if bool((lengths == longest).all()):
         return None
     padded = torch.arange(longest, device=lengths.device) >= lengths[:, None]
-    # Not minus infinity: the softmax of a row with padding only would be NaN.
+    # With minus infinity, the softmax of a row of padding only would be NaN.
     lowest = torch.finfo(placement.dtype).min / 2
     return torch.zeros(padded.shape, dtype=placement.dtype, device=lengths.device).masked_fill_(padded, lowest)[:, None]

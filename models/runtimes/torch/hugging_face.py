@@ -1,4 +1,4 @@
-"""Networks outside the BERT family, run by transformers."""
+"""Networks outside the BERT family, computed by transformers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from rerank.core.errors import ModelInvalid
 from rerank.models.folder import ModelFolder
 from rerank.models.runtimes.torch.placement import Placement
-from rerank.models.runtimes.torch.quiet import quiet
+from rerank.models.runtimes.torch.transformers_output import silence_transformers
 
 if TYPE_CHECKING:
     from rerank.models.runtimes.torch.rows import TorchRows
@@ -40,13 +40,13 @@ class HuggingFaceBody:
 
     def __call__(self, rows: TorchRows, *, first_only: bool) -> torch.Tensor:
         """Returns (n, longest, hidden)."""
-        del first_only  # transformers computes all positions
+        del first_only  # Transformers computes all positions.
         return cast(torch.Tensor, _run(self._model, rows, torch.zeros_like(rows.ids)).last_hidden_state)
 
 
 def _load(auto: Any, folder: ModelFolder, placement: Placement) -> Any:
     try:
-        with quiet():
+        with silence_transformers():
             model, report = auto.from_pretrained(
                 str(folder.weights),
                 local_files_only=True,
@@ -56,7 +56,7 @@ def _load(auto: Any, folder: ModelFolder, placement: Placement) -> Any:
             )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as exc:
         raise ModelInvalid(f"{folder.weights}: transformers cannot load the model: {exc}") from exc
-    # transformers initialises missing weights randomly. That is harmless only for a pooler, which is unused.
+    # Transformers initialises missing weights randomly, which is harmless only for the unused pooler.
     if missing := sorted(name for name in report["missing_keys"] if not name.startswith("pooler")):
         raise ModelInvalid(f"{folder.weights}: the weights lack {', '.join(missing)}")
     return model.eval().to(placement.device)

@@ -11,14 +11,14 @@ from rerank.models.runtimes.torch.placement import Placement
 
 
 class Linear:
-    """x W^T + b, then an activation or a residual. On a CPU, oneDNN stores W in its own layout and fuses the rest.
+    """Product x W^T + b, plus activation or residual. On a CPU, oneDNN stores W in its own layout and fuses the rest.
 
-    Plain torch needs three passes over memory instead of one, and reorders W at each call. Measured for a MiniLM in
-    bfloat16: 1.3 times as fast, with the same result.
+    Plain torch needs three passes over memory instead of one, and reorders W at each call. A MiniLM in bfloat16 ran 1.3
+    times as fast with fused products, with the same result.
     """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, *, placement: Placement, gelu: bool = False) -> None:
-        self._packed = placement.device.type == "cpu" and _packs(placement.dtype)
+        self._packed = placement.device.type == "cpu" and _has_fused_products(placement.dtype)
         self._gelu = gelu
         self._bias = bias.to(placement.device, placement.dtype)
         weight = weight.to(placement.device, placement.dtype).contiguous()
@@ -51,8 +51,8 @@ def _linear_pointwise(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor,
 
 
 @cache
-def _packs(dtype: torch.dtype) -> bool:
-    """Returns True if torch has the fused products of its compiler, and they return the values of plain ones."""
+def _has_fused_products(dtype: torch.dtype) -> bool:
+    """Returns True if torch has the fused products of its compiler, and they return the values of plain products."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     x, weight, bias = (torch.linspace(-1, 1, n, dtype=dtype) for n in (64, 256, 16))

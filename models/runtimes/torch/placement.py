@@ -43,14 +43,14 @@ class Placement:
 
 
 REFERENCE = Placement(torch.device("cpu"), torch.float32)
-"""Reference for accuracy."""
+"""Placement that is the reference for accuracy."""
 
 
 def best_placement() -> Placement:
-    """Returns the GPU if available, else the CPU, in bfloat16 if it has the instructions (about twice as fast)."""
+    """Returns the GPU if available, else the CPU; in bfloat16 if supported, which is about twice as fast."""
     if torch.cuda.is_available():
         return Placement(torch.device("cuda"), torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
-    return Placement(torch.device("cpu"), torch.bfloat16 if _multiplies_in_bf16(_CPU_INFO) else torch.float32)
+    return Placement(torch.device("cpu"), torch.bfloat16 if _has_bfloat16(_CPU_INFO) else torch.float32)
 
 
 def precisions() -> list[Precision]:
@@ -66,7 +66,7 @@ def placement_for(precision: Precision) -> Placement:
 
 
 def read_weights(folder: ModelFolder) -> dict[str, torch.Tensor]:
-    """Returns every tensor of model.safetensors as stored. Raises ModelInvalid if it is missing or broken."""
+    """Returns the tensors of model.safetensors as stored. Raises ModelInvalid if the file is missing or broken."""
     file = folder.weights / WEIGHTS_FILE
     if not file.exists():
         raise ModelInvalid(f"{folder.path}: {WEIGHTS_FILE} is missing. {SAVE_ADVICE}")
@@ -78,13 +78,13 @@ def read_weights(folder: ModelFolder) -> dict[str, torch.Tensor]:
 
 
 def tensor(weights: Mapping[str, torch.Tensor], name: str, *, folder: ModelFolder) -> torch.Tensor:
-    """Returns the tensor *name* in float32. Raises ModelInvalid, naming it, if it is missing."""
+    """Returns the tensor *name* in float32. Raises ModelInvalid, naming the tensor, if it is missing."""
     if name not in weights:
         raise ModelInvalid(f"{folder.weights / WEIGHTS_FILE}: the tensor {name} is missing")
     return weights[name].float()
 
 
-def _multiplies_in_bf16(cpu_info: Path) -> bool:
+def _has_bfloat16(cpu_info: Path) -> bool:
     """Returns True if the CPU has bfloat16 instructions; without them float32 is as fast."""
     try:
         lines = cpu_info.read_text(encoding="utf-8").splitlines()

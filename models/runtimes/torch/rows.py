@@ -15,7 +15,10 @@ from rerank.models.runtimes.torch.placement import Placement
 
 @dataclass(frozen=True)
 class TorchRows:
-    """ids: int64 (n, longest), padded on the right; lengths: int64 (n,), tokens of each row."""
+    """Batch of n sequences on a device.
+
+    ids: int64 (n, longest), padded on the right; lengths: int64 (n,), tokens of each row.
+    """
 
     ids: torch.Tensor
     lengths: torch.Tensor
@@ -23,7 +26,7 @@ class TorchRows:
 
     @classmethod
     def of(cls, rows: TokenRows, *, placement: Placement) -> TorchRows:
-        """Copies *rows* to *placement*'s device."""
+        """Copies *rows* to the device of *placement*."""
         return cls(on_device(rows.ids, placement), on_device(rows.lengths, placement), placement)
 
     @property
@@ -38,7 +41,7 @@ class TorchRows:
 
     @property
     def mask(self) -> torch.Tensor:
-        """int64 (n, longest): 1 on tokens, 0 on padding."""
+        """Mask int64 (n, longest): 1 on tokens, 0 on padding."""
         return (torch.arange(self.longest, device=self.ids.device) < self.lengths[:, None]).long()
 
     def mean(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -48,5 +51,5 @@ class TorchRows:
 
 
 def on_device(numbers: NDArray[np.int32], placement: Placement) -> torch.Tensor:
-    """Returns int64 numbers on the device of *placement*."""
+    """Copies *numbers* to the device of *placement* as int64."""
     return torch.from_numpy(numbers.astype(np.int64)).to(placement.device)

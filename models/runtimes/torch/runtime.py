@@ -1,4 +1,4 @@
-"""Torch as a ModelRuntime: all models, on a CPU or a GPU."""
+"""ModelRuntime over torch: all models, on a CPU or a GPU."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Literal
 
 from rerank.core.settings import Precision
 from rerank.models.folder import ModelFolder
-from rerank.models.runtime import JointHalves, PairClassifier, TextBody
-from rerank.models.runtimes.torch.networks import TorchBody, TorchClassifier, TorchHalves
+from rerank.models.runtime import JointLayers, PairClassifier, TextBody
+from rerank.models.runtimes.torch.networks import TorchBody, TorchClassifier, TorchJointLayers
 from rerank.models.runtimes.torch.placement import REFERENCE, Placement, best_placement
 
 
 @dataclass(frozen=True)
 class TorchRuntime:
-    """ModelRuntime over torch; by default with the fastest placement on this machine."""
+    """ModelRuntime over torch. The default is the fastest placement on this machine."""
 
     placement: Placement = field(default_factory=best_placement)
     name: Literal["torch"] = "torch"
 
     @property
     def precision(self) -> Precision:
-        """Precision of the matrix products."""
+        """Precision of matrix products."""
         return self.placement.precision
 
     @property
@@ -37,10 +37,10 @@ class TorchRuntime:
         """Loads the network of a bi-encoder."""
         return TorchBody(folder, placement=self.placement)
 
-    def halves(self, folder: ModelFolder) -> JointHalves:
+    def joint_layers(self, folder: ModelFolder) -> JointLayers:
         """Loads the network of a joint reranker."""
-        return TorchHalves(folder, placement=self.placement)
+        return TorchJointLayers(folder, placement=self.placement)
 
 
 TORCH_REFERENCE = TorchRuntime(REFERENCE)
-"""Reference for accuracy."""
+"""Runtime that is the reference for accuracy."""

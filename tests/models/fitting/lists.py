@@ -1,4 +1,4 @@
-"""Judged candidates drawn by chance, from a world in which it is known what each score is worth."""
+"""Random judged candidates whose scores have a known relation to relevance."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from rerank.core.search import Candidate
 from tests.core.candidates import candidate
 
 
-def drawn(queries: int, *, logit: float, cosine: float, seed: int = 1, candidates: int = 20) -> list[JudgedCandidates]:
-    """One relevant candidate a query; *logit* and *cosine*: by how many deviations each raises it above the others."""
+def random_judgments(
+    queries: int, *, logit: float, cosine: float, seed: int = 1, candidates: int = 20
+) -> list[JudgedCandidates]:
+    """Returns queries with one relevant candidate each.
+
+    logit, cosine: deviations by which the score of the relevant candidate is higher on average.
+    """
     random = np.random.default_rng(seed)
-    found = []
+    judged = []
     for query in range(queries):
         relevant = np.arange(candidates) == random.integers(candidates)
         logits = random.normal(size=candidates) + logit * relevant
         cosines = 0.5 + 0.1 * (random.normal(size=candidates) + cosine * relevant)
         order = np.argsort(-cosines)
-        found.append(
+        judged.append(
             JudgedCandidates(
                 JudgedQuery(f"q{query}", "which text", {}),
                 _candidates(cosines[order].tolist()),
@@ -28,7 +33,7 @@ def drawn(queries: int, *, logit: float, cosine: float, seed: int = 1, candidate
                 np.ones(1, dtype=np.int64),
             )
         )
-    return found
+    return judged
 
 
 def _candidates(cosines: list[float]) -> list[Candidate]:

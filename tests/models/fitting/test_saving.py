@@ -1,3 +1,5 @@
+"""Rules for storing a fit with a model."""
+
 from __future__ import annotations
 
 import json
@@ -41,12 +43,12 @@ FITTED_ON = {"data": "mine", "queries": 10}
 
 @pytest.fixture
 def cross(tmp_path: Path) -> ModelFolder:
-    """A third-party cross-encoder without rerank.json."""
+    """Returns a third-party cross-encoder without rerank.json."""
     return ModelFolder.read(tiny.bert(tmp_path / "cross", labels=1))
 
 
-def test_what_was_fitted_is_served_with_the_model(cross: ModelFolder) -> None:
-    """Written into a folder without a rerank.json, and read from there; the network's fingerprint stays."""
+def test_saved_fit_is_loaded_with_the_model(cross: ModelFolder) -> None:
+    """The fit is stored in a folder without rerank.json and loaded from there. The fingerprint does not change."""
     save_fit(FITTED, cross, target_folder(cross, None), fitted_on=FITTED_ON)
 
     served = load_ranking_model(str(cross.path))
@@ -54,16 +56,16 @@ def test_what_was_fitted_is_served_with_the_model(cross: ModelFolder) -> None:
     assert (served.calibration, served.logit_calibration) == (FITTED.calibration, FITTED.logit_calibration)
     assert served.min_score == 0.25
     assert ModelFolder.read(cross.path).fingerprint == cross.fingerprint
-    said = json.loads((cross.path / "rerank.json").read_text(encoding="utf-8"))
-    assert said["fusion"] == {
+    stored = json.loads((cross.path / "rerank.json").read_text(encoding="utf-8"))
+    assert stored["fusion"] == {
         "features": ["logit", "cosine", "lexical"],
         "weights": [1.0, 0.5, 1.25],
         "fitted_on": FITTED_ON,
     }
 
 
-def test_what_else_the_file_says_stays_and_an_earlier_fit_goes(cross: ModelFolder) -> None:
-    """A fit without a cut-off leaves none behind from before."""
+def test_new_fit_replaces_only_the_earlier_fit(cross: ModelFolder) -> None:
+    """Other keys of rerank.json stay. A fit without a cut-off removes an earlier min_score."""
     tiny.write_json(cross.path / "rerank.json", {"kind": "reranker", "languages": ["it"], "min_score": 0.9, "mine": 1})
     save_fit(
         Fitted(FITTED.fusion, FITTED.calibration, FITTED.logit_calibration, None, REPORT),
@@ -71,12 +73,12 @@ def test_what_else_the_file_says_stays_and_an_earlier_fit_goes(cross: ModelFolde
         cross.path,
         fitted_on={},
     )
-    said = json.loads((cross.path / "rerank.json").read_text(encoding="utf-8"))
-    assert (said["languages"], said["mine"], "min_score" in said) == (["it"], 1, False)
+    stored = json.loads((cross.path / "rerank.json").read_text(encoding="utf-8"))
+    assert (stored["languages"], stored["mine"], "min_score" in stored) == (["it"], 1, False)
 
 
-def test_a_copy_leaves_the_model_as_it_is(cross: ModelFolder, tmp_path: Path) -> None:
-    """--output takes the whole folder with it; the built-in models are only ever copied."""
+def test_fit_in_a_copy_leaves_the_model_unchanged(cross: ModelFolder, tmp_path: Path) -> None:
+    """--output copies the whole folder. It is required for built-in models."""
     target = target_folder(cross, tmp_path / "fitted")
     save_fit(FITTED, cross, target, fitted_on=FITTED_ON)
     assert not (cross.path / "rerank.json").exists()
@@ -86,15 +88,15 @@ def test_a_copy_leaves_the_model_as_it_is(cross: ModelFolder, tmp_path: Path) ->
         target_folder(resolve("default", role="reranker"), None)
 
 
-def test_a_copy_of_a_built_in_model_is_not_the_default_by_itself(cross: ModelFolder, tmp_path: Path) -> None:
-    """What rerank.json says of shipping is not copied."""
+def test_copy_of_the_default_model_is_not_the_default(cross: ModelFolder, tmp_path: Path) -> None:
+    """The copy has no `default` key."""
     tiny.write_json(cross.path / "rerank.json", {"default": True})
     save_fit(FITTED, cross, tmp_path / "fitted", fitted_on=FITTED_ON)
     assert ModelFolder.read(tmp_path / "fitted").rerank.default is False
 
 
-def test_an_output_that_is_there_is_not_written_over(cross: ModelFolder, tmp_path: Path) -> None:
-    """An empty folder is taken; one with files, or a file, is refused."""
+def test_existing_output_is_refused(cross: ModelFolder, tmp_path: Path) -> None:
+    """An empty folder is accepted. A file and a folder with files are refused."""
     (tmp_path / "empty").mkdir()
     assert target_folder(cross, tmp_path / "empty") == tmp_path / "empty"
     with pytest.raises(InvalidInput, match="already exists"):
@@ -104,16 +106,16 @@ def test_an_output_that_is_there_is_not_written_over(cross: ModelFolder, tmp_pat
         target_folder(cross, tmp_path / "file")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_to_is_told_before_the_work(cross: ModelFolder) -> None:
-    """With the way out."""
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can write to every folder")
+def test_read_only_folder_is_refused_before_the_fit(cross: ModelFolder) -> None:
+    """The error suggests --output."""
     cross.path.chmod(0o555)
     with pytest.raises(InvalidInput, match=r"is not writable. Write a copy with --output FOLDER"):
         target_folder(cross, None)
 
 
-def test_a_write_that_fails_says_where(cross: ModelFolder, tmp_path: Path) -> None:
-    """A place that is a file in the meantime."""
+def test_failed_write_names_the_path(cross: ModelFolder, tmp_path: Path) -> None:
+    """The error names the path and suggests another --output."""
     (tmp_path / "taken").write_text("x")
     with pytest.raises(InvalidInput, match=r"cannot write .*taken: .*\. Choose another --output"):
         save_fit(FITTED, cross, tmp_path / "taken", fitted_on={})

@@ -1,4 +1,4 @@
-"""Converted models in a folder."""
+"""Rules for the cache of converted models."""
 
 from __future__ import annotations
 
@@ -26,70 +26,72 @@ QUERY, TEXTS = "what is a cat", ["the cat is warm", "green tea", "it is a dog ."
 
 @pytest.fixture
 def model(tmp_path: Path) -> ModelFolder:
-    """A reranker."""
+    """Returns a reranker."""
     return ModelFolder.read(tiny.bert(tmp_path / "model", labels=1))
 
 
 def scores(model: ModelFolder, cache: Path) -> NDArray[np.float32]:
-    """What the int8 model says, converted or read."""
+    """Returns the logits of the int8 model, which is converted or read from the cache."""
     return CrossEncoderReranker.from_folder(model, runtime=openvino_runtime("int8", cache)).score(QUERY, TEXTS).logits
 
 
-def conversions(caplog: pytest.LogCaptureFixture) -> int:
-    """How many conversions were logged."""
+def logged_conversions(caplog: pytest.LogCaptureFixture) -> int:
+    """Returns the number of logged conversions."""
     return sum(record.getMessage().startswith("converting ") for record in caplog.records)
 
 
 def converted(model: ModelFolder, cache: Path) -> Path:
-    """The folder of the int8 model."""
+    """Returns the folder of the int8 model."""
     return ConvertedModels(cache).path(model, "int8")
 
 
-def test_a_model_is_converted_once(model: ModelFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The second start reads what the first one made, and says the same."""
-    caplog.set_level(logging.INFO, logger="models")
+def test_second_load_uses_the_cached_conversion(
+    model: ModelFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The second load converts nothing and returns the same scores."""
+    caplog.set_level(logging.INFO, logger="rerank.models")
     first = scores(model, tmp_path / "cache")
     again = scores(model, tmp_path / "cache")
     assert again.tolist() == first.tolist()
-    assert conversions(caplog) == 1
+    assert logged_conversions(caplog) == 1
 
 
-def test_another_content_is_another_model(model: ModelFolder, tmp_path: Path) -> None:
-    """The place depends on what decides the model's answers, not on its name."""
+def test_changed_model_has_another_path(model: ModelFolder, tmp_path: Path) -> None:
+    """The path depends on the content that determines the outputs, not on the name."""
     before = converted(model, tmp_path)
     tiny.write_json(model.path / "rerank.json", {"prompts": {"query": "what "}})
     assert converted(ModelFolder.read(model.path), tmp_path) != before
 
 
 @pytest.mark.parametrize("file", [MANIFEST_FILE, "body.xml", "body.bin", "head.safetensors"])
-@pytest.mark.parametrize("harm", ["gone", "cut", "changed"])
-def test_broken_model_is_converted_again(model: ModelFolder, tmp_path: Path, file: str, harm: str) -> None:
+@pytest.mark.parametrize("damage", ["missing", "truncated", "changed"])
+def test_broken_model_is_converted_again(model: ModelFolder, tmp_path: Path, file: str, damage: str) -> None:
     """The cache detects damage to any file, converts again, and the scores are correct."""
     models = ConvertedModels(tmp_path)
-    whole = build(model, FloatProducts())
-    models.get(model, "float", lambda: whole)
+    complete = build(model, FloatProducts())
+    models.get(model, "float", lambda: complete)
     broken = models.path(model, "float") / file
     content = broken.read_bytes()
-    broken.write_bytes(content[:-7] if harm == "cut" else content[:40] + b"!" + content[41:])
-    if harm == "gone":
+    broken.write_bytes(content[:-7] if damage == "truncated" else content[:40] + b"!" + content[41:])
+    if damage == "missing":
         broken.unlink()
-    made: list[ConvertedModel] = []
+    conversions: list[ConvertedModel] = []
 
-    def again() -> ConvertedModel:
-        made.append(whole)
-        return whole
+    def convert() -> ConvertedModel:
+        conversions.append(complete)
+        return complete
 
     assert not models.contains(model, "float")
-    models.get(model, "float", again)
-    assert len(made) == 1
+    models.get(model, "float", convert)
+    assert len(conversions) == 1
     assert models.contains(model, "float")
-    assert sorted(place.name for place in models.path(model, "float").parent.iterdir()) == sorted(
+    assert sorted(path.name for path in models.path(model, "float").parent.iterdir()) == sorted(
         [models.path(model, "float").name, f"{models.path(model, 'float').name}.lock"]
     )
 
 
-def killed_in_mid_conversion(path: Path, cache: Path) -> None:
-    """A process that ends without a word while it writes."""
+def convert_until_killed(path: Path, cache: Path) -> None:
+    """Converts a model in a process that is killed while it writes."""
 
     class Killed(ConvertedModel):
         def save(self, folder: Path) -> None:
@@ -99,10 +101,10 @@ def killed_in_mid_conversion(path: Path, cache: Path) -> None:
     ConvertedModels(cache).get(ModelFolder.read(path), "int8", lambda: Killed({}))
 
 
-def test_a_conversion_that_was_killed_is_done_again(model: ModelFolder, tmp_path: Path) -> None:
-    """Half of a model is never taken for one, and no lock is left behind."""
+def test_killed_conversion_is_repeated(model: ModelFolder, tmp_path: Path) -> None:
+    """A partial conversion is not used, and no lock remains."""
     process = multiprocessing.get_context("spawn").Process(
-        target=killed_in_mid_conversion, args=(model.path, tmp_path / "cache")
+        target=convert_until_killed, args=(model.path, tmp_path / "cache")
     )
     process.start()
     process.join(60)
@@ -112,36 +114,34 @@ def test_a_conversion_that_was_killed_is_done_again(model: ModelFolder, tmp_path
     assert ConvertedModels(tmp_path / "cache").contains(model, "int8")
 
 
-def score_in_a_process(path: Path, cache: Path, answers: multiprocessing.SimpleQueue[list[float]]) -> None:
-    """Load the model, and say what it scores."""
-    answers.put(scores(ModelFolder.read(path), cache).tolist())
+def score_in_a_process(path: Path, cache: Path, results: multiprocessing.SimpleQueue[list[float]]) -> None:
+    """Loads the model and puts its logits into *results*."""
+    results.put(scores(ModelFolder.read(path), cache).tolist())
 
 
-def test_two_processes_convert_at_once_without_harm(model: ModelFolder, tmp_path: Path) -> None:
-    """One of them does the work, and both say the same."""
+def test_concurrent_processes_return_equal_scores(model: ModelFolder, tmp_path: Path) -> None:
+    """Two processes that start at the same time use one conversion."""
     context = multiprocessing.get_context("spawn")
-    answers = context.SimpleQueue()
-    arguments = (model.path, tmp_path / "cache", answers)
+    results = context.SimpleQueue()
+    arguments = (model.path, tmp_path / "cache", results)
     processes = [context.Process(target=score_in_a_process, args=arguments) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:
         process.join(120)
     assert [process.exitcode for process in processes] == [0, 0]
-    assert answers.get() == answers.get() == scores(model, tmp_path / "cache").tolist()
+    assert results.get() == results.get() == scores(model, tmp_path / "cache").tolist()
 
 
-def test_a_folder_that_cannot_be_written_costs_a_conversion_at_each_start(
-    model: ModelFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It is said, and the model serves."""
-    (tmp_path / "cache").write_text("a file where the folder should be")
+def test_read_only_cache_logs_a_warning(model: ModelFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The model still loads; the warning states that each start converts again."""
+    (tmp_path / "cache").write_text("a file instead of a folder")
     assert scores(model, tmp_path / "cache").shape == (3,)
     assert "the next start will convert again" in caplog.text
 
 
-def test_a_model_goes_on_when_its_folders_are_removed(model: ModelFolder, tmp_path: Path) -> None:
-    """Nothing of a loaded model is read from disk again: neither its own folder nor what was converted."""
+def test_loaded_model_needs_no_files(model: ModelFolder, tmp_path: Path) -> None:
+    """A loaded model reads neither its folder nor the cache."""
     scores(model, tmp_path / "cache")
     loaded = CrossEncoderReranker.from_folder(model, runtime=openvino_runtime("int8", tmp_path / "cache"))
     expected = loaded.score(QUERY, TEXTS).logits.tolist()

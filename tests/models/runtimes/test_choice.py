@@ -1,4 +1,4 @@
-"""What computes a model: as the settings say, or the fastest that answers right."""
+"""Rules for choosing the backend of a model."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from rerank.models.architectures.token_rows import TokenRows
 from rerank.models.compute_options import ComputeOptions
 from rerank.models.conversion import preparation, prepare
 from rerank.models.folder import ModelFolder
-from rerank.models.runtime import JointHalves, PairClassifier, TextBody
+from rerank.models.runtime import JointLayers, PairClassifier, TextBody
 from rerank.models.runtimes.choice import Backend, cached_choice, choose
 from rerank.models.runtimes.trial import MAX_ERROR, run_trials
 from tests.models import tiny
 
 
 @dataclass(frozen=True)
-class WrongRuntime:
-    """A ModelRuntime whose logits are all wrong by *error*."""
+class InaccurateRuntime:
+    """A ModelRuntime whose logits all differ from the correct ones by `error`."""
 
     error: float
     name: Literal["openvino"] = "openvino"
@@ -35,52 +35,54 @@ class WrongRuntime:
         return self
 
     def labels(self, rows: TokenRows, types: NDArray[np.int32]) -> NDArray[np.float32]:
-        right = np.where(rows.ids.sum(axis=1) % 2, 1.0, -1.0)
-        return (right + self.error).astype(np.float32)[:, None]
+        correct = np.where(rows.ids.sum(axis=1) % 2, 1.0, -1.0)
+        return (correct + self.error).astype(np.float32)[:, None]
 
     def body(self, folder: ModelFolder) -> TextBody:
         raise NotImplementedError
 
-    def halves(self, folder: ModelFolder) -> JointHalves:
+    def joint_layers(self, folder: ModelFolder) -> JointLayers:
         raise NotImplementedError
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> ModelFolder:
-    """A reranker."""
+    """Returns a reranker."""
     return ModelFolder.read(tiny.bert(tmp_path / "model", labels=1))
 
 
-def test_a_way_that_answers_wrong_is_told_from_one_that_rounds(model: ModelFolder) -> None:
-    """What differs by more than the stated part of the scores' own deviation is not right, however fast."""
-    trials = run_trials(model, [WrongRuntime(0), WrongRuntime(0.5 * MAX_ERROR), WrongRuntime(1.5 * MAX_ERROR)])
+def test_inaccurate_backend_is_not_right(model: ModelFolder) -> None:
+    """A backend is right only if its error is at most MAX_ERROR standard deviations of the logits."""
+    trials = run_trials(
+        model, [InaccurateRuntime(0), InaccurateRuntime(0.5 * MAX_ERROR), InaccurateRuntime(1.5 * MAX_ERROR)]
+    )
     assert [trial.right for trial in trials] == [True, True, False]
     assert trials[1].error == pytest.approx(0.5 * MAX_ERROR, rel=0.1)
 
 
-def test_what_the_settings_name_is_taken(model: ModelFolder, tmp_path: Path) -> None:
-    """Where one backend is left, nothing is tried out and nothing written."""
+def test_configured_backend_is_chosen_without_measurement(model: ModelFolder, tmp_path: Path) -> None:
+    """If one backend is allowed, nothing is measured or written."""
     compute = ComputeOptions("openvino", "bfloat16", tmp_path / "cache")
     assert choose(model, compute).backend == Backend("openvino", "bfloat16")
     assert not (tmp_path / "cache").exists()
 
 
-def test_auto_takes_the_fastest_right_one_once(model: ModelFolder, tmp_path: Path) -> None:
-    """It compares all ways, remembers the answer, and does not ask again."""
+def test_auto_measures_once_and_chooses_the_fastest(model: ModelFolder, tmp_path: Path) -> None:
+    """The first call measures all backends and stores the choice; the second call reads the choice."""
     compute = ComputeOptions("openvino", "auto", tmp_path / "cache")
     assert cached_choice(model, compute) is None
     choice = choose(model, compute)
     assert [trial.precision for trial in choice.trials] == ["float32", "bfloat16", "int8"]
-    right = [trial for trial in choice.trials if trial.right]
-    assert choice.backend.precision == max(right, key=lambda trial: trial.texts_a_second).precision
+    accurate = [trial for trial in choice.trials if trial.right]
+    assert choice.backend.precision == max(accurate, key=lambda trial: trial.texts_a_second).precision
     (file,) = (tmp_path / "cache" / "choices").iterdir()
     written = file.stat().st_mtime_ns
     assert choose(model, compute) == choice == cached_choice(model, compute)
     assert file.stat().st_mtime_ns == written
 
 
-def test_each_setting_and_model_has_an_answer_of_its_own(model: ModelFolder, tmp_path: Path) -> None:
-    """What was found out for others says nothing."""
+def test_choice_depends_on_settings_and_model(model: ModelFolder, tmp_path: Path) -> None:
+    """A choice does not apply to other settings or to a changed model."""
     compute = ComputeOptions("openvino", "auto", tmp_path / "cache")
     choose(model, compute)
     assert cached_choice(model, replace(compute, runtime="auto")) is None
@@ -89,8 +91,8 @@ def test_each_setting_and_model_has_an_answer_of_its_own(model: ModelFolder, tmp
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"backend": {"runtime": "abacus"}}'])
-def test_an_answer_that_cannot_be_read_is_found_out_again(model: ModelFolder, tmp_path: Path, content: str) -> None:
-    """A file that a crash has cut off is not trusted."""
+def test_unreadable_choice_is_measured_again(model: ModelFolder, tmp_path: Path, content: str) -> None:
+    """A truncated or invalid file is replaced."""
     compute = ComputeOptions("openvino", "auto", tmp_path / "cache")
     choose(model, compute)
     (file,) = (tmp_path / "cache" / "choices").iterdir()
@@ -102,20 +104,20 @@ def test_an_answer_that_cannot_be_read_is_found_out_again(model: ModelFolder, tm
 @pytest.mark.parametrize(
     ("runtime", "precision", "problem"),
     [
-        ("torch", "int8", "runtime torch with precision int8: not for"),
-        ("openvino", "float16", "precision float16: not"),
+        ("torch", "int8", "runtime torch with precision int8 is not available"),
+        ("openvino", "float16", "precision float16 is not available"),
     ],
 )
-def test_a_combination_that_there_is_not_is_a_setting_error(
+def test_unavailable_combination_raises_setting_error(
     model: ModelFolder, tmp_path: Path, runtime: Runtime, precision: Precision, problem: str
 ) -> None:
-    """The error says what to set."""
+    """The error names the settings to change."""
     with pytest.raises(SettingError, match=f"{problem}.* Set runtime or precision to auto"):
         choose(model, ComputeOptions(runtime, precision, tmp_path))
 
 
-def test_what_is_prepared_is_ready(model: ModelFolder, tmp_path: Path) -> None:
-    """Afterwards a start finds everything: the answer, and the converted model, wherever the choice needs one."""
+def test_prepared_model_is_ready(model: ModelFolder, tmp_path: Path) -> None:
+    """After `prepare`, a start finds the choice and the converted model."""
     compute = ComputeOptions("openvino", "int8", tmp_path / "cache")
     before = preparation(model, compute)
     assert before is not None
@@ -128,8 +130,8 @@ def test_what_is_prepared_is_ready(model: ModelFolder, tmp_path: Path) -> None:
     assert (after.runtime, after.precision) == ("openvino", "int8")
 
 
-def test_what_needs_no_conversion_is_ready_at_once(model: ModelFolder, tmp_path: Path) -> None:
-    """In floating point a graph is made from the weights themselves."""
-    found = preparation(model, ComputeOptions("openvino", "float32", tmp_path))
-    assert found is not None
-    assert (found.ready, found.converted) == (True, None)
+def test_model_without_conversion_is_ready(model: ModelFolder, tmp_path: Path) -> None:
+    """A float32 graph is built from the weights, so nothing must be prepared."""
+    state = preparation(model, ComputeOptions("openvino", "float32", tmp_path))
+    assert state is not None
+    assert (state.ready, state.converted) == (True, None)

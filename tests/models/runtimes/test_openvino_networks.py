@@ -1,4 +1,4 @@
-"""OpenVINO against torch: the same models, the same numbers."""
+"""Rules for networks in OpenVINO, with torch as the reference."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from tests.models import tiny
 from tests.models.backends import OPENVINO_FLOAT32, OPENVINO_RUNTIMES
 
 TOLERANCE = {"float32": 1e-5, "bfloat16": 0.03, "int8": 0.3}
-"""Root mean square of the differences to float32, in the answers' own deviation.
+"""Root mean square of the differences to float32, in deviations of the outputs.
 
-A tiny model with wide random weights is harder on a precision than a trained one.
+A tiny model with large random weights has larger errors than a trained model.
 """
 
 
 def rows(*, count: int = 9, longest: int = 61) -> TokenRows:
-    """Random tokens, longest row first."""
+    """Returns rows of random tokens, the longest row first."""
     random = np.random.default_rng(0)
     lengths = np.sort(random.integers(3, longest, count))[::-1].astype(np.int32)
     lengths[0] = longest
@@ -40,77 +40,77 @@ def rows(*, count: int = 9, longest: int = 61) -> TokenRows:
 
 
 def joint(folder: Path) -> Path:
-    """A joint reranker with a head that says something."""
-    model = JointReranker.from_encoder(tiny.bert(folder / "encoder"), apart_layers=1)
+    """Returns the folder of a joint reranker with a random head."""
+    model = JointReranker.from_encoder(tiny.bert(folder / "encoder"), lower_layers=1)
     torch.nn.init.normal_(model.head.weight, std=0.5)
     model.save(folder / "joint", tokenizer_from=folder / "encoder", dtype=torch.float32)
     return folder / "joint"
 
 
 def labels(folder: ModelFolder, runtime: ModelRuntime) -> NDArray[np.float32]:
-    """A classifier's answers to random pairs."""
+    """Returns the logits of a classifier for random pairs."""
     pairs = rows()
-    kinds = pairs.types([4] * len(pairs.ids), second_type=0 if folder.config["model_type"] == "roberta" else 1)
-    return runtime.classifier(folder).labels(pairs, kinds)
+    types = pairs.types([4] * len(pairs.ids), second_type=0 if folder.config["model_type"] == "roberta" else 1)
+    return runtime.classifier(folder).labels(pairs, types)
 
 
 def logits(folder: ModelFolder, runtime: ModelRuntime) -> NDArray[np.float32]:
-    """A joint reranker's answers to a random query and passages."""
-    halves = runtime.halves(folder)
-    return halves.logits(halves.lower(rows(count=1, longest=13)), rows(longest=40))
+    """Returns the logits of a joint reranker for a random query and passages."""
+    layers = runtime.joint_layers(folder)
+    return layers.logits(layers.lower_output(rows(count=1, longest=13)), rows(longest=40))
 
 
-def check(runtime: ModelRuntime, found: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
-    """Equal within what the precision gives."""
-    assert found.shape == expected.shape
-    assert found.dtype == np.float32
-    error = float(np.sqrt(np.square(found - expected).mean()))
+def assert_close(runtime: ModelRuntime, outputs: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
+    """Asserts that *outputs* equal *expected* within the tolerance of the precision."""
+    assert outputs.shape == expected.shape
+    assert outputs.dtype == np.float32
+    error = float(np.sqrt(np.square(outputs - expected).mean()))
     assert error <= TOLERANCE[runtime.precision] * max(float(expected.std()), 1.0)
 
 
 @pytest.mark.parametrize(("runtime", "_"), OPENVINO_RUNTIMES, ids=lambda backend: getattr(backend, "precision", ""))
 @pytest.mark.parametrize("build", [tiny.bert, tiny.roberta])
-def test_a_classifier_answers_as_in_torch(
+def test_classifier_returns_the_logits_of_torch(
     tmp_path: Path, build: Callable[..., Path], runtime: ModelRuntime, _: float
 ) -> None:
-    """Every layer, token types, positions, padding and head are those of the reference."""
+    """Layers, token types, positions, padding and head compute the same values as the reference."""
     folder = ModelFolder.read(build(tmp_path, labels=3))
-    check(runtime, labels(folder, runtime), labels(folder, TORCH_REFERENCE))
+    assert_close(runtime, labels(folder, runtime), labels(folder, TORCH_REFERENCE))
 
 
 @pytest.mark.parametrize(("runtime", "_"), OPENVINO_RUNTIMES, ids=lambda backend: getattr(backend, "precision", ""))
-def test_a_joint_reranker_answers_as_in_torch(tmp_path: Path, runtime: ModelRuntime, _: float) -> None:
-    """The lower half is handed on, and the upper one reads both sides."""
+def test_joint_reranker_returns_the_logits_of_torch(tmp_path: Path, runtime: ModelRuntime, _: float) -> None:
+    """Lower and upper layers compute the same values as the reference."""
     folder = ModelFolder.read(joint(tmp_path))
-    check(runtime, logits(folder, runtime), logits(folder, TORCH_REFERENCE))
+    assert_close(runtime, logits(folder, runtime), logits(folder, TORCH_REFERENCE))
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "lasttoken"])
 @pytest.mark.parametrize(("runtime", "_"), OPENVINO_RUNTIMES, ids=lambda backend: getattr(backend, "precision", ""))
-def test_an_encoder_answers_as_in_torch(tmp_path: Path, runtime: ModelRuntime, _: float, pooling: str) -> None:
-    """Whatever the pooling, rows have unit length."""
+def test_encoder_returns_the_vectors_of_torch(tmp_path: Path, runtime: ModelRuntime, _: float, pooling: str) -> None:
+    """Each pooling returns the vectors of the reference, with unit length."""
     tiny.bert(tmp_path)
     tiny.write_json(tmp_path / "1_Pooling/config.json", {"pooling_mode": pooling})
     kinds = [("", "models.Transformer"), ("1_Pooling", "models.Pooling")]
     modules = [{"path": path, "type": f"sentence_transformers.{kind}"} for path, kind in kinds]
     tiny.write_json(tmp_path / "modules.json", modules)
     folder = ModelFolder.read(tmp_path)
-    found = runtime.body(folder).vectors(rows())
+    vectors = runtime.body(folder).vectors(rows())
 
-    check(runtime, found, TORCH_REFERENCE.body(folder).vectors(rows()))
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+    assert_close(runtime, vectors, TORCH_REFERENCE.body(folder).vectors(rows()))
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_weights_of_half_precision_are_read(tmp_path: Path, dtype: torch.dtype) -> None:
-    """As torch reads them, without torch."""
+def test_half_precision_weights_return_the_logits_of_torch(tmp_path: Path, dtype: torch.dtype) -> None:
+    """Weights in float16 and bfloat16 are read without torch."""
     file = tiny.bert(tmp_path, labels=1) / "model.safetensors"
     save_file({name: tensor.to(dtype) for name, tensor in load_file(file).items()}, file, metadata={"format": "pt"})
     folder = ModelFolder.read(tmp_path)
-    check(OPENVINO_FLOAT32, labels(folder, OPENVINO_FLOAT32), labels(folder, TORCH_REFERENCE))
+    assert_close(OPENVINO_FLOAT32, labels(folder, OPENVINO_FLOAT32), labels(folder, TORCH_REFERENCE))
 
 
-def test_weights_that_lack_a_tensor_are_refused(tmp_path: Path) -> None:
+def test_missing_tensor_is_refused(tmp_path: Path) -> None:
     """The error names the file and the tensor."""
     file = tiny.bert(tmp_path, labels=1) / "model.safetensors"
     weights = load_file(file)
@@ -132,8 +132,8 @@ def test_truncated_or_missing_weights_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("runtime", "_"), OPENVINO_RUNTIMES, ids=lambda backend: getattr(backend, "precision", ""))
-def test_a_value_that_is_not_finite_names_the_text(tmp_path: Path, runtime: ModelRuntime, _: float) -> None:
-    """In no precision is a NaN hidden by rounding: it is an error that names the text."""
+def test_nan_weight_raises_model_output_invalid(tmp_path: Path, runtime: ModelRuntime, _: float) -> None:
+    """The error names the text, in every precision."""
     file = tiny.bert(tmp_path, labels=1) / "model.safetensors"
     weights = load_file(file)
     weights["classifier.bias"][0] = float("nan")
@@ -153,17 +153,17 @@ def test_a_value_that_is_not_finite_names_the_text(tmp_path: Path, runtime: Mode
         ([512] * 7, 3, [slice(0, 3), slice(3, 5), slice(5, 7)]),
     ],
 )
-def test_rows_are_shared_out_by_tokens(lengths: list[int], streams: int, expected: list[slice]) -> None:
-    """Each core has a like part, and a short batch is not cut up."""
+def test_rows_are_split_by_number_of_tokens(lengths: list[int], streams: int, expected: list[slice]) -> None:
+    """Each core gets about the same number of tokens. A short batch is not split."""
     batch = TokenRows(np.zeros((len(lengths), max(lengths)), dtype=np.int32), np.array(lengths, dtype=np.int32))
     assert split_rows(batch, streams=streams) == expected
 
 
 @pytest.mark.parametrize(("longest", "width"), [(1, 8), (8, 8), (9, 16), (61, 62)])
-def test_lengths_go_in_steps_up_to_the_models_positions(longest: int, width: int) -> None:
-    """Few different shapes, and never more columns than the model has positions."""
+def test_columns_are_padded_to_steps_of_eight(longest: int, width: int) -> None:
+    """The width is a multiple of eight, but at most the number of positions."""
     ids = np.arange(1, 1 + 2 * longest, dtype=np.int32).reshape(2, longest)
-    found = pad_columns(ids, longest=longest, positions=62)
-    assert found.shape == (2, width)
-    assert np.array_equal(found[:, :longest], ids)
-    assert not found[:, longest:].any()
+    padded = pad_columns(ids, longest=longest, positions=62)
+    assert padded.shape == (2, width)
+    assert np.array_equal(padded[:, :longest], ids)
+    assert not padded[:, longest:].any()

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Silences transformers' progress bars, reports and warnings inside the block."""
+def silence_transformers() -> Iterator[None]:
+    """Suppresses the progress bars, reports and warnings of transformers inside the block."""
     from transformers.utils import logging
 
     level = logging.get_verbosity()
