@@ -1,8 +1,8 @@
 """Virtual environments for clients whose requirements conflict with this project's and with each other's.
 
-Each is created from tests/clients/requirements/NAME.txt in .venv-clients, and rebuilt when that file changes. If a
-package cannot be installed, the tests of its clients are skipped with pip's message; with --require-clients, which
-continuous integration sets, they fail.
+Each environment is created from tests/clients/requirements/NAME.txt in .venv-clients, and rebuilt when that file
+changes. If a package cannot be installed, the tests of its clients are skipped with pip's message. With
+--require-clients, which continuous integration sets, they fail.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from filelock import FileLock
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = Path(__file__).parent / "requirements"
 ENVIRONMENTS = ROOT / ".venv-clients"
-_SECONDS = 900
-_SHOWN = 600
+_TIMEOUT_SECONDS = 900
+_MESSAGE_CHARACTERS = 600
 
 
 class CannotBeInstalled(Exception):
@@ -37,7 +37,8 @@ def python_of(name: str) -> Path:
         if not stamp.exists() or stamp.read_text(encoding="utf-8") != state:
             shutil.rmtree(folder, ignore_errors=True)
             _run(sys.executable, "-m", "venv", str(folder))
-            # The file pins all dependencies: pip need not resolve any. Few modules are imported: none are compiled.
+            # The file pins all dependencies, so pip does not resolve any. Compiling all modules takes longer than
+            # importing the few that a program uses.
             options = ("--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check")
             python = str(folder / "bin" / "python")
             _run(python, "-m", "pip", "install", *options, "--requirement", str(requirements))
@@ -47,6 +48,6 @@ def python_of(name: str) -> Path:
 
 
 def _run(*command: str) -> None:
-    completed = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
     if completed.returncode:
-        raise CannotBeInstalled(completed.stderr[-_SHOWN:].strip())
+        raise CannotBeInstalled(completed.stderr[-_MESSAGE_CHARACTERS:].strip())

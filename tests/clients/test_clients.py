@@ -25,18 +25,18 @@ _SECONDS = 300
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Runs a service that requires an API key, and returns its URL."""
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yields the URL of a service that requires an API key."""
     folder = tmp_path_factory.mktemp("service")
     with run_service(folder, module="tests.clients.keyed_process"):
         yield (folder / "address").read_text()
 
 
 @cache
-def report_of(program: str, address: str) -> Any:
+def report_of(program: str, url: str) -> Any:
     """Returns the report of *program*, run in the environment of the same name."""
     completed = subprocess.run(
-        [str(python_of(program)), "-m", f"tests.clients.programs.{program}", address, KEY],
+        [str(python_of(program)), "-m", f"tests.clients.programs.{program}", url, KEY],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -47,10 +47,10 @@ def report_of(program: str, address: str) -> Any:
     return json.loads(completed.stdout)
 
 
-def result_of(program: str, address: str, client: str) -> object:
+def result_of(program: str, url: str, client: str) -> object:
     """Returns the result of *client*. Skips the test if its environment cannot be installed."""
     try:
-        return report_of(program, address)["results"][client]
+        return report_of(program, url)["results"][client]
     except CannotBeInstalled as exc:
         pytest.skip(f"the clients of {program} cannot be installed: {exc}")
 
@@ -72,9 +72,9 @@ def result_of(program: str, address: str, client: str) -> object:
         ),
     ],
 )
-def test_sdks_accept_their_dialect(address: str, client: str, expected: object) -> None:
+def test_sdks_accept_their_dialect(url: str, client: str, expected: object) -> None:
     """Each SDK parses order, scores and documents, and raises its own error classes."""
-    assert result_of("sdks", address, client) == expected
+    assert result_of("sdks", url, client) == expected
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_sdks_accept_their_dialect(address: str, client: str, expected: object) 
         ("voyageai", [[1, BEST, "green tea"], [2, SECOND, "tea"], [0, LAST, "coffee"]]),
     ],
 )
-def test_langchain_compressors_rerank_documents(address: str, client: str, expected: object) -> None:
+def test_langchain_compressors_rerank_documents(url: str, client: str, expected: object) -> None:
     """Cohere, Jina, infinity and NVIDIA compressors and Voyage AI's client work; error messages reach the user."""
-    assert result_of("langchain", address, client) == expected
+    assert result_of("langchain", url, client) == expected
 
 
 @pytest.mark.parametrize(
@@ -111,33 +111,33 @@ def test_langchain_compressors_rerank_documents(address: str, client: str, expec
         ("TextEmbeddingInference", THREE),
     ],
 )
-def test_llama_index_postprocessors_rerank_nodes(address: str, client: str, expected: object) -> None:
-    """The postprocessors of Cohere, Jina and text-embeddings-inference."""
-    assert result_of("llama_index", address, client) == expected
+def test_llama_index_postprocessors_rerank_nodes(url: str, client: str, expected: object) -> None:
+    """The postprocessors of Cohere, Jina and text-embeddings-inference work."""
+    assert result_of("llama_index", url, client) == expected
 
 
 @pytest.mark.parametrize(
     ("client", "expected"),
     [("HuggingFaceTEIRanker", THREE), ("HuggingFaceTEIRanker raw", [[1, 4.0], [2, 0.0], [0, -4.0]])],
 )
-def test_haystack_ranker_reranks_documents(address: str, client: str, expected: object) -> None:
-    """The ranker of text-embeddings-inference, with probabilities and with raw scores."""
-    assert result_of("haystack", address, client) == expected
+def test_haystack_ranker_reranks_documents(url: str, client: str, expected: object) -> None:
+    """The ranker of text-embeddings-inference works with probabilities and with raw scores."""
+    assert result_of("haystack", url, client) == expected
 
 
-def test_haystack_ranker_reports_the_reason_of_an_error(address: str) -> None:
+def test_haystack_ranker_reports_the_reason_of_an_error(url: str) -> None:
     """The status is that of text-embeddings-inference; the message is that of this service."""
-    message = str(result_of("haystack", address, "HuggingFaceTEIRanker errors"))
+    message = str(result_of("haystack", url, "HuggingFaceTEIRanker errors"))
     assert message.startswith("RuntimeError: ")
     assert "422" in message
     assert "is blank. Send the text to search for" in message
 
 
 @pytest.mark.parametrize("program", ["sdks", "langchain", "llama_index", "haystack"])
-def test_guide_lists_the_tested_versions(address: str, program: str) -> None:
+def test_guide_lists_the_tested_versions(url: str, program: str) -> None:
     """docs/reranking.md lists each client with the version that was tested."""
     try:
-        versions = report_of(program, address)["versions"]
+        versions = report_of(program, url)["versions"]
     except CannotBeInstalled as exc:
         pytest.skip(f"the clients of {program} cannot be installed: {exc}")
     text = GUIDE.read_text(encoding="utf-8")
@@ -146,6 +146,6 @@ def test_guide_lists_the_tested_versions(address: str, program: str) -> None:
 
 @pytest.mark.parametrize("file", sorted(REQUIREMENTS.glob("*.txt")), ids=lambda file: file.stem)
 def test_every_requirement_is_pinned(file: Path) -> None:
-    """A test of today installs the same versions tomorrow."""
+    """Every installation has the same versions."""
     lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!-]+", line)] == []

@@ -17,20 +17,20 @@ pytestmark = [pytest.mark.clients, pytest.mark.timeout(1200)]
 
 _SECONDS = 120
 GUIDE = ROOT / "docs" / "proxy.md"
-_FOUND = [["3", "1", "4"], "true", "Elasticsearch", 3]
+_RERANKED = [["3", "1", "4"], "true", "Elasticsearch", 3]
 EXPECTED: dict[str, object] = {
     "documents": [[True, False], "created", [4, []], "rain", 3, "deleted"],
     "plain": [["1", "3", "4"], None, "Elasticsearch", 3],
     "ext": [["3", "1"], "true", "Elasticsearch", 3],
-    "retriever": _FOUND,
+    "retriever": _RERANKED,
     "rrf": [["3", "1"], "true", "Elasticsearch", 3],
-    "linear": _FOUND,
+    "linear": _RERANKED,
     "filter": [["3", "4"], "true", "Elasticsearch", 2],
-    "chunk_rescorer": _FOUND,
+    "chunk_rescorer": _RERANKED,
     "pages": ["3", "1", "4"],
-    "point in time": [*_FOUND, True, True],
-    "several": [[200, ["1", "3", "4"]], [200, ["3", "1"]], [200, ["3", "1", "4"]], [404, []]],
-    "address": [["1", "4"], "true", "Elasticsearch", 3],
+    "point in time": [*_RERANKED, True, True],
+    "multi search": [[200, ["1", "3", "4"]], [200, ["3", "1"]], [200, ["3", "1", "4"]], [404, []]],
+    "url parameters": [["1", "4"], "true", "Elasticsearch", 3],
     "inference": [1, 2, 0, 3],
     "scroll": ["1", "2", "3", "4"],
     "errors": [

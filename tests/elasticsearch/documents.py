@@ -75,15 +75,15 @@ class Indexes:
         lines = iter([json.loads(line) for line in body.splitlines()])
         items: list[dict[str, object]] = []
         for line in lines:
-            ((action, at),) = line.items()
-            target, doc_id = at.get("_index", name), at["_id"]
-            deleted = action == "delete"
-            status, done = self.remove(target, doc_id) if deleted else self.put(target, doc_id, next(lines))
-            items.append({action: {**done, "status": status}})
+            ((action, metadata),) = line.items()
+            target, doc_id = metadata.get("_index", name), metadata["_id"]
+            is_delete = action == "delete"
+            status, result = self.remove(target, doc_id) if is_delete else self.put(target, doc_id, next(lines))
+            items.append({action: {**result, "status": status}})
         return {"errors": False, "took": 1, "items": items}
 
 
 def _write_result(index: Index, name: str, doc_id: str, result: str) -> dict[str, object]:
     index.writes += 1
-    done = {"_version": 1, "result": result, "_shards": SHARDS, "_seq_no": index.writes, "_primary_term": 1}
-    return {"_index": name, "_id": doc_id, **done}
+    metadata = {"_version": 1, "result": result, "_shards": SHARDS, "_seq_no": index.writes, "_primary_term": 1}
+    return {"_index": name, "_id": doc_id, **metadata}

@@ -30,13 +30,13 @@ def search(name: str, index: Index, body: Mapping[str, Any]) -> dict[str, Any]:
         raise ApiError(400, "action_request_validation_exception", "cannot specify [retriever] and [query]")
     size, start = body.get("size", 10), body.get("from", 0)
     if "retriever" in body:
-        found = _retrieve(index, body["retriever"], size)
+        scores = _retrieve(index, body["retriever"], size)
     else:
-        found = _match(index, body.get("query", {"match_all": {}}))
-    shown = _match(index, body["post_filter"]) if "post_filter" in body else found
-    ids = [doc_id for doc_id in found if doc_id in shown]
-    hits = [_hit(name, index, doc_id, found[doc_id], body) for doc_id in ids[start : start + size]]
-    outer = {"total": {"value": len(ids), "relation": "eq"}, "max_score": max(found.values(), default=None)}
+        scores = _match(index, body.get("query", {"match_all": {}}))
+    allowed = _match(index, body["post_filter"]) if "post_filter" in body else scores
+    ids = [doc_id for doc_id in scores if doc_id in allowed]
+    hits = [_hit(name, index, doc_id, scores[doc_id], body) for doc_id in ids[start : start + size]]
+    outer = {"total": {"value": len(ids), "relation": "eq"}, "max_score": max(scores.values(), default=None)}
     return {"took": 1, "timed_out": False, "_shards": {**SHARDS, "skipped": 0}, "hits": {**outer, "hits": hits}}
 
 
@@ -52,9 +52,9 @@ def _hit(name: str, index: Index, doc_id: str, score: float, body: Mapping[str, 
 def _retrieve(index: Index, retriever: Mapping[str, Any], size: int) -> Scores:
     ((kind, part),) = retriever.items()
     if kind == "standard":
-        found = _match(index, part.get("query", {"match_all": {}}))
+        scores = _match(index, part.get("query", {"match_all": {}}))
     elif kind in ("rrf", "linear"):
-        found = _fuse(index, kind, part, size)
+        scores = _fuse(index, kind, part, size)
     elif kind == "text_similarity_reranker":
         name = part["inference_id"]
         raise ApiError(404, "resource_not_found_exception", f"Inference endpoint not found [{name}]")
@@ -63,8 +63,8 @@ def _retrieve(index: Index, retriever: Mapping[str, Any], size: int) -> Scores:
     filters = part.get("filter", [])
     for clause in filters if isinstance(filters, list) else [filters]:
         matching = _match(index, clause)
-        found = {doc_id: score for doc_id, score in found.items() if doc_id in matching}
-    return found
+        scores = {doc_id: score for doc_id, score in scores.items() if doc_id in matching}
+    return scores
 
 
 def _fuse(index: Index, kind: str, part: Mapping[str, Any], size: int) -> Scores:

@@ -19,7 +19,7 @@ from tests.elasticsearch.searching import search
 VERSION = "9.1.0"
 SUPPORTED_VERSIONS = ("8", "9")
 _COMPATIBLE = re.compile(r"application/vnd\.elasticsearch\+(json|x-ndjson); ?compatible-with=(\d+)")
-_PAGE = 2
+_SCROLL_SIZE = 2
 """Hits per page of a scroll."""
 
 ApiResponse = tuple[int, dict[str, Any]]
@@ -31,6 +31,7 @@ class Elasticsearch:
     def __init__(self) -> None:
         self.indexes = Indexes()
         self._open: dict[str, Any] = {}
+        """Index names of points in time, and the remaining hits of scrolls, by id."""
 
     def respond(self, method: str, target: str, body: bytes) -> ApiResponse:
         """Returns the response to one request. Raises ApiError."""
@@ -90,9 +91,9 @@ class Elasticsearch:
 
     def close(self, body: bytes, *_: object) -> ApiResponse:
         """Handles DELETE of a point in time or a scroll."""
-        ids = _parse(body)
-        for each in [ids.get("id"), *ids.get("scroll_id", [])]:
-            self._open.pop(each, None)
+        request = _parse(body)
+        for context in [request.get("id"), *request.get("scroll_id", [])]:
+            self._open.pop(context, None)
         return 200, {"succeeded": True, "num_freed": 1}
 
     def count(self, body: bytes, _: dict[str, str], name: str) -> ApiResponse:
@@ -106,8 +107,8 @@ class Elasticsearch:
 
     def _scroll_page(self, found: dict[str, Any]) -> dict[str, Any]:
         hits = found["hits"]["hits"]
-        self._open["scroll-1"] = {**found, "hits": {**found["hits"], "hits": hits[_PAGE:]}}
-        return {"_scroll_id": "scroll-1", **found, "hits": {**found["hits"], "hits": hits[:_PAGE]}}
+        self._open["scroll-1"] = {**found, "hits": {**found["hits"], "hits": hits[_SCROLL_SIZE:]}}
+        return {"_scroll_id": "scroll-1", **found, "hits": {**found["hits"], "hits": hits[:_SCROLL_SIZE]}}
 
 
 _NAME = r"/([^/_][^/]*)"
@@ -142,7 +143,7 @@ def _parse(body: bytes) -> dict[str, Any]:
 def media_type(accept: str, sent: str) -> str:
     """Returns the content type of the response.
 
-    Raises ApiError for an unsupported version, and for one that only one of the headers names.
+    Raises ApiError for an unsupported version, and for a version in only one of the headers.
     """
     accepted, given = _COMPATIBLE.search(accept), _COMPATIBLE.search(sent)
     for name, found in (("Accept", accepted), ("Content-Type", given)):

@@ -1,4 +1,4 @@
-"""Rules of the stub: it refuses what Elasticsearch refuses."""
+"""Requests that the stub refuses as Elasticsearch does."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def url() -> Iterator[str]:
         ({"retriever": SMALL, "query": {"match_all": {}}}, BOTH, 400, "action_request_validation_exception"),
     ],
 )
-def test_server_refuses_what_elasticsearch_refuses(
+def test_invalid_request_returns_the_error_of_elasticsearch(
     url: str, body: object, headers: dict[str, str], status: int, kind: str | None
 ) -> None:
-    """Media types on one side alone, extensions of the proxy, and pages beyond a window."""
+    """The stub refuses a media type in one header only, extensions of the proxy, and pages beyond a window."""
     reply = send(url, "POST", "/things/_search", body, headers)
     assert (reply.status, reply.json().get("error", {}).get("type")) == (status, kind)
     assert reply.headers["x-elastic-product"] == "Elasticsearch"

@@ -25,10 +25,10 @@ def _reranker(inner: dict[str, Any], **more: object) -> dict[str, Any]:
     return {"text_similarity_reranker": part}
 
 
-def _read(answer: Any) -> list[object]:
-    headers = answer.meta.headers
-    ids = [hit["_id"] for hit in answer["hits"]["hits"]]
-    return [ids, headers.get("x-rerank-applied"), headers.get("x-elastic-product"), answer["hits"]["total"]["value"]]
+def _summary(response: Any) -> list[object]:
+    headers = response.meta.headers
+    ids = [hit["_id"] for hit in response["hits"]["hits"]]
+    return [ids, headers.get("x-rerank-applied"), headers.get("x-elastic-product"), response["hits"]["total"]["value"]]
 
 
 def info(url: str, key: str) -> object:
@@ -39,63 +39,63 @@ def info(url: str, key: str) -> object:
 def documents(url: str, key: str) -> object:
     client = _client(url, key)
     client.indices.create(index=INDEX, mappings={"properties": {"text": {"type": "text"}}})
-    there = [bool(client.indices.exists(index=name)) for name in (INDEX, "nothing")]
+    existing = [bool(client.indices.exists(index=name)) for name in (INDEX, "nothing")]
     written = client.index(index=INDEX, id="a/b", document={"text": "rain"})["result"]
     actions = [{"_index": INDEX, "_id": doc_id, "text": text} for doc_id, text in TEXTS.items()]
-    done = helpers.bulk(client, actions)
-    read = client.get(index=INDEX, id="a/b")["_source"]["text"]
-    counted = client.count(index=INDEX, query=MATCH)["count"]
+    written_in_bulk = helpers.bulk(client, actions)
+    text = client.get(index=INDEX, id="a/b")["_source"]["text"]
+    count = client.count(index=INDEX, query=MATCH)["count"]
     deleted = client.delete(index=INDEX, id="a/b")["result"]
-    return [there, written, list(done), read, counted, deleted]
+    return [existing, written, list(written_in_bulk), text, count, deleted]
 
 
 def plain(url: str, key: str) -> object:
-    return _read(_client(url, key).search(index=INDEX, query=MATCH))
+    return _summary(_client(url, key).search(index=INDEX, query=MATCH))
 
 
 def by_ext(url: str, key: str) -> object:
-    return _read(_client(url, key).search(index=INDEX, query=MATCH, ext={"rerank": {}}, size=2))
+    return _summary(_client(url, key).search(index=INDEX, query=MATCH, ext={"rerank": {}}, size=2))
 
 
 def by_retriever(url: str, key: str) -> object:
-    return _read(_client(url, key).search(index=INDEX, retriever=_reranker(TEA, rank_window_size=50)))
+    return _summary(_client(url, key).search(index=INDEX, retriever=_reranker(TEA, rank_window_size=50)))
 
 
 def by_rrf(url: str, key: str) -> object:
     rrf = {"rrf": {"retrievers": [TEA, GREEN], "rank_window_size": 10}}
-    return _read(_client(url, key).search(index=INDEX, retriever=_reranker(rrf, rank_window_size=50), size=2))
+    return _summary(_client(url, key).search(index=INDEX, retriever=_reranker(rrf, rank_window_size=50), size=2))
 
 
 def by_linear(url: str, key: str) -> object:
     linear = {"linear": {"retrievers": [{"retriever": TEA, "weight": 2.0}, {"retriever": GREEN}]}}
-    return _read(_client(url, key).search(index=INDEX, retriever=_reranker(linear, rank_window_size=20)))
+    return _summary(_client(url, key).search(index=INDEX, retriever=_reranker(linear, rank_window_size=20)))
 
 
 def filtered(url: str, key: str) -> object:
-    kept = {"bool": {"should": [{"term": {"text": "green"}}, {"term": {"text": "milk"}}]}}
-    return _read(_client(url, key).search(index=INDEX, retriever=_reranker(TEA, filter=kept)))
+    green_or_milk = {"bool": {"should": [{"term": {"text": "green"}}, {"term": {"text": "milk"}}]}}
+    return _summary(_client(url, key).search(index=INDEX, retriever=_reranker(TEA, filter=green_or_milk)))
 
 
 def by_chunk(url: str, key: str) -> object:
     chunks = {"size": 2, "chunking_settings": {"strategy": "sentence", "max_chunk_size": 50, "sentence_overlap": 0}}
-    return _read(_client(url, key).search(index=INDEX, retriever=_reranker(TEA, chunk_rescorer=chunks)))
+    return _summary(_client(url, key).search(index=INDEX, retriever=_reranker(TEA, chunk_rescorer=chunks)))
 
 
-def second_page(url: str, key: str) -> object:
+def pages(url: str, key: str) -> object:
     client = _client(url, key)
-    pages = [client.search(index=INDEX, retriever=_reranker(TEA), size=1, from_=start) for start in (0, 1, 2)]
-    return [hit["_id"] for page in pages for hit in page["hits"]["hits"]]
+    replies = [client.search(index=INDEX, retriever=_reranker(TEA), size=1, from_=start) for start in (0, 1, 2)]
+    return [hit["_id"] for reply in replies for hit in reply["hits"]["hits"]]
 
 
 def point_in_time(url: str, key: str) -> object:
     client = _client(url, key)
     point = client.open_point_in_time(index=INDEX, keep_alive="1m")["id"]
-    answer = client.search(pit={"id": point}, retriever=_reranker(TEA))
+    response = client.search(pit={"id": point}, retriever=_reranker(TEA))
     closed = client.close_point_in_time(id=point)["succeeded"]
-    return [*_read(answer), answer["pit_id"] == point, closed]
+    return [*_summary(response), response["pit_id"] == point, closed]
 
 
-def several(url: str, key: str) -> object:
+def multi_search(url: str, key: str) -> object:
     searches: list[dict[str, Any]] = [
         {},
         {"query": MATCH},
@@ -106,19 +106,20 @@ def several(url: str, key: str) -> object:
         {"index": "nothing"},
         {"query": MATCH},
     ]
-    answer = _client(url, key).msearch(index=INDEX, searches=searches)
+    response = _client(url, key).msearch(index=INDEX, searches=searches)
     return [
-        [each["status"], [hit["_id"] for hit in each.get("hits", {}).get("hits", [])]] for each in answer["responses"]
+        [result["status"], [hit["_id"] for hit in result.get("hits", {}).get("hits", [])]]
+        for result in response["responses"]
     ]
 
 
-def by_address(url: str, key: str) -> object:
-    return _read(_client(url, key).search(index=INDEX, retriever=_reranker(TEA), source=False, from_=1))
+def by_url_parameters(url: str, key: str) -> object:
+    return _summary(_client(url, key).search(index=INDEX, retriever=_reranker(TEA), source=False, from_=1))
 
 
 def inference(url: str, key: str) -> object:
-    answer = _client(url, key).inference.rerank(inference_id="default", query=QUERY, input=DOCUMENTS)
-    return [result["index"] for result in answer["rerank"]]
+    response = _client(url, key).inference.rerank(inference_id="default", query=QUERY, input=DOCUMENTS)
+    return [result["index"] for result in response["rerank"]]
 
 
 def scroll(url: str, key: str) -> object:
@@ -161,10 +162,10 @@ if __name__ == "__main__":
             "linear": by_linear,
             "filter": filtered,
             "chunk_rescorer": by_chunk,
-            "pages": second_page,
+            "pages": pages,
             "point in time": point_in_time,
-            "several": several,
-            "address": by_address,
+            "multi search": multi_search,
+            "url parameters": by_url_parameters,
             "inference": inference,
             "scroll": scroll,
             "errors": errors,

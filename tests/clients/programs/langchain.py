@@ -26,7 +26,7 @@ def cohere(url: str, key: str) -> object:
 
 
 def jina(url: str, key: str) -> object:
-    # The URL is a constant; patching it is the only way to use another server.
+    # Jina's compressor has the URL as a constant. Replacing the constant is the only way to use another server.
     jina_rerank.JINA_API_URL = f"{url}/v1/rerank"
     compressor = JinaRerank(model="default", jina_api_key=key, top_n=3)
     return _results(compressor.compress_documents(_DOCUMENTS, QUERY))
@@ -55,8 +55,8 @@ def nvidia(url: str, key: str) -> object:
 
 def voyage(url: str, key: str) -> object:
     client = voyageai.Client(api_key=key, base_url=f"{url}/v1", max_retries=0)
-    answer = client.rerank(QUERY, DOCUMENTS, model="default", top_k=3)
-    return [[result.index, result.relevance_score, result.document] for result in answer.results]
+    response = client.rerank(QUERY, DOCUMENTS, model="default", top_k=3)
+    return [[result.index, result.relevance_score, result.document] for result in response.results]
 
 
 if __name__ == "__main__":

@@ -20,17 +20,17 @@ def _pairs(results: Any) -> list[list[object]]:
 
 def cohere_v2(url: str, key: str) -> object:
     client = cohere.ClientV2(api_key=key, base_url=url)
-    answer = client.rerank(model="default", query=QUERY, documents=DOCUMENTS, top_n=3, max_tokens_per_doc=512)
-    return [_pairs(answer.results), answer.meta.api_version.version, answer.meta.billed_units.search_units]
+    response = client.rerank(model="default", query=QUERY, documents=DOCUMENTS, top_n=3, max_tokens_per_doc=512)
+    return [_pairs(response.results), response.meta.api_version.version, response.meta.billed_units.search_units]
 
 
 def cohere_v1(url: str, key: str) -> object:
     client = cohere.Client(api_key=key, base_url=url)
     documents: list[Any] = [{"text": text, "id": str(i)} for i, text in enumerate(DOCUMENTS)]
-    answer = client.rerank(
+    response = client.rerank(
         model="default", query=QUERY, documents=documents, rank_fields=["text"], top_n=2, return_documents=True
     )
-    return [_pairs(answer.results), [result.document.text for result in answer.results]]
+    return [_pairs(response.results), [result.document.text for result in response.results]]
 
 
 def cohere_errors(url: str, key: str) -> object:
@@ -46,30 +46,30 @@ def cohere_errors(url: str, key: str) -> object:
 def infinity(url: str, key: str) -> object:
     client = AuthenticatedClient(base_url=url, token=key)
     body = RerankInput(query=QUERY, documents=DOCUMENTS, return_documents=True, raw_scores=True, top_n=2)
-    answer = rerank.sync(client=client, body=body)
+    response = rerank.sync(client=client, body=body)
     return [
-        [[result.index, result.relevance_score, result.document] for result in answer.results],
-        answer.object_,
-        answer.model,
+        [[result.index, result.relevance_score, result.document] for result in response.results],
+        response.object_,
+        response.model,
         [[model.id, model.capabilities, model.stats["queue_absolute"]] for model in models.sync(client=client).data],
     ]
 
 
 def mixedbread(url: str, key: str) -> object:
     client = Mixedbread(api_key=key, base_url=url)
-    answer = client.rerank(model="default", query=QUERY, input=DOCUMENTS, top_k=2, return_input=True)
-    return [[result.index, result.score, result.input] for result in answer.data]
+    response = client.rerank(model="default", query=QUERY, input=DOCUMENTS, top_k=2, return_input=True)
+    return [[result.index, result.score, result.input] for result in response.data]
 
 
 def elasticsearch(url: str, key: str) -> object:
     client = Elasticsearch(url, bearer_auth=key)
-    answer = client.inference.rerank(inference_id="default", query=QUERY, input=DOCUMENTS, timeout="30s")
+    response = client.inference.rerank(inference_id="default", query=QUERY, input=DOCUMENTS, timeout="30s")
     try:
         client.inference.rerank(inference_id="unknown", query=QUERY, input=DOCUMENTS)
         unknown: object = None
     except NotFoundError as exc:
         unknown = exc.status_code
-    return [answer.body, unknown]
+    return [response.body, unknown]
 
 
 if __name__ == "__main__":

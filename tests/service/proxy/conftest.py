@@ -1,4 +1,4 @@
-"""Services in front of a server, shared by all tests that need the same kind."""
+"""Servers, and services in front of them, that the tests of a session share."""
 
 from __future__ import annotations
 

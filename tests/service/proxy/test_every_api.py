@@ -61,7 +61,7 @@ EXCLUDED = {
 
 WORD = "{index}-word"
 
-BY_NAME: dict[str, Any] = {
+ARGUMENTS: dict[str, Any] = {
     "id": "1",
     "body": {},
     "block": "write",
@@ -72,16 +72,16 @@ BY_NAME: dict[str, Any] = {
     "task_id": "node:1",
     "params": {},
 }
-"""Arguments by name. All others contain the name of the index, so that the two sides do not interfere."""
+"""Values of arguments by name. All others contain the name of the index, so that the indexes do not interfere."""
 
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
-ALSO: dict[str, dict[str, Any]] = {
+EXTRA_ARGUMENTS: dict[str, dict[str, Any]] = {
     "client.scroll": {"scroll_id": "none"},
     "client.clear_scroll": {"scroll_id": "none"},
     "client.index": {"id": "indexed"},
 }
-"""Arguments that a method requires without declaring them, and an id that the server would generate."""
+"""Arguments that methods require but do not declare, and an id that the server would otherwise generate."""
 
 WRITING = {"client.bulk", "client.create", "client.index", "client.update", "client.delete", "client.update_by_query"}
 """APIs after which both indexes are refreshed."""
@@ -139,7 +139,7 @@ class Request:
         return Request(self.api, self.method, self.target.replace("%7Bindex%7D", index), body)
 
 
-class Captured(Connection):
+class RecordingConnection(Connection):
     """Connection that records the requests of opensearch-py instead of sending them."""
 
     sent: ClassVar[list[tuple[str, str, bytes | None]]] = []
@@ -161,7 +161,7 @@ class Captured(Connection):
 
 def requests() -> Iterator[Request]:
     """Yields one request for each method of the client and of its groups."""
-    client = OpenSearch("http://nowhere:1", connection_class=Captured)
+    client = OpenSearch("http://nowhere:1", connection_class=RecordingConnection)
     groups = {"client": client} | {
         name: group
         for name, group in vars(client).items()
@@ -174,14 +174,14 @@ def requests() -> Iterator[Request]:
                 continue
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                method(**dict(_arguments(api, method)) | ALSO.get(api, {}))
-            verb, target, body = Captured.sent.pop()
+                method(**dict(_arguments(api, method)) | EXTRA_ARGUMENTS.get(api, {}))
+            verb, target, body = RecordingConnection.sent.pop()
             yield Request(api, verb, target, body)
 
 
 def _arguments(api: str, method: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
     parameters = inspect.signature(method).parameters
-    known = BY_NAME if "index" in parameters else {**BY_NAME, "id": WORD}
+    known = ARGUMENTS if "index" in parameters else {**ARGUMENTS, "id": WORD}
     for name, parameter in parameters.items():
         if name == "body" and (api in BODIES or parameter.default is inspect.Parameter.empty):
             yield name, BODIES.get(api, {})

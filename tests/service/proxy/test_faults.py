@@ -1,4 +1,4 @@
-"""Faults of the server and of the client, and the response to the other side."""
+"""Faults of the server and of the client, and the behaviour of the proxy towards the other."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_server_timeout_returns_504(scripted: ScriptedServer, scripted_proxy: Pr
 
 
 def test_invalid_http_response_returns_502(scripted: ScriptedServer, scripted_proxy: ProxiedService) -> None:
-    """Another program listens on the port."""
+    """A program that is not an HTTP server may listen on the port."""
     scripted.respond = lambda *_: b"SSH-2.0-OpenSSH_9.2\r\n"
     reply = scripted_proxy.send("GET", "/things/_count")
     assert (reply.status, reply.json()["error_type"]) == (502, "StoreAnswer")
@@ -163,12 +163,12 @@ def test_client_disconnect_closes_the_server_connection(
 
 
 def test_pipelined_request_is_not_a_disconnect(scripted: ScriptedServer, scripted_proxy: ProxiedService) -> None:
-    """Bytes on the client's connection do not cancel its request in progress."""
-    both: list[bool] = []
+    """A second request on the client's connection does not cancel the first."""
+    pipelined: list[bool] = []
 
     def respond(request: ReceivedRequest, _: socket.socket) -> bytes:
         if request.line.startswith("GET /first"):
-            wait_until(lambda: bool(both))
+            wait_until(lambda: bool(pipelined))
         return json_response(request.line.encode())
 
     scripted.respond = respond
@@ -176,7 +176,7 @@ def test_pipelined_request_is_not_a_disconnect(scripted: ScriptedServer, scripte
         client.sendall(b"GET /first HTTP/1.1\r\nHost: x\r\n\r\n")
         wait_until(lambda: bool(scripted.requests))
         client.sendall(b"GET /second HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        both.append(True)
+        pipelined.append(True)
         response = b"".join(iter(lambda: client.recv(65536), b""))
     assert (response.count(b"GET /first HTTP/1.1"), response.count(b"GET /second HTTP/1.1")) == (1, 1)
 
@@ -217,7 +217,7 @@ def test_invalid_store_url_is_reported_without_its_password() -> None:
 
 
 def test_unreachable_server_error_names_its_url() -> None:
-    """The message contains the URL and the way out."""
+    """The message contains the URL and the fix."""
     port = free_port()
     with pytest.raises(StoreUnavailable, match=f"^cannot connect to OpenSearch at http://127.0.0.1:{port} "):
         Upstream(Address("http", "127.0.0.1", port), timeout=1).send(OutgoingRequest("GET", b"GET / HTTP/1.1\r\n\r\n"))
@@ -259,7 +259,7 @@ def test_reranked_search_reports_server_faults(
 def test_refused_search_is_returned_unchanged(
     scripted: ScriptedServer, scripted_proxy: ProxiedService, status: bytes
 ) -> None:
-    """The proxy returns the response to the client's own search, also HTML."""
+    """The proxy returns the server's response to the plain search, even if it is HTML."""
     head = b"HTTP/1.1 " + status + b"\r\nContent-Type: text/html\r\nWWW-Authenticate: Basic\r\n"
     scripted.respond = lambda *_: head + b"Content-Length: %d\r\n\r\n%b" % (len(PAGE), PAGE)
     wait_until_loaded(scripted_proxy)
@@ -271,7 +271,7 @@ def test_refused_search_is_returned_unchanged(
 def test_reranked_search_uses_the_credentials_of_the_client(
     scripted: ScriptedServer, scripted_proxy: ProxiedService
 ) -> None:
-    """All requests for it carry them, including the one for the mapping."""
+    """Every request to the server has them, including the request for the mapping."""
     scripted.respond = lambda *_: json_response(b'{"hits": {"hits": []}}')
     wait_until_loaded(scripted_proxy)
     scripted.requests.clear()

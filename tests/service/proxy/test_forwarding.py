@@ -56,13 +56,13 @@ def test_every_method_is_forwarded(scripted: ScriptedServer, scripted_proxy: Pro
 def test_other_methods_on_own_paths_are_forwarded(
     scripted: ScriptedServer, scripted_proxy: ProxiedService, method: str, path: str
 ) -> None:
-    """The service answers exact pairs of method and path only."""
+    """The service handles exact pairs of method and path only."""
     scripted_proxy.send(method, path)
     assert [request.line for request in scripted.requests] == [f"{method} {path} HTTP/1.1"]
 
 
 def test_own_routes_are_not_forwarded(scripted: ScriptedServer, scripted_proxy: ProxiedService) -> None:
-    """Health, the web page for browsers, and its assets."""
+    """The service handles health, the web page for browsers, and the files of the page."""
     assert scripted_proxy.send("GET", "/health").json() == {"status": "ok"}
     page = scripted_proxy.send("GET", "/", headers={"Accept": "text/html,*/*"})
     assert page.headers["content-type"] == "text/html; charset=utf-8"
@@ -131,7 +131,7 @@ def test_chunked_bodies_are_forwarded(scripted: ScriptedServer, scripted_proxy: 
 
 
 def test_head_response_keeps_content_length(scripted: ScriptedServer, scripted_proxy: ProxiedService) -> None:
-    """HEAD returns the Content-Length of GET, and the connection can be reused."""
+    """The Content-Length is that of GET, and the connection can be reused."""
     scripted.respond = lambda request, _: (
         b"HTTP/1.1 200 OK\r\ncontent-length: 555\r\n\r\n" if request.line.startswith("HEAD") else json_response(b"[]")
     )
@@ -310,8 +310,8 @@ def test_large_request_body_is_streamed(tmp_path: Path) -> None:
         with connection:
             arrived = _receive(connection, 1_000_000)
             client.sendall(half)
-            head, _, begun = arrived.partition(b"\r\n\r\n")
-            body = begun + _receive(connection, 4_000_000 - len(begun))
+            head, _, beginning = arrived.partition(b"\r\n\r\n")
+            body = beginning + _receive(connection, 4_000_000 - len(beginning))
             connection.sendall(json_response(b"{}"))
         assert client.recv(65536).startswith(b"HTTP/1.1 200 OK")
     assert (head.startswith(b"POST /_bulk HTTP/1.1"), body) == (True, half + half)

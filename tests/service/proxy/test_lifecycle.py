@@ -85,7 +85,7 @@ def test_closing_interrupts_a_request_in_progress(scripted: ScriptedServer) -> N
 
 
 def test_closed_pool_refuses_requests(scripted: ScriptedServer) -> None:
-    """It also closes a connection that is released later."""
+    """A connection that is released later is closed."""
     upstream = Upstream(Address.parse(scripted.url), timeout=5)
     scripted.respond = lambda *_: json_response(b"a" * 10)
     response = upstream.send(REQUEST)

@@ -24,13 +24,13 @@ def client(opensearch_proxy: ProxiedService, request: pytest.FixtureRequest) -> 
 
 
 def test_ping_and_info_reach_the_server(client: OpenSearch) -> None:
-    """ping sends HEAD /, info sends GET /."""
+    """The client's ping sends HEAD /, and info sends GET /."""
     assert client.ping()
     assert client.info()["version"]["number"].split(".")[0].isdecimal()
 
 
 def test_documents_can_be_written_read_and_deleted(client: OpenSearch) -> None:
-    """One by one, with an id that requires encoding, and in bulk."""
+    """A single document has an id that requires encoding. The others are written in bulk."""
     client.indices.create(index=NOTES, body={"mappings": MAPPING["mappings"], "settings": MAPPING["settings"]})
     doc_id = "a/b c?d#è%2F"
     assert client.index(index=NOTES, id=doc_id, body={"text": "tea"}, refresh=True)["result"] == "created"
@@ -48,8 +48,8 @@ def test_documents_can_be_written_read_and_deleted(client: OpenSearch) -> None:
 
 def test_scan_returns_every_document(client: OpenSearch) -> None:
     """helpers.scan scrolls and clears its scroll."""
-    found = {hit["_id"] for hit in helpers.scan(client, index=INDEX, query={"query": {"match_all": {}}}, size=3)}
-    assert found == set(DOCUMENTS)
+    scanned = {hit["_id"] for hit in helpers.scan(client, index=INDEX, query={"query": {"match_all": {}}}, size=3)}
+    assert scanned == set(DOCUMENTS)
 
 
 def test_searches_are_reranked_on_request(client: OpenSearch) -> None:
@@ -63,8 +63,8 @@ def test_searches_are_reranked_on_request(client: OpenSearch) -> None:
     )
     assert ["_rerank" in response for response in both["responses"]] == [False, True]
     pit = client.create_pit(index=INDEX, params={"keep_alive": "1m"})["pit_id"]
-    frozen = client.search(body={"pit": {"id": pit}, "query": MATCH, "ext": rerank_ext()})
-    assert [hit["_id"] for hit in frozen["hits"]["hits"]] == [hit["_id"] for hit in ranked["hits"]["hits"]]
+    at_point = client.search(body={"pit": {"id": pit}, "query": MATCH, "ext": rerank_ext()})
+    assert [hit["_id"] for hit in at_point["hits"]["hits"]] == [hit["_id"] for hit in ranked["hits"]["hits"]]
     after = client.search(
         body={"pit": {"id": pit}, "sort": [{"year": "asc"}], "search_after": [2006], "ext": rerank_ext()}
     )
@@ -85,7 +85,7 @@ def test_errors_keep_their_exception_types(client: OpenSearch) -> None:
 
 
 def test_cluster_and_cat_apis_work(client: OpenSearch) -> None:
-    """Their responses are JSON and text."""
+    """The cluster APIs return JSON, and the cat APIs text or JSON."""
     assert client.cluster.health()["status"] in ("green", "yellow")
     assert INDEX in client.cat.indices(params={"h": "index"})
     assert client.cat.count(index=INDEX, params={"format": "json"})[0]["count"] == "8"

@@ -48,7 +48,7 @@ def test_paths_match_exactly(own_routes: OwnRoutes, method: str, path: str, expe
 
 
 def test_root_belongs_to_the_server_except_for_browsers(own_routes: OwnRoutes) -> None:
-    """Clients of OpenSearch request its version there."""
+    """Clients of OpenSearch request its version with GET /."""
     assert not own_routes.matches("GET", "/", "application/json")
     assert not own_routes.matches("GET", "/", "*/*")
     assert own_routes.matches("GET", "/", "text/html,application/xhtml+xml")

@@ -21,10 +21,10 @@ RESPONSES = {
 def test_response_parses_the_same_in_any_pieces(kind: str, cuts: list[int]) -> None:
     """TCP may split a response anywhere."""
     data = RESPONSES[kind]
-    places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    offsets = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     parser = ResponseParser("GET")
     body = b""
-    for start, stop in itertools.pairwise(places):
+    for start, stop in itertools.pairwise(offsets):
         if start < stop:
             parser.feed(data[start:stop])
             body += parser.take()
@@ -44,7 +44,7 @@ def test_response_parses_the_same_in_any_pieces(kind: str, cuts: list[int]) -> N
     ],
 )
 def test_response_without_body_is_complete_with_its_head(data: bytes, method: str, complete: bool) -> None:
-    """Its status or the method HEAD excludes a body."""
+    """The status or the method HEAD excludes a body."""
     parser = ResponseParser(method)
     parser.feed(data)
     assert (parser.complete, parser.take()) == (complete, b"")

@@ -55,7 +55,7 @@ def test_breaker_opens_after_consecutive_failures() -> None:
 
 
 def test_successful_trial_closes_the_breaker() -> None:
-    """After OPEN_SECONDS one search is the trial."""
+    """The first search after OPEN_SECONDS is the trial."""
     clock = Clock()
     breaker = CircuitBreaker(clock=clock)
     open_breaker(breaker)
@@ -79,7 +79,7 @@ def test_failed_trial_opens_the_breaker_for_another_period() -> None:
     assert breaker.state is BreakerState.HALF_OPEN
 
 
-def test_trial_without_a_result_lets_the_next_search_try() -> None:
+def test_trial_without_a_result_makes_the_next_search_the_trial() -> None:
     """A search may end before it calls the reranker."""
     clock = Clock()
     breaker = CircuitBreaker(clock=clock)
@@ -106,7 +106,7 @@ def test_end_of_an_older_search_does_not_admit_a_second_trial() -> None:
 
 
 def test_late_success_does_not_close_the_breaker() -> None:
-    """It stems from a search that started before the breaker opened."""
+    """The successful search started before the breaker opened."""
     clock = Clock()
     breaker = CircuitBreaker(clock=clock)
     with permit_of(breaker) as late:
@@ -133,7 +133,7 @@ def test_late_failure_does_not_open_the_breaker() -> None:
 
 
 def test_concurrent_searches_get_one_trial() -> None:
-    """Of many threads that ask at once, one gets the permit."""
+    """If many threads call acquire() at the same time, one gets a permit."""
     clock = Clock()
     breaker = CircuitBreaker(clock=clock)
     open_breaker(breaker)
@@ -154,7 +154,7 @@ def test_concurrent_searches_get_one_trial() -> None:
 
 
 def test_failing_reranker_is_skipped_and_reported(opensearch_url: str, tmp_path: Path) -> None:
-    """Searches keep first-stage order, and after five failures the model is not called. /ready and /metrics say so."""
+    """Searches keep first-stage order, and after five failures skip the model. /ready and /metrics report it."""
     fill(opensearch_url)
     failing = {"query": MATCH, "ext": rerank_ext(query_context={"query_text": "break"})}
     with start_proxy(opensearch_url, tmp_path) as service:

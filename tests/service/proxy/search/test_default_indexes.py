@@ -44,7 +44,7 @@ def test_search_of_other_indexes_is_not_reranked(default_proxy: ProxiedService) 
 
 
 def test_ineligible_search_of_a_default_index_has_a_reason(default_proxy: ProxiedService) -> None:
-    """The body is that of OpenSearch. The header has the reason."""
+    """The body is OpenSearch's own. The header has the reason."""
     for body, reason in (({"query": {"match_all": {}}}, "no_query_text"), ({"query": MATCH, "size": 0}, "size")):
         reply = search(default_proxy, body)
         assert rerank_result(reply) == ("false", reason)
@@ -103,7 +103,7 @@ def test_client_disconnect_cancels_reranking(opensearch_proxy: ProxiedService) -
     ],
 )
 def test_proxy_indexes_setting_is_parsed(text: str, indexes: object, tmp_path: Path) -> None:
-    """Its form is `name=field,field;name`, or a table in rerank.toml."""
+    """The setting has the form `name=field,field;name`, or is a table in rerank.toml."""
     environ = {"RERANK_PROXY_INDEXES": text}
     assert load_settings({}, environ=environ, directory=tmp_path).settings.proxy_indexes == indexes
     assert Settings(proxy_indexes={"docs": ["title"], "logs": []}).proxy_indexes == (("docs", ("title",)), ("logs", ()))

@@ -14,7 +14,7 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _library(opensearch_url: str) -> None:
+def _sample_index(opensearch_url: str) -> None:
     fill(opensearch_url)
 
 
@@ -56,7 +56,9 @@ def test_each_search_has_its_own_result(opensearch_proxy: ProxiedService) -> Non
     assert (second["status"], second["_rerank"]["applied"]) == (200, True)
     assert {hit["_id"] for hit in second["hits"]["hits"]} == {"2", "4"}
     assert (third["status"], third["error"]["field"]) == (400, "ext.rerank")
-    assert [_without_time(fourth), _without_time(fifth)] == [_without_time(each) for each in direct["responses"][2:]]
+    assert [_without_time(fourth), _without_time(fifth)] == [
+        _without_time(result) for result in direct["responses"][2:]
+    ]
 
 
 def test_line_without_index_uses_the_index_of_the_path(opensearch_proxy: ProxiedService) -> None:
@@ -83,8 +85,8 @@ def test_plain_multi_search_is_forwarded(opensearch_proxy: ProxiedService) -> No
     lines = ({"index": INDEX}, {"query": MATCH}, {"index": INDEX}, {"query": {"match": {"text": "rerank"}}})
     reply, direct = msearch(opensearch_proxy.url, *lines), msearch(opensearch_proxy.server, *lines)
     assert rerank_result(reply) == ("absent", "absent")
-    assert [_without_time(each) for each in reply.json()["responses"]] == [
-        _without_time(each) for each in direct.json()["responses"]
+    assert [_without_time(result) for result in reply.json()["responses"]] == [
+        _without_time(result) for result in direct.json()["responses"]
     ]
 
 

@@ -54,13 +54,13 @@ def test_vectors_replace_texts_at_any_depth(clause: Any, expected: Any) -> None:
     ],
 )
 def test_other_clauses_stay_unchanged(clause: Any) -> None:
-    """Fields named neural, existing vectors, and clauses that only the server's plugin supports."""
+    """Other clauses have a field named neural, a vector, or a form that only the server's plugin supports."""
     assert not has_neural(clause)
     assert converted(clause) == clause
 
 
 def test_elasticsearch_knn_clause_has_its_own_form() -> None:
-    """Its field is a key of the clause."""
+    """The name of the vector field is a value in the clause, not a key."""
     assert converted(NEURAL, elasticsearch=True) == {
         "knn": {"field": "v", "query_vector": [1.0, 0.0], "k": 50, "num_candidates": 100, "boost": 2}
     }

@@ -19,7 +19,7 @@ DOCUMENTS = {str(i): {"text": " ".join(["tea"] * (i % 5 + 1) + ["green"] * (i % 
 
 @pytest.fixture
 def paged(opensearch_proxy: ProxiedService) -> Iterator[ProxiedService]:
-    """Yields a service with an index of forty documents that only one test changes."""
+    """Yields a service with an index of forty documents, which is recreated for each test."""
     fill(opensearch_proxy.server, PAGED, DOCUMENTS)
     yield opensearch_proxy
     opensearch_proxy.send("DELETE", f"/{PAGED}")
@@ -34,10 +34,10 @@ def page(service: ProxiedService, start: int, size: int = 5, **body: object) -> 
 
 
 def test_pages_form_one_ranking(paged: ProxiedService) -> None:
-    """Together they contain each hit once, with decreasing scores, also beyond the window."""
-    whole = page(paged, 0, 40)
+    """The pages contain each hit once, with decreasing scores, also beyond the window."""
+    all_hits = page(paged, 0, 40)
     replies = [page(paged, start) for start in range(0, 40, 5)]
-    assert [doc_id for reply in replies for doc_id in ids(reply)] == ids(whole)
+    assert [doc_id for reply in replies for doc_id in ids(reply)] == ids(all_hits)
     scores = [hit["_score"] for reply in replies for hit in reply.json()["hits"]["hits"]]
     assert scores == sorted(scores, reverse=True)
     assert {reply.json()["hits"]["total"]["value"] for reply in replies} == {40}
@@ -45,7 +45,7 @@ def test_pages_form_one_ranking(paged: ProxiedService) -> None:
 
 
 def test_pages_stay_consistent_while_the_index_changes(paged: ProxiedService) -> None:
-    """New documents appear with the next first page. Deleted ones are left out."""
+    """New documents appear when the first page is fetched again. Deleted documents disappear at once."""
     first = page(paged, 0)
     second = ids(page(paged, 5))
     page(paged, 0)
@@ -80,7 +80,7 @@ def test_other_post_filter_is_another_ranking(paged: ProxiedService) -> None:
 
 
 def test_remaining_hits_follow_with_lower_scores() -> None:
-    """They follow in first-stage order, each once, behind the window."""
+    """The remaining hits follow the window in first-stage order, each once."""
     order = [RankedHit(("i", "b"), 2, 1.0, 0.9), RankedHit(("i", "a"), 1, 2.0, 0.6)]
     hits = [{"_index": "i", "_id": name, "_score": 1.0} for name in "abcbd"]
     complete = with_remaining_hits(order, hits, after=2)

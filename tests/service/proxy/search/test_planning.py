@@ -100,7 +100,7 @@ _BODIES = (
 
 @given(_BODIES, st.booleans())
 def test_any_body_is_planned_passed_through_or_refused(body: dict[str, Any], elasticsearch: bool) -> None:
-    """A body causes no other error, and the server can execute every plan."""
+    """Every plan has a valid size, and the only error is InvalidRequest."""
     planned = _planned(body, elasticsearch=elasticsearch)
     if isinstance(planned, Plan):
         assert planned.width >= planned.window >= 1

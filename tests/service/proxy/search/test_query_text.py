@@ -39,7 +39,7 @@ from rerank.service.proxy.search.query_text import query_text, strip_query_synta
     ],
 )
 def test_query_text_comes_from_scoring_clauses(query: Any, expected: str | None) -> None:
-    """Filters and negations do not count. Equal texts count once, different ones are joined."""
+    """Filters and negations are ignored. Equal texts are used once, and different texts are joined."""
     assert query_text(query) == expected
 
 

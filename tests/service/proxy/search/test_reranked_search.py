@@ -25,7 +25,7 @@ from tests.service.proxy.sample_index import (
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _library(opensearch_url: str) -> None:
+def _sample_index(opensearch_url: str) -> None:
     fill(opensearch_url)
 
 
@@ -47,8 +47,8 @@ def test_hits_are_reranked(opensearch_proxy: ProxiedService) -> None:
     before = {hit["_id"]: (rank, hit) for rank, hit in enumerate(plain["hits"]["hits"], start=1)}
     for hit in response["hits"]["hits"]:
         rank, unranked = before[hit["_id"]]
-        place = hit.pop("_rerank")
-        assert place == {
+        details = hit.pop("_rerank")
+        assert details == {
             "retrieval_rank": rank,
             "retrieval_score": pytest.approx(unranked["_score"], abs=1e-7),
             "score": hit["_score"],
@@ -63,11 +63,11 @@ def test_hits_are_reranked(opensearch_proxy: ProxiedService) -> None:
 
 
 def test_scores_are_short_floating_point_literals(opensearch_proxy: ProxiedService) -> None:
-    """At most 18 characters: json-smart parses longer literals as another type."""
+    """A literal has at most 18 characters, because json-smart parses longer ones as another type."""
     text = search(opensearch_proxy, {"query": MATCH, "ext": rerank_ext()}).body.decode()
     literals = [part.split(",")[0].rstrip("}") for part in text.split('score":')[1:]]
     assert len(literals) > 10
-    assert [each for each in literals if len(each) > 18 or not ("." in each or "e" in each)] == []
+    assert [literal for literal in literals if len(literal) > 18 or not set(".e") & set(literal)] == []
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_query_text_is_taken_from_the_query(opensearch_proxy: ProxiedService, qu
 
 
 def test_query_context_defines_the_query_text(opensearch_proxy: ProxiedService) -> None:
-    """By query_text, or by query_text_path to a string of the body."""
+    """The text is query_text, or the string in the body at query_text_path."""
     body = {"query": {"match": {"everything": "tea"}}}
     by_path = {**body, "ext": rerank_ext(query_context={"query_text_path": "query.match.everything"})}
     assert rerank_result(search(opensearch_proxy, by_path)) == ("true", "")
@@ -140,7 +140,7 @@ def test_model_option_selects_a_model(opensearch_proxy: ProxiedService) -> None:
 
 
 def test_other_extensions_are_forwarded(opensearch_proxy: ProxiedService) -> None:
-    """OpenSearch refuses an unknown one, as it does without the proxy."""
+    """OpenSearch refuses an unknown extension, as it does without the proxy."""
     reply = search(opensearch_proxy, {"query": MATCH, "ext": {**rerank_ext(), "unknown": {}}})
     assert (reply.status, rerank_result(reply)) == (400, ("false", "refused"))
     assert "unknown" in reply.json()["error"]["reason"]
@@ -187,9 +187,9 @@ def test_presentation_options_are_respected(opensearch_proxy: ProxiedService, op
     proxied_hits = {hit["_id"]: _unscored(hit) for hit in response["hits"]["hits"]}
     direct_hits = {hit["_id"]: _unscored(hit) for hit in expected["hits"]["hits"]}
     assert proxied_hits == direct_hits
-    for each in (response, expected):
-        del each["took"]
-        each["hits"] = {key: value for key, value in each["hits"].items() if key not in ("hits", "max_score")}
+    for content in (response, expected):
+        del content["took"]
+        content["hits"] = {key: value for key, value in content["hits"].items() if key not in ("hits", "max_score")}
     assert response == expected
 
 
@@ -220,9 +220,9 @@ def test_ineligible_search_returns_the_response_of_opensearch(
     opensearch_proxy: ProxiedService, body: dict[str, Any], target: str, reason: str
 ) -> None:
     """Status and body are those of OpenSearch alone. The header has the reason."""
-    whole = {"query": MATCH, **body}
-    expected = direct(opensearch_proxy, whole, f"/{INDEX}/_search{target}")
-    reply = search(opensearch_proxy, {**whole, "ext": rerank_ext()}, f"/{INDEX}/_search{target}")
+    plain = {"query": MATCH, **body}
+    expected = direct(opensearch_proxy, plain, f"/{INDEX}/_search{target}")
+    reply = search(opensearch_proxy, {**plain, "ext": rerank_ext()}, f"/{INDEX}/_search{target}")
     assert rerank_result(reply) in {("false", reason), ("false", "refused")}
     assert reply.status == expected.status
     assert _timeless(reply.body) == _timeless(expected.body)
@@ -238,7 +238,7 @@ def _timeless(body: bytes) -> object:
 
 
 def test_scroll_works_without_reranking(opensearch_proxy: ProxiedService) -> None:
-    """Its pages are OpenSearch's own."""
+    """The pages of a scroll are OpenSearch's own."""
     first = search(opensearch_proxy, {"query": MATCH, "size": 2, "ext": rerank_ext()}, f"/{INDEX}/_search?scroll=1m")
     assert (rerank_result(first), len(ids(first))) == (("false", "scroll"), 2)
     second = opensearch_proxy.send("POST", "/_search/scroll", {"scroll": "1m", "scroll_id": first.json()["_scroll_id"]})
@@ -248,7 +248,7 @@ def test_scroll_works_without_reranking(opensearch_proxy: ProxiedService) -> Non
 
 
 def test_point_in_time_is_reranked(opensearch_proxy: ProxiedService) -> None:
-    """Such a search has no index in its path. The response keeps the pit_id."""
+    """A search with a point in time has no index in its path. The response keeps the pit_id."""
     created = opensearch_proxy.send("POST", f"/{INDEX}/_search/point_in_time?keep_alive=1m").json()
     pit = {"id": created["pit_id"], "keep_alive": "1m"}
     reply = search(opensearch_proxy, {"pit": pit, "query": MATCH, "ext": rerank_ext()}, "/_search")
@@ -258,7 +258,7 @@ def test_point_in_time_is_reranked(opensearch_proxy: ProxiedService) -> None:
 
 
 def test_default_fields_are_all_text_fields(opensearch_proxy: ProxiedService) -> None:
-    """They include lists and dotted fields, and nested fields if there are no others."""
+    """The default includes lists and dotted fields. A nested field can be named in `fields`."""
     body = {"query": {"match_all": {}}, "ext": {"rerank": {"query_context": {"query_text": "titles and leaves"}}}}
     assert ids(search(opensearch_proxy, body))[0] == "4"
     deep = {"query": {"match_all": {}}, "ext": {"rerank": {"query_context": {"query_text": "deep green leaves"}}}}
@@ -294,7 +294,7 @@ def test_hits_below_min_score_are_dropped(opensearch_proxy: ProxiedService) -> N
 
 
 def test_explain_adds_the_logit_of_each_hit(opensearch_proxy: ProxiedService) -> None:
-    """It appears under `_rerank.explain`."""
+    """The logit is in `_rerank.explain`."""
     reply = search(opensearch_proxy, {"query": MATCH, "size": 1, "ext": rerank_ext(explain=True)})
     explained = reply.json()["hits"]["hits"][0]["_rerank"]["explain"]
     assert explained["logit"] == 4.0
@@ -333,7 +333,7 @@ def test_neural_clause_is_converted_to_knn(opensearch_proxy: ProxiedService) -> 
 
 
 def test_gzip_body_is_accepted(opensearch_proxy: ProxiedService) -> None:
-    """opensearch-py sends it with http_compress."""
+    """opensearch-py sends a gzip body if http_compress is set."""
     body = gzip.compress(json.dumps({"query": MATCH, "ext": rerank_ext()}).encode())
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip", "Accept-Encoding": "gzip"}
     reply = opensearch_proxy.send("POST", f"/{INDEX}/_search", body, headers)
@@ -421,11 +421,11 @@ def test_pretty_response_has_the_layout_of_opensearch(opensearch_proxy: ProxiedS
     ],
 )
 def test_filter_path_selects_the_parts_that_opensearch_selects(opensearch_proxy: ProxiedService, path: str) -> None:
-    """The proxy applies filter_path itself, because it parses the whole response."""
+    """The proxy applies filter_path itself, because it needs the complete response."""
     body = {"query": MATCH, "size": 4, "aggs": {"l": {"terms": {"field": "lang"}}}}
-    whole = direct(opensearch_proxy, body).json()
+    complete = direct(opensearch_proxy, body).json()
     expected = direct(opensearch_proxy, body, f"/{INDEX}/_search?filter_path={path}").json()
-    filtered = FilterPath.parse(path).apply(whole)
+    filtered = FilterPath.parse(path).apply(complete)
     assert {**filtered, "took": 0} == {**expected, "took": 0}
     reply = search(opensearch_proxy, {**body, "ext": rerank_ext()}, f"/{INDEX}/_search?filter_path={path}")
     assert rerank_result(reply) == ("true", "")
@@ -433,7 +433,7 @@ def test_filter_path_selects_the_parts_that_opensearch_selects(opensearch_proxy:
 
 
 def test_plain_search_is_unchanged(opensearch_proxy: ProxiedService) -> None:
-    """It has neither headers nor keys of the proxy."""
+    """The response has neither headers nor keys of the proxy."""
     reply = search(opensearch_proxy, {"query": MATCH})
     assert rerank_result(reply) == ("absent", "absent")
     assert _timeless(reply.body) == _timeless(direct(opensearch_proxy, {"query": MATCH}).body)

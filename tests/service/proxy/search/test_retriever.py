@@ -17,7 +17,7 @@ TEA: dict[str, Any] = {"standard": {"query": {"match": {"title": "tea"}}}}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _library(opensearch_url: str) -> None:
+def _sample_index(opensearch_url: str) -> None:
     fill(opensearch_url)
 
 
@@ -52,16 +52,19 @@ def test_rrf_combines_rankings_by_rank(opensearch_proxy: ProxiedService) -> None
     reply = search(
         opensearch_proxy, {**reranker(inner, rank_window_size=50), "aggs": {"n": {"cardinality": {"field": "lang"}}}}
     )
-    found = {hit["_id"]: hit["_rerank"]["retrieval_score"] for hit in reply.json()["hits"]["hits"]}
+    scores = {hit["_id"]: hit["_rerank"]["retrieval_score"] for hit in reply.json()["hits"]["hits"]}
     orders = [
-        (weight, ids(send(opensearch_proxy.server, "POST", f"/{INDEX}/_search", {"query": leg["standard"]["query"]})))
-        for weight, leg in ((3.0, LEAVES), (1.0, TEA))
+        (
+            weight,
+            ids(send(opensearch_proxy.server, "POST", f"/{INDEX}/_search", {"query": member["standard"]["query"]})),
+        )
+        for weight, member in ((3.0, LEAVES), (1.0, TEA))
     ]
     expected: dict[str, float] = {}
     for weight, order in orders:
         for rank, doc_id in enumerate(order, start=1):
             expected[doc_id] = expected.get(doc_id, 0.0) + weight / (10 + rank)
-    assert found == pytest.approx(expected, abs=1e-8)
+    assert scores == pytest.approx(expected, abs=1e-8)
     assert reply.json()["hits"]["total"]["value"] == len(expected)
     assert "aggregations" in reply.json()
 
@@ -74,7 +77,7 @@ def test_filters_apply_to_every_search(opensearch_proxy: ProxiedService) -> None
 
 
 def test_chunk_rescorer_scores_the_best_chunk(opensearch_proxy: ProxiedService) -> None:
-    """Without it only the beginning of a long text counts."""
+    """Without chunk_rescorer, only the beginning of a long text is scored."""
     long = {"1": {"text": "leaves " + "rain falls on stone. " * 80 + QUERY}, "2": {"text": "leaves of tea"}}
     fill(opensearch_proxy.server, "long", long)
     scores = []
@@ -104,7 +107,7 @@ def test_chunk_rescorer_scores_the_best_chunk(opensearch_proxy: ProxiedService) 
 def test_invalid_retriever_returns_400_with_its_key(
     opensearch_proxy: ProxiedService, inner: object, more: dict[str, Any], field: str
 ) -> None:
-    """The error names the whole path of the key."""
+    """The error names the complete path of the key."""
     reply = search(opensearch_proxy, reranker(inner, **more))
     assert (reply.status, reply.json()["field"]) == (400, f"retriever.text_similarity_reranker.{field}")
 

@@ -44,7 +44,7 @@ def test_shadow_mode_measures_without_changing_responses(opensearch_url: str, tm
 def test_difference_has_overlap_and_rank_correlation(
     before: str, after: str, overlap: float, correlation: float
 ) -> None:
-    """The overlap is the fraction of the first ten in common, the correlation is Spearman's over the common hits."""
+    """The overlap is the common fraction of the first ten hits, the correlation is Spearman's over the common hits."""
     keys = {name: ("i", name) for name in before}
     difference = RankingDifference.between([keys[name] for name in before], [keys[name] for name in after])
     assert (difference.overlap, round(difference.correlation, 9)) == (overlap, correlation)

@@ -44,7 +44,7 @@ def test_number_of_text_fields_is_limited() -> None:
 
 
 def test_mapping_is_cached_for_each_client() -> None:
-    """Another client's permissions may differ. The cache expires after a minute."""
+    """Clients may have different permissions. Entries expire after a minute."""
     now = [0.0]
     fetched: list[tuple[str, str]] = []
 
@@ -53,10 +53,10 @@ def test_mapping_is_cached_for_each_client() -> None:
         return mapping(text=TEXT)
 
     fields = TextFields(fetch, clock=lambda: now[0])
-    one = SearchCall("a b,c*", (), {}, (("authorization", "Basic 1"),))
-    other = SearchCall("", (), {}, ())
-    for call in (one, one, other, other):
+    keyed = SearchCall("a b,c*", (), {}, (("authorization", "Basic 1"),))
+    anonymous = SearchCall("", (), {}, ())
+    for call in (keyed, keyed, anonymous, anonymous):
         assert fields.of(call) == ("text",)
     now[0] = TTL_SECONDS
-    fields.of(one)
+    fields.of(keyed)
     assert fetched == [("Basic 1", "/a%20b,c*/_mapping"), ("", "/_mapping"), ("Basic 1", "/a%20b,c*/_mapping")]
