@@ -89,16 +89,16 @@ def collect(name: str, data: Path, model: RankingModel, encoder: Encoder, sizes:
     for text, relevance, unrelated in cases:
         cosines, bm25 = vectors @ encoder.encode_queries([text])[0], words.scores(text)
         row = _row(cosines, bm25)
-        places = cast(list[int], row["places"])
+        positions = cast(list[int], row["positions"])
         relevant = [grade for doc_id, grade in relevance.items() if grade > 0 and doc_id in corpus]
         rows.append(
             {
-                **{key: value for key, value in row.items() if key != "places"},
-                "alien": unrelated,
-                "logit": model.reranker.score(text, [texts[place] for place in places]).logits.tolist(),
+                **{key: value for key, value in row.items() if key != "positions"},
+                "unrelated": unrelated,
+                "logit": model.reranker.score(text, [texts[position] for position in positions]).logits.tolist(),
                 "query": text,
-                "texts": [texts[place] for place in places],
-                "rel": [max(0, relevance.get(ids[place], 0)) for place in places],
+                "texts": [texts[position] for position in positions],
+                "rel": [max(0, relevance.get(ids[position], 0)) for position in positions],
                 "allrel": relevant,
             }
         )
@@ -112,18 +112,20 @@ def _unrelated_queries(folder: Path, name: str) -> list[str]:
 
 def _row(cosines: NDArray[np.float32], bm25: NDArray[np.float64]) -> dict[str, object]:
     by_vector = np.argsort(-cosines, kind="stable")[:DEPTH].tolist()
-    by_words = [place for place in np.argsort(-bm25, kind="stable")[:DEPTH].tolist() if bm25[place] > 0]
+    by_words = [position for position in np.argsort(-bm25, kind="stable")[:DEPTH].tolist() if bm25[position] > 0]
     fused = reciprocal_rank_fusion([list(map(str, by_vector)), list(map(str, by_words))])
-    places = [int(place) for place in sorted(fused, key=lambda place: (-fused[place], int(place)))[:DEPTH]]
-    vector_ranks = {place: rank for rank, place in enumerate(by_vector, start=1)}
-    text_ranks = {place: rank for rank, place in enumerate(by_words, start=1)}
+    positions = [
+        int(position) for position in sorted(fused, key=lambda position: (-fused[position], int(position)))[:DEPTH]
+    ]
+    vector_ranks = {position: rank for rank, position in enumerate(by_vector, start=1)}
+    text_ranks = {position: rank for rank, position in enumerate(by_words, start=1)}
     return {
-        "places": list(places),
-        "fs": [fused[str(place)] for place in places],
-        "cos": [float(cosines[place]) if place in vector_ranks else None for place in places],
-        "bm": [float(bm25[place]) if place in text_ranks else None for place in places],
-        "vr": [vector_ranks.get(place) for place in places],
-        "tr": [text_ranks.get(place) for place in places],
+        "positions": list(positions),
+        "fs": [fused[str(position)] for position in positions],
+        "cos": [float(cosines[position]) if position in vector_ranks else None for position in positions],
+        "bm": [float(bm25[position]) if position in text_ranks else None for position in positions],
+        "vr": [vector_ranks.get(position) for position in positions],
+        "tr": [text_ranks.get(position) for position in positions],
     }
 
 
@@ -131,7 +133,7 @@ def read(file: Path) -> tuple[list[JudgedCandidates], list[JudgedCandidates]]:
     """Returns the judged and the unrelated queries of a set's file."""
     with gzip.open(file, "rt", encoding="utf-8") as stream:
         rows = json.load(stream)
-    return [_judged(row) for row in rows if not row["alien"]], [_judged(row) for row in rows if row["alien"]]
+    return [_judged(row) for row in rows if not row["unrelated"]], [_judged(row) for row in rows if row["unrelated"]]
 
 
 def _judged(row: dict[str, Any]) -> JudgedCandidates:
@@ -158,9 +160,11 @@ class Predictions:
     @classmethod
     def of(cls, lists: Sequence[ScoredList], calibration: Calibration) -> Predictions:
         """Returns the probabilities by *calibration*."""
-        predicted = [probabilities(calibration.log_odds(one.scores, one.known)) for one in lists]
-        top = [np.argsort(np.argsort(-one.scores, kind="stable")) < K for one in lists]
-        return cls(np.concatenate(predicted), np.concatenate([one.relevant for one in lists]), np.concatenate(top))
+        predicted = [probabilities(calibration.log_odds(scored.scores, scored.known)) for scored in lists]
+        top = [np.argsort(np.argsort(-scored.scores, kind="stable")) < K for scored in lists]
+        return cls(
+            np.concatenate(predicted), np.concatenate([scored.relevant for scored in lists]), np.concatenate(top)
+        )
 
 
 def evaluate_split(
@@ -176,15 +180,16 @@ def _metrics(
     seen: Sequence[JudgedCandidates], unseen: Sequence[JudgedCandidates], unrelated: Sequence[JudgedCandidates]
 ) -> list[float]:
     fitted = fit(seen, precision=PRECISION)
-    lists = [scored_list(one, fitted.fusion) for one in unseen]
+    lists = [scored_list(judged_query, fitted.fusion) for judged_query in unseen]
     raw, calibrated = Predictions.of(lists, UNCALIBRATED), Predictions.of(lists, fitted.calibration)
     cut = 1.0 if fitted.min_score is None else fitted.min_score
     kept_hits = calibrated.probabilities >= cut
     unrelated_probabilities = [
-        Predictions.of([scored_list(one, fitted.fusion)], fitted.calibration).probabilities for one in unrelated
+        Predictions.of([scored_list(judged_query, fitted.fusion)], fitted.calibration).probabilities
+        for judged_query in unrelated
     ]
     return [
-        float(np.mean([ndcg(np.zeros(len(one.grades)), one) for one in unseen])),
+        float(np.mean([ndcg(np.zeros(len(judged_query.grades)), judged_query) for judged_query in unseen])),
         *(_mean_ndcg(unseen, fusion) for fusion in (CROSS_ENCODER_ALONE, DEFAULT_FUSION, fitted.fusion)),
         calibration_error(raw.probabilities, raw.relevant),
         calibration_error(calibrated.probabilities, calibrated.relevant),
@@ -197,7 +202,14 @@ def _metrics(
 
 
 def _mean_ndcg(judged: Sequence[JudgedCandidates], fusion: ScoreFusion) -> float:
-    return float(np.mean([ndcg(fusion.fuse(one.logits, one.features).scores, one) for one in judged]))
+    return float(
+        np.mean(
+            [
+                ndcg(fusion.fuse(judged_query.logits, judged_query.features).scores, judged_query)
+                for judged_query in judged
+            ]
+        )
+    )
 
 
 def main() -> None:

@@ -74,7 +74,9 @@ def gains(model: RankingModel, judged_queries: Sequence[JudgedCandidates]) -> di
     """Returns nDCG@10 per query, float64 (queries,), by number of contenders; 0 stands for all."""
     stored = [(with_stored_logits(model, judged_query), judged_query) for judged_query in judged_queries]
     return {
-        number: np.array([gain(replace(one, contenders=number), judged_query) for one, judged_query in stored])
+        number: np.array(
+            [gain(replace(ranking_model, contenders=number), judged_query) for ranking_model, judged_query in stored]
+        )
         for number in (0, *NUMBERS)
     }
 
@@ -101,9 +103,9 @@ def main() -> None:
         "| contenders | mean of the sets | " + " | ".join(ndcg_by_set) + " |\n" + "|---" * (len(ndcg_by_set) + 2) + "|"
     )
     for number in NUMBERS:
-        whole = mean_difference_over_sets([(values[number], values[0]) for values in ndcg_by_set.values()])
+        interval = mean_difference_over_sets([(values[number], values[0]) for values in ndcg_by_set.values()])
         cells = [f"{(values[number] - values[0]).mean():+.4f}" for values in ndcg_by_set.values()]
-        mean = f"{whole.mean:+.4f} [{whole.low:+.4f}, {whole.high:+.4f}]"
+        mean = f"{interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
         print(f"| {number} | {mean} | " + " | ".join(cells) + " |")
 
 

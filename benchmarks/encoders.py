@@ -38,8 +38,9 @@ RECALL_DEPTH = 100
 def sample_queries(data: Path, name: str, queries: int) -> Dataset:
     """Returns a sample of the judged queries that no model is trained on."""
     folder, split = FOLDERS[name]
-    whole = load_dataset(data / folder, split)
-    return replace(whole, queries=tuple(q for q in whole.queries if is_for_development(name, q, data))).sampled(queries)
+    dataset = load_dataset(data / folder, split)
+    held_out = tuple(query for query in dataset.queries if is_for_development(name, query, data))
+    return replace(dataset, queries=held_out).sampled(queries)
 
 
 def evaluate_encoder(encoder: Encoder, dataset: Dataset, corpus: Mapping[str, str]) -> dict[str, NDArray[np.float64]]:

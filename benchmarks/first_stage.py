@@ -103,6 +103,7 @@ def table_row(name: str, embedded: Index, opensearch: Index, dataset: Dataset, e
 
 
 def main() -> None:
+    """Prints the table, set by set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--store", type=Path, required=True)

@@ -43,6 +43,7 @@ def sample(corpus: Path, passages: int, folder: Path) -> Path:
 
 
 def main() -> None:
+    """Prints the ratio of both rates."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--passages", type=int, default=20_000)

@@ -85,6 +85,8 @@ class _LengthReranker:
 
 
 class _OneModel:
+    """RankingModels with one reranker."""
+
     def get(self, name: str | None) -> RankingModel:
         return RankingModel(_LengthReranker())
 
@@ -123,6 +125,7 @@ def build(store: Store, passages: int) -> Index:
 
 
 def main() -> None:
+    """Prints a line per mode, and the recall of approximate search."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--passages", type=int, default=100_000)
     parser.add_argument("--searches", type=int, default=300)
@@ -138,12 +141,14 @@ def main() -> None:
             recalls.append(len(exact & {match.passage.doc_id for match in index.knn(vector, k=100)}) / len(exact))
         pipeline = SearchPipeline(store, _PreparedEncoder(queries), _OneModel())
         for mode in get_args(Mode):
-            took: list[dict[str, float]] = []
+            times_by_search: list[dict[str, float]] = []
             for number in range(options.searches):
                 request = SearchRequest(NAME, f"{number} word{number % 50} word{number + 100}", mode=mode)
-                took.append(dict(pipeline.search(request).took_ms))
-            totals = [one["total"] for one in took]
-            stages = {stage: float(np.median([one[stage] for one in took])) for stage in took[0]}
+                times_by_search.append(dict(pipeline.search(request).took_ms))
+            totals = [times["total"] for times in times_by_search]
+            stages = {
+                stage: float(np.median([times[stage] for times in times_by_search])) for stage in times_by_search[0]
+            }
             p50, p95 = np.percentile(totals, [50, 95])
             print(f"{mode}: p50 {p50:.1f} ms, p95 {p95:.1f} ms; medians by stage {stages}")
         print(f"approximate search returned {np.mean(recalls):.4f} of the exact top 100 (100 queries)")

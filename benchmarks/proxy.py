@@ -173,20 +173,23 @@ def in_turns(first: Callable[[], object], second: Callable[[], object], *, round
     for _ in range(50):
         first(), second()
     pairs = [(seconds(first), seconds(second)) for _ in range(rounds)]
-    one, other = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
-    return one, other
+    first_ms, second_ms = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
+    return first_ms, second_ms
 
 
 def latency(server: str, service: str, *, rounds: int) -> None:
     """Prints the median latency that forwarding adds."""
     body = {"query": {"match": {"text": "w7 w13"}}}
     direct, through = Client(server), Client(service)
-    alone, passed = in_turns(
+    direct_ms, proxied_ms = in_turns(
         lambda: direct.send("POST", "/things/_search", body),
         lambda: through.send("POST", "/things/_search", body),
         rounds=rounds,
     )
-    print(f"median ms, one connection: server {alone:.2f}, service {passed:.2f}, added {passed - alone:.2f}")
+    print(
+        f"median ms, one connection: server {direct_ms:.2f}, service {proxied_ms:.2f}, "
+        f"added {proxied_ms - direct_ms:.2f}"
+    )
 
 
 def reranking(server: str, service: str, *, rounds: int) -> None:
@@ -198,15 +201,15 @@ def reranking(server: str, service: str, *, rounds: int) -> None:
     hits = json.loads(direct.send("POST", "/things/_search", widened))["hits"]["hits"]
     texts = [hit["fields"]["text"][0] for hit in hits]
     reranker = FakeReranker()
-    model = statistics.median(seconds(lambda: reranker.score("w7 w13", texts)) for _ in range(rounds)) * 1000
-    alone, ranked = in_turns(
+    model_ms = statistics.median(seconds(lambda: reranker.score("w7 w13", texts)) for _ in range(rounds)) * 1000
+    direct_ms, reranked_ms = in_turns(
         lambda: direct.send("POST", "/things/_search", widened),
         lambda: through.send("POST", "/things/_search", reranked_search),
         rounds=rounds,
     )
     print(
-        f"median ms, window 100: server's response {alone:.2f}, the reranker {model:.2f}, reranked {ranked:.2f}, "
-        f"added {ranked - alone - model:.2f}"
+        f"median ms, window 100: server's response {direct_ms:.2f}, the reranker {model_ms:.2f}, "
+        f"reranked {reranked_ms:.2f}, added {reranked_ms - direct_ms - model_ms:.2f}"
     )
 
 

@@ -47,9 +47,9 @@ Results = dict[str, dict[str, object]]
 
 def judged(data: Path, name: str, queries: int) -> Dataset:
     """Returns a sample of the queries of a set that no model was trained on."""
-    whole = load_dataset(data / FOLDERS.get(name, name), ALL_SETS[name])
-    held_out = tuple(query for query in whole.queries if is_for_development(name, query, data))
-    return replace(whole, queries=held_out).sampled(queries)
+    dataset = load_dataset(data / FOLDERS.get(name, name), ALL_SETS[name])
+    held_out = tuple(query for query in dataset.queries if is_for_development(name, query, data))
+    return replace(dataset, queries=held_out).sampled(queries)
 
 
 def by_vector(pipeline: SearchPipeline, dataset: Dataset, index: str) -> dict[str, list[ScoredDocument]]:
@@ -98,7 +98,9 @@ def table(results: Results) -> str:
         lines.append(_line(name, str(len(orders["served"])), orders, against))
     means = {column: np.array([orders[column].mean() for orders in sets]) for column in COLUMNS}
     pairs = [[(orders["served"], orders[other]) for orders in sets] for other in AGAINST]
-    return "\n".join([*lines, _line("**mean**", "", means, [_format(mean_difference_over_sets(one)) for one in pairs])])
+    return "\n".join(
+        [*lines, _line("**mean**", "", means, [_format(mean_difference_over_sets(pair)) for pair in pairs])]
+    )
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -123,6 +125,7 @@ def _format(interval: Interval) -> str:
 
 
 def main() -> None:
+    """Measures the missing sets and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--store", required=True)

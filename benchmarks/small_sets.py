@@ -75,16 +75,16 @@ READERS: Mapping[str, Callable[[Path, int], SearchSet]] = {
 }
 
 
-def cut(whole: SearchSet, documents: int) -> SearchSet:
+def cut(search_set: SearchSet, documents: int) -> SearchSet:
     """Returns the set with the judged and random other documents, at most *documents* unless more are judged."""
-    judged = {doc_id for query in whole.queries for doc_id in query.relevance}
-    others = [doc_id for doc_id in whole.corpus if doc_id not in judged]
+    judged = {doc_id for query in search_set.queries for doc_id in query.relevance}
+    others = [doc_id for doc_id in search_set.corpus if doc_id not in judged]
     random.Random(3).shuffle(others)
     selected = judged.union(others[: max(0, documents - len(judged))])
-    corpus = {doc_id: text[:CHARACTERS] for doc_id, text in whole.corpus.items() if doc_id in selected}
+    corpus = {doc_id: text[:CHARACTERS] for doc_id, text in search_set.corpus.items() if doc_id in selected}
     answered = [
         query
-        for query in whole.queries
+        for query in search_set.queries
         if any(query.relevance[doc_id] > 0 for doc_id in query.relevance.keys() & corpus)
     ]
     return SearchSet(corpus, answered)

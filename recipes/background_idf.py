@@ -2,8 +2,8 @@
 
     python -m recipes.background_idf --data DIR --output core/background_idf.npz
 
-DIR holds the set `sections`: Italian and English passages with their headings. A stem's frequency is the higher one of
-both languages, so that a function word of either language has a low weight.
+DIR contains the set `sections`: Italian and English passages with their headings. A stem's frequency is the higher one
+of both languages, so that a function word of either language has a low weight.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LANGUAGES = ("it", "en")
 LEAST_PASSAGES = 3
 """A stem in fewer passages counts as unknown: its frequency is mostly chance."""
 PASSAGES = 300_000
-"""Passages of the imagined collection that the frequencies are scaled to."""
+"""Number of passages to which the frequencies of both languages are scaled."""
 
 
 def document_frequencies(folder: Path, language: str) -> tuple[int, Counter[str]]:
@@ -69,8 +69,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
-    found = table(options.data / "sections")
-    np.savez_compressed(options.output, keys=found["keys"], values=found["values"], unknown=found["unknown"])
+    columns = table(options.data / "sections")
+    np.savez_compressed(options.output, keys=columns["keys"], values=columns["values"], unknown=columns["unknown"])
 
 
 if __name__ == "__main__":

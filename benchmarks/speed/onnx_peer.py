@@ -28,17 +28,17 @@ INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 def quantize(folder: Path, work: Path) -> Path:
     """Returns the path of the int8 model, after creating it if needed."""
-    whole, small = work / "whole.onnx", work / "int8.onnx"
-    if not small.exists():
+    exported, quantized = work / "exported.onnx", work / "int8.onnx"
+    if not quantized.exists():
         model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager").eval()
         example = tuple(torch.ones((2, 16), dtype=torch.long) for _ in INPUTS)
         axes = {name: {0: "batch", 1: "length"} for name in INPUTS}
         torch.onnx.export(
-            model, example, str(whole), input_names=list(INPUTS), output_names=["logits"], dynamic_axes=axes,
+            model, example, str(exported), input_names=list(INPUTS), output_names=["logits"], dynamic_axes=axes,
             opset_version=17, dynamo=False,
         )  # fmt: skip
-        quantize_dynamic(str(whole), str(small), weight_type=QuantType.QInt8, per_channel=True)
-    return small
+        quantize_dynamic(str(exported), str(quantized), weight_type=QuantType.QInt8, per_channel=True)
+    return quantized
 
 
 def scores(

@@ -33,9 +33,9 @@ def measure(context: Context) -> list[Result]:
                 our_loads.append(_run_load(ours, context, i))
                 their_loads.append(_run_load(infinity, context, i))
     results += _results("ours", our_loads) + _results("infinity", their_loads)
-    faster = max(one.requests_per_second for one in our_loads) / max(one.requests_per_second for one in their_loads)
-    p95 = min(one.percentile(95) for one in our_loads)
-    their_p50 = min(one.percentile(50) for one in their_loads)
+    faster = max(load.requests_per_second for load in our_loads) / max(load.requests_per_second for load in their_loads)
+    p95 = min(load.percentile(95) for load in our_loads)
+    their_p50 = min(load.percentile(50) for load in their_loads)
     how = f"{CLIENTS} clients, {PASSAGES} passages, no cache, the better of two runs in turns"
     results.append(Result.at_least("ours / infinity, requests/s", faster, "x", goal=5, detail=how))
     results.append(Result.at_most("our p95 / infinity's p50", p95 / their_p50, "", goal=1, detail=how))
@@ -60,6 +60,6 @@ def _run_load(target: Service, context: Context, run: int) -> LoadResult:
 
 
 def _results(name: str, loads: list[LoadResult]) -> list[Result]:
-    best = max(loads, key=lambda one: one.requests_per_second)
+    best = max(loads, key=lambda load: load.requests_per_second)
     detail = f"p50 {best.percentile(50):.2f} s, p95 {best.percentile(95):.2f} s"
     return [Result(f"HTTP requests/s: {name}", best.requests_per_second, "/s", detail=detail)]

@@ -81,18 +81,18 @@ def measure(context: Context) -> list[Result]:
         return RankingModel(reranker, fusion)
 
     reference = _run(model(CrossEncoderReranker.from_folder(folder, runtime=TORCH_REFERENCE)), judged_queries)
-    whole = _run(model(CrossEncoderReranker.from_folder(folder)), judged_queries)
+    uncut = _run(model(CrossEncoderReranker.from_folder(folder)), judged_queries)
     first = float(np.mean([q.ndcg([c.doc_id for c in q.candidates]) for q in judged_queries]))
     how = f"{context.dataset.name}: {_QUERIES} queries, {_DEPTH} candidates, {folder.name}"
     results = [
         Result("nDCG@10, first stage", first, "", detail=how),
         Result("nDCG@10, float32", reference.ndcg, "", detail=how),
-        _difference("auto", whole, reference, reference, goal=-0.005),
+        _difference("auto", uncut, reference, reference, goal=-0.005),
     ]
     for tokens in (192, 128):
         cut = CrossEncoderReranker.from_folder(folder, passage_tokens=tokens)
         results.append(
-            _difference(f"passage_tokens {tokens}", _run(model(cut), judged_queries), reference, whole, goal=-0.005)
+            _difference(f"passage_tokens {tokens}", _run(model(cut), judged_queries), reference, uncut, goal=-0.005)
         )
     return results
 
@@ -100,15 +100,15 @@ def measure(context: Context) -> list[Result]:
 def _run(model: RankingModel, judged_queries: Sequence[JudgedCandidates]) -> Run:
     values, scored = [], []
     started = time.perf_counter()
-    for one in judged_queries:
-        ranking = rerank_or_fail(model, one.query.text, one.candidates)
-        values.append(one.ndcg([entry.candidate.doc_id for entry in ranking.ranked]))
+    for judged in judged_queries:
+        ranking = rerank_or_fail(model, judged.query.text, judged.candidates)
+        values.append(judged.ndcg([entry.candidate.doc_id for entry in ranking.ranked]))
         scored.append(ranking.report.scored)
     return Run(float(np.mean(values)), time.perf_counter() - started, float(np.mean(scored)))
 
 
-def _difference(name: str, run: Run, reference: Run, whole: Run, *, goal: float) -> Result:
-    saved = f"{whole.seconds / run.seconds:.2f}x as fast as whole passages; {run.scored:.0f} candidates scored"
+def _difference(name: str, run: Run, reference: Run, uncut: Run, *, goal: float) -> Result:
+    saved = f"{uncut.seconds / run.seconds:.2f}x as fast as whole passages; {run.scored:.0f} candidates scored"
     return Result.at_least(f"nDCG@10 - float32: {name}", run.ndcg - reference.ndcg, "", goal=goal, detail=saved)
 
 

@@ -1,4 +1,4 @@
-"""The model that the training of a reranker starts from."""
+"""Base model of the training of a reranker."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ class BaseReranker:
 
     def batches(self, lists: Sequence[RankingList], *, query_tokens: int, max_tokens: int) -> ListBatches:
         """Returns *lists*, tokenized for this scorer."""
-        create: Callable[..., ListBatches] = (
+        batch_type: Callable[..., ListBatches] = (
             JointListBatches if self.architecture == "joint" else CrossEncoderListBatches
         )
-        return create(lists, self.tokenizer, query_tokens=query_tokens, max_tokens=max_tokens)
+        return batch_type(lists, self.tokenizer, query_tokens=query_tokens, max_tokens=max_tokens)
 
     def keep_layers(self, count: int) -> None:
         """Keeps *count* of the layers, evenly spread, including the first and the last, and removes the others.

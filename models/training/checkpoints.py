@@ -16,8 +16,8 @@ _WRITTEN_LAST = "trainer_state.json"
 def last_checkpoint(folder: Path) -> Path | None:
     """Returns the complete checkpoint with the most steps, or None.
 
-    Removes later, incomplete ones. transformers' own `get_last_checkpoint` also returns a checkpoint that a kill or a
-    full disk left incomplete. Raises OSError if a checkpoint cannot be read or removed.
+    Removes incomplete checkpoints with more steps. transformers' own `get_last_checkpoint` also returns a checkpoint
+    that a kill or a full disk left incomplete. Raises OSError if a checkpoint cannot be read or removed.
     """
     with main_process_first():
         steps = {int(match[1]): path for path in folder.glob("checkpoint-*") if (match := _NAME.fullmatch(path.name))}

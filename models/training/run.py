@@ -110,8 +110,8 @@ class TrainingRun(Trainer):
             data_collator=training_set.collate,
             callbacks=[_Progress(settings.on_progress), self._stop_on_interrupt],
         )
-        for printing in (PrinterCallback, ProgressCallback):
-            self.remove_callback(printing)
+        for callback in (PrinterCallback, ProgressCallback):
+            self.remove_callback(callback)
 
     def run(self) -> RunOutcome:
         """Trains from the last checkpoint, if any, to the end, and loads the best weights.

@@ -1,4 +1,4 @@
-"""The output folder of a run: which run it belongs to, whether the run is finished, and its checkpoints."""
+"""Output folder of a run: its parameters, its checkpoints, and the report of a finished run."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class RunFolder:
         other = found if isinstance(found, dict) else {}
         different = sorted(key for key in {*other, *self.run} if other.get(key) != self.run.get(key))
         raise TrainingFailed(
-            f"{self.path} holds {description} with different {', '.join(different)}. {_OTHER_OUTPUT}, or delete the"
+            f"{self.path} contains {description} with different {', '.join(different)}. {_OTHER_OUTPUT}, or delete the"
             " folder."
         )
 

@@ -1,4 +1,4 @@
-"""The part that all recipes share: train a prepared task and write the model folder."""
+"""Training of a prepared task and writing of the model folder, common to all recipes."""
 
 from __future__ import annotations
 

@@ -117,7 +117,8 @@ def _check_classes(train: Sequence[Entailment], labels: Sequence[str]) -> None:
     empty = [label for label in labels if not counts[label]]
     if empty:
         raise TrainingDataError(
-            f"The training part has no pair labelled {' or '.join(empty)}. Each of {', '.join(labels)} needs some."
+            f"The training part has no pair labelled {' or '.join(empty)}. Add pairs: each of {', '.join(labels)}"
+            " needs at least one."
         )
 
 
@@ -126,7 +127,9 @@ def _split(rows: Sequence[Entailment], options: NliOptions) -> tuple[list[Entail
     premises = sorted({row.premise for row in rows})
     random.Random(options.seed).shuffle(premises)
     if len(premises) < 2:
-        raise TrainingDataError("All pairs have the same premise. Training needs at least 2, one of them held out.")
+        raise TrainingDataError(
+            "All pairs have the same premise. Training needs at least 2 premises, one of them held out. Add pairs."
+        )
     held_out = set(premises[: min(len(premises) - 1, max(1, round(options.development * len(premises))))])
     return [row for row in rows if row.premise not in held_out], [row for row in rows if row.premise in held_out]
 

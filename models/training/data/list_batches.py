@@ -41,8 +41,8 @@ class JointListBatches:
         self, lists: Sequence[RankingList], tokenizer: PreTrainedTokenizerBase, *, query_tokens: int, max_tokens: int
     ) -> None:
         self.lists = lists
-        self._queries = _tokenize(tokenizer, [one.query for one in lists], query_tokens)
-        passages = _tokenize(tokenizer, [text for one in lists for text in one.passages], max_tokens)
+        self._queries = _tokenize(tokenizer, [ranking_list.query for ranking_list in lists], query_tokens)
+        passages = _tokenize(tokenizer, [text for ranking_list in lists for text in ranking_list.passages], max_tokens)
         self._passages = _split_by_list(lists, passages)
         self._padding = _padding_id(tokenizer)
         both = zip(self._queries, self._passages, strict=True)
@@ -70,12 +70,14 @@ class CrossEncoderListBatches:
     ) -> None:
         self.lists = lists
         queries = [
-            tokenizer.decode(ids[1:-1]) if len(ids) >= query_tokens else one.query
-            for one, ids in zip(lists, _tokenize(tokenizer, [one.query for one in lists], query_tokens), strict=True)
+            tokenizer.decode(ids[1:-1]) if len(ids) >= query_tokens else ranking_list.query
+            for ranking_list, ids in zip(
+                lists, _tokenize(tokenizer, [ranking_list.query for ranking_list in lists], query_tokens), strict=True
+            )
         ]
         encoded = tokenizer(
-            [query for query, one in zip(queries, lists, strict=True) for _ in one.passages],
-            [text for one in lists for text in one.passages],
+            [query for query, ranking_list in zip(queries, lists, strict=True) for _ in ranking_list.passages],
+            [text for ranking_list in lists for text in ranking_list.passages],
             truncation="only_second",
             max_length=min(query_tokens + max_tokens, tokenizer.model_max_length),
         )
@@ -106,9 +108,9 @@ def pad_token_ids(rows: Sequence[TokenIds], padding: int) -> tuple[Tensor, Tenso
 
 def _label_tensors(lists: Sequence[RankingList]) -> dict[str, Tensor]:
     return {
-        "rows": torch.tensor([row for row, one in enumerate(lists) for _ in one.passages]),
-        "labels": torch.tensor([label for one in lists for label in one.labels]),
-        "teacher": torch.tensor([value for one in lists for value in one.teacher]),
+        "rows": torch.tensor([row for row, ranking_list in enumerate(lists) for _ in ranking_list.passages]),
+        "labels": torch.tensor([label for ranking_list in lists for label in ranking_list.labels]),
+        "teacher": torch.tensor([value for ranking_list in lists for value in ranking_list.teacher]),
     }
 
 
@@ -120,7 +122,7 @@ def _tokenize(tokenizer: PreTrainedTokenizerBase, texts: list[str], limit: int) 
 def _split_by_list(lists: Sequence[RankingList], rows: Sequence[TokenIds]) -> list[list[TokenIds]]:
     """Returns the rows of all passages, grouped by ranking list."""
     remaining = iter(rows)
-    return [[next(remaining) for _ in one.passages] for one in lists]
+    return [[next(remaining) for _ in ranking_list.passages] for ranking_list in lists]
 
 
 def _padding_id(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -32,7 +32,7 @@ from rerank.models.training.options import ReportPreparation
 _CHUNK = 256
 _THREADS = 4
 _OVERSAMPLING = 2
-"""Number of candidates to draw per negative, because some of them prove to be answers."""
+"""Number of candidates to draw per negative, because some of them are answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,18 +79,20 @@ class NegativeMiner:
         if lines.is_complete():
             return
         done = lines.start()
-        lines.append(self._rows([one for one in data.labelled if one.query not in done]))
+        lines.append(
+            self._rows([labelled_query for labelled_query in data.labelled if labelled_query.query not in done])
+        )
 
     def _rows(self, labelled: Sequence[LabelledQuery]) -> Iterator[Sequence[Row]]:
         with ThreadPoolExecutor(_THREADS) as threads, closing(Retriever(threads=_THREADS)) as retriever:
             for start in range(0, len(labelled), _CHUNK):
                 chunk = labelled[start : start + _CHUNK]
-                vectors = self.encoder.encode_queries([one.query for one in chunk])
+                vectors = self.encoder.encode_queries([labelled_query.query for labelled_query in chunk])
                 candidates = list(threads.map(partial(self._retrieve, retriever), chunk, vectors))
                 samples = [self._draw(*each) for each in zip(chunk, candidates, strict=True)]
                 cosines = self._cosines(samples, vectors)
-                for one in samples:
-                    yield [row for each in one.positives if (row := self._row(one, each, cosines))]
+                for sample in samples:
+                    yield [row for each in sample.positives if (row := self._row(sample, each, cosines))]
                 if self.options.on_preparation:
                     self.options.on_preparation("queries mined", start + len(chunk), len(labelled))
 
@@ -109,8 +111,8 @@ class NegativeMiner:
         unlabelled: dict[str, float | None] = {}
         for candidate in candidates:
             text = candidate.passage.headed_text
-            body, whole = _normalize_spaces(candidate.passage.text), _normalize_spaces(text)
-            if not any(body in answer or answer in whole for answer in answers):
+            body, headed = _normalize_spaces(candidate.passage.text), _normalize_spaces(text)
+            if not any(body in answer or answer in headed for answer in answers):
                 unlabelled.setdefault(text, candidate.cosine)
         irrelevant = draw.sample(list(labelled.irrelevant), min(self.options.count, len(labelled.irrelevant)))
         texts = draw.sample(list(unlabelled), min(_OVERSAMPLING * self.options.count, len(unlabelled)))
@@ -121,18 +123,20 @@ class NegativeMiner:
         """Returns the cosine of each query with its texts. The index returns those of a vector search."""
         missing = [
             (row, text)
-            for row, one in enumerate(samples)
+            for row, sample in enumerate(samples)
             for text in (
-                *one.positives,
-                *one.irrelevant,
-                *(text for text, cosine in one.candidates.items() if cosine is None),
+                *sample.positives,
+                *sample.irrelevant,
+                *(text for text, cosine in sample.candidates.items() if cosine is None),
             )
         ]
         texts = list(dict.fromkeys(text for _, text in missing))
         vectors = dict(zip(texts, self.encoder.encode_documents(texts), strict=True))
         cosines = {(samples[row].labelled.query, text): float(queries[row] @ vectors[text]) for row, text in missing}
-        for one in samples:
-            known = {(one.labelled.query, text): value for text, value in one.candidates.items() if value is not None}
+        for sample in samples:
+            known = {
+                (sample.labelled.query, text): value for text, value in sample.candidates.items() if value is not None
+            }
             cosines.update(known)
         return cosines
 

@@ -31,38 +31,49 @@ def build_ranking_lists(
     """Returns the lists of *data*, and a list with *negatives* for each positive of a labelled query.
 
     Lists keep at most *max_negatives*, or all if a teacher scored them. Labelled negatives come first; hard negatives
-    from the pool fill up. All lists have a teacher's scores or the cosines of *encoder*. Raises TrainingDataError if no
-    list has a negative.
+    from the pool fill the rest. All lists have a teacher's scores or the cosines of *encoder*. Raises TrainingDataError
+    if no list has a negative.
     """
-    lists = [one if one.teacher or one.scores else keep_negatives(one, max_negatives) for one in data.lists]
+    lists = [
+        ranking_list if ranking_list.teacher or ranking_list.scores else keep_negatives(ranking_list, max_negatives)
+        for ranking_list in data.lists
+    ]
     lists = _add_cosines(lists, encoder)
     if data.labelled:
         lists.extend(_draw_lists(data, encoder, random.Random(seed), negatives))
-    lists = [one for one in lists if len(one.passages) > 1]
+    lists = [ranking_list for ranking_list in lists if len(ranking_list.passages) > 1]
     if not lists:
         raise TrainingDataError("The data has no passage that can be a negative. Add passages.")
     return lists
 
 
-def keep_negatives(one: RankingList, count: int) -> RankingList:
+def keep_negatives(ranking_list: RankingList, count: int) -> RankingList:
     """Returns the list with its positive and first *count* negatives."""
     end = 1 + count
-    return RankingList(one.query, one.passages[:end], one.labels[:end], one.teacher[:end], one.scores[:end])
+    return RankingList(
+        ranking_list.query,
+        ranking_list.passages[:end],
+        ranking_list.labels[:end],
+        ranking_list.teacher[:end],
+        ranking_list.scores[:end],
+    )
 
 
 def _add_cosines(lists: Sequence[RankingList], encoder: Encoder) -> list[RankingList]:
     """Returns the lists with the encoder's cosines if they have no teacher's values."""
-    missing = [one for one in lists if not one.teacher and not one.scores]
-    texts = list(dict.fromkeys(text for one in missing for text in one.passages))
+    missing = [ranking_list for ranking_list in lists if not ranking_list.teacher and not ranking_list.scores]
+    texts = list(dict.fromkeys(text for ranking_list in missing for text in ranking_list.passages))
     passages = dict(zip(texts, encoder.encode_documents(texts), strict=True))
-    queries = iter(encoder.encode_queries([one.query for one in missing]))
+    queries = iter(encoder.encode_queries([ranking_list.query for ranking_list in missing]))
     complete = []
-    for one in lists:
-        if one.teacher or one.scores:
-            complete.append(one)
+    for ranking_list in lists:
+        if ranking_list.teacher or ranking_list.scores:
+            complete.append(ranking_list)
             continue
         query = next(queries)
-        complete.append(replace(one, teacher=tuple(float(passages[text] @ query) for text in one.passages)))
+        complete.append(
+            replace(ranking_list, teacher=tuple(float(passages[text] @ query) for text in ranking_list.passages))
+        )
     return complete
 
 
@@ -70,12 +81,12 @@ def _draw_lists(data: TrainingData, encoder: Encoder, draw: random.Random, negat
     pool = _pool(data, draw)
     rows = {text: row for row, text in enumerate(pool)}
     passages = encoder.encode_documents(pool)  # (m, dim)
-    queries = encoder.encode_queries([one.query for one in data.labelled])  # (n, dim)
+    queries = encoder.encode_queries([labelled_query.query for labelled_query in data.labelled])  # (n, dim)
     lists = []
-    for one, query in zip(data.labelled, queries, strict=True):
-        relevant = [rows[text] for text in one.relevant]
-        irrelevant = [rows[text] for text in one.irrelevant]
-        cosines = passages @ query  # (m,)
+    for labelled_query, query_vector in zip(data.labelled, queries, strict=True):
+        relevant = [rows[text] for text in labelled_query.relevant]
+        irrelevant = [rows[text] for text in labelled_query.irrelevant]
+        cosines = passages @ query_vector  # (m,)
         excluded = (passages @ passages[relevant].T).max(axis=1) > DUPLICATE_COSINE  # (m,)
         excluded[irrelevant] = True
         for positive in draw.sample(relevant, min(MAX_POSITIVES, len(relevant))):
@@ -85,9 +96,9 @@ def _draw_lists(data: TrainingData, encoder: Encoder, draw: random.Random, negat
             chosen = [positive, *drawn]
             lists.append(
                 RankingList(
-                    query=one.query,
+                    query=labelled_query.query,
                     passages=tuple(pool[row] for row in chosen),
-                    labels=(one.relevant[pool[positive]], *[0.0] * len(drawn)),
+                    labels=(labelled_query.relevant[pool[positive]], *[0.0] * len(drawn)),
                     teacher=tuple(float(cosines[row]) for row in chosen),
                 )
             )
@@ -96,10 +107,12 @@ def _draw_lists(data: TrainingData, encoder: Encoder, draw: random.Random, negat
 
 def _pool(data: TrainingData, draw: random.Random) -> list[str]:
     """Returns all labelled passages, and a sample of the others up to MAX_POOL."""
-    labelled = dict.fromkeys(text for one in data.labelled for text in (*one.relevant, *one.irrelevant))
+    labelled = dict.fromkeys(
+        text for labelled_query in data.labelled for text in (*labelled_query.relevant, *labelled_query.irrelevant)
+    )
     others = [text for text in data.pool if text not in labelled]
-    room = max(0, MAX_POOL - len(labelled))
-    return [*labelled, *(draw.sample(others, room) if len(others) > room else others)]
+    capacity = max(0, MAX_POOL - len(labelled))
+    return [*labelled, *(draw.sample(others, capacity) if len(others) > capacity else others)]
 
 
 def _hard_negatives(cosines: NDArray[np.float32], excluded: NDArray[np.bool_], positive: int) -> list[int]:

@@ -29,7 +29,8 @@ class QueryBatches:
         self._queries = queries
         self._passages = passages
         self.lengths = [
-            length + passages.lengths[one.positive] for one, length in zip(examples, queries.lengths, strict=True)
+            length + passages.lengths[example.positive]
+            for example, length in zip(examples, queries.lengths, strict=True)
         ]
 
     def batch(self, indices: Sequence[int]) -> dict[str, Tensor]:
@@ -38,16 +39,16 @@ class QueryBatches:
         `positive` int64 (b,): column of each query's passage. `answers` bool (b, p): other passages that answer it.
         """
         examples = [self._examples[index] for index in indices]
-        rows = list(dict.fromkeys(row for one in examples for row in (one.positive, *one.negatives)))
+        rows = list(dict.fromkeys(row for example in examples for row in (example.positive, *example.negatives)))
         query_ids, query_mask = self._queries.batch(indices)
         passage_ids, passage_mask = self._passages.batch(rows)
         columns = {row: column for column, row in enumerate(rows)}
-        answers = [[row in one.answers and row != one.positive for row in rows] for one in examples]
+        answers = [[row in example.answers and row != example.positive for row in rows] for example in examples]
         return {
             "query_ids": query_ids,
             "query_mask": query_mask,
             "passage_ids": passage_ids,
             "passage_mask": passage_mask,
-            "positive": torch.tensor([columns[one.positive] for one in examples]),
+            "positive": torch.tensor([columns[example.positive] for example in examples]),
             "answers": torch.tensor(answers),
         }

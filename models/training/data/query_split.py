@@ -32,27 +32,29 @@ class QuerySplit:
         """Splits *data* by query. Raises TrainingDataError if the training part does not fill a batch."""
         draw = random.Random(options.seed)
         passages, examples = query_examples(data, negatives=options.negatives, draw=draw)
-        queries = sorted({one.query for one in examples})
+        queries = sorted({example.query for example in examples})
         draw.shuffle(queries)
         held_out = set(queries[: min(MAX_HELD_OUT, max(1, round(options.development * len(queries))))])
-        train = [one for one in examples if one.query not in held_out]
+        train = [example for example in examples if example.query not in held_out]
         if len(train) < options.batch_size:
             raise TrainingDataError(
                 f"The training part has {len(train)} pairs ({len(held_out)} of {len(queries)} queries are held out),"
                 f" fewer than a batch of {options.batch_size}. Lower --batch-size or add data."
             )
         draw.shuffle(train)
-        evaluated = {one.query: one for one in examples if one.query in held_out}
+        evaluated = {example.query: example for example in examples if example.query in held_out}
         renumbered, candidates = _with_candidates(list(evaluated.values()), len(passages), draw)
 
         def tokenize(texts: Sequence[str], side: Side) -> TextBatches:
             return tokenizer.tokenize(texts, side=side, max_tokens=options.max_tokens)
 
         return cls(
-            QueryBatches(train, tokenize([one.query for one in train], "query"), tokenize(passages, "document")),
+            QueryBatches(
+                train, tokenize([example.query for example in train], "query"), tokenize(passages, "document")
+            ),
             HeldOutQueries(
                 renumbered,
-                tokenize([one.query for one in renumbered], "query"),
+                tokenize([example.query for example in renumbered], "query"),
                 tokenize([passages[row] for row in candidates], "document"),
             ),
         )
@@ -69,12 +71,12 @@ def query_examples(data: TrainingData, *, negatives: int, draw: random.Random) -
         return rows.setdefault(text, len(rows))
 
     examples: list[QueryExample] = []
-    for one in data.lists:
-        if not one.labels[0]:
+    for ranking_list in data.lists:
+        if not ranking_list.labels[0]:
             continue
-        others = tuple(row(text) for text in one.passages[1 : 1 + negatives])
-        positive = row(one.passages[0])
-        examples.append(QueryExample(one.query, positive, others, frozenset({positive})))
+        others = tuple(row(text) for text in ranking_list.passages[1 : 1 + negatives])
+        positive = row(ranking_list.passages[0])
+        examples.append(QueryExample(ranking_list.query, positive, others, frozenset({positive})))
     for labelled in data.labelled:
         answers = frozenset(row(text) for text in labelled.relevant)
         others = tuple(row(text) for text in labelled.irrelevant[:negatives])
@@ -88,16 +90,16 @@ def query_examples(data: TrainingData, *, negatives: int, draw: random.Random) -
 def _with_all_answers(examples: Sequence[QueryExample]) -> list[QueryExample]:
     """Merges the answers of equal queries, which several lists can have, and removes them from the negatives."""
     answers: dict[str, set[int]] = {}
-    for one in examples:
-        answers.setdefault(one.query, set()).update(one.answers)
+    for example in examples:
+        answers.setdefault(example.query, set()).update(example.answers)
     return [
         QueryExample(
-            one.query,
-            one.positive,
-            tuple(row for row in one.negatives if row not in answers[one.query]),
-            frozenset(answers[one.query]),
+            example.query,
+            example.positive,
+            tuple(row for row in example.negatives if row not in answers[example.query]),
+            frozenset(answers[example.query]),
         )
-        for one in examples
+        for example in examples
     ]
 
 
@@ -108,17 +110,17 @@ def _with_candidates(
 
     Returns the examples, with rows that refer to the candidates, and the candidates' rows among all passages.
     """
-    needed = dict.fromkeys(row for one in examples for row in (*sorted(one.answers), *one.negatives))
+    needed = dict.fromkeys(row for example in examples for row in (*sorted(example.answers), *example.negatives))
     others = [row for row in range(passage_count) if row not in needed]
     candidates = [*needed, *draw.sample(others, min(CANDIDATES, len(others)))]
     new_rows = {row: number for number, row in enumerate(candidates)}
     renumbered = [
         QueryExample(
-            one.query,
-            new_rows[one.positive],
-            tuple(new_rows[row] for row in one.negatives),
-            frozenset(new_rows[row] for row in one.answers),
+            example.query,
+            new_rows[example.positive],
+            tuple(new_rows[row] for row in example.negatives),
+            frozenset(new_rows[row] for row in example.answers),
         )
-        for one in examples
+        for example in examples
     ]
     return renumbered, candidates

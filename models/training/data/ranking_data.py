@@ -102,7 +102,7 @@ def _read_folder(path: Path, pool: bool) -> TrainingData:
         if passage and (pool or str(row.get("_id", number)) in needed):
             corpus[str(row.get("_id", number))] = passage
     labelled = [_labelled_in_corpus(query.text, query.relevance, corpus) for query in dataset.queries]
-    with_relevant = tuple(one for one in labelled if one.relevant)
+    with_relevant = tuple(query for query in labelled if query.relevant)
     if not with_relevant:
         raise TrainingDataError(f"{path}: {corpus_file.name} has no relevant document of the split {dataset.split}.")
     files = [corpus_file, *sorted(path.glob("queries.jsonl*")), *sorted(path.glob(f"qrels/{dataset.split}.tsv*"))]

@@ -51,8 +51,8 @@ class TrainingData:
 def merge(parts: Sequence[TrainingData]) -> TrainingData:
     """Returns all *parts* as one, with a common pool."""
     return TrainingData(
-        lists=tuple(one for part in parts for one in part.lists),
-        labelled=tuple(one for part in parts for one in part.labelled),
+        lists=tuple(ranking_list for part in parts for ranking_list in part.lists),
+        labelled=tuple(query for part in parts for query in part.labelled),
         pool=tuple(dict.fromkeys(text for part in parts for text in part.pool)),
         digests={path: digest for part in parts for path, digest in part.digests.items()},
     )

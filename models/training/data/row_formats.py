@@ -27,7 +27,7 @@ _NEGATIVE = re.compile(r"negative(_\d+)?")
 class ParsedRow:
     """Content of a line: complete lists, or passages of a query with their labels from 0 to 1.
 
-    `positive_only`: the format has no place for negatives, so that all labels are above 0.
+    `positive_only`: the format has no negatives, so that all labels are above 0.
     """
 
     query: str

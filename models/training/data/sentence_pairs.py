@@ -65,7 +65,7 @@ def _find_file(folder: Path, part: str) -> Path:
     for name in (f"{part}.jsonl", f"{part}.jsonl.gz"):
         if (folder / name).is_file():
             return folder / name
-    raise TrainingDataError(f"{folder} must hold train.jsonl, dev.jsonl and test.jsonl: {part}.jsonl is missing.")
+    raise TrainingDataError(f"{folder} must contain train.jsonl, dev.jsonl and test.jsonl: {part}.jsonl is missing.")
 
 
 def _read_file(file: Path, languages: Sequence[str]) -> list[SentencePair]:

@@ -53,20 +53,23 @@ def add_teacher_scores(
     lists: Sequence[RankingList], teacher: ListTeacher, *, checkpoints: Path, report: ReportPreparation | None
 ) -> list[RankingList]:
     """Returns the lists, with the scores of *teacher* for those that have none. Stores the scores in *checkpoints*."""
-    missing = [one for one in lists if not one.scores]
-    ends = np.cumsum([len(one.passages) for one in missing], dtype=np.int64)
+    missing = [ranking_list for ranking_list in lists if not ranking_list.scores]
+    ends = np.cumsum([len(ranking_list.passages) for ranking_list in missing], dtype=np.int64)
     count = int(ends[-1]) if missing else 0
 
     def score_from(done: int) -> Iterator[NDArray[Any]]:
         # The first list that is not stored completely may be stored in part.
         first = int(np.searchsorted(ends, done, side="right"))
         for number in range(first, len(missing)):
-            one = missing[number]
-            stored = max(0, done - int(ends[number]) + len(one.passages))
-            yield teacher.score(one.query, one.passages)[stored:]
+            ranking_list = missing[number]
+            stored = max(0, done - int(ends[number]) + len(ranking_list.passages))
+            yield teacher.score(ranking_list.query, ranking_list.passages)[stored:]
             if report:
                 report("lists scored by the teacher", number + 1, len(missing))
 
     values = load_or_compute_array(checkpoints / _SCORES_FILE, (count,), np.float32, score_from)
     scores = iter(np.split(values, ends[:-1]))
-    return [one if one.scores else replace(one, scores=tuple(map(float, next(scores)))) for one in lists]
+    return [
+        ranking_list if ranking_list.scores else replace(ranking_list, scores=tuple(map(float, next(scores))))
+        for ranking_list in lists
+    ]

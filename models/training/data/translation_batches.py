@@ -27,10 +27,12 @@ class AlignedTexts:
     @classmethod
     def of(cls, translations: Sequence[Translation]) -> AlignedTexts:
         """Returns every different source text once, followed by every translation."""
-        sources = {text: row for row, text in enumerate(dict.fromkeys(one.source for one in translations))}
-        others = [one for one in translations if one.other]
-        rows = [*sources.values(), *(sources[one.source] for one in others)]
-        return cls(tuple(sources), (*sources, *(one.other for one in others)), np.array(rows))
+        sources = {
+            text: row for row, text in enumerate(dict.fromkeys(translation.source for translation in translations))
+        }
+        others = [translation for translation in translations if translation.other]
+        rows = [*sources.values(), *(sources[translation.source] for translation in others)]
+        return cls(tuple(sources), (*sources, *(translation.other for translation in others)), np.array(rows))
 
 
 class RegressionBatches:

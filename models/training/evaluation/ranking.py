@@ -37,8 +37,8 @@ def held_out_logits(scorer: nn.Module, held_out: ListBatches) -> list[NDArray[np
 def ranking_metrics(logits: Sequence[NDArray[np.float64]], held_out: ListBatches) -> dict[str, float]:
     """Returns the means over the lists of nDCG@10 and reciprocal rank. Equal logits rank irrelevant passages first."""
     gains, reciprocal_ranks = [], []
-    for values, one in zip(logits, held_out.lists, strict=True):
-        labels = np.array(one.labels)
+    for values, ranking_list in zip(logits, held_out.lists, strict=True):
+        labels = np.array(ranking_list.labels)
         ranked = labels[np.lexsort((labels, -values))]
         discounts = 1.0 / np.log2(np.arange(2, 2 + min(10, len(labels))))
         ideal = np.sort(labels)[::-1]
@@ -53,7 +53,7 @@ def fit_log_odds(logits: Sequence[NDArray[np.float64]], held_out: ListBatches) -
     Platt's logistic regression, by Newton's method with a ridge penalty. Returns (1, 0) if the slope is not positive.
     """
     x = np.concatenate(logits)
-    y = np.concatenate([np.array(one.labels) for one in held_out.lists])
+    y = np.concatenate([np.array(ranking_list.labels) for ranking_list in held_out.lists])
     mean, deviation = float(x.mean()), float(x.std()) or 1.0
     design = np.stack([(x - mean) / deviation, np.ones_like(x)], axis=1)
     weights = np.zeros(2)

@@ -27,10 +27,10 @@ class HeldOutQueries:
         cosines = encoder.encode(self._queries) @ encoder.encode(self._passages).T
         gains, reciprocal_ranks = [], []
         discounts = 1.0 / np.log2(np.arange(2, 2 + _DEPTH))
-        for row, one in zip(cosines, self._examples, strict=True):
+        for row, example in zip(cosines, self._examples, strict=True):
             ranked = np.argsort(-row, kind="stable")[:_DEPTH].tolist()
-            relevant = np.array([passage in one.answers for passage in ranked])
-            ideal = float(discounts[: len(one.answers)].sum())
+            relevant = np.array([passage in example.answers for passage in ranked])
+            ideal = float(discounts[: len(example.answers)].sum())
             gains.append(float(relevant @ discounts[: len(relevant)]) / ideal)
             reciprocal_ranks.append(1.0 / (1 + int(relevant.argmax())) if relevant.any() else 0.0)
         return {METRIC: float(np.mean(gains)), "mrr@10": float(np.mean(reciprocal_ranks))}

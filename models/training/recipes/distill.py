@@ -75,13 +75,13 @@ def train_distill(options: DistillOptions) -> TrainingReport:
 
 def scores_as_teacher(lists: Sequence[RankingList]) -> list[RankingList]:
     """Returns the lists with their scores as the teacher's values. Raises TrainingDataError if a list has no scores."""
-    missing = sum(not one.scores for one in lists)
+    missing = sum(not ranking_list.scores for ranking_list in lists)
     if missing:
         raise TrainingDataError(
             f"{missing} of {len(lists)} lists have no scores. Name a --teacher that scores them, or use lines of"
             ' {"query", "passages", "scores"}.'
         )
-    return [replace(one, teacher=one.scores) for one in lists]
+    return [replace(ranking_list, teacher=ranking_list.scores) for ranking_list in lists]
 
 
 def agreement(logits: Sequence[NDArray[np.float64]], held_out: ListBatches) -> dict[str, float]:
@@ -90,13 +90,13 @@ def agreement(logits: Sequence[NDArray[np.float64]], held_out: ListBatches) -> d
     `spearman`: mean rank correlation within a list. `first`: fraction of the lists with the same first passage. If all
     lists have labels, also the ranking metrics.
     """
-    scores = [np.array(one.scores) for one in held_out.lists]
+    scores = [np.array(ranking_list.scores) for ranking_list in held_out.lists]
     pairs = list(zip(logits, scores, strict=True))
     metrics = {
         METRIC: float(np.mean([spearman(predicted, true) for predicted, true in pairs])),
         "first": float(np.mean([predicted.argmax() == true.argmax() for predicted, true in pairs])),
     }
-    if all(any(one.labels) for one in held_out.lists):
+    if all(any(ranking_list.labels) for ranking_list in held_out.lists):
         metrics.update(ranking_metrics(logits, held_out))
     return metrics
 
@@ -107,7 +107,7 @@ def fit_teacher_scale(logits: Sequence[NDArray[np.float64]], held_out: ListBatch
     Returns (1, 0) if the slope is not positive.
     """
     x = np.concatenate(logits)
-    y = np.concatenate([np.array(one.scores) for one in held_out.lists])
+    y = np.concatenate([np.array(ranking_list.scores) for ranking_list in held_out.lists])
     variance = float(x.var())
     slope = float(((x - x.mean()) * (y - y.mean())).mean()) / variance if variance > 0 else 0.0
     return (slope, float(y.mean() - slope * x.mean())) if slope > 0 else (1.0, 0.0)

@@ -79,18 +79,22 @@ def split_lists(
 
     Raises TrainingDataError if the training part does not fill a batch.
     """
-    queries = sorted({one.query for one in lists})
+    queries = sorted({ranking_list.query for ranking_list in lists})
     random.Random(options.seed).shuffle(queries)
     count = min(MAX_HELD_OUT, max(1, round(options.development * len(queries))))
     held_out_queries = set(queries[:count])
-    train = [keep_negatives(one, options.negatives) for one in lists if one.query not in held_out_queries]
+    train = [
+        keep_negatives(ranking_list, options.negatives)
+        for ranking_list in lists
+        if ranking_list.query not in held_out_queries
+    ]
     if len(train) < options.batch_size:
         raise TrainingDataError(
             f"The training part has {len(train)} lists ({len(held_out_queries)} of {len(queries)} queries are held"
             f" out), fewer than a batch of {options.batch_size}. Lower --batch-size or add data."
         )
     random.Random(options.seed).shuffle(train)
-    held_out = [one for one in lists if one.query in held_out_queries][:MAX_HELD_OUT]
+    held_out = [ranking_list for ranking_list in lists if ranking_list.query in held_out_queries][:MAX_HELD_OUT]
     limits = {"query_tokens": QUERY_TOKENS, "max_tokens": options.max_tokens}
     return base.batches(train, **limits), base.batches(held_out, **limits)
 
@@ -117,9 +121,9 @@ def reranker_card(base: BaseReranker, folder: RunFolder, *, use: str) -> ModelCa
 
 def _without_scores(data: TrainingData) -> TrainingData:
     """Returns *data* without a teacher's scores. Raises TrainingDataError if a list has no labels."""
-    if unlabelled := sum(not any(one.labels) for one in data.lists):
+    if unlabelled := sum(not any(ranking_list.labels) for ranking_list in data.lists):
         raise TrainingDataError(
             f"{unlabelled} of {len(data.lists)} lists have scores but no labels. Use `rerank-cli train distill` to"
             " learn from scores."
         )
-    return replace(data, lists=tuple(replace(one, scores=()) for one in data.lists))
+    return replace(data, lists=tuple(replace(ranking_list, scores=()) for ranking_list in data.lists))

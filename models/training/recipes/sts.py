@@ -95,7 +95,7 @@ def both_orders(data: SentenceData, options: StsOptions) -> list[SentencePair]:
 def correlations(base: BaseReranker, pairs: ListBatches) -> dict[str, float]:
     """Returns Pearson's correlation of the sigmoids, and Spearman's of the logits, with the true similarities."""
     logits = np.concatenate(held_out_logits(base.scorer, pairs))
-    labels = np.array([one.labels[0] for one in pairs.lists])
+    labels = np.array([ranking_list.labels[0] for ranking_list in pairs.lists])
     return {"pearson": pearson(sigmoid(logits), labels), METRIC: spearman(logits, labels)}
 
 

@@ -67,8 +67,8 @@ def _text(draw: random.Random, words: int) -> str:
 def translations(file: Path, *, rows: int = 60, seed: int = 4) -> Path:
     """Writes {en, it}. The Italian text has the English words spelled backwards, which gives them many tokens."""
     draw = random.Random(seed)
-    words_ = [word for word in WORDS if word != word[::-1]]
-    texts = [draw.choices(words_, k=draw.randint(2, 5)) for _ in range(rows)]
+    vocabulary = [word for word in WORDS if word != word[::-1]]
+    texts = [draw.choices(vocabulary, k=draw.randint(2, 5)) for _ in range(rows)]
     return write_lines(file, ({"en": " ".join(words), "it": " ".join(word[::-1] for word in words)} for words in texts))
 
 

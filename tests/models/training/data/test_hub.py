@@ -66,7 +66,10 @@ def test_sentence_transformers_columns_are_accepted(tmp_path: Path) -> None:
         {"anchor": "dog", "positive": "a dog", "negative": "tea"},
     ]
     file = resolved_path(tmp_path, write_dataset(tmp_path / "pairs", train=rows, test=rows), "pairs")
-    assert [one.passages for one in read_training_data([file]).lists] == [("green tea", "a dog"), ("a dog", "tea")]
+    assert [ranking_list.passages for ranking_list in read_training_data([file]).lists] == [
+        ("green tea", "a dog"),
+        ("a dog", "tea"),
+    ]
 
 
 def test_datasets_are_written_once_and_files_stay_unchanged(tmp_path: Path) -> None:
@@ -81,7 +84,7 @@ def test_datasets_are_written_once_and_files_stay_unchanged(tmp_path: Path) -> N
 
 
 def test_unreachable_hub_is_refused_with_an_alternative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without waiting for retries."""
+    """The message comes without waiting for retries."""
     import datasets
 
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)

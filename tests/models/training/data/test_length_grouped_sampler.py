@@ -16,7 +16,7 @@ from rerank.models.training.data.length_grouped_sampler import LengthGroupedSamp
     seed=st.integers(0, 9),
 )
 def test_epoch_has_every_example_once(lengths: list[int], batch_size: int, seed: int) -> None:
-    """For any lengths."""
+    """The rule holds for any lengths."""
     assert sorted(LengthGroupedSampler(lengths, batch_size=batch_size, seed=seed)) == list(range(len(lengths)))
 
 

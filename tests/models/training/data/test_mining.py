@@ -99,9 +99,9 @@ def test_candidates_that_the_teacher_finds_relevant_are_skipped(index: Index, tm
 
 def test_interrupted_mining_resumes(index: Index, tmp_path: Path) -> None:
     """Only the last query, whose lines can be incomplete, is mined again."""
-    whole = tmp_path / "whole.jsonl"
-    mined(index, whole)
-    first, second = whole.read_text(encoding="utf-8").splitlines(keepends=True)
+    complete = tmp_path / "whole.jsonl"
+    mined(index, complete)
+    first, second = complete.read_text(encoding="utf-8").splitlines(keepends=True)
     file = tmp_path / "negatives.jsonl"
     mined_before = first.replace("cats sleep", "CATS SLEEP")
     file.with_name("negatives.jsonl.part").write_text(mined_before + second + second[:9], encoding="utf-8")

@@ -44,18 +44,18 @@ def test_every_passage_gets_a_cosine() -> None:
     """The cosine with the list's query."""
     encoder = FakeEncoder()
     listed = RankingList("tea", ("tea", "dog", "cat"), (1.0, 0.0, 0.0))
-    for one in build(TrainingData(lists=(listed,), labelled=LABELLED, pool=POOL)):
-        query, *_ = encoder.encode_queries([one.query])
-        expected = [float(vector @ query) for vector in encoder.encode_documents(one.passages)]
-        assert one.teacher == pytest.approx(expected, abs=1e-5)
+    for ranking_list in build(TrainingData(lists=(listed,), labelled=LABELLED, pool=POOL)):
+        query, *_ = encoder.encode_queries([ranking_list.query])
+        expected = [float(vector @ query) for vector in encoder.encode_documents(ranking_list.passages)]
+        assert ranking_list.teacher == pytest.approx(expected, abs=1e-5)
 
 
 def test_scored_lists_stay_unchanged_and_others_are_cut() -> None:
     """Only lists without a teacher's values are encoded."""
     listed = RankingList("tea", ("tea", "dog", "cat"), (1.0, 0.0, 0.0), (0.9, 0.2, 0.1))
     scored = RankingList("tea", ("tea", "dog", "cat"), (0.0, 0.0, 0.0), scores=(3.0, 1.0, 2.0))
-    unread = RankingList("dog", ("a dog", "tea", "cat"), (1.0, 0.0, 0.0))
-    *unchanged, cut = build(TrainingData(lists=(listed, scored, unread)), max_negatives=1)
+    unscored = RankingList("dog", ("a dog", "tea", "cat"), (1.0, 0.0, 0.0))
+    *unchanged, cut = build(TrainingData(lists=(listed, scored, unscored)), max_negatives=1)
     assert unchanged == [listed, scored]
     assert (cut.passages, len(cut.teacher)) == (("a dog", "tea"), 2)
 

@@ -31,7 +31,7 @@ def test_labelled_pairs_are_grouped_by_query(tmp_path: Path) -> None:
 
 
 def test_passage_with_two_labels_keeps_the_higher_one(tmp_path: Path) -> None:
-    """A passage that one annotator found relevant is no negative."""
+    """A passage that one annotator finds relevant is not a negative."""
     rows = [*ROWS, {"query": "tea", "passage": "a dog", "label": 0.3}]
     data = read_training_data([write_lines(tmp_path / "pairs.jsonl", rows)])
     assert data.labelled[0] == LabelledQuery("tea", {"green tea": 1.0, "a dog": 0.3})

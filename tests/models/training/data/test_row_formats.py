@@ -69,7 +69,7 @@ def test_row_without_negatives_becomes_a_positive_label(row: Row) -> None:
 
 
 def test_unknown_keys_are_listed_with_the_accepted_formats() -> None:
-    """The message names what was found and every format."""
+    """The message lists the keys of the row and every format."""
     with pytest.raises(TrainingDataError) as raised:
         parse_row({"question": "q", "answer": "a"}, "f:1")
     assert raised.value.message.startswith(

@@ -19,7 +19,7 @@ class Lists:
     """Held-out lists for given logits."""
 
     def __init__(self, *labels: tuple[float, ...]) -> None:
-        self.lists = [RankingList("q", ("p",) * len(one), one) for one in labels]
+        self.lists = [RankingList("q", ("p",) * len(labels_of_list), labels_of_list) for labels_of_list in labels]
         self.lengths = [1] * len(labels)
 
     def batch(self, indices: Sequence[int]) -> dict[str, Tensor]:
@@ -61,7 +61,7 @@ def test_log_odds_fit_recovers_slope_and_shift() -> None:
     draw = np.random.default_rng(0)
     raw = draw.normal(size=(4000, 5))
     relevant = draw.random(raw.shape) < 1 / (1 + np.exp(-(2.0 * raw - 1.0)))
-    held_out = Lists(*(tuple(map(float, one)) for one in relevant))
+    held_out = Lists(*(tuple(map(float, row)) for row in relevant))
     slope, shift = fit_log_odds(list(raw), held_out)
     assert (slope, shift) == pytest.approx((2.0, -1.0), abs=0.1)
 

@@ -76,9 +76,9 @@ def test_training_improves_retrieval_of_held_out_queries(query_options: EncoderO
 
 def test_mini_batches_give_the_same_weights(query_options: EncoderOptions, tmp_path: Path) -> None:
     """Encoding a batch in parts does not change its loss."""
-    whole = train_encoder(replace(query_options, batch_size=12))
+    full = train_encoder(replace(query_options, batch_size=12))
     parts = train_encoder(replace(query_options, batch_size=12, mini_batch=5, output=tmp_path / "parts"))
-    ours, theirs = (load_encoder(str(report.model)).encode_documents(TEXTS) for report in (whole, parts))
+    ours, theirs = (load_encoder(str(report.model)).encode_documents(TEXTS) for report in (full, parts))
     np.testing.assert_allclose(ours, theirs, atol=0.02)
 
 
@@ -97,13 +97,13 @@ def test_interrupted_run_resumes_to_the_same_weights(
     options: EncoderOptions, query_options: EncoderOptions, tmp_path: Path, kind: str
 ) -> None:
     """The same call ends with the weights of an uninterrupted run."""
-    whole = options if kind == "translations" else query_options
-    train_encoder(whole)
-    interrupted = replace(whole, output=tmp_path / "interrupted")
+    uninterrupted = options if kind == "translations" else query_options
+    train_encoder(uninterrupted)
+    interrupted = replace(uninterrupted, output=tmp_path / "interrupted")
     with pytest.raises(SystemExit):
         train_encoder(replace(interrupted, on_progress=stops(at=4)))
     train_encoder(interrupted)
-    assert_same_weights(whole.output, interrupted.output)
+    assert_same_weights(uninterrupted.output, interrupted.output)
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,8 @@ def test_base_with_another_head_is_refused(options: NliOptions, tmp_path: Path) 
     """Another number of labels, or the same labels in another order."""
     with pytest.raises(ModelInvalid, match=r"a head of 1 labels\. The base model must have a head of 3 labels"):
         train_nli(replace(options, base=tiny.bert(tmp_path / "reranker", labels=1)))
-    turned = tiny.bert(tmp_path / "turned", labels=3, id2label={0: "entailment", 1: "neutral", 2: "contradiction"})
+    reordered = tiny.bert(
+        tmp_path / "reordered", labels=3, id2label={0: "entailment", 1: "neutral", 2: "contradiction"}
+    )
     with pytest.raises(ModelInvalid, match="got entailment, neutral, contradiction"):
-        train_nli(replace(options, base=turned))
+        train_nli(replace(options, base=reordered))

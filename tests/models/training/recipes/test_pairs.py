@@ -55,8 +55,8 @@ def weights(folder: Path) -> dict[str, Tensor]:
     return load_file(folder / "model.safetensors")
 
 
-def assert_same_weights(one: Path, other: Path) -> None:
-    first, second = weights(one), weights(other)
+def assert_same_weights(first_folder: Path, second_folder: Path) -> None:
+    first, second = weights(first_folder), weights(second_folder)
     assert first.keys() == second.keys()
     assert all(bool((first[name] == second[name]).all()) for name in first)
 
@@ -277,7 +277,7 @@ def test_unsuitable_bases_are_refused(options: PairsOptions, tmp_path: Path) -> 
 
 
 def test_fewer_lists_than_a_batch_are_refused(options: PairsOptions) -> None:
-    """The message tells how to fix it."""
+    """The message names the fix."""
     with pytest.raises(TrainingDataError, match=r"fewer than a batch of 64\. Lower --batch-size"):
         train_pairs(replace(options, batch_size=64))
 

@@ -64,9 +64,9 @@ def test_joint_student_scores_both_orders_equally(options: StsOptions) -> None:
     assert (metadata["kind"], metadata["architecture"]) == ("similarity", "joint")
     assert report.steps == 6
     model = load_pair_model(str(options.output), compute=REPRODUCIBLE_COMPUTE)
-    there, back = (model.predict([pair]).probabilities[0, 0] for pair in (("the cat", "tea"), ("tea", "the cat")))
-    assert there == pytest.approx(back, abs=1e-4)
-    assert 0 < there < 1
+    forward, backward = (model.predict([pair]).probabilities[0, 0] for pair in (("the cat", "tea"), ("tea", "the cat")))
+    assert forward == pytest.approx(backward, abs=1e-4)
+    assert 0 < forward < 1
 
 
 def test_training_has_every_pair_in_both_orders(options: StsOptions) -> None:
