@@ -37,7 +37,6 @@ GUIDES = [
     "security",
     "errors",
     "python",
-    "security",
 ]
 
 _COMMAND = re.compile(r"^    .*?\b(rerank-cli .*)$", re.MULTILINE)

@@ -45,8 +45,7 @@ APPROXIMATE_FROM = 10_000
 """Number of passages from which a vector graph is faster than a comparison with all vectors."""
 EF_CONSTRUCTION, LINKS = 150, 20
 EF_SEARCH = 400
-"""Minimum number of candidates of a graph search. The graph has one byte per dimension, so the candidates are ranked by
-their exact cosines."""
+"""Minimum number of candidates of a graph search. Exact cosines rank them, because the graph is quantized."""
 KEEP_VERSIONS = timedelta(minutes=10)
 """Time for which old versions of a table are kept for searches in progress."""
 BATCH_DOCUMENTS = 500
@@ -296,7 +295,6 @@ class EmbeddedIndex:
 
 
 def _match_query(words: str) -> MatchQuery:
-    # Any: LanceDB declares no types for the constructor.
-    constructor: Any = MatchQuery
+    constructor: Any = MatchQuery  # LanceDB declares no types for it.
     query: MatchQuery = constructor(words, "headed")
     return query
