@@ -1,4 +1,4 @@
-"""Writes the BEIR folder that the built-in reranker's fusion and calibration are fitted on.
+"""Writes the BEIR folder that the calibration of the built-in reranker's logit is fitted on.
 
     python -m recipes.fusion_fitting_set --data DIR --output FOLDER [--seed 42]
     rerank-cli ingest FOLDER --index fitting --encoder ENCODER --store STORE

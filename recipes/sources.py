@@ -1,8 +1,8 @@
 """Openly licensed sets that the built-in reranker is trained on, each as passages and questions about them.
 
-A twentieth of the questions is reserved for fitting the fusion (`is_for_fitting`). The development sets, wikiqa and
-trecqa (no open licence), and the English originals of squad_it in squad_pieces (nqg_dev, qnli_dev, xquad_en) are
-excluded.
+A twentieth of the questions is reserved for fitting fusion and calibration (`is_for_fitting`). The development sets,
+wikiqa and trecqa (no open licence), and the English originals of squad_it in squad_pieces (nqg_dev, qnli_dev, xquad_en)
+are excluded.
 """
 
 from __future__ import annotations
