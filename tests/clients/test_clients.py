@@ -85,7 +85,7 @@ def test_sdks_accept_their_dialect(url: str, client: str, expected: object) -> N
         (
             "JinaRerank errors",
             [
-                'RuntimeError: no reranker "jina-reranker-v1-base-en" is configured; there are: fake-reranker, other',
+                'RuntimeError: no reranker "jina-reranker-v1-base-en" is configured. Configured: fake-reranker, other',
                 "RuntimeError: invalid API key",
             ],
         ),
@@ -106,7 +106,7 @@ def test_langchain_compressors_rerank_documents(url: str, client: str, expected:
         ("JinaRerank", THREE),
         (
             "JinaRerank errors",
-            'RuntimeError: no reranker "jina-reranker-v1-base-en" is configured; there are: fake-reranker, other',
+            'RuntimeError: no reranker "jina-reranker-v1-base-en" is configured. Configured: fake-reranker, other',
         ),
         ("TextEmbeddingInference", THREE),
     ],

@@ -39,7 +39,7 @@ EXPECTED: dict[str, object] = {
         ["NotFoundError", 404, "{'_index': 'things', '_id': 'nothing', 'found': False}"],
         ["BadRequestError", 400, "parsing_exception"],
         ["BadRequestError", 400, '"ext.rerank.window" must be at least 1, got 0'],
-        ["NotFoundError", 404, 'no reranker "unknown" is configured; there are: fake-reranker, other'],
+        ["NotFoundError", 404, 'no reranker "unknown" is configured. Configured: fake-reranker, other'],
         ["BadRequestError", 400, "parsing_exception"],
         ["BadRequestError", 400, '"retriever.text_similarity_reranker.inference_text" must be a non-empty string'],
         ["BadRequestError", 400, "resource_already_exists_exception"],

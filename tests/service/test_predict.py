@@ -99,7 +99,7 @@ def test_unknown_model_returns_404() -> None:
     """The message lists the configured models."""
     response = client().post("/predict", json={"inputs": "a", "model": "other"})
     assert response.status_code == 404
-    assert response.get_json() == error('no model "other" is configured; there are: fake-labels', "NotFound")
+    assert response.get_json() == error('no model "other" is configured. Configured: fake-labels', "NotFound")
 
 
 def test_long_input_is_truncated_unless_truncate_is_false() -> None:

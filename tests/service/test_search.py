@@ -207,7 +207,7 @@ def test_request_may_name_a_configured_reranker() -> None:
     assert service.post("/search", json={**QUERY, "model": "other"}).get_json()["rerank"]["model"] == "other"
     assert service.post("/search", json={**QUERY, "model": "default"}).get_json()["rerank"]["model"] == "fake-reranker"
     unknown = service.post("/search", json={**QUERY, "model": "nope"})
-    message = 'no reranker "nope" is configured; there are: fake-reranker, other'
+    message = 'no reranker "nope" is configured. Configured: fake-reranker, other'
     assert (unknown.status_code, unknown.get_json()) == (404, error(message, "NotFound"))
 
 

@@ -120,7 +120,7 @@ def test_request_may_name_a_configured_model() -> None:
     assert service.post("/rerank", json={**REQUEST, "model": "other"}).get_json()["model"] == "other"
     assert service.post("/rerank", json={**REQUEST, "model": "default"}).get_json()["model"] == "fake-reranker"
     unknown = service.post("/rerank", json={**REQUEST, "model": "rerank-v3.5"})
-    message = 'no reranker "rerank-v3.5" is configured; there are: fake-reranker, other'
+    message = 'no reranker "rerank-v3.5" is configured. Configured: fake-reranker, other'
     assert (unknown.status_code, unknown.get_json()) == (404, error(message, "NotFound"))
 
 

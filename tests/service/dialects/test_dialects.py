@@ -335,7 +335,7 @@ def test_model_may_be_named_in_every_dialect(path: str, body: dict[str, Any]) ->
     known = client().post(path, json=body if in_path else {**body, "model": "other"})
     unknown = client().post(unknown_path, json=body if in_path else {**body, "model": "x/y"})
     assert (known.status_code, known.headers["x-rerank-model"]) == (200, "other")
-    message = 'no reranker "x/y" is configured; there are: fake-reranker, other'
+    message = 'no reranker "x/y" is configured. Configured: fake-reranker, other'
     assert (unknown.status_code, unknown.get_json()) == (404, error(message, "NotFound"))
 
 

@@ -103,7 +103,7 @@ def test_long_text_with_truncate_false_returns_422() -> None:
         ({"texts": ["\udc00"]}, 422, error('"texts[0]" is not valid Unicode: a lone surrogate', field="texts[0]")),
         ({"query": None}, 422, error('"query" must be a string, got null', field="query")),
         ({"query": " "}, 422, error('"query" is blank. Send the text to search for', field="query")),
-        ({"model": "x"}, 404, error('no reranker "x" is configured; there are: fake-reranker, other', "NotFound")),
+        ({"model": "x"}, 404, error('no reranker "x" is configured. Configured: fake-reranker, other', "NotFound")),
     ],
 )
 def test_invalid_body_has_the_status_of_tei(changes: dict[str, object], status: int, body: dict[str, object]) -> None:
