@@ -1,4 +1,4 @@
-"""Runs the command line in a folder and an environment of its own."""
+"""Runs the command line in a separate folder and environment."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Result:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """`rerank-cli` in *folder*, with *environment* as its only settings from the environment."""
+    """`rerank-cli` in *folder*. *environment* holds all its settings from the environment."""
 
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, *args: str, stdin: str = "", **environment: str) -> Result:
-        """Runs a command in this process, which saves the start of another one."""
+        """Runs a command in this process, which is faster than a new process."""
         unset: dict[str, str | None] = {name: None for name in os.environ if name.startswith(PREFIX)}
         with chdir(self.folder):
             result = CliRunner().invoke(
@@ -52,7 +52,7 @@ class CommandLine:
         return Result(result.exit_code, result.stdout, result.stderr)
 
     def subprocess(self, *args: str, **environment: str) -> Result:
-        """Runs a command in a process of its own, as a shell does."""
+        """Runs a command in a new process, as a shell does."""
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         done = subprocess.run(
             [*PROGRAM, *args],

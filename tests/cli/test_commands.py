@@ -1,4 +1,4 @@
-"""The commands on the embedded store, with the built-in models."""
+"""Tests of the commands with the embedded store and the built-in models."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_second_ingest_run_skips_all_documents(rerank_cli: CommandLine) -> None:
 
 
 def test_rejected_records_fail_ingest_without_rejects_file(rerank_cli: CommandLine) -> None:
-    """Valid records are indexed all the same. The exit code is 1 without --rejects and 0 with it."""
+    """Valid records are indexed in both cases. The exit code is 1 without --rejects and 0 with it."""
     lines = '{"_id": "good", "text": "fine"}\nnot json\n'
     result = rerank_cli("ingest", "-", "--index", "partly", stdin=lines)
     assert result.code == 1
@@ -91,7 +91,7 @@ def test_search_json_is_the_body_of_post_search(rerank_cli: CommandLine) -> None
 
 
 def test_search_table_with_explain_shows_the_fused_score(rerank_cli: CommandLine) -> None:
-    """The columns of the explanation stand between the score and the document."""
+    """The columns of the explanation are between the score and the document."""
     table = rerank_cli(
         "search", "torre pendente", "--index", "towers", "--min-score", "0", "--explain"
     ).out.splitlines()

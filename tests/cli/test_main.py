@@ -1,4 +1,4 @@
-"""Rules that hold for every command: help, exit codes, one line per error."""
+"""Tests of rules for every command: help, exit codes, one line per error."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_debug_shows_the_traceback(rerank_cli: CommandLine) -> None:
 
 
 def test_process_exits_with_the_code_of_the_command(rerank_cli: CommandLine) -> None:
-    """The program itself, not only the Click command, sets the exit code and prints the error."""
+    """A process exits with the command's code and prints the error."""
     result = rerank_cli.subprocess("index", "show", "nothing")
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith("Error: ")
@@ -110,13 +110,13 @@ def test_config_shows_the_source_of_each_setting(rerank_cli: CommandLine) -> Non
 
 
 def test_config_table_shows_absolute_paths(rerank_cli: CommandLine) -> None:
-    """Relative folders depend on the working directory, so the table shows where they are."""
+    """Relative folders depend on the working directory, so the table shows their absolute paths."""
     table = rerank_cli("config", RERANK_STORE="mine").out
     assert str(rerank_cli.folder / "mine") in table
     assert str(rerank_cli.folder / "rerank-models") in table
 
 
-def test_wrong_environment_variable_is_no_usage_error(rerank_cli: CommandLine) -> None:
+def test_wrong_environment_variable_exits_with_1(rerank_cli: CommandLine) -> None:
     """The exit code is 1 if no argument is wrong, also for a setting that is an option."""
     result = rerank_cli("search", "x", "--index", "i", RERANK_K="0")
     assert result.code == 1

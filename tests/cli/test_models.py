@@ -1,4 +1,4 @@
-"""The commands that compare, promote, calibrate and score with models."""
+"""Tests of the commands that promote, calibrate, check and score with models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.models import tiny
 ANIMALS = ("fox", "owl", "bear", "frog", "horse", "snake", "crab", "wolf", "goose", "mouse", "shark", "snail")
 PLACES = ("forest", "barn", "cave", "pond", "stable", "desert", "beach", "hills", "lake", "cellar", "sea", "garden")
 CROSS_ENCODER_ORDER = {"RERANK_FUSION": "none", "RERANK_RUNTIME": "torch", "RERANK_PRECISION": "float32"}
-"""The order of the models alone, on a fixed runtime, which saves the trials that select the fastest one."""
+"""Ranks by the models alone. The fixed runtime avoids the trials that select the fastest one."""
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,8 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     (data / "qrels").mkdir(parents=True)
     both = list(enumerate(zip(ANIMALS, PLACES, strict=True)))
     corpus = [
-        {"_id": f"d{i}", "text": f"The {animal} lives in the {place} and is seen by few."}
-        for i, (animal, place) in both
+        {"_id": f"d{i}", "text": f"The {animal} lives in the {habitat} and is seen by few."}
+        for i, (animal, habitat) in both
     ]
     queries = [{"_id": f"q{i}", "text": f"where does the {animal} live"} for i, (animal, _) in both]
     judged = [f"q{i}\td{i}\t1" for i, _ in both]
@@ -57,7 +57,7 @@ def default_reranker(zoo: CommandLine, home: str) -> str:
 
 
 def test_promoted_model_is_the_default_until_rollback(zoo: CommandLine) -> None:
-    """`promote` reports the comparison and changes the default of every command; `rollback` restores the last one."""
+    """`promote` prints the comparison and changes the default everywhere; `rollback` restores the previous default."""
     home = "home"
     built_in = default_reranker(zoo, home)
     result = promote(zoo, "good", over="random", home=home)
@@ -112,9 +112,9 @@ def test_calibrated_copy_holds_weights_and_calibration(zoo: CommandLine) -> None
 
 def test_score_of_a_pair_depends_on_the_kind_of_model(zoo: CommandLine) -> None:
     """A reranker returns one probability, a classifier one per label: highest first, with a sum of 1."""
-    one = zoo("score", "what is tea", "green tea", "--model", "random", "--json").json
-    assert [(row["text1"], row["text2"], len(row["scores"])) for row in one] == [("what is tea", "green tea", 1)]
-    assert 0 < one[0]["scores"][0]["score"] < 1
+    scored = zoo("score", "what is tea", "green tea", "--model", "random", "--json").json
+    assert [(row["text1"], row["text2"], len(row["scores"])) for row in scored] == [("what is tea", "green tea", 1)]
+    assert 0 < scored[0]["scores"][0]["score"] < 1
 
     scores = zoo("score", "a cat", "a dog", "--model", "entailment", "--json").json[0]["scores"]
     assert {row["label"] for row in scores} == {"entailment", "neutral", "contradiction"}
@@ -162,7 +162,7 @@ def test_doctor_with_judgments_warns_of_a_harmful_reranker(zoo: CommandLine) -> 
     """The finding holds the figures. A reranker that improves the order is ok."""
     options = ("--data", "zoo", "--index", "zoo", "--json")
     findings = {
-        model: {one["subject"]: one for one in zoo("doctor", *options, "--reranker", model).json}
+        model: {finding["subject"]: finding for finding in zoo("doctor", *options, "--reranker", model).json}
         for model in ("random", "good")
     }
     bad, good = (findings[model]["order of zoo"] for model in ("random", "good"))
@@ -172,11 +172,11 @@ def test_doctor_with_judgments_warns_of_a_harmful_reranker(zoo: CommandLine) -> 
 
 
 def test_doctor_warns_of_a_similarity_model_and_of_its_language(zoo: CommandLine) -> None:
-    """A similarity model is not made for ranking, and its language is not the corpus's. Both are only warnings."""
+    """A model made for another task, or for another language than the corpus, causes a warning, not a failure."""
     result = zoo("doctor", "--reranker", "similarity", "--json")
-    warnings = [one["finding"] for one in result.json if one["state"] == "warn"]
+    warnings = [finding["finding"] for finding in result.json if finding["state"] == "warn"]
     assert result.code == 0
-    assert any("similarity" in one for one in warnings)
+    assert any("similarity" in warning for warning in warnings)
     assert any("in language en, which is not supported by similarity" in warning for warning in warnings)
 
 

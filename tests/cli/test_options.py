@@ -1,4 +1,4 @@
-"""Options derived from the settings, and the form of every --help text."""
+"""Tests of the options made from the settings, and of every --help text."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_help_has_an_example_and_describes_every_option(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_flag_is_spelled_in_one_way(name: str) -> None:
-    """--help shows one spelling of each option, and every option has a group where there is more than one group."""
+    """--help shows one spelling of each option. If a command has option groups, every option is in one."""
     command = COMMANDS[name]
     ctx = click.Context(command)
     records = [parameter.get_help_record(ctx) for parameter in command.params]

@@ -1,4 +1,4 @@
-"""Tables in a pipe, and paths in messages."""
+"""Tests of tables in a pipe, and of paths in messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rerank-cli train`."""
+"""Tests of `rerank-cli train`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ SHORT = (
 
 
 def test_mined_negatives_and_search_scores_are_training_data(cli: CommandLine) -> None:
-    """A reranker and an encoder learn from mined negatives. The reranker's searches then teach a smaller reranker."""
+    """A reranker and an encoder train on mined negatives. A smaller reranker then trains on the scores of searches."""
     assert cli("ingest", "set/corpus.jsonl", "--index", "docs").code == 0
     mine = ("--data", "set", "--negatives", "docs", "--negatives-file", "mined.jsonl", "--base", "encoder", *SHORT)
     trained = cli("train", "pairs", *mine, "--output", "mined")
@@ -82,7 +82,7 @@ def test_mined_negatives_and_search_scores_are_training_data(cli: CommandLine) -
         ),
     ],
 )
-def test_contradicting_options_are_a_usage_error(cli: CommandLine, options: Sequence[str], message: str) -> None:
+def test_contradicting_options_are_refused(cli: CommandLine, options: Sequence[str], message: str) -> None:
     result = cli("train", *options, "--data", "set", "--output", "model")
     assert (result.code, message in result.err) == (2, True), result.err
 
@@ -101,7 +101,7 @@ def test_encoder_learns_the_vectors_of_its_teacher(cli: CommandLine) -> None:
 
 
 def test_ctrl_c_saves_a_checkpoint_and_prints_the_command_to_resume(cli: CommandLine) -> None:
-    """The exit code is 130, and the printed command is the one that was typed."""
+    """The exit code is 130, and the message repeats the interrupted command."""
     words = ["train", "pairs", "--data", "set", "--base", "encoder", "--output", "my model", "--max-steps", "2000"]
     words += ["--batch-size", "4", "--evaluate-every", "1000"]
     running = subprocess.Popen(

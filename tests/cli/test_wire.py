@@ -101,7 +101,7 @@ def test_requests_for_opensearch_create_settings_connector_model_and_pipeline() 
 
 
 def test_requests_for_elasticsearch_create_a_custom_inference_endpoint() -> None:
-    """A retriever in the example search names the endpoint."""
+    """The retriever of the example search names the endpoint."""
     endpoint, search = elasticsearch_requests(RerankIntegration("http://rerank:8080", model="m", key="k"))
     assert endpoint == ApiRequest(
         "PUT",
@@ -127,7 +127,7 @@ def test_requests_for_elasticsearch_create_a_custom_inference_endpoint() -> None
 
 
 def test_plugin_parses_the_scores_of_the_service(address: str, plugin: tuple[MlCommons, str]) -> None:
-    """Trusted endpoints stay trusted, the test scores are the service's, and the pipeline names the model."""
+    """Trusted endpoints stay trusted, the service computes the test scores, and the pipeline names the model."""
     ml_commons, url = plugin
     installed = install_integration(url, RerankIntegration(address, key=KEY))
     assert installed.trial_scores == (0.01798621, 0.98201379)
@@ -142,7 +142,7 @@ def test_plugin_parses_the_scores_of_the_service(address: str, plugin: tuple[MlC
 
 
 def test_second_wiring_replaces_the_first(address: str, plugin: tuple[MlCommons, str]) -> None:
-    """One connector and one model of the name remain. Those of other names are unchanged."""
+    """One connector and one model with the name remain. Connectors and models with other names are unchanged."""
     ml_commons, url = plugin
     install_integration(url, RerankIntegration(address, key=KEY, name="another"))
     install_integration(url, RerankIntegration(address, key=KEY))
@@ -161,7 +161,7 @@ def test_second_wiring_replaces_the_first(address: str, plugin: tuple[MlCommons,
 def test_plugin_parses_one_score_per_text_for_any_text(
     address: str, plugin: tuple[MlCommons, str], query: str, texts: list[str]
 ) -> None:
-    """Quotes, line breaks, NUL and any script: each text has a Double at its position."""
+    """Texts with quotes, line breaks, NUL or any script each get a Double at their position."""
     ml_commons, url = plugin
     if not ml_commons.pipelines:
         install_integration(url, RerankIntegration(address, key=KEY))
@@ -173,7 +173,7 @@ def test_plugin_parses_one_score_per_text_for_any_text(
 
 
 def test_plugin_function_for_arrays_parses_the_scores(address: str, plugin: tuple[MlCommons, str]) -> None:
-    """default.rerank takes a bare array with relevance_score, which /rerank returns beside TEI's score."""
+    """default.rerank parses a bare array with relevance_score. In TEI's dialect, /rerank returns this key too."""
     ml_commons, url = plugin
     installed = install_integration(url, RerankIntegration(address, key=KEY))
     action = ml_commons.created["connectors"][installed.connector_id]["actions"][0]
