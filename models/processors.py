@@ -1,18 +1,37 @@
-"""Number of processors that this process can use, by its affinity and the quota of its container."""
+"""Processors that this process can use: their number and their instructions."""
 
 from __future__ import annotations
 
 import os
+import re
+from functools import cache
 from pathlib import Path
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_CPU_INFO = Path("/proc/cpuinfo")
+_DOT_PRODUCTS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"})
+"""Names of the instructions in Linux: x86 and ARM."""
 
 
 def processors(quota: Path = _QUOTA) -> int:
-    """Returns the number of processors, at least 1. A fraction of a processor in the quota counts as one."""
+    """Returns their number, at least 1, by affinity and by the quota of the container, rounded up."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         limit, period = quota.read_text(encoding="utf-8").split()
         return max(1, min(allowed, -(-int(limit) // int(period))))
     except (OSError, ValueError):  # No control groups, or no limit (the word "max").
         return allowed
+
+
+@cache
+def has_int8_dot_product(cpu_info: Path = _CPU_INFO) -> bool:
+    """Returns True if the processor multiplies 8-bit integers and adds the products in 32 bits.
+
+    Returns False if the system does not tell, because the answer False is safe.
+    """
+    try:
+        text = cpu_info.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    features = re.findall(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
+    return bool(features) and all(_DOT_PRODUCTS & set(line.split()) for line in features)

@@ -15,11 +15,12 @@ from filelock import FileLock
 
 from rerank.models.folder import ModelFolder
 from rerank.models.runtimes.openvino.converted import ConvertedModel, ConvertedModelBroken
+from rerank.models.runtimes.openvino.quantization import LARGEST, largest_weight
 
 Form = Literal["float", "int8"]
 """Stored form of a model: floating point, for float32 and bfloat16, or 8-bit integers."""
 
-_FORMAT = 1
+_FORMAT = 2
 """Version of the conversion: increase it whenever the result changes."""
 _log = logging.getLogger(__name__)
 
@@ -32,7 +33,8 @@ class ConvertedModels:
 
     def path(self, model: ModelFolder, form: Form) -> Path:
         """Returns the path for *model* in *form*. The folder may not exist."""
-        return self.folder.expanduser() / "converted" / f"{model.fingerprint}-{form}-{_FORMAT}"
+        bits = "" if form == "float" or largest_weight() == LARGEST else "-7bit"
+        return self.folder.expanduser() / "converted" / f"{model.fingerprint}-{form}{bits}-{_FORMAT}"
 
     def contains(self, model: ModelFolder, form: Form) -> bool:
         """Returns True if the cache has a complete *model* in *form*."""

@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 from rerank.models.folder import ModelFolder
 from rerank.models.runtimes.openvino.graphs import BODY, LOWER, UPPER, build
 from rerank.models.runtimes.openvino.matrix_products import Node, Product, RecordingProducts
-from rerank.models.runtimes.openvino.quantization import InputQuantization, ObservedInput, best_quantization
+from rerank.models.runtimes.openvino.quantization import (
+    InputQuantization,
+    ObservedInput,
+    best_quantization,
+    largest_weight,
+)
 from rerank.models.runtimes.openvino.tensors import Array
 from rerank.models.runtimes.sample import sample
 from rerank.models.tokenizer import Ids, TextTokenizer
@@ -43,7 +48,7 @@ def measured_quantizations(folder: ModelFolder) -> dict[str, InputQuantization]:
                 graphs[BODY](query)
                 graphs[BODY](passage)
     return {
-        name: best_quantization(observed, products.recorded[name].weight)
+        name: best_quantization(observed, products.recorded[name].weight, largest=largest_weight())
         for graph in graphs.values()
         for name, observed in graph.observed().items()
     }

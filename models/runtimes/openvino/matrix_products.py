@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from openvino import opset13 as ops
 
-from rerank.models.runtimes.openvino.quantization import LEVELS, InputQuantization, quantized_weight
+from rerank.models.runtimes.openvino.quantization import LEVELS, InputQuantization, largest_weight, quantized_weight
 from rerank.models.runtimes.openvino.tensors import Array
 
 Node = Any
@@ -60,7 +60,8 @@ class Int8Products:
         """Returns x (…, inputs) times each of *weights* (outputs, inputs)."""
         quantization = self._quantizations[name]
         quantized = _quantized(x, quantization)
-        scaled = (quantized_weight(weight * quantization.smooth) for weight in weights)
+        largest = largest_weight()
+        scaled = (quantized_weight(weight * quantization.smooth, largest=largest) for weight in weights)
         return [
             ops.matmul(
                 quantized,

@@ -12,9 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rerank.models.processors import has_int8_dot_product
 from rerank.models.runtimes.openvino.tensors import Array
 
-_LARGEST = 127
+LARGEST = 127
+"""Largest weight in 8 bits."""
+LARGEST_IN_7_BITS = 64
+"""Largest weight for processors without an 8-bit dot product. They add two products in 16 bits, which overflow above
+2 x 255 x 64 = 32,640."""
 LEVELS = 256
 _STEPS = LEVELS - 1
 _SMOOTHINGS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -57,14 +62,22 @@ class ObservedInput:
         return np.maximum(np.maximum(-self.lowest, self.highest), _TINY)
 
 
-def best_quantization(observed: ObservedInput, weight: Array) -> InputQuantization:
-    """Returns the quantization with the least error of the observed input times weight (outputs, inputs)."""
+def largest_weight() -> int:
+    """Returns the largest quantized weight that this processor multiplies without overflow."""
+    return LARGEST if has_int8_dot_product() else LARGEST_IN_7_BITS
+
+
+def best_quantization(observed: ObservedInput, weight: Array, *, largest: int = LARGEST) -> InputQuantization:
+    """Returns the quantization with the least error of the observed input times weight (outputs, inputs).
+
+    *largest*: see quantized_weight.
+    """
     exact = observed.rows @ weight.T
     largest_weights = np.maximum(np.abs(weight).max(axis=0), _TINY)  # (inputs,)
     tried: list[tuple[float, InputQuantization]] = []
     for smoothing in _SMOOTHINGS:
         smooth = observed.largest**smoothing / largest_weights ** (1 - smoothing)
-        steps, scale = quantized_weight(weight * smooth)
+        steps, scale = quantized_weight(weight * smooth, largest=largest)
         low, high = (float(end) for end in ((observed.lowest / smooth).min(), (observed.highest / smooth).max()))
         for clip in _CLIPS:
             quantization = InputQuantization.around(smooth, min(low * clip, 0.0), max(high * clip, 0.0))
@@ -73,7 +86,7 @@ def best_quantization(observed: ObservedInput, weight: Array) -> InputQuantizati
     return min(tried, key=lambda trial: trial[0])[1]
 
 
-def quantized_weight(weight: Array) -> tuple[Array, Array]:
-    """Returns (outputs, inputs) as integers from -127 to 127, and a scale (outputs, 1) per output."""
-    scale = np.maximum(np.abs(weight).max(axis=1, keepdims=True), _TINY) / _LARGEST
-    return np.clip(np.round(weight / scale), -_LARGEST, _LARGEST), scale
+def quantized_weight(weight: Array, *, largest: int = LARGEST) -> tuple[Array, Array]:
+    """Returns (outputs, inputs) as integers from -*largest* to *largest*, and a scale (outputs, 1) per output."""
+    scale = np.maximum(np.abs(weight).max(axis=1, keepdims=True), _TINY) / largest
+    return np.clip(np.round(weight / scale), -largest, largest), scale
