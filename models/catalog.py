@@ -121,10 +121,10 @@ def ranking_warning(folder: ModelFolder) -> str | None:
 
 
 def _entries(settings: Settings, shipped: Path, *, built_in: Sequence[str]) -> list[ModelEntry]:
-    """Returns the *built_in* models and the configured ones, without duplicates."""
-    in_use = _folders([settings.encoder], "encoder", shipped) + _folders([settings.reranker], "reranker", shipped)
-    used = {folder.path.resolve() for folder in in_use}
-    listed = _folders(built_in, "reranker", shipped) + in_use + _folders(settings.rerankers, "reranker", shipped)
+    """Returns the *built_in* models and the configured models, without duplicates."""
+    configured = _folders([settings.encoder], "encoder", shipped) + _folders([settings.reranker], "reranker", shipped)
+    used = {folder.path.resolve() for folder in configured}
+    listed = _folders(built_in, "reranker", shipped) + configured + _folders(settings.rerankers, "reranker", shipped)
     entries: dict[Path, ModelEntry] = {}
     for folder in listed:
         path = folder.path.resolve()

@@ -21,7 +21,7 @@ def deadline_slices(
 
     *expected* (n,): estimated tokens of each text. *affordable*: returns the number of tokens that can be computed
     before the deadline, or None while the throughput is unknown; called before each slice. If not all texts fit, a
-    slice has half of the texts that fit, so that the last texts of a slice do not use the time of its first ones.
+    slice has half of the texts that fit, so that its last texts do not use the time of its first texts.
     """
     n = len(expected)
     if deadline is None:

@@ -1,6 +1,6 @@
-"""The part of a long passage that matters for a query: its head, and the window with the most of the query's words.
+"""Cut of a long passage to its head and the window with most of the query's words.
 
-What is kept depends on the query and the passage alone, so that a passage scores the same beside any others.
+The cut depends on the query and the passage only, so that a passage has the same score among any other passages.
 """
 
 from __future__ import annotations
@@ -10,25 +10,28 @@ from numpy.typing import NDArray
 
 from rerank.models.tokenizer import Ids
 
-_HEAD_SHARE = 6
-"""One token of so many is the passage's head: a title stands there, and says what the rest is about."""
+_HEAD_DIVISOR = 6
+"""The head has 1/6 of the tokens, because a passage often starts with the title, which names its subject."""
 
 
 def cut(passage: Ids, query: Ids, *, tokens: int) -> Ids:
-    """At most *tokens* tokens of *passage*, in their order; all of them where it has no more."""
+    """Returns at most *tokens* tokens of *passage*, in order; all tokens of a shorter passage."""
     if len(passage) <= tokens:
         return passage
-    head = tokens // _HEAD_SHARE
+    head = tokens // _HEAD_DIVISOR
     width = tokens - head
     start = head + _best_start(passage[head:], query, width=width)
     return np.concatenate([passage[:head], passage[start : start + width]])
 
 
 def _best_start(tokens: Ids, query: Ids, *, width: int) -> int:
-    """Returns the start of the *width* tokens with the best coverage; of equal ones, the middle of the first run."""
-    covered = _coverage(tokens, query, width=width)  # (starts,)
-    best = np.flatnonzero(covered >= covered.max() - 1e-9)
-    if covered.max() <= 0:
+    """Returns the start of the window of *width* tokens with the best coverage.
+
+    If several windows have it, returns the middle of the first run of consecutive starts.
+    """
+    coverage = _coverage(tokens, query, width=width)  # (starts,)
+    best = np.flatnonzero(coverage >= coverage.max() - 1e-9)
+    if coverage.max() <= 0:
         return 0
     breaks = np.flatnonzero(np.diff(best) > 1)
     last = best[breaks[0]] if len(breaks) else best[-1]
@@ -36,22 +39,22 @@ def _best_start(tokens: Ids, query: Ids, *, width: int) -> int:
 
 
 def _coverage(tokens: Ids, query: Ids, *, width: int) -> NDArray[np.float64]:
-    """For each start of a window the weight of the different query tokens in it.
+    """Returns float64 (starts,): the total weight of the distinct query tokens in the window from each start.
 
-    A token weighs the more, the rarer it is in the passage: what stands everywhere tells no part from another.
+    Rare tokens of the passage weigh more, because frequent tokens do not distinguish its windows.
     """
     starts = len(tokens) - width + 1
     steps = np.zeros(starts + 1)
     for token in np.unique(query).tolist():
-        places = np.flatnonzero(tokens == token)
-        if not len(places):
+        positions = np.flatnonzero(tokens == token)
+        if not len(positions):
             continue
-        weight = np.log1p(len(tokens) / len(places))
-        # Each window counts a token once, at its first place inside: where the place before lies outside.
-        before = np.concatenate([[-1], places[:-1]])
-        first = np.maximum(before + 1, places - width + 1)
-        last = np.minimum(places, starts - 1)
-        inside = first <= last
-        np.add.at(steps, first[inside], weight)
-        np.add.at(steps, last[inside] + 1, -weight)
+        weight = np.log1p(len(tokens) / len(positions))
+        # A window counts a token once, at its first occurrence inside: the previous occurrence is outside.
+        previous = np.concatenate([[-1], positions[:-1]])
+        first = np.maximum(previous + 1, positions - width + 1)
+        last = np.minimum(positions, starts - 1)
+        counted = first <= last
+        np.add.at(steps, first[counted], weight)
+        np.add.at(steps, last[counted] + 1, -weight)
     return np.cumsum(steps[:-1])

@@ -1,7 +1,7 @@
 """Scheduler: one thread that runs the batches of all models for all requests of the process.
 
-The request with the fewest remaining tokens runs first. Each token computed for other requests reduces this number by
-one. So small requests do not wait for large ones, and the waiting time of a request is limited by its size. This is
+The request with the fewest remaining tokens runs first. Each token computed for other requests reduces this number
+by 1. So small requests do not wait for large ones, and the waiting time of a request is limited by its size. This is
 shortest remaining processing time (Schrage, A proof of the optimality of the shortest remaining processing time
 discipline, Operations Research 16, 1968), which minimises the mean waiting time, with ageing against starvation.
 """

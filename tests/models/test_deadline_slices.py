@@ -26,7 +26,7 @@ def test_slices_cover_all_texts_in_order(expected: np.ndarray, affordable: list[
 
 
 def test_slice_size_depends_on_the_affordable_tokens() -> None:
-    """All texts that fit with a margin form one slice; else half of the fitting texts. Small slices stay whole."""
+    """All texts form one slice if they fit with a margin, else half of the fitting texts; up to 16 are not halved."""
     expected = np.full(100, 10.0)
     deadline = time.monotonic() + 3600
 

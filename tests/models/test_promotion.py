@@ -51,7 +51,7 @@ def test_configured_reranker_is_not_replaced(tmp_path: Path) -> None:
 
 
 def test_missing_promoted_folder_is_not_found(tmp_path: Path) -> None:
-    """No other model ranks in its place without an error."""
+    """The service must not silently rank with another model."""
     Promotions(tmp_path).add(promotion(tmp_path / "mine"))
     (tmp_path / "mine").rmdir()
     with pytest.raises(

@@ -167,7 +167,7 @@ def test_no_texts_return_empty_scores(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("build", [lambda folder: tiny.bert(folder, labels=1), joint])
 def test_concurrent_requests_return_equal_scores(tmp_path: Path, build: Callable[[Path], Path]) -> None:
-    """Concurrent requests have the scores of sequential ones, in shared and in separate batches."""
+    """Concurrent and sequential requests have equal scores, in shared and in separate batches."""
     reranker = loaded(build(tmp_path))
     queries = [f"what is {word}" for word in tiny.WORDS[:12]]
     expected = [reranker.score(query, TEXTS).logits for query in queries]

@@ -61,7 +61,7 @@ def test_few_judgments_stay_near_the_default_weights() -> None:
 
 
 def test_fit_predicts_relevance_of_unseen_queries() -> None:
-    """On unseen queries, probabilities match the fraction of relevant ones, and min_score reaches the precision."""
+    """Probabilities match the fraction of relevant candidates of unseen queries; min_score reaches the precision."""
     judged, others = random_judgments(150, logit=1.0, cosine=3.0), random_judgments(150, logit=1.0, cosine=3.0, seed=2)
     fitted = fit(judged, precision=0.8)
 
@@ -99,7 +99,7 @@ def test_unusable_judgments_are_refused() -> None:
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-30, 30), st.booleans()), min_size=1, max_size=30))
 def test_calibration_increases_with_the_score(pairs: list[tuple[float, bool]]) -> None:
-    """The slope is positive and finite for all judgments, including all relevant, none relevant and reversed ones."""
+    """The slope is positive and finite, even if all, none or the lowest-scored candidates are relevant."""
     scores, relevant = np.array([score for score, _ in pairs]), np.array([relevant for _, relevant in pairs])
     calibration = fit_calibration([ScoredList(scores, relevant, {})])
     assert calibration.slope > 0

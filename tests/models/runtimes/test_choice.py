@@ -24,7 +24,7 @@ from tests.models import tiny
 
 @dataclass(frozen=True)
 class InaccurateRuntime:
-    """A ModelRuntime whose logits all differ from the correct ones by `error`."""
+    """A ModelRuntime whose logits differ from the correct logits by `error`."""
 
     error: float
     name: Literal["openvino"] = "openvino"
