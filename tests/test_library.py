@@ -59,4 +59,4 @@ def test_examples_of_the_guide_run(tmp_path: Path) -> None:
     assert lines[0].startswith("1 ")
     assert lines[0].endswith(" pisa")
     assert "La torre fu costruita dal 1173." in lines
-    assert lines[-1].startswith("IndexNotFound")
+    assert lines[-1].startswith("NotFound No index")
