@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKED = ("accelerate", "datasets", "matplotlib", "sentence_transformers", "torch", "transformers")
 BLOCKER = f"""

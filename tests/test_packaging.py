@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("core", "index", "models", "ingest", "service", "cli")
 LARGEST_WHEEL = 95 * 1000 * 1000

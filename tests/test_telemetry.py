@@ -19,6 +19,8 @@ import pytest
 
 from tests.models import tiny
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 STARTUP_SECONDS = 120
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}

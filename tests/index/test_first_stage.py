@@ -20,6 +20,8 @@ from rerank.index.embedded import EmbeddedStore
 from rerank.index.opensearch import OpenSearchStore
 from tests.fakes import FakeEncoder
 
+pytestmark = pytest.mark.slow
+
 CORPUS = Path(__file__).resolve().parents[2] / "cli" / "demo" / "corpus.jsonl.gz"
 QUERIES = 100
 TOLERANCE = 0.01

@@ -17,6 +17,8 @@ from rerank.ingest.run import ingest
 from tests.fakes import FakeEncoder
 from tests.ingest.corpora import NAME, numbered, write_corpus
 
+pytestmark = pytest.mark.slow
+
 DOCUMENTS = 2000
 ROOT = Path(__file__).parents[2]
 

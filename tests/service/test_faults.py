@@ -13,12 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from rerank.core.settings import Settings
 from rerank.models.loading import LoadedModels
 from tests.models import tiny
 from tests.service.controlled_process import TIMEOUT_SECONDS, wait_for
 from tests.service.fake_service import INDEX, client, components
 from tests.service.service_process import ServiceProcess, run_service
+
+pytestmark = pytest.mark.slow
 
 SLOW_MODEL = "tests.service.slow_model_process"
 SLOW = {"query": "tea", "documents": ["slow"]}

@@ -15,6 +15,8 @@ from rerank.models.loading import load_encoder
 from tests.models import tiny
 from tests.models.training import training_data
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

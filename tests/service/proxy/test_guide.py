@@ -20,6 +20,8 @@ from tests.opensearch_server import free_port
 from tests.service.proxy.proxied_service import send
 from tests.service.proxy.scripted_server import wait_until
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 GUIDE = (ROOT / "docs" / "proxy.md").read_text(encoding="utf-8")
 CURLS = [re.sub(r"\n +", " ", block) for block in re.findall(r"^    (curl .*(?:\n {6}.*)*)", GUIDE, re.MULTILINE)]

@@ -19,6 +19,8 @@ from tests.models.training import training_data
 from tests.models.training.evaluation.test_evaluation import Lists
 from tests.models.training.recipes.test_pairs import assert_same_weights, stops
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def options(tmp_path: Path) -> DistillOptions:

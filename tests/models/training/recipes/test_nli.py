@@ -17,6 +17,8 @@ from tests.models import tiny
 from tests.models.training import training_data
 from tests.models.training.recipes.test_pairs import assert_same_weights, stops
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def options(tmp_path: Path) -> NliOptions:

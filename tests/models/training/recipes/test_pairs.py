@@ -25,6 +25,8 @@ from rerank.models.training.run_folder import CHECKPOINTS
 from tests.models import tiny
 from tests.models.training import training_data
 
+pytestmark = pytest.mark.slow
+
 QUERY, PASSAGES = "what is tea", ["tea is green", "the dog in the cold"]
 
 
