@@ -124,7 +124,7 @@ def test_invalid_number_of_lower_layers_is_refused(tmp_path: Path, layers: int) 
 
 def test_base_other_than_bert_is_refused(tmp_path: Path) -> None:
     """The error names the folder and the model type."""
-    with pytest.raises(ModelInvalid, match="must be a BERT, got a distilbert"):
+    with pytest.raises(ModelInvalid, match="must be a BERT, got distilbert"):
         JointReranker.from_encoder(tiny.distilbert(tmp_path / "distil"))
     with pytest.raises(ModelInvalid, match=r"cannot load .* as an encoder"):
         JointReranker.from_encoder(tmp_path / "nothing")
