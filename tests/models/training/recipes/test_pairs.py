@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -58,9 +59,10 @@ def weights(folder: Path) -> dict[str, Tensor]:
 
 
 def assert_same_weights(first_folder: Path, second_folder: Path) -> None:
+    """Asserts equal weights up to rounding: under load, parallel sums may add in another order."""
     first, second = weights(first_folder), weights(second_folder)
     assert first.keys() == second.keys()
-    assert all(bool((first[name] == second[name]).all()) for name in first)
+    assert all(torch.allclose(first[name], second[name], rtol=1e-4, atol=1e-5) for name in first)
 
 
 def stops(at: int) -> Callable[[int, int, float], None]:
