@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from rerank.core.errors import SettingError
 from rerank.core.protocols import Store
 
 STORE_REQUESTS_PER_SEARCH = 2
@@ -21,6 +22,11 @@ def open_store(location: str, *, threads: int = 16) -> Store:
         from rerank.index.opensearch import OpenSearchStore
 
         return OpenSearchStore(location, connections=STORE_REQUESTS_PER_SEARCH * threads)
+    if "://" in location:
+        scheme = location.partition("://")[0]
+        raise SettingError(
+            f"the scheme of store must be http or https, got {scheme}. Correct the URL, or set a folder."
+        )
     from rerank.index.embedded import EmbeddedStore
 
     return EmbeddedStore(Path(location))
