@@ -27,6 +27,7 @@ def cross(tmp_path: Path) -> Path:
     return tiny.bert(tmp_path / "cross", labels=1)
 
 
+@pytest.mark.slow
 def test_default_encoder_loads_without_output() -> None:
     """A new process prints nothing, raises no warning, and does not import transformers."""
     script = (

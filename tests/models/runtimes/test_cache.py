@@ -101,6 +101,7 @@ def convert_until_killed(path: Path, cache: Path) -> None:
     ConvertedModels(cache).get(ModelFolder.read(path), "int8", lambda: Killed({}))
 
 
+@pytest.mark.slow
 def test_killed_conversion_is_repeated(model: ModelFolder, tmp_path: Path) -> None:
     """A partial conversion is not used, and no lock remains."""
     process = multiprocessing.get_context("spawn").Process(
@@ -119,6 +120,7 @@ def score_in_a_process(path: Path, cache: Path, results: multiprocessing.SimpleQ
     results.put(scores(ModelFolder.read(path), cache).tolist())
 
 
+@pytest.mark.slow
 def test_concurrent_processes_return_equal_scores(model: ModelFolder, tmp_path: Path) -> None:
     """Two processes that start at the same time use one conversion."""
     context = multiprocessing.get_context("spawn")
