@@ -51,6 +51,7 @@ def options(tmp_path: Path) -> PairsOptions:
         evaluate_every=3,
         learning_rate=1e-3,
         max_tokens=32,
+        threads=1,  # sums in another order, as with more threads, change weights by up to a whole step of Adam
     )
 
 
@@ -59,7 +60,7 @@ def weights(folder: Path) -> dict[str, Tensor]:
 
 
 def assert_same_weights(first_folder: Path, second_folder: Path) -> None:
-    """Asserts equal weights up to rounding: under load, parallel sums may add in another order."""
+    """Asserts equal weights up to rounding."""
     first, second = weights(first_folder), weights(second_folder)
     assert first.keys() == second.keys()
     assert all(torch.allclose(first[name], second[name], rtol=1e-4, atol=1e-5) for name in first)
@@ -274,7 +275,7 @@ def test_unsuitable_bases_are_refused(options: PairsOptions, tmp_path: Path) -> 
     """A head of several labels, an unsupported network and an unknown name raise before training."""
     with pytest.raises(ModelInvalid, match="a head of 3 labels"):
         train_pairs(replace(options, base=tiny.bert(tmp_path / "classifier", labels=3)))
-    with pytest.raises(ModelInvalid, match="starts from a BERT"):
+    with pytest.raises(ModelInvalid, match="the base of a joint reranker must be a BERT, got distilbert"):
         train_pairs(replace(options, base=tiny.distilbert(tmp_path / "distil")))
     with pytest.raises(ModelNotFound):
         train_pairs(replace(options, base="no-such-model"))
