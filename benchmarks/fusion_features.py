@@ -39,7 +39,7 @@ from rerank.core.judgments import JudgedQuery
 from rerank.core.protocols import Encoder
 from rerank.core.ranking import RankingModel
 from rerank.core.search import Candidate
-from rerank.core.settings import Mode
+from rerank.core.setting_types import Mode
 from rerank.models.fitting.model_fit import scored_list
 from rerank.models.fitting.platt import calibration_error
 from rerank.models.loading import load_encoder, load_ranking_model

@@ -22,7 +22,7 @@ from rerank.core.cosine_scale import REFERENCE, CosineScale
 from rerank.core.document import Document, EncodedDocument, Passage, Vectors
 from rerank.core.errors import IndexNotFound
 from rerank.core.protocols import EncoderIdentity, Index, IndexSpec, Store
-from rerank.core.settings import Mode
+from rerank.core.setting_types import Mode
 from rerank.index.opening import open_store
 from rerank.models.training.data.mining import MiningOptions, NegativeMiner
 from rerank.models.training.data.ranking_lists import LabelledQuery, TrainingData

@@ -25,7 +25,7 @@ from rerank.core.pipeline import SearchPipeline
 from rerank.core.protocols import Cancellation, EncoderIdentity, Index, IndexSpec, RerankScores, Store
 from rerank.core.ranking import RankingModel
 from rerank.core.search import SearchRequest
-from rerank.core.settings import Mode
+from rerank.core.setting_types import Mode
 from rerank.index.opening import open_store
 
 DIM = 384

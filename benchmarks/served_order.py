@@ -32,7 +32,8 @@ from rerank.core.orders import ORDERS, ScoredDocument
 from rerank.core.pipeline import SearchPipeline
 from rerank.core.ranking import Ranking
 from rerank.core.retrieval import RetrievalOptions
-from rerank.core.settings import Precision, Settings
+from rerank.core.setting_types import Precision
+from rerank.core.settings import Settings
 from rerank.index.opening import open_store
 from rerank.models.loading import LoadedModels, load_encoder
 

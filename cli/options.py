@@ -14,7 +14,8 @@ from click.core import ParameterSource
 from pydantic.fields import FieldInfo
 
 from rerank.core.errors import SettingError
-from rerank.core.settings import PREFIX, LoadedSettings, Settings, load_settings
+from rerank.core.settings import Settings
+from rerank.core.settings_loading import PREFIX, LoadedSettings, load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Any], Any]

@@ -18,7 +18,7 @@ from rerank.core.pipeline import SearchPipeline, check_encoder
 from rerank.core.protocols import Index
 from rerank.core.ranking import Ranking, RankingModel, rerank_or_fail
 from rerank.core.retrieval import RetrievalOptions
-from rerank.core.settings import Mode
+from rerank.core.setting_types import Mode
 
 RECALL_CUTOFF = 100
 _IDS_PER_LOOKUP = 1000

@@ -15,7 +15,7 @@ from rerank.core.pipeline import SearchPipeline, check_encoder
 from rerank.core.ranking import RankingModel
 from rerank.core.retrieval import RetrievalOptions
 from rerank.core.search import Candidate
-from rerank.core.settings import Mode
+from rerank.core.setting_types import Mode
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from rerank.core.filters import Filter
 from rerank.core.fusion import reciprocal_rank_fusion
 from rerank.core.protocols import Index, PassageMatch
 from rerank.core.search import Candidate
-from rerank.core.settings import Mode
+from rerank.core.setting_types import Mode
 
 _THREADS = 16
 

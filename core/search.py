@@ -10,7 +10,8 @@ from enum import StrEnum
 from rerank.core.document import Document, Passage
 from rerank.core.errors import InvalidRequest
 from rerank.core.filters import Filter
-from rerank.core.settings import MAX_RESULTS, Mode
+from rerank.core.setting_types import Mode
+from rerank.core.settings import MAX_RESULTS
 
 SCORE_DECIMALS = 8
 """Scores in JSON have at most 8 decimals and always a decimal point: json-smart, the parser of OpenSearch's ml-commons,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from rerank.core.settings import Precision, Runtime, Settings
+from rerank.core.setting_types import Precision, Runtime
+from rerank.core.settings import Settings
 
 DEFAULT_CACHE = Path(str(Settings.model_fields["cache_dir"].default))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rerank.core.settings import Precision, Runtime
+from rerank.core.setting_types import Precision, Runtime
 from rerank.models.compute_options import ComputeOptions
 from rerank.models.folder import ModelFolder
 from rerank.models.runtimes.choice import Backend, Choice, cached_choice, choose

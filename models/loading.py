@@ -13,7 +13,8 @@ from rerank.core.errors import ModelError, ModelInvalid, ModelNotFound
 from rerank.core.fusion import CROSS_ENCODER_ALONE, DEFAULT_FUSION, ScoreFusion
 from rerank.core.protocols import Encoder, Reranker
 from rerank.core.ranking import RankingModel
-from rerank.core.settings import Fusion, Settings
+from rerank.core.setting_types import Fusion
+from rerank.core.settings import Settings
 from rerank.models.catalog import BUILT_IN, DEFAULT, check_role, default_name, ranking_warning, resolve
 from rerank.models.compute_options import AUTO_COMPUTE, ComputeOptions
 from rerank.models.conversion import prepare

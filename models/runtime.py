@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank.core.document import Vectors
-from rerank.core.settings import Precision, Runtime
+from rerank.core.setting_types import Precision, Runtime
 from rerank.models.architectures.token_rows import TokenRows
 from rerank.models.folder import ModelFolder
 

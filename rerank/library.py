@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rerank.cli.composition import opened_pipeline
 from rerank.core.settings import Settings
-from rerank.core.settings import load_settings as _load_settings
+from rerank.core.settings_loading import load_settings as _load_settings
 
 if TYPE_CHECKING:
     from flask import Flask

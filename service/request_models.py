@@ -11,7 +11,8 @@ from pydantic import Field, FiniteFloat, WithJsonSchema
 
 from rerank.core.filters import parse_filter
 from rerank.core.search import SearchRequest
-from rerank.core.settings import MAX_RESULTS, Mode, Settings
+from rerank.core.setting_types import Mode
+from rerank.core.settings import MAX_RESULTS, Settings
 from rerank.service.strict_model import StrictModel
 from rerank.service.validation import check_unicode
 

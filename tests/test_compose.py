@@ -10,7 +10,8 @@ import click
 import yaml
 
 from rerank.cli.main import cli
-from rerank.core.settings import PREFIX, Settings
+from rerank.core.settings import Settings
+from rerank.core.settings_loading import PREFIX
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

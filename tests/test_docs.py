@@ -15,7 +15,8 @@ import pytest
 
 from rerank.cli.main import cli
 from rerank.core import errors
-from rerank.core.settings import PREFIX, Settings
+from rerank.core.settings import Settings
+from rerank.core.settings_loading import PREFIX
 from tests.models import tiny
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -6,7 +6,8 @@ import cloup
 
 from rerank.cli.options import epilog, json_option, loaded_settings
 from rerank.cli.output import absolute, print_json, print_table, store_location
-from rerank.core.settings import PREFIX, Settings
+from rerank.core.settings import Settings
+from rerank.core.settings_loading import PREFIX
 
 FOLDERS = ("models_home", "cache_dir")
 

@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from rerank.core.errors import SettingError
-from rerank.core.settings import Precision, Runtime
+from rerank.core.setting_types import Precision, Runtime
 from rerank.models.compute_options import ComputeOptions
 from rerank.models.folder import ModelFolder
 from rerank.models.processors import processors

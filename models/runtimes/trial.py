@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank.core.errors import ModelInvalid
-from rerank.core.settings import Precision, Runtime
+from rerank.core.setting_types import Precision, Runtime
 from rerank.models.architectures.bi_encoder import BiEncoderNetwork
 from rerank.models.architectures.classifier import ClassifierNetwork
 from rerank.models.architectures.pair_network import pair_network

@@ -15,7 +15,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from rerank.cli.main import cli
-from rerank.core.settings import PREFIX
+from rerank.core.settings_loading import PREFIX
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = (sys.executable, "-c", "from rerank.cli.main import main; main()")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from rerank.core.errors import SettingError
-from rerank.core.settings import FILE, Settings, load_settings, masked_location
+from rerank.core.settings import Settings, masked_location
+from rerank.core.settings_loading import FILE, load_settings
 
 
 def test_flag_overrides_environment_and_file(tmp_path: Path) -> None:

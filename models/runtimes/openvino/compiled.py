@@ -10,7 +10,7 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from rerank.core.settings import Precision
+from rerank.core.setting_types import Precision
 from rerank.models.architectures.token_rows import TokenRows
 from rerank.models.processors import processors
 

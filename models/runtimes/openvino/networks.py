@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank.core.document import Vectors
-from rerank.core.settings import Precision
+from rerank.core.setting_types import Precision
 from rerank.models.architectures.token_rows import TokenRows
 from rerank.models.runtime import LowerOutput
 from rerank.models.runtimes.openvino.compiled import CompiledGraph, Inputs, pad_columns, run_rows

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from rerank.core.errors import ModelInvalid
-from rerank.core.settings import Precision
+from rerank.core.setting_types import Precision
 from rerank.models.folder import ModelFolder
 from rerank.models.processors import processors
 from rerank.models.runtime import JointLayers, PairClassifier, TextBody

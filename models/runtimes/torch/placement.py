@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from rerank.core.errors import ModelInvalid
-from rerank.core.settings import Precision
+from rerank.core.setting_types import Precision
 from rerank.models.folder import ModelFolder
 from rerank.models.runtimes.bert_family import SAVE_ADVICE, WEIGHTS_FILE
 

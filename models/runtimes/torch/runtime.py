@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rerank.core.settings import Precision
+from rerank.core.setting_types import Precision
 from rerank.models.folder import ModelFolder
 from rerank.models.runtime import JointLayers, PairClassifier, TextBody
 from rerank.models.runtimes.torch.networks import TorchBody, TorchClassifier, TorchJointLayers

@@ -21,7 +21,7 @@ from rerank.core.fusion import sigmoid
 from rerank.core.protocols import Encoder, Index
 from rerank.core.retrieval import RetrievalOptions, Retriever
 from rerank.core.search import Candidate
-from rerank.core.settings import Mode
+from rerank.core.setting_types import Mode
 from rerank.models.training.data.json_lines import Row
 from rerank.models.training.data.negatives import MAX_POSITIVES
 from rerank.models.training.data.ranking_lists import LabelledQuery, TrainingData

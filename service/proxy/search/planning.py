@@ -9,7 +9,7 @@ from typing import Any
 
 from rerank.core.errors import InvalidRequest, ModelError
 from rerank.core.search import Reason, check_query
-from rerank.core.settings import ProxyIndexes
+from rerank.core.setting_types import ProxyIndexes
 from rerank.service.proxy.search.backend_client import BackendClient
 from rerank.service.proxy.search.call import SearchCall
 from rerank.service.proxy.search.eligibility import skip_reason

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rerank.core.errors import SettingError
-from rerank.core.settings import Precision, Runtime
+from rerank.core.setting_types import Precision, Runtime
 from rerank.models.architectures.token_rows import TokenRows
 from rerank.models.compute_options import ComputeOptions
 from rerank.models.conversion import preparation, prepare

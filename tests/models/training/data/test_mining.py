@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rerank.core.errors import TrainingDataError, TrainingFailed
 from rerank.core.protocols import Index, IndexSpec
-from rerank.core.settings import Mode
+from rerank.core.setting_types import Mode
 from rerank.models.training.data.mining import MiningOptions, NegativeMiner
 from rerank.models.training.data.ranking_data import read_training_data
 from rerank.models.training.data.ranking_lists import LabelledQuery, RankingList, TrainingData

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from rerank.core.errors import SettingError
-from rerank.core.settings import Settings, load_settings
+from rerank.core.settings import Settings
+from rerank.core.settings_loading import load_settings
 from tests.service.proxy.proxied_service import ProxiedService, start_proxy, wait_until_loaded
 from tests.service.proxy.sample_index import INDEX, MATCH, fill, ids, rerank_ext, rerank_result, search
 from tests.service.proxy.scripted_server import wait_until
