@@ -1,5 +1,5 @@
 """Store in an OpenSearch cluster, for an existing cluster or for more documents than one machine can store."""
 
-from rerank.index.opensearch.store import OpenSearchStore
+from rerank.index.search_server.store import OpenSearchStore
 
 __all__ = ["OpenSearchStore"]

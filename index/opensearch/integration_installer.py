@@ -10,8 +10,8 @@ from opensearchpy.exceptions import NotFoundError, RequestError, TransportError
 
 from rerank.core.errors import IndexNotFound, StoreError, StoreTimeout
 from rerank.core.retry import RetryPolicy, retry
-from rerank.index.opensearch.client import OpenSearchClient, reason_of
 from rerank.index.opensearch.integration import TRUSTED_ENDPOINTS, ApiRequest, RerankIntegration
+from rerank.index.search_server.client import OpenSearchClient, reason_of
 
 DEPLOYMENT_POLLS = RetryPolicy(first=0.2, longest=0.2, seconds=60.0)
 _PLUGIN_MISSING = ("no handler found", "not recognized", "Invalid index name [_plugins]", "unsupported")

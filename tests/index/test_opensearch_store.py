@@ -27,9 +27,9 @@ from rerank.core.protocols import IndexSpec, Store
 from rerank.core.retry import RetryPolicy
 from rerank.index.opening import open_store
 from rerank.index.opensearch import OpenSearchStore
-from rerank.index.opensearch.bulk import MAX_ACTIONS, Action, BulkWriter
-from rerank.index.opensearch.client import OpenSearchClient
-from rerank.index.opensearch.mapping import index_body
+from rerank.index.search_server.bulk import MAX_ACTIONS, Action, BulkWriter
+from rerank.index.search_server.client import OpenSearchClient
+from rerank.index.search_server.mapping import index_body
 from tests.contracts.store import ENCODER, StoreContract, encoded
 from tests.opensearch_server import free_port
 

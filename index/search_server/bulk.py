@@ -11,7 +11,7 @@ from opensearchpy.helpers import streaming_bulk
 
 from rerank.core.errors import StoreUnavailable
 from rerank.core.retry import RetryPolicy, retry
-from rerank.index.opensearch.client import OpenSearchClient, is_disk_full, reason_of
+from rerank.index.search_server.client import OpenSearchClient, is_disk_full, reason_of
 
 MAX_BYTES = 8 * 1024 * 1024
 """Maximum size of one request. The server refuses more than 100 MB by default and is fastest far below that."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank.core.bound_filter import BoundBool, BoundExists, BoundFilter, BoundPrefix, BoundRange, BoundTerms, MatchNone
-from rerank.index.opensearch.mapping import PASSAGE_TEXT, TITLE_AND_TEXT, VECTOR, field_key
+from rerank.index.search_server.mapping import PASSAGE_TEXT, TITLE_AND_TEXT, VECTOR, field_key
 
 _BEST_FIRST = [{"_score": {"order": "desc"}}, {"doc_id": {"order": "asc"}}]
 _DOCUMENT_FIELDS = ["doc_id", "title", "text"]

@@ -20,9 +20,10 @@ from rerank.core.filters import Filter
 from rerank.core.metadata import MetadataSchema
 from rerank.core.protocols import IndexInfo, IndexSpec, PassageMatch
 from rerank.index.dimensions import check_document_vectors, check_query_vector
-from rerank.index.opensearch.bulk import Action, BulkWriter
-from rerank.index.opensearch.client import OpenSearchClient, reason_of
-from rerank.index.opensearch.mapping import (
+from rerank.index.query_words import query_words
+from rerank.index.search_server.bulk import Action, BulkWriter
+from rerank.index.search_server.client import OpenSearchClient, reason_of
+from rerank.index.search_server.mapping import (
     META,
     document_of,
     field_properties,
@@ -32,8 +33,7 @@ from rerank.index.opensearch.mapping import (
     spec_of,
     write_alias,
 )
-from rerank.index.opensearch.queries import best_passages_query, count_query, knn_query, text_query
-from rerank.index.query_words import query_words
+from rerank.index.search_server.queries import best_passages_query, count_query, knn_query, text_query
 
 CACHE_SECONDS = 1.0
 """Lifetime of a cached mapping. Changes of other processes must be visible within two seconds."""

@@ -18,9 +18,9 @@ from opensearchpy.exceptions import NotFoundError
 from rerank.core.errors import IndexConflict, StoreUnavailable
 from rerank.core.protocols import Index, IndexInfo, IndexSpec
 from rerank.index.names import check_index_name, index_not_found
-from rerank.index.opensearch.client import DEFAULT_CONNECTIONS, OpenSearchClient
-from rerank.index.opensearch.index import CACHE_SECONDS, OpenSearchIndex
-from rerank.index.opensearch.mapping import META, index_body, write_alias
+from rerank.index.search_server.client import DEFAULT_CONNECTIONS, OpenSearchClient
+from rerank.index.search_server.index import CACHE_SECONDS, OpenSearchIndex
+from rerank.index.search_server.mapping import META, index_body, write_alias
 
 PING_SECONDS = 2.0
 _SEPARATOR = "--"
