@@ -10,7 +10,7 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; d
 	"$$name" -c '$(SUPPORTED)' 2>/dev/null && { command -v "$$name"; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format venv clean
+.PHONY: help demo test test-all attack check format venv clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -19,10 +19,13 @@ demo: $(VENV)/.converted ## index a small bilingual corpus, serve it and print t
 	$(BIN)/rerank-cli demo
 
 test: $(VENV)/.developer ## run the fast tests, in under five minutes (PYTEST_ARGS="..." adds options)
-	$(BIN)/python -m pytest -m "not slow and not clients" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow and not clients and not attack" $(PYTEST_ARGS)
 
 test-all: $(VENV)/.developer ## run all tests, including slow ones and those of third-party clients
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+attack: $(VENV)/.developer ## attack a service on this machine: slow sockets, floods, kills (PYTEST_ARGS="..." adds options)
+	$(BIN)/python -m pytest -m attack $(PYTEST_ARGS)
 
 check: $(VENV)/.developer ## check format, lint, types, import rules, prose, telemetry and workflows
 	$(BIN)/ruff format --check

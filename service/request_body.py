@@ -7,9 +7,10 @@ import math
 from typing import Any, NoReturn
 
 from flask import Request
+from gunicorn.http.errors import NoMoreData, ParseException
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from rerank.core.errors import InvalidRequest
+from rerank.core.errors import InvalidRequest, RequestCancelled
 from rerank.service.compression import DecompressedTooLarge, InvalidGzip, decompress
 from rerank.service.errors import HttpError
 from rerank.service.validation import MAX_SHOWN, describe_value, quoted
@@ -45,7 +46,12 @@ def _read_bytes(request: Request) -> bytes:
     encoding = request.headers.get("Content-Encoding", "identity").lower()
     if encoding not in ("identity", "gzip"):
         raise HttpError(415, f"Content-Encoding must be gzip or identity, got {quoted(encoding)}")
-    raw = _raw_bytes(request)
+    try:
+        raw = _raw_bytes(request)
+    except ParseException as exc:
+        raise HttpError(400, f"the request must be valid HTTP/1.1: {exc}") from exc
+    except NoMoreData as exc:
+        raise RequestCancelled("the client disconnected before its body was complete") from exc
     if encoding == "identity":
         return raw
     try:

@@ -65,16 +65,23 @@ def _wait_until_refused(address: tuple[str, int]) -> None:
     raise TimeoutError("the service still accepts connections")
 
 
+CHUNKED_SEARCH = (
+    b"POST /search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+
+
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
     [
         (b"nonsense\r\n\r\n", 400),
         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
         (b"GET / HTTP/1.1\r\nX-Long: " + b"a" * 9000 + b"\r\n\r\n", 431),
+        (CHUNKED_SEARCH + b"zz\r\n{}\r\n0\r\n\r\n", 400),
+        (CHUNKED_SEARCH + b"2\r\n{}xx0\r\n\r\n", 400),
     ],
 )
 def test_unparsable_request_returns_a_json_error(tmp_path: Path, request_bytes: bytes, status: int) -> None:
-    """Malformed and oversized request lines and headers get the shared error body."""
+    """Malformed request lines, headers and chunks, and oversized ones, get the shared error body."""
     with run_service(tmp_path) as service:
         head, _, body = service.send(request_bytes).partition(b"\r\n\r\n")
         response = json.loads(body)
