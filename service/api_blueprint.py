@@ -26,7 +26,8 @@ class Operation:
     """A route with its description.
 
     query and body: models of the query string and of the JSON body. response: model of the JSON response. errors:
-    error statuses. 401 is implied, and so is 400 if the operation has a query string or a body.
+    error statuses. 401 is implied, and so is 400 if the operation has a query string or a body. trailing_slash: accepts
+    the path with a slash at its end, too.
     """
 
     method: str
@@ -38,6 +39,7 @@ class Operation:
     content_type: str = "application/json"
     status: int = 200
     errors: tuple[int, ...] = ()
+    trailing_slash: bool = False
 
 
 class ApiBlueprint(Blueprint):
@@ -52,7 +54,12 @@ class ApiBlueprint(Blueprint):
 
         def add(view: V) -> V:
             for operation in operations:
-                self.add_url_rule(operation.path, view_func=view, methods=[operation.method])
+                self.add_url_rule(
+                    operation.path,
+                    view_func=view,
+                    methods=[operation.method],
+                    strict_slashes=not operation.trailing_slash,
+                )
                 self.operations.append(operation)
             return view
 

@@ -15,6 +15,9 @@ OPEN_ENDPOINTS = frozenset(
 )
 """Endpoints without authentication: liveness, and content that is the same in every installation."""
 
+KEY_HEADERS = ("x-api-key", "api-key")
+"""Headers with an API key besides `Authorization: Bearer`. Azure's clients send the second one."""
+
 
 class Keys:
     """The valid API keys. Without keys, every request is allowed."""
@@ -28,7 +31,7 @@ class Keys:
             return
         key = request_key(environ)
         if key is None:
-            raise _unauthorized("an API key is required. Send it in X-API-Key, or as Authorization: Bearer")
+            raise _unauthorized("an API key is required. Send it in X-API-Key or api-key, or as Authorization: Bearer")
         if not self.is_valid(key):
             raise _unauthorized("invalid API key")
 
@@ -48,7 +51,7 @@ class Keys:
         return [(name, value) for name, value in headers if not self._carries_key(name, value)]
 
     def _carries_key(self, name: str, value: str) -> bool:
-        if name == "x-api-key":
+        if name in KEY_HEADERS:
             return self.is_valid(value)
         credentials = _bearer(value) if name == "authorization" else None
         return credentials is not None and self.is_valid(credentials)
@@ -66,8 +69,11 @@ def register(app: Flask, keys: Sequence[str]) -> None:
 
 def request_key(environ: Mapping[str, Any]) -> str | None:
     """Returns the API key of a WSGI request, if it has one."""
-    key: str | None = environ.get("HTTP_X_API_KEY")
-    return key if key is not None else _bearer(environ.get("HTTP_AUTHORIZATION", ""))
+    for header in KEY_HEADERS:
+        key: str | None = environ.get(f"HTTP_{header.upper().replace('-', '_')}")
+        if key is not None:
+            return key
+    return _bearer(environ.get("HTTP_AUTHORIZATION", ""))
 
 
 def _bearer(authorization: str) -> str | None:

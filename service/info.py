@@ -8,7 +8,7 @@ from flask import Response, jsonify
 
 from rerank.service.api_blueprint import ApiBlueprint, Operation
 from rerank.service.components import Components
-from rerank.service.request_models import MAX_DOCUMENTS
+from rerank.service.request_models import MAX_TEXTS
 
 DISTRIBUTION = "rerank-service"
 
@@ -31,9 +31,9 @@ def routes(components: Components) -> ApiBlueprint:
                 "model_type": {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}},
                 "max_concurrent_requests": components.settings.threads,
                 "max_input_length": reranker.max_tokens,
-                "max_batch_tokens": reranker.max_tokens * MAX_DOCUMENTS,
+                "max_batch_tokens": reranker.max_tokens * MAX_TEXTS,
                 "max_batch_requests": None,
-                "max_client_batch_size": MAX_DOCUMENTS,
+                "max_client_batch_size": MAX_TEXTS,
                 "auto_truncate": True,
                 "tokenization_workers": components.settings.threads,
                 "version": service_version(),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from typing import Annotated, Any
 
 from flask import Response, jsonify, request
+from pydantic import Field, WithJsonSchema
 
 from rerank.core.errors import InvalidRequest, RerankError
 from rerank.core.pairs import PairPredictions, TextPair
@@ -14,9 +16,26 @@ from rerank.service.components import Components
 from rerank.service.dialects.tei import STATUSES
 from rerank.service.errors import flask_error_response
 from rerank.service.request_body import read_json_object
-from rerank.service.request_models import MAX_DOCUMENTS, PredictBody
+from rerank.service.request_models import MAX_DOCUMENTS
 from rerank.service.response_models import PredictResponse
+from rerank.service.tolerant_model import Flag, TolerantModel, ignored_header
 from rerank.service.validation import check_unicode, validate_body
+
+_TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2}
+_INPUTS = {"anyOf": [{"type": "string"}, _TEXTS, {"type": "array", "items": _TEXTS, "maxItems": MAX_DOCUMENTS}]}
+
+
+class PredictBody(TolerantModel):
+    """Body of POST /predict, in the format of text-embeddings-inference."""
+
+    inputs: Annotated[Any, WithJsonSchema(_INPUTS)] = Field(
+        description="A text, a pair [text, text], or a list of lists of one or two texts."
+    )
+    model: str | None = Field(None, description="Model to use: a name from GET /models, or default.")
+    raw_scores: Flag = Field(None, description="true: return logits instead of probabilities.")
+    truncate: Flag = Field(None, description="false: reject an input that exceeds the model's maximum length.")
+    truncation_direction: str | None = Field(None, description="Ignored: inputs are truncated at the end.")
+
 
 PREDICT = Operation(
     "POST",
@@ -53,6 +72,7 @@ def routes(components: Components) -> ApiBlueprint:
         ]
         response = jsonify(labels if is_batch else labels[0])
         response.headers["x-compute-time"] = str(round((time.perf_counter() - started) * 1000))
+        response.headers.update(ignored_header(body.ignored_keys()))
         response.headers["x-compute-characters"] = str(sum(len(text) for pair in pairs for text in pair if text))
         return response
 

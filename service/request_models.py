@@ -5,9 +5,9 @@ An optional key may also be null, which means the same as leaving it out.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, FiniteFloat, WithJsonSchema
+from pydantic import Field, FiniteFloat
 
 from rerank.core.filters import parse_filter
 from rerank.core.search import SearchRequest
@@ -20,12 +20,12 @@ MAX_TIMEOUT_MS = 3_600_000
 """One hour. Clients do not wait longer, and a deadline this far away cannot overflow a clock."""
 
 MAX_DOCUMENTS = 1000
-"""Number of documents that one request may index or rerank."""
+"""Number of documents that one request may index."""
+
+MAX_TEXTS = 10_000
+"""Number of texts that one request may rerank, as in Cohere's API."""
 
 IGNORED = "Accepted for compatibility and ignored."
-
-_TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2}
-_INPUTS = {"anyOf": [{"type": "string"}, _TEXTS, {"type": "array", "items": _TEXTS, "maxItems": MAX_DOCUMENTS}]}
 
 
 class SearchOptions(StrictModel):
@@ -115,15 +115,3 @@ class DeleteBody(StrictModel):
 
     index: str = Field(min_length=1, description="Index to delete from.")
     doc_ids: list[str] = Field(max_length=10 * MAX_DOCUMENTS, description="Ids of the documents to delete.")
-
-
-class PredictBody(StrictModel):
-    """Body of POST /predict, in the format of text-embeddings-inference."""
-
-    inputs: Annotated[Any, WithJsonSchema(_INPUTS)] = Field(
-        description="A text, a pair [text, text], or a list of lists of one or two texts."
-    )
-    model: str | None = Field(None, description="Model to use: a name from GET /models, or default.")
-    raw_scores: bool | None = Field(None, description="true: return logits instead of probabilities.")
-    truncate: bool | None = Field(None, description="false: reject an input that exceeds the model's maximum length.")
-    truncation_direction: str | None = Field(None, description="Ignored: inputs are truncated at the end.")

@@ -17,8 +17,10 @@ from rerank.core.errors import InvalidRequest
 from rerank.core.long_texts import BEST_WINDOW, LengthLimits, LongTextPolicy
 from rerank.service.dialects.dialect import QUERY, RETURN_TEXTS, Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.request_models import IGNORED, MAX_DOCUMENTS
+from rerank.service.request_models import IGNORED, MAX_TEXTS
 from rerank.service.strict_model import StrictModel
+from rerank.service.tolerant_model import Flag, PositiveCount, TokenLimit
+from rerank.service.validation import quoted
 
 DOCUMENTS_PER_SEARCH_UNIT = 100
 """Cohere bills a query with up to 100 documents as one search unit."""
@@ -27,7 +29,7 @@ _V1_PREFIX = "/v1/"
 
 Documents = Annotated[
     list[Annotated[Any, WithJsonSchema({"type": ["string", "object"]})]],
-    Field(min_length=1, max_length=MAX_DOCUMENTS, description='Texts to rerank, or objects with a "text" key.'),
+    Field(min_length=1, max_length=MAX_TEXTS, description='Texts to rerank, or objects with a "text" key.'),
 ]
 
 
@@ -36,26 +38,23 @@ class CohereBody(DialectBody):
 
     query: str = Field(description=QUERY)
     documents: Documents
-    top_n: int | None = Field(
-        None, ge=0, description="Number of results to return; default: all. 0 also returns all, as in vLLM."
-    )
-    return_documents: bool | None = Field(None, description=RETURN_TEXTS)
+    return_documents: Flag = Field(None, description=RETURN_TEXTS)
     rank_fields: list[str] | None = Field(
         None, min_length=1, description="Keys of document objects to rerank by; default: text."
     )
-    max_tokens_per_doc: int | None = Field(
-        None, ge=1, description="Maximum number of tokens of a document; default: 4,096."
+    max_tokens_per_doc: PositiveCount = Field(
+        None, description="Maximum number of tokens of a document; default: 4,096."
     )
-    max_chunks_per_doc: int | None = Field(
-        None, ge=1, description="Maximum number of windows of a document that exceeds the model's length; default: 10."
+    max_chunks_per_doc: PositiveCount = Field(
+        None, description="Maximum number of windows of a document that exceeds the model's length; default: 10."
     )
-    truncate_prompt_tokens: int | None = Field(
-        None, ge=-1, description="vLLM: score only this many tokens of a document, at most one window; -1: one window."
+    truncate_prompt_tokens: TokenLimit = Field(
+        None, description="vLLM: score only this many tokens of a document, at most one window; -1: one window."
     )
-    use_activation: bool | None = Field(None, description="vLLM: false returns logits instead of probabilities.")
-    priority: int | None = Field(None, description=IGNORED)
-    user: str | None = Field(None, description=IGNORED)
-    request_id: str | None = Field(None, description=IGNORED)
+    use_activation: Flag = Field(None, description="vLLM: false returns logits instead of probabilities.")
+    priority: Any = Field(None, description=IGNORED)
+    user: Any = Field(None, description=IGNORED)
+    request_id: Any = Field(None, description=IGNORED)
 
     def to_call(self, endpoint: Endpoint) -> RerankCall:
         """Returns the call."""
@@ -155,6 +154,7 @@ def _meta(call: RerankCall, ranking: TextRanking, *, version: str) -> dict[str, 
     warnings = [f"document {index} was truncated" for index in ranking.truncated]
     if ranking.report.query_truncated:
         warnings.insert(0, "the query was truncated: it exceeds the model's maximum length")
+    warnings += [f"key {quoted(key)} was ignored" for key in call.ignored]
     return {**meta, "warnings": warnings} if warnings else meta
 
 

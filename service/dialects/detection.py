@@ -18,12 +18,15 @@ ROOT_PATH = "/"
 """A path of text-embeddings-inference. With an OpenSearch store, the proxy forwards it."""
 HUGGING_FACE_PATH = "/es/rerank"
 INFERENCE_PATH = "/_inference/rerank/<path:model>"
+INFINITY_PATH = "/infinity/rerank"
+"""A path of infinity alone: clients that do not send raw_scores cannot be told from Cohere's by the body."""
 NIM_PATH = "/v1/ranking"
 TEXT_SIMILARITY_PATH = "/_plugins/_ml/_predict/text_similarity/<path:model>"
 
 _BY_PATH = {
     HUGGING_FACE_PATH: HUGGING_FACE,
     INFERENCE_PATH: INFERENCE,
+    INFINITY_PATH: INFINITY,
     NIM_PATH: NIM,
     TEXT_SIMILARITY_PATH: TEXT_SIMILARITY,
 }
@@ -53,6 +56,6 @@ def _dialect_with_documents(body: Mapping[str, object], rule: str) -> Dialect:
         return WEAVIATE
     if not voyage.DISTINCTIVE_KEYS.isdisjoint(body):
         return voyage.VOYAGE
-    if "raw_scores" in body:
+    if "raw_scores" in body or rule == INFINITY_PATH:
         return INFINITY
     return HUGGING_FACE if rule == HUGGING_FACE_PATH else COHERE

@@ -12,11 +12,10 @@ from rerank.core.errors import RerankError
 from rerank.core.long_texts import BEST_WINDOW, LengthLimits
 from rerank.core.search import check_query
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.request_models import MAX_TIMEOUT_MS
-from rerank.service.strict_model import StrictModel
+from rerank.service.tolerant_model import Count, Milliseconds, TolerantModel
 from rerank.service.validation import check_unicode
 
-TOP_N = "Number of results to return; default: all."
+TOP_N = "Number of results to return; default: all. 0 also returns all."
 QUERY = "Query text."
 TEXTS = "Texts to rerank."
 RETURN_TEXTS = "true: include the text in each result."
@@ -28,7 +27,8 @@ class RerankCall:
     """A request to rerank texts for a query.
 
     model: None for the default. top_n: None for all results. raw_scores: logits instead of probabilities.
-    return_texts: include the text in each result. timeout_ms: None for no limit.
+    return_texts: include the text in each result. timeout_ms: None for no limit. ignored: keys of the request that had
+    no effect.
     """
 
     query: str
@@ -39,6 +39,7 @@ class RerankCall:
     return_texts: bool = False
     limits: LengthLimits = BEST_WINDOW
     timeout_ms: int | None = None
+    ignored: tuple[str, ...] = ()
 
     def returned_text(self, index: int, key: str) -> dict[str, object]:
         """Returns text *index* under *key*, or nothing if the client did not request the texts."""
@@ -54,15 +55,17 @@ class Endpoint:
     args: Mapping[str, str] = field(default_factory=dict)
 
 
-class DialectBody(StrictModel):
-    """Base class of request bodies. Every dialect also accepts a model and a time budget."""
+class DialectBody(TolerantModel):
+    """Base class of request bodies. Every dialect accepts a model, a time budget and a number of results."""
 
     model: str | None = Field(None, description="Reranker to use: a name from GET /models, or default.")
-    timeout_ms: int | None = Field(
+    timeout_ms: Milliseconds = Field(
         None,
-        ge=1,
-        le=MAX_TIMEOUT_MS,
         description="Time budget in milliseconds; unscored texts follow the scored ones, in request order.",
+    )
+    top_n: Count = Field(None, description=TOP_N)
+    instruction: str | None = Field(
+        None, description="Instruction for the model. A model without instructions ignores it."
     )
 
     @field_validator("model")
@@ -70,6 +73,10 @@ class DialectBody(StrictModel):
     def _empty_model_is_default(cls, model: str | None) -> str | None:
         """Returns None for an empty name, which clients without a configured model send."""
         return model or None
+
+    def ignored_keys(self) -> list[str]:
+        """Returns the keys that have no effect: unknown keys, and `instruction`, which no reranker uses."""
+        return [*super().ignored_keys(), *(["instruction"] if self.instruction else [])]
 
     def to_call(self, endpoint: Endpoint) -> RerankCall:
         """Returns the call. Raises InvalidRequest for texts that no model accepts."""

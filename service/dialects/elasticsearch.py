@@ -26,8 +26,9 @@ from rerank.service.dialects.dialect import (
     check_texts,
 )
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.request_models import MAX_DOCUMENTS, MAX_TIMEOUT_MS
+from rerank.service.request_models import MAX_TEXTS, MAX_TIMEOUT_MS
 from rerank.service.strict_model import StrictModel
+from rerank.service.tolerant_model import Count, Flag, TolerantModel
 
 PRODUCT_HEADER = {"X-Elastic-Product": "Elasticsearch"}
 """Elasticsearch's clients reject a response without this header."""
@@ -36,11 +37,11 @@ _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 _DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h)")
 
 
-class TaskSettings(StrictModel):
+class TaskSettings(TolerantModel):
     """Settings that a request of the inference API may send here or at the top level."""
 
-    top_n: int | None = Field(None, ge=1, description=TOP_N)
-    return_documents: bool | None = Field(None, description=RETURN_TEXTS)
+    top_n: Count = Field(None, description=TOP_N)
+    return_documents: Flag = Field(None, description=RETURN_TEXTS)
 
 
 class InferenceBody(DialectBody):
@@ -48,10 +49,9 @@ class InferenceBody(DialectBody):
 
     query: str = Field(description=QUERY)
     input: Annotated[list[str], BeforeValidator(as_list)] = Field(
-        min_length=1, max_length=MAX_DOCUMENTS, description="Texts to rerank, or one text."
+        min_length=1, max_length=MAX_TEXTS, description="Texts to rerank, or one text."
     )
-    top_n: int | None = Field(None, ge=1, description=TOP_N)
-    return_documents: bool | None = Field(None, description=RETURN_TEXTS)
+    return_documents: Flag = Field(None, description=RETURN_TEXTS)
     task_settings: TaskSettings | None = Field(None, description="top_n and return_documents; top-level keys win.")
 
     def to_call(self, endpoint: Endpoint) -> RerankCall:
@@ -64,7 +64,7 @@ class InferenceBody(DialectBody):
             query=self.query,
             texts=self.input,
             model=endpoint.model or self.model,
-            top_n=self.top_n or settings.top_n,
+            top_n=self.top_n or settings.top_n or None,
             return_texts=bool(return_texts),
             timeout_ms=self.timeout_ms if timeout is None else milliseconds(timeout),
         )
@@ -87,9 +87,8 @@ class HuggingFaceBody(DialectBody):
     """A request of Elasticsearch's hugging_face service."""
 
     query: str = Field(description=QUERY)
-    documents: list[str] = Field(min_length=1, max_length=MAX_DOCUMENTS, description=TEXTS)
-    top_n: int | None = Field(None, ge=1, description=TOP_N)
-    return_documents: bool | None = Field(None, description=RETURN_TEXTS)
+    documents: list[str] = Field(min_length=1, max_length=MAX_TEXTS, description=TEXTS)
+    return_documents: Flag = Field(None, description=RETURN_TEXTS)
 
     def to_call(self, endpoint: Endpoint) -> RerankCall:
         """Returns the call."""
@@ -98,7 +97,7 @@ class HuggingFaceBody(DialectBody):
             query=self.query,
             texts=self.documents,
             model=endpoint.model or self.model,
-            top_n=self.top_n,
+            top_n=self.top_n or None,
             return_texts=bool(self.return_documents),
             timeout_ms=self.timeout_ms,
         )

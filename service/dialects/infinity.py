@@ -17,7 +17,6 @@ from rerank.service.dialects.dialect import (
     RAW_SCORES,
     RETURN_TEXTS,
     TEXTS,
-    TOP_N,
     Dialect,
     DialectBody,
     Endpoint,
@@ -25,8 +24,9 @@ from rerank.service.dialects.dialect import (
     check_texts,
 )
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.request_models import MAX_DOCUMENTS
+from rerank.service.request_models import MAX_TEXTS
 from rerank.service.strict_model import StrictModel
+from rerank.service.tolerant_model import Flag
 
 _UNSPECIFIED = "default/not-specified"
 """The model name that infinity's client sends if none is configured."""
@@ -36,10 +36,9 @@ class InfinityBody(DialectBody):
     """A request of infinity's client."""
 
     query: str = Field(description=QUERY)
-    documents: list[str] = Field(min_length=1, max_length=MAX_DOCUMENTS, description=TEXTS)
-    top_n: int | None = Field(None, ge=1, description=TOP_N)
-    return_documents: bool | None = Field(None, description=RETURN_TEXTS)
-    raw_scores: bool | None = Field(None, description=RAW_SCORES)
+    documents: list[str] = Field(min_length=1, max_length=MAX_TEXTS, description=TEXTS)
+    return_documents: Flag = Field(None, description=RETURN_TEXTS)
+    raw_scores: Flag = Field(None, description=RAW_SCORES)
 
     def to_call(self, endpoint: Endpoint) -> RerankCall:
         """Returns the call."""
@@ -48,7 +47,7 @@ class InfinityBody(DialectBody):
             query=self.query,
             texts=self.documents,
             model=endpoint.model or (None if self.model == _UNSPECIFIED else self.model),
-            top_n=self.top_n,
+            top_n=self.top_n or None,
             raw_scores=bool(self.raw_scores),
             return_texts=bool(self.return_documents),
             timeout_ms=self.timeout_ms,

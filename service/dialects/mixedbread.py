@@ -9,8 +9,9 @@ from pydantic import Field, WithJsonSchema
 from rerank.service.dialects.cohere import document_texts, usage
 from rerank.service.dialects.dialect import QUERY, TOP_N, Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.request_models import IGNORED, MAX_DOCUMENTS
+from rerank.service.request_models import IGNORED, MAX_TEXTS
 from rerank.service.strict_model import StrictModel
+from rerank.service.tolerant_model import Count, Flag
 
 DISTINCTIVE_KEYS = frozenset({"model", "top_k", "return_input", "rank_fields"})
 """Keys that Elasticsearch's inference API, which also sends `input`, does not have."""
@@ -21,14 +22,14 @@ class MixedbreadBody(DialectBody):
 
     query: str = Field(description=QUERY)
     input: list[Annotated[Any, WithJsonSchema({"type": ["string", "object"]})]] = Field(
-        min_length=1, max_length=MAX_DOCUMENTS, description='Texts to rerank, or objects with a "text" key.'
+        min_length=1, max_length=MAX_TEXTS, description='Texts to rerank, or objects with a "text" key.'
     )
-    top_k: int | None = Field(None, ge=1, description=TOP_N)
-    return_input: bool | None = Field(None, description="true: include the input in each result.")
+    top_k: Count = Field(None, description=TOP_N)
+    return_input: Flag = Field(None, description="true: include the input in each result.")
     rank_fields: list[str] | None = Field(
         None, min_length=1, description="Keys of objects to rerank by; default: text."
     )
-    rewrite_query: bool | None = Field(None, description=IGNORED)
+    rewrite_query: Any = Field(None, description=IGNORED)
 
     def to_call(self, endpoint: Endpoint) -> RerankCall:
         """Returns the call."""
@@ -38,7 +39,7 @@ class MixedbreadBody(DialectBody):
             query=self.query,
             texts=texts,
             model=endpoint.model or self.model,
-            top_n=self.top_k,
+            top_n=self.top_k or self.top_n or None,
             return_texts=bool(self.return_input),
             timeout_ms=self.timeout_ms,
         )

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from rerank.service.dialects.dialect import QUERY, Dialect, DialectBody, Endpoint, RerankCall, check_texts
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.request_models import MAX_DOCUMENTS
+from rerank.service.request_models import MAX_TEXTS
 from rerank.service.strict_model import StrictModel
 
 
@@ -16,7 +16,11 @@ class TextSimilarityBody(DialectBody):
     """A request to _plugins/_ml/_predict/text_similarity."""
 
     query_text: str = Field(description=QUERY)
-    text_docs: list[str] = Field(min_length=1, max_length=MAX_DOCUMENTS, description="Texts to score.")
+    text_docs: list[str] = Field(min_length=1, max_length=MAX_TEXTS, description="Texts to score.")
+
+    def ignored_keys(self) -> list[str]:
+        """Returns the unknown keys, and `top_n`: the response has no positions, so it must have all scores."""
+        return [*super().ignored_keys(), *(["top_n"] if self.top_n else [])]
 
     def to_call(self, endpoint: Endpoint) -> RerankCall:
         """Returns the call."""

@@ -48,9 +48,9 @@ class TextRanking:
     waited_ms: float
     report: RerankReport
 
-    def in_request_order(self) -> list[RankedText]:
-        """Returns the results in the order of the texts in the request."""
-        return sorted(self.results, key=lambda result: result.index)
+    def in_request_order(self, best: int | None = None) -> list[RankedText]:
+        """Returns the *best* results (None: all) in the order of the texts in the request."""
+        return sorted(self.results[:best], key=lambda result: result.index)
 
 
 def rank_texts(

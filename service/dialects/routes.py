@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import Response, jsonify, request
 
@@ -17,6 +17,7 @@ from rerank.service.dialects.all_dialects import AnyRerankBody, AnyRerankRespons
 from rerank.service.dialects.detection import (
     HUGGING_FACE_PATH,
     INFERENCE_PATH,
+    INFINITY_PATH,
     NIM_PATH,
     ROOT_PATH,
     TEXT_SIMILARITY_PATH,
@@ -29,16 +30,19 @@ from rerank.service.errors import flask_error_response
 from rerank.service.metrics import Metrics
 from rerank.service.request_body import read_json_object
 from rerank.service.rerank_headers import rerank_headers
+from rerank.service.tolerant_model import ignored_header
 from rerank.service.validation import validate_body
 
 RERANK_PATHS = (
     "/rerank",
     "/v1/rerank",
     "/v2/rerank",
+    "/v1/v2/rerank",
     "/v1/reranking",
     "/api/v1/rerank",
     NIM_PATH,
     HUGGING_FACE_PATH,
+    INFINITY_PATH,
     "/invocations",
     ROOT_PATH,
     INFERENCE_PATH,
@@ -54,6 +58,7 @@ RERANK = tuple(
         body=AnyRerankBody,
         response=AnyRerankResponse,
         errors=(*_MODEL_ERRORS, 422, 424),
+        trailing_slash=True,
     )
     for path in RERANK_PATHS
 )
@@ -104,12 +109,14 @@ class _Views:
         for ranking in rankings:
             self.metrics.observe_ranking(ranking.report)
         response = jsonify(scores)
+        response.headers.update(ignored_header(body.ignored_keys()))
         response.headers.update(_headers(rankings, (time.perf_counter() - started) * 1000))
         return response
 
     def _rerank(self, dialect: Dialect, raw_body: dict[str, object], endpoint: Endpoint, started: float) -> Response:
         body = validate_body(dialect.body, raw_body)
         call = body.to_call(endpoint)
+        call = replace(call, ignored=tuple(body.ignored_keys()))
         ranking = rank_texts(
             self.components.rerankers.get().get(call.model),
             call.query,
@@ -123,6 +130,7 @@ class _Views:
         response = jsonify(body.to_response(call, ranking, endpoint))
         took_ms = (time.perf_counter() - started) * 1000
         response.headers.update(_headers([ranking], took_ms))
+        response.headers.update(ignored_header(list(call.ignored)))
         response.headers.update(dialect.headers(call, ranking, took_ms=took_ms))
         return response
 

@@ -25,8 +25,9 @@ from rerank.service.dialects.dialect import (
     check_texts,
 )
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.request_models import MAX_DOCUMENTS
+from rerank.service.request_models import MAX_TEXTS
 from rerank.service.strict_model import StrictModel
+from rerank.service.tolerant_model import Flag
 
 STATUSES = {
     InvalidInput: 422,
@@ -41,15 +42,13 @@ class TeiBody(DialectBody):
     """A request of the clients of text-embeddings-inference."""
 
     query: str = Field(description=QUERY)
-    texts: list[str] = Field(max_length=MAX_DOCUMENTS, description=TEXTS)
-    truncate: bool | None = Field(
-        None, description="false: reject a text that exceeds the model's length. Default: truncate."
-    )
+    texts: list[str] = Field(max_length=MAX_TEXTS, description=TEXTS)
+    truncate: Flag = Field(None, description="false: reject a text that exceeds the model's length. Default: truncate.")
     truncation_direction: Literal["right", "left", "Right", "Left"] | None = Field(
         None, description="End at which to truncate. Default: right."
     )
-    raw_scores: bool | None = Field(None, description=RAW_SCORES)
-    return_text: bool | None = Field(None, description=RETURN_TEXTS)
+    raw_scores: Flag = Field(None, description=RAW_SCORES)
+    return_text: Flag = Field(None, description=RETURN_TEXTS)
 
     def to_call(self, endpoint: Endpoint) -> RerankCall:
         """Returns the call. Raises EmptyRequest if there are no texts."""
@@ -60,6 +59,7 @@ class TeiBody(DialectBody):
             query=self.query,
             texts=self.texts,
             model=endpoint.model or self.model,
+            top_n=self.top_n or None,
             raw_scores=bool(self.raw_scores),
             return_texts=bool(self.return_text),
             limits=LengthLimits(self._policy(), max_tokens=None),
@@ -75,7 +75,7 @@ class TeiBody(DialectBody):
                 "relevance_score": result.score,
                 **call.returned_text(result.index, "text"),
             }
-            for result in ranking.results
+            for result in ranking.results[: call.top_n]
         ]
 
     def _policy(self) -> LongTextPolicy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -17,27 +17,28 @@ from rerank.core.search import check_query
 from rerank.core.stop_condition import StopCondition
 from rerank.service.dialects.dialect import as_list
 from rerank.service.dialects.ranking import TextRanking, rank_texts
-from rerank.service.request_models import IGNORED, MAX_DOCUMENTS, MAX_TIMEOUT_MS
+from rerank.service.request_models import IGNORED, MAX_TEXTS
 from rerank.service.strict_model import StrictModel
+from rerank.service.tolerant_model import Flag, Milliseconds, TokenLimit, TolerantModel
 from rerank.service.validation import check_unicode
 
-Texts = Annotated[list[str], BeforeValidator(as_list), Field(min_length=1, max_length=MAX_DOCUMENTS)]
+Texts = Annotated[list[str], BeforeValidator(as_list), Field(min_length=1, max_length=MAX_TEXTS)]
 
 
-class ScoreBody(StrictModel):
+class ScoreBody(TolerantModel):
     """A request of vLLM's clients: one text paired with each of several, or two lists of equal length."""
 
     text_1: Texts = Field(description="Query texts: one for all texts, or one per text.")
     text_2: Texts = Field(description="Texts to score.")
     model: str | None = Field(None, description="Reranker to use: a name from GET /models, or default.")
-    truncate_prompt_tokens: int | None = Field(
-        None, ge=-1, description="Score only this many tokens of each text, at most one window; -1: one window."
+    truncate_prompt_tokens: TokenLimit = Field(
+        None, description="Score only this many tokens of each text, at most one window; -1: one window."
     )
-    use_activation: bool | None = Field(None, description="false: return logits instead of probabilities.")
-    timeout_ms: int | None = Field(None, ge=1, le=MAX_TIMEOUT_MS, description="Time budget in milliseconds.")
-    priority: int | None = Field(None, description=IGNORED)
-    user: str | None = Field(None, description=IGNORED)
-    request_id: str | None = Field(None, description=IGNORED)
+    use_activation: Flag = Field(None, description="false: return logits instead of probabilities.")
+    timeout_ms: Milliseconds = Field(None, description="Time budget in milliseconds.")
+    priority: Any = Field(None, description=IGNORED)
+    user: Any = Field(None, description=IGNORED)
+    request_id: Any = Field(None, description=IGNORED)
 
     def check(self) -> None:
         """Raises InvalidRequest for lists that do not form pairs, a blank query and invalid Unicode."""

@@ -19,8 +19,9 @@ from rerank.service.dialects.dialect import (
     check_texts,
 )
 from rerank.service.dialects.ranking import TextRanking
-from rerank.service.request_models import MAX_DOCUMENTS
+from rerank.service.request_models import MAX_TEXTS
 from rerank.service.strict_model import StrictModel
+from rerank.service.tolerant_model import Count, Flag
 
 DISTINCTIVE_KEYS = frozenset({"top_k", "truncation"})
 """Keys that Cohere's dialect does not have."""
@@ -30,10 +31,10 @@ class VoyageBody(DialectBody):
     """A request of Voyage AI's client."""
 
     query: str = Field(description=QUERY)
-    documents: list[str] = Field(min_length=1, max_length=MAX_DOCUMENTS, description=TEXTS)
-    top_k: int | None = Field(None, ge=1, description=TOP_N)
-    return_documents: bool | None = Field(None, description=RETURN_TEXTS)
-    truncation: bool | None = Field(None, description="false: reject a document that exceeds the model's length.")
+    documents: list[str] = Field(min_length=1, max_length=MAX_TEXTS, description=TEXTS)
+    top_k: Count = Field(None, description=TOP_N)
+    return_documents: Flag = Field(None, description=RETURN_TEXTS)
+    truncation: Flag = Field(None, description="false: reject a document that exceeds the model's length.")
 
     def to_call(self, endpoint: Endpoint) -> RerankCall:
         """Returns the call."""
@@ -42,7 +43,7 @@ class VoyageBody(DialectBody):
             query=self.query,
             texts=self.documents,
             model=endpoint.model or self.model,
-            top_n=self.top_k,
+            top_n=self.top_k or self.top_n or None,
             return_texts=bool(self.return_documents),
             limits=LengthLimits(LongTextPolicy.REFUSE, max_tokens=None) if self.truncation is False else BEST_WINDOW,
             timeout_ms=self.timeout_ms,

@@ -40,6 +40,8 @@ class OwnRoutes:
                     prefixes.append((method, rule.rule.partition("<")[0]))
                 else:
                     exact.add((method, rule.rule))
+                    if rule.strict_slashes is False and rule.rule != ROOT_PATH:
+                        exact.add((method, f"{rule.rule}/"))
         return cls(frozenset(exact - {ROOT_RERANK}), tuple(sorted(prefixes)), frozenset(models))
 
     def matches(self, method: str, path: str, accept: str) -> bool:

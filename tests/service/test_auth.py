@@ -18,13 +18,14 @@ def test_service_without_keys_accepts_every_request() -> None:
     "headers",
     [
         {"X-API-Key": "first-key"},
+        {"api-key": "first-key"},
         {"Authorization": "Bearer first-key"},
         {"Authorization": "bearer  first-key "},
         {"X-API-Key": "first-key", "Authorization": "Basic dXNlcjpwYXNz"},
     ],
 )
 def test_valid_key_is_accepted(headers: dict[str, str]) -> None:
-    """A key is sent as X-API-Key or as Authorization: Bearer."""
+    """A key is sent as X-API-Key, as api-key (Azure), or as Authorization: Bearer."""
     service = client(components(settings=Settings(api_keys=KEYS)))
     assert service.post("/search", json=QUERY, headers=headers).status_code == 200
 
@@ -39,10 +40,10 @@ def test_non_ascii_key_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("headers", "message"),
     [
-        ({}, "an API key is required. Send it in X-API-Key, or as Authorization: Bearer"),
+        ({}, "an API key is required. Send it in X-API-Key or api-key, or as Authorization: Bearer"),
         (
             {"Authorization": "Basic dXNlcjpwYXNz"},
-            "an API key is required. Send it in X-API-Key, or as Authorization: Bearer",
+            "an API key is required. Send it in X-API-Key or api-key, or as Authorization: Bearer",
         ),
         ({"X-API-Key": "first-ke"}, "invalid API key"),
         ({"X-API-Key": ""}, "invalid API key"),

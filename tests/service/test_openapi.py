@@ -140,7 +140,7 @@ def test_info_has_the_format_of_text_embeddings_inference() -> None:
     assert {key: info[key] for key in ("model_id", "max_input_length", "max_client_batch_size", "auto_truncate")} == {
         "model_id": "fake-reranker",
         "max_input_length": 256,
-        "max_client_batch_size": 1000,
+        "max_client_batch_size": 10_000,
         "auto_truncate": True,
     }
     assert info["model_type"] == {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}}

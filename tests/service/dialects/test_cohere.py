@@ -128,7 +128,7 @@ def test_request_may_name_a_configured_model() -> None:
     ("changes", "message", "field"),
     [
         ({"documents": []}, '"documents" must not be empty', "documents"),
-        ({"documents": ["x"] * 1001}, '"documents" must have at most 1,000 items, got 1,001', "documents"),
+        ({"documents": ["x"] * 10_001}, '"documents" must have at most 10,000 items, got 10,001', "documents"),
         ({"documents": "x"}, '"documents" must be a list, got "x"', "documents"),
         ({"documents": ["x", 1]}, '"documents[1]" must be a string or an object with a "text" key', "documents[1]"),
         ({"documents": [{"title": "x"}]}, '"documents[0]" has no text: it must have the key text', "documents[0]"),
