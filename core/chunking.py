@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from rerank.core.document import Document, Passage
 from rerank.core.errors import SettingError
 from rerank.core.protocols import Encoder
+from rerank.core.token_spans import token_spans
 
 OVERLAP = 32
 """Maximum number of tokens that consecutive passages share: about two short sentences."""
@@ -34,6 +35,9 @@ SPECIAL_TOKENS = 2
 
 RULES = 1
 """Version of the rules below. Increment it with any change of a boundary, so that the next ingest splits again."""
+
+MAX_PASSAGES = 2_000
+"""Maximum number of passages of a document: about two million characters of English text."""
 
 _MIN_TOKENS = 8
 
@@ -74,11 +78,15 @@ class Chunker:
         """Returns the passages of each document in order: `text == document.text[start:end]`, stripped.
 
         Every character other than white space is in a passage. A title of more than a third of the token budget is
-        truncated, so that the model never truncates headed_text.
+        truncated, so that the model never truncates headed_text. A document that would have more than MAX_PASSAGES
+        passages has none.
         """
-        spans = self._encoder.token_spans([text for document in documents for text in (document.title, document.text)])
+        limit = MAX_PASSAGES * self._budget
+        texts = [text for document in documents for text in (document.title, document.text)]
+        spans = token_spans(self._encoder, texts, max_tokens=limit)
         return [
-            self._document_passages(document, spans[2 * i], spans[2 * i + 1]) for i, document in enumerate(documents)
+            self._document_passages(document, spans[2 * i], spans[2 * i + 1]) if len(spans[2 * i + 1]) <= limit else ()
+            for i, document in enumerate(documents)
         ]
 
     def _document_passages(
@@ -90,6 +98,8 @@ class Chunker:
             title = title[: int(title_spans[title_limit - 1][1])]
         max_tokens = self._budget - min(len(title_spans), title_limit)
         pieces = piece_ranges(document.text, text_spans, max_tokens=max_tokens, overlap=self._overlap)
+        if len(pieces) > MAX_PASSAGES:
+            return ()
         stripped = [_strip(document.text, start, end) for start, end in pieces]
         return tuple(
             Passage(document.doc_id, ordinal, title, document.text[start:end], start, end)

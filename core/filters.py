@@ -15,8 +15,11 @@ from typing import TypeVar
 from rerank.core.document import Scalar
 from rerank.core.errors import InvalidFilter
 
-MAX_CLAUSES = 1024
-"""Default limit of OpenSearch for one query."""
+MAX_CLAUSES = 512
+"""Maximum number of clauses of a filter. OpenSearch allows 1,024 in a query, which also contains the words."""
+
+MAX_VALUES = 65_536
+"""Maximum number of values in all terms clauses of a filter: the limit of OpenSearch for one clause."""
 
 MAX_DEPTH = 20
 """Maximum nesting of bool clauses."""
@@ -76,15 +79,21 @@ def parse_filter(clause: object, *, where: str = "filter") -> Filter:
     return _Parser().parse(clause, where)
 
 
+def too_many_clauses(where: str) -> InvalidFilter:
+    """Returns the error for a filter with more than MAX_CLAUSES clauses. *where* is the path of one of them."""
+    return InvalidFilter(f"{where}: a filter must have at most {MAX_CLAUSES} clauses. Merge or drop some", field=where)
+
+
 class _Parser:
     def __init__(self) -> None:
         self._clauses = 0
+        self._values = 0
         self._depth = 0
 
     def parse(self, clause: object, where: str) -> Filter:
         self._clauses += 1
         if self._clauses > MAX_CLAUSES:
-            raise InvalidFilter(f"{where}: a filter must have at most {MAX_CLAUSES:,} clauses", field=where)
+            raise too_many_clauses(where)
         name, body = _single(clause, where, "a filter must be an object with one clause")
         path = f"{where}.{name}"
         match name:
@@ -113,8 +122,13 @@ class _Parser:
 
     def _terms(self, body: object, where: str) -> Terms:
         name, values = _single(body, where, 'a terms clause must be {"metadata.FIELD": [values]}')
-        if not isinstance(values, list) or len(values) > 65536:
-            raise InvalidFilter(f"{where}: the values must be a list of at most 65,536", field=where)
+        if not isinstance(values, list):
+            raise InvalidFilter(f"{where}: the values must be a list", field=where)
+        self._values += len(values)
+        if self._values > MAX_VALUES:
+            raise InvalidFilter(
+                f"{where}: the terms clauses of a filter must have at most {MAX_VALUES:,} values in total", field=where
+            )
         return Terms(_field(name, where), tuple(_scalar(value, where) for value in values))
 
     def _range(self, body: object, where: str) -> Range:
@@ -211,7 +225,11 @@ def _scalar(value: object, where: str) -> Scalar:
 
 
 def _valid(value: T, where: str) -> T:
-    """Returns *value*. Raises InvalidFilter for a number that is not finite and for text that is not valid Unicode."""
+    """Returns *value*.
+
+    Raises InvalidFilter for a number that is not finite, and for text with NUL or a lone surrogate, which no document
+    contains.
+    """
     if isinstance(value, float) and not isfinite(value):
         raise InvalidFilter(f"{where}: a number must be finite", field=where)
     if isinstance(value, str):
@@ -219,4 +237,6 @@ def _valid(value: T, where: str) -> T:
             value.encode()
         except UnicodeEncodeError as exc:
             raise InvalidFilter(f"{where}: a value is not valid Unicode (lone surrogate)", field=where) from exc
+        if "\0" in value:
+            raise InvalidFilter(f"{where}: a value must not contain a NUL character. Remove it", field=where)
     return value

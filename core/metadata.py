@@ -19,6 +19,14 @@ from rerank.core.errors import MetadataError
 MAX_KEYWORD_CHARS = 8191
 """Longest string that filters can match: Lucene terms have at most 32,766 bytes. Longer strings are stored."""
 
+MAX_FIELDS = 500
+"""Maximum number of metadata fields of an index. Each field is a column or a property; OpenSearch allows 1,000."""
+
+MAX_LIST_VALUES = 1_000
+"""Maximum number of values of one field of a document."""
+
+MAX_NAME_CHARS = 256
+
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})?)?")
 """OpenSearch's strict_date_optional_time with at least a day. datetime.fromisoformat alone accepts other formats."""
 
@@ -76,18 +84,28 @@ def clean_metadata(record: Mapping[str, object]) -> dict[str, MetadataValue]:
     """Returns the fields of *record* as metadata, without nulls and empty lists.
 
     Raises MetadataError with the field's name for a value that is not a string, finite number, boolean, date or list of
-    one of them, and for a name that a store refuses.
+    one of them, for a list of more than MAX_LIST_VALUES, and for a name that a store refuses. Raises it, too, for a
+    record with more than MAX_FIELDS fields.
     """
+    if len(record) > MAX_FIELDS:
+        raise MetadataError(
+            f"a document must have at most {MAX_FIELDS} metadata fields, got {len(record):,}. Drop some of them"
+        )
     metadata: dict[str, MetadataValue] = {}
     for name, value in record.items():
         if value is None or value == []:
             continue
-        if not _FIELD.fullmatch(name) or len(name) > 256:
+        if len(name) > MAX_NAME_CHARS or not _FIELD.fullmatch(name):
             raise MetadataError(
-                f'metadata field "{name}": a name must not start or end with a space or a dot, and must have at most '
-                "256 characters. Rename or drop the field"
+                f'metadata field "{name[:MAX_NAME_CHARS]}": a name must not start or end with a space or a dot, and '
+                f"must have at most {MAX_NAME_CHARS} characters. Rename or drop the field"
             )
         members = value if isinstance(value, list) else [value]
+        if len(members) > MAX_LIST_VALUES:
+            raise MetadataError(
+                f'metadata field "{name}": a list must have at most {MAX_LIST_VALUES:,} values, got {len(members):,}. '
+                "Shorten the list or drop the field"
+            )
         if None in members or any(_scalar_type(member) is None for member in members):
             raise MetadataError(
                 f'metadata field "{name}": a value must be a string, number, boolean, date or a list of one of them, '
@@ -121,13 +139,18 @@ class MetadataSchema:
     def extended(self, metadata: Metadata) -> MetadataSchema:
         """Returns the schema with the new fields of *metadata*, or itself if there are none.
 
-        Raises MetadataError if a value does not have its field's type, or if one field's dotted name is a prefix of
-        another ("a" and "a.b").
+        Raises MetadataError if a value does not have its field's type, if one field's dotted name is a prefix of
+        another ("a" and "a.b"), or if the index would have more than MAX_FIELDS fields.
         """
         new: dict[str, FieldType] = {}
         for name, value in metadata.items():
             field_type = self.types.get(name)
             if field_type is None:
+                if len(self.types) + len(new) >= MAX_FIELDS:
+                    raise MetadataError(
+                        f'metadata field "{name}": an index must have at most {MAX_FIELDS} metadata fields. Drop the '
+                        "field, or move rare fields to one list field"
+                    )
                 field_type = _type_for(name, value, {**self.types, **new})
                 new[name] = field_type
             for member in values_of(value):

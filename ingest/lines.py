@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple, Self
 
 from rerank.core.errors import CorpusError
 
-MAX_LINE_BYTES = 64 * 1024 * 1024
+MAX_LINE_BYTES = 16 * 1024 * 1024
 """Longer lines are rejected to limit memory."""
 
 _GZIP = b"\x1f\x8b"

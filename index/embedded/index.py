@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 from lancedb.index import BTree, IvfHnswSq
-from lancedb.query import MatchQuery
 from numpy.typing import NDArray
 
-from rerank.core.bound_filter import bind
+from rerank.core.bound_filter import bind, clause_count
 from rerank.core.document import Document, EncodedDocument, RejectedDocument
 from rerank.core.errors import IndexNotFound, MetadataError, StoreError
 from rerank.core.filters import Filter
@@ -29,23 +28,19 @@ from rerank.index.embedded.error_translation import translated_errors
 from rerank.index.embedded.locks import write_lock
 from rerank.index.embedded.rows import (
     DOCUMENT_COLUMNS,
-    PASSAGE_COLUMNS,
-    cosines,
     doc_id_of,
     document_of,
     first_row_id,
-    matches_of,
     metadata_column,
     rows_of,
 )
+from rerank.index.embedded.searches import Condition, LargeFilters, TableSearches
 from rerank.index.embedded.sql_filter import one_of, sql_condition
 from rerank.index.query_words import query_words
 
 APPROXIMATE_FROM = 10_000
 """Number of passages from which a vector graph is faster than a comparison with all vectors."""
 EF_CONSTRUCTION, LINKS = 150, 20
-EF_SEARCH = 400
-"""Minimum number of candidates of a graph search. Exact cosines rank them, because the graph is quantized."""
 KEEP_VERSIONS = timedelta(minutes=10)
 """Time for which old versions of a table are kept for searches in progress."""
 BATCH_DOCUMENTS = 500
@@ -54,16 +49,27 @@ BATCH_DOCUMENTS = 500
 class EmbeddedIndex:
     """Index over one table. One process writes at a time; readers never wait.
 
-    approximate_from: number of passages from which optimize() builds a vector graph.
+    approximate_from: number of passages from which optimize() builds a vector graph. large_filters: shared by all
+    indexes of a process.
     """
 
-    def __init__(self, folder: Path, catalog: Catalog, name: str, table: Any, *, approximate_from: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        catalog: Catalog,
+        name: str,
+        table: Any,
+        *,
+        approximate_from: int,
+        large_filters: LargeFilters,
+    ) -> None:
         self._folder = folder
         self._catalog = catalog
         self.table_name = name
         # Any: LanceDB's types omit most methods of tables and queries.
         self._table: Any = table
         self._async_table = async_table(table)
+        self._searches = TableSearches(self._async_table, large_filters)
         self._approximate_from = approximate_from
         self._opened = self._generation()
         self._visible_fields = frozenset(self._opened.types)
@@ -130,24 +136,11 @@ class EmbeddedIndex:
     def knn(
         self, vector: NDArray[np.float32], *, k: int, filter: Filter | None = None, exact: bool = False
     ) -> list[PassageMatch]:
-        """Returns the best passage of each of the *k* nearest documents, with the cosine of the full vectors.
-
-        The full vectors are fetched with the rows, because distances in the graph are approximate.
-        """
+        """Returns the best passage of each of the *k* nearest documents, with the cosine of the full vectors."""
         check_query_vector(self, vector)
         if not np.any(vector):
             return []
-        where = self._where(filter)
-
-        def search(rows: int) -> list[PassageMatch]:
-            query = self._async_table.query().nearest_to(vector).column("vector").distance_type("cosine").limit(rows)
-            if where is not None:
-                query = query.where(where)
-            query = query.bypass_vector_index() if exact else query.ef(max(EF_SEARCH, rows))
-            # LanceDB prints a warning if _distance is not selected explicitly.
-            table = fetch_rows(query.select([*PASSAGE_COLUMNS, "vector", "_distance"]))
-            return matches_of(table, cosines(table["vector"], vector).tolist())
-
+        search = self._searches.nearest(vector, self._condition(filter), exact=exact)
         with self._step("searching vectors"):
             return best_passages(search, k=k, rows=self._rows(k))
 
@@ -156,15 +149,7 @@ class EmbeddedIndex:
         words = " ".join(query_words(text))
         if not words:
             return []
-        where = self._where(filter)
-
-        def search(rows: int) -> list[PassageMatch]:
-            query = self._async_table.query().nearest_to_text(_match_query(words)).limit(rows)
-            if where is not None:
-                query = query.where(where)
-            table = fetch_rows(query.select([*PASSAGE_COLUMNS, "_score"]))
-            return matches_of(table, table["_score"].to_pylist())
-
+        search = self._searches.matching(words, self._condition(filter))
         with self._step("searching text"):
             return best_passages(search, k=k, rows=self._rows(k))
 
@@ -223,7 +208,7 @@ class EmbeddedIndex:
             self._table.checkout_latest()
             yield
 
-    def _where(self, filter: Filter | None) -> str | None:
+    def _condition(self, filter: Filter | None) -> Condition | None:
         if filter is None:
             return None
         generation = self._generation()
@@ -231,7 +216,8 @@ class EmbeddedIndex:
             # Another process has added columns that this version of the table does not have.
             self._table.checkout_latest()
             self._visible_fields = frozenset(generation.types)
-        return sql_condition(bind(filter, generation.schema), generation.widths)
+        bound = bind(filter, generation.schema)
+        return Condition(sql_condition(bound, generation.widths), clause_count(bound))
 
     def _extend_schema(
         self, documents: Sequence[EncodedDocument]
@@ -292,9 +278,3 @@ class EmbeddedIndex:
     def _rows(self, k: int) -> int:
         """Returns the number of rows to search for, which are likely to contain *k* documents."""
         return k * min(self._generation().passages, 4)
-
-
-def _match_query(words: str) -> MatchQuery:
-    constructor: Any = MatchQuery  # LanceDB declares no types for it.
-    query: MatchQuery = constructor(words, "headed")
-    return query

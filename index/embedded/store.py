@@ -25,6 +25,7 @@ from rerank.index.embedded.error_translation import translated_errors
 from rerank.index.embedded.index import APPROXIMATE_FROM, EmbeddedIndex
 from rerank.index.embedded.locks import write_lock
 from rerank.index.embedded.rows import table_schema
+from rerank.index.embedded.searches import LargeFilters
 from rerank.index.names import check_index_name, index_not_found
 
 READ_CONSISTENCY = timedelta(seconds=1)
@@ -53,6 +54,7 @@ class EmbeddedStore:
             self._tables: Any = lancedb.connect(folder, read_consistency_interval=READ_CONSISTENCY)
         self._open_indexes: dict[str, EmbeddedIndex] = {}
         self._open_lock = threading.Lock()
+        self._large_filters = LargeFilters()
 
     @property
     def location(self) -> str:
@@ -182,6 +184,7 @@ class EmbeddedStore:
                     table,
                     self._tables.open_table(table),
                     approximate_from=self._approximate_from,
+                    large_filters=self._large_filters,
                 )
             return self._open_indexes[table]
 

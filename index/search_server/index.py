@@ -101,7 +101,7 @@ class OpenSearchIndex:
 
     def delete(self, doc_ids: Sequence[str]) -> int:
         """Deletes documents and returns the number of deleted ones."""
-        actions = [Action("delete", doc_id) for doc_id in dict.fromkeys(doc_ids)]
+        actions = [Action("delete", doc_id) for doc_id in _possible_ids(doc_ids)]
         outcomes = BulkWriter(self._client, self._write_target).write(actions)
         refused = [outcome for outcome in outcomes if outcome.result == "refused"]
         if refused:
@@ -207,7 +207,7 @@ class OpenSearchIndex:
 
     def _sources(self, doc_ids: Iterable[str], fields: Sequence[str]) -> list[dict[str, Any]]:
         sources: list[dict[str, Any]] = []
-        remaining = iter(dict.fromkeys(doc_ids))
+        remaining = iter(_possible_ids(doc_ids))
         while batch := list(islice(remaining, _MGET_BATCH)):
             with self._request("reading documents") as api:
                 response = api.mget(index=self._target, body={"ids": batch}, params={"_source": ",".join(fields)})
@@ -232,6 +232,11 @@ class OpenSearchIndex:
                 matches.append(PassageMatch(passage_of(source, source["passages"][0], 0), hit["_score"]))
             # Otherwise the document was deleted between the two searches.
         return matches
+
+
+def _possible_ids(doc_ids: Iterable[str]) -> list[str]:
+    """Returns the distinct *doc_ids* that a document can have. The server refuses requests with other ids."""
+    return [doc_id for doc_id in dict.fromkeys(doc_ids) if 0 < len(doc_id.encode()) <= MAX_ID_BYTES]
 
 
 def _split_by_id_length(

@@ -175,4 +175,7 @@ def passage_of(source: Mapping[str, Any], nested: Mapping[str, Any], ordinal: in
 
 
 def _stored_value(value: Scalar, kind: FieldType) -> Scalar:
-    return millis_of_date(str(value)) if kind is FieldType.DATE else value
+    if kind is FieldType.DATE:
+        return millis_of_date(str(value))
+    # Lucene orders -0.0 before 0.0; the sum is 0.0.
+    return value + 0.0 if isinstance(value, float) else value

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from rerank.core.bound_filter import bind
 from rerank.core.document import Document, EncodedDocument, MetadataValue, Passage, RejectedDocument
 from rerank.core.errors import EncoderMismatch, IndexConflict, IndexNotFound, InvalidIndexName
-from rerank.core.filters import Filter, parse_filter
-from rerank.core.metadata import MetadataSchema
+from rerank.core.filters import MAX_CLAUSES, MAX_DEPTH, MAX_VALUES, Filter, parse_filter
+from rerank.core.metadata import MAX_FIELDS, MAX_LIST_VALUES, MetadataSchema
 from rerank.core.protocols import Index, IndexInfo, IndexSpec, Store
 from tests.fakes import FakeEncoder
 from tests.reference_filter import passes
@@ -89,7 +89,14 @@ CLAUSES: list[dict[str, object]] = [
     {"term": {"metadata.dotted.name": "y"}},
     {"term": {"metadata.quo'te": "w"}},
     {"term": {"metadata.nowhere": "x"}},
+    {"terms": {"metadata.lang": []}},
+    {"range": {"metadata.year": {"gte": 2**40}}},
+    {"term": {"metadata.year": 2**70}},
     {"bool": {}},
+    {"bool": {"should": []}},
+    {"bool": {"should": [], "minimum_should_match": 1}},
+    {"bool": {"should": [{"term": {"metadata.lang": "it"}}], "minimum_should_match": 2**40}},
+    {"bool": {"must_not": [{"bool": {"should": [], "minimum_should_match": 2}}]}},
     {"bool": {"must_not": [{"term": {"metadata.nowhere": "x"}}]}},
     {"bool": {"must_not": [{"exists": {"field": "metadata.lang"}}]}},
     {"bool": {"must": [{"term": {"metadata.lang": "it"}}], "must_not": [{"term": {"metadata.ok": True}}]}},
@@ -137,6 +144,58 @@ _clauses: st.SearchStrategy[dict[str, object]] = st.recursive(
     ),
     max_leaves=6,
 )
+
+
+WIDE: dict[str, MetadataValue] = {
+    "lang": [f"w{i}" for i in range(MAX_LIST_VALUES)],
+    "year": [3000 + 2 * i for i in range(MAX_LIST_VALUES)],
+    "when": [f"{1000 + i}-06-15T12:00:00Z" for i in range(100)],
+}
+"""Metadata with long lists."""
+
+_VARIED: list[dict[str, object]] = [
+    {"term": {"metadata.lang": "it"}},
+    {"prefix": {"metadata.lang": "w9"}},
+    {"range": {"metadata.year": {"gt": 3000, "lt": 3004}}},
+    {"range": {"metadata.when": {"gte": "1100-01-01", "lt": "1101-01-01"}}},
+    {"exists": {"field": "metadata.tags"}},
+    {"terms": {"metadata.year": [1999, 2001.5, 4998]}},
+]
+
+
+def _varied(count: int) -> list[dict[str, object]]:
+    return [_VARIED[i % len(_VARIED)] for i in range(count)]
+
+
+def _nested(depth: int, **others: object) -> dict[str, object]:
+    """Returns bool clauses in the should clauses of each other, each with the *others*."""
+    clause = _VARIED[0]
+    for _ in range(depth):
+        clause = {"bool": {**others, "should": [clause, *_varied(12)]}}
+    return clause
+
+
+def _negated(depth: int) -> dict[str, object]:
+    clause = _VARIED[0]
+    for _ in range(depth):
+        clause = {"bool": {"must_not": [clause], "filter": _varied(1)}}
+    return clause
+
+
+LARGEST_FILTERS: dict[str, dict[str, object]] = {
+    "should": {"bool": {"should": _varied(MAX_CLAUSES - 1)}},
+    "minimum_should_match": {"bool": {"should": _varied(MAX_CLAUSES - 1), "minimum_should_match": 250}},
+    "must": {"bool": {"must": _varied(MAX_CLAUSES - 1)}},
+    "must_not": {"bool": {"must_not": _varied(MAX_CLAUSES - 1)}},
+    "ranges": {"bool": {"must": [_VARIED[2]] * (MAX_CLAUSES - 1)}},
+    "nested": _nested(MAX_DEPTH, must=_varied(6)),
+    "nested minimum_should_match": _nested(MAX_DEPTH, filter=_varied(4), minimum_should_match=5),
+    "negated": _negated(MAX_DEPTH),
+    "strings": {"terms": {"metadata.lang": ["", *(f"w{i}" for i in range(MAX_VALUES - 1))]}},
+    "numbers": {"terms": {"metadata.year": list(range(MAX_VALUES))}},
+    "instants": {"terms": {"metadata.when": [f"{1000 + i // 12}-{i % 12 + 1:02}-15T12:00:00Z" for i in range(9_000)]}},
+    "days": {"terms": {"metadata.when": [f"{1000 + i}-06-15" for i in range(MAX_CLAUSES - 1)]}},
+}
 
 
 class StoreContract:
@@ -315,6 +374,37 @@ class StoreContract:
         assert set(ids(index, "common words", k=20, filter=clause, exact=True)) == by_vector
         return by_vector
 
+    @pytest.mark.parametrize("shape", LARGEST_FILTERS)
+    def test_largest_filters_select_the_same_documents_as_the_reference(self, filled: Index, shape: str) -> None:
+        """A filter at the limits of clauses, nesting and values neither fails nor ends the process."""
+        filled.upsert([with_metadata("wide", "common words of wide", metadata=WIDE)])
+        filled.refresh()
+        clause = parse_filter(LARGEST_FILTERS[shape])
+        assert self.selected(filled, clause) == expected(clause, {**METADATA, "wide": WIDE})
+
+    @pytest.mark.parametrize(
+        ("bounds", "passes"),
+        [
+            ({"gt": 1, "lt": 5}, False),
+            ({"gte": 1, "lt": 5}, True),
+            ({"gt": 1, "lte": 5}, True),
+            ({"gt": 1, "gte": 5, "lte": 9, "lt": 6}, True),
+            ({"gt": 5, "lt": 9}, False),
+            ({"gte": 9, "lte": 9}, True),
+            ({"gt": 9}, False),
+            ({"lt": 1}, False),
+            ({"gte": 0.0, "lte": 0}, True),
+        ],
+    )
+    def test_one_value_of_a_list_is_within_both_bounds(
+        self, index: Index, bounds: dict[str, float], passes: bool
+    ) -> None:
+        """A range matches a list if one of its values is within all bounds. 0 and -0.0 are equal."""
+        index.upsert([encoded("a", "words", n=[5, 9, 1, 9, -0.0] if passes else [5, 9, 1, 9])])
+        index.refresh()
+        clause = parse_filter({"range": {"metadata.n": bounds}})
+        assert ids(index, "words", k=5, filter=clause) == (["a"] if passes else [])
+
     def test_filter_applies_before_the_k_nearest_are_selected(self, index: Index) -> None:
         """A search returns the k nearest documents that pass the filter."""
         index.upsert([encoded(f"near{i:02}", "exactly this topic", kind="near") for i in range(30)])
@@ -330,6 +420,39 @@ class StoreContract:
         assert [entry.doc_id for entry in rejected] == ["bad"]
         assert "year" in rejected[0].reason
         assert set(filled.fetch(["bad", "good"])) == {"good"}
+
+    def test_document_beyond_the_limit_of_fields_is_rejected_alone(self, index: Index) -> None:
+        """An index has at most MAX_FIELDS metadata fields; the reason names the first field beyond the limit."""
+        fields: dict[str, MetadataValue] = {f"f{i}": "x" for i in range(MAX_FIELDS)}
+        assert index.upsert([with_metadata("a", "text", metadata=fields)]) == []
+        rejected = index.upsert([encoded("b", "text", one_more=1), encoded("c", "text", f0="y")])
+        index.refresh()
+        assert [entry.doc_id for entry in rejected] == ["b"]
+        assert '"one_more": an index must have at most 500 metadata fields' in rejected[0].reason
+        assert set(index.fetch(["a", "b", "c"])) == {"a", "c"}
+        assert ids(index, "text", k=5, filter=parse_filter({"term": {"metadata.f0": "y"}})) == ["c"]
+
+    @pytest.mark.parametrize("doc_id", ["", " ", "x" * 600, "a\0b"])
+    def test_id_that_no_document_can_have_is_missing(self, filled: Index, doc_id: str) -> None:
+        """Reads and deletions treat the id like that of a missing document."""
+        assert filled.delete([doc_id]) == 0
+        assert filled.content_hashes([doc_id, "empty"]).keys() == {"empty"}
+        assert filled.fetch([doc_id, "empty"]).keys() == {"empty"}
+        assert filled.delete([doc_id, "empty"]) == 1
+
+    def test_long_equal_texts_are_readable(self, index: Index) -> None:
+        """Long documents with equal texts and metadata do not prevent reads of their neighbours."""
+        parts = [f"{i} " + "word " * 150 for i in range(1_300)]
+        documents = [encoded(f"long{i}", *parts, note="x" * 500_000) for i in range(2)]
+        index.upsert([encoded("short", "a zebra"), *documents])
+        index.refresh()
+        index.optimize()
+        assert index.fetch(["short", "long0"]) == {
+            "short": encoded("short", "a zebra").document,
+            "long0": documents[0].document,
+        }
+        assert [match.passage.doc_id for match in index.match("zebra", k=2)] == ["short"]
+        assert index.content_hashes(["long1"]) == {"long1": documents[1].content_hash}
 
     def test_vectors_of_another_length_are_refused(self, index: Index) -> None:
         """A write or a search with a vector of another length raises EncoderMismatch."""
@@ -483,12 +606,12 @@ class StoreContract:
         assert ids(filled, "common words of large", k=5) == ids(filled, "common words of large", k=5, exact=True)
 
 
-def expected(clause: Filter) -> set[str]:
-    """Returns the documents of METADATA that the reference selects."""
+def expected(clause: Filter, documents: Mapping[str, Mapping[str, MetadataValue]] = METADATA) -> set[str]:
+    """Returns the *documents*, metadata by id, that the reference selects."""
     schema = MetadataSchema()
-    for metadata in METADATA.values():
+    for metadata in documents.values():
         schema = schema.extended(metadata)
-    return {doc_id for doc_id, metadata in METADATA.items() if passes(bind(clause, schema), metadata)}
+    return {doc_id for doc_id, metadata in documents.items() if passes(bind(clause, schema), metadata)}
 
 
 def eventually(condition: Callable[[], bool]) -> None:

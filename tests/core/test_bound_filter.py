@@ -21,7 +21,7 @@ from rerank.core.bound_filter import (
 )
 from rerank.core.document import Scalar
 from rerank.core.errors import InvalidFilter
-from rerank.core.filters import Bool, Exists, Filter, Prefix, Range, Terms
+from rerank.core.filters import MAX_CLAUSES, Bool, Exists, Filter, Prefix, Range, Terms
 from rerank.core.metadata import FieldType, MetadataSchema
 
 STRING, NUMBER, BOOLEAN, DATE = FieldType.STRING, FieldType.NUMBER, FieldType.BOOLEAN, FieldType.DATE
@@ -34,12 +34,17 @@ NOON = "1970-01-02T12:00"
     ("clause", "bound"),
     [
         (Terms("s", ("x", 5, 1.5, True)), BoundTerms("s", STRING, ("x", "5", "1.5", "true"))),
-        (Terms("n", (5, "5", "1e3", 2.5)), BoundTerms("n", NUMBER, (5.0, 5.0, 1000.0, 2.5))),
-        (Terms("b", (True, "false", "true")), BoundTerms("b", BOOLEAN, (True, False, True))),
+        (Terms("n", (5, "5", "1e3", 2.5)), BoundTerms("n", NUMBER, (5.0, 1000.0, 2.5))),
+        (Terms("b", (True, "false", "true")), BoundTerms("b", BOOLEAN, (True, False))),
         (Terms("n", ()), BoundTerms("n", NUMBER, ())),
         (Range("n", (("gte", "5"), ("lt", 7))), BoundRange("n", NUMBER, (("gte", 5.0), ("lt", 7.0)))),
         (Range("s", (("gt", "a"), ("lte", 5))), BoundRange("s", STRING, (("gt", "a"), ("lte", "5")))),
         (Range("n", ()), BoundRange("n", NUMBER, ())),
+        (
+            Range("n", (("lt", 9), ("gte", 5), ("gt", 5), ("lte", 9))),
+            BoundRange("n", NUMBER, (("gt", 5.0), ("lt", 9.0))),
+        ),
+        (Range("n", (("gte", 6), ("gt", 5))), BoundRange("n", NUMBER, (("gte", 6.0),))),
         (Exists("d"), BoundExists("d", DATE)),
         (Prefix("s", "x"), BoundPrefix("s", "x")),
     ],
@@ -68,12 +73,49 @@ def test_day_bounds_cover_the_whole_day(
     assert bind(Range("d", bounds), SCHEMA) == BoundRange("d", DATE, expected)
 
 
-def test_date_term_becomes_a_range() -> None:
-    """Any time of the day matches; several days are alternatives."""
+def test_date_terms_become_ranges_of_days_and_one_list_of_instants() -> None:
+    """Any time of a day matches; consecutive days are one range."""
     first = BoundRange("d", DATE, (("gte", 0), ("lt", DAY)))
-    noon = BoundRange("d", DATE, (("gte", DAY + DAY // 2), ("lte", DAY + DAY // 2)))
     assert bind(Terms("d", ("1970-01-01",)), SCHEMA) == first
-    assert bind(Terms("d", ("1970-01-01", NOON)), SCHEMA) == BoundBool(should=(first, noon), minimum_should=1)
+    assert bind(Terms("d", (NOON, "1970-01-01", NOON)), SCHEMA) == BoundBool(
+        should=(first, BoundTerms("d", DATE, (DAY + DAY // 2,))), minimum_should=1
+    )
+    days = ("1970-01-05", "1970-01-02", "1970-01-01", "1970-01-02")
+    assert bind(Terms("d", days), SCHEMA) == BoundBool(
+        should=(
+            BoundRange("d", DATE, (("gte", 0), ("lt", 2 * DAY))),
+            BoundRange("d", DATE, (("gte", 4 * DAY), ("lt", 5 * DAY))),
+        ),
+        minimum_should=1,
+    )
+
+
+def test_ranges_of_days_count_as_clauses() -> None:
+    """Days that are not consecutive need one clause each, and the limit of clauses applies."""
+    days = [(datetime(2000, 1, 1, tzinfo=UTC) + timedelta(days=2 * i)).date().isoformat() for i in range(MAX_CLAUSES)]
+    bind(Terms("d", tuple(days[:-1])), SCHEMA)
+    with pytest.raises(InvalidFilter, match="at most 512 clauses"):
+        bind(Terms("d", tuple(days)), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("minimum", "bound"),
+    [
+        (0, BoundBool()),
+        (1, BoundBool(should=(BoundExists("s", STRING), BoundExists("n", NUMBER)), minimum_should=1)),
+        (2, BoundBool(must=(BoundExists("s", STRING), BoundExists("n", NUMBER)))),
+        (3, MatchNone()),
+        (2**40, MatchNone()),
+    ],
+)
+def test_minimum_should_match_is_reduced(minimum: int, bound: BoundFilter) -> None:
+    """Stores only compile a minimum of which more and fewer clauses can match."""
+    assert bind(Bool(should=(Exists("s"), Exists("n")), minimum_should=minimum), SCHEMA) == bound
+
+
+def test_minimum_of_no_should_clauses_matches_no_document() -> None:
+    """An empty list has no clause that could match."""
+    assert bind(Bool(minimum_should=1), SCHEMA) == MatchNone()
 
 
 @pytest.mark.parametrize("clause", [Terms("x", (1,)), Range("x", (("gt", 1),)), Exists("x"), Prefix("x", "a")])

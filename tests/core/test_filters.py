@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rerank.core.errors import InvalidFilter
-from rerank.core.filters import MAX_CLAUSES, MAX_DEPTH, Bool, Exists, Filter, Prefix, Range, Terms, parse_filter
+from rerank.core.filters import (
+    MAX_CLAUSES,
+    MAX_DEPTH,
+    MAX_VALUES,
+    Bool,
+    Exists,
+    Filter,
+    Prefix,
+    Range,
+    Terms,
+    parse_filter,
+)
 
 EXISTS: dict[str, object] = {"exists": {"field": "metadata.a"}}
 
@@ -63,7 +74,8 @@ def test_clauses_are_parsed_as_in_opensearch(clause: object, parsed: Filter) -> 
         ({"term": {"metadata.": 1}}, "filter.term", '"metadata." is not a metadata field'),
         ({"terms": {"metadata.a": "x"}}, "filter.terms", "the values must be a list"),
         ({"terms": {"metadata.a": [None]}}, "filter.terms", "a value must be a string, a number or a boolean"),
-        ({"terms": {"metadata.a": ["x"] * 65537}}, "filter.terms", "the values must be a list of at most 65,536"),
+        ({"terms": {"metadata.a": ["x"] * 65537}}, "filter.terms", "must have at most 65,536 values in total"),
+        ({"term": {"metadata.a": "a\0"}}, "filter.term", "must not contain a NUL character"),
         ({"range": {"metadata.a": {}}}, "filter.range", "the bounds must be an object"),
         ({"range": {"metadata.a": 5}}, "filter.range", "the bounds must be an object"),
         ({"range": {"metadata.a": {"from": 5}}}, "filter.range", 'unknown bound "from"'),
@@ -106,10 +118,18 @@ def test_nesting_depth_is_limited() -> None:
 
 
 def test_number_of_clauses_is_limited() -> None:
-    """The limit is that of OpenSearch."""
+    """The limit is the same on all stores, and is checked before the remaining clauses are parsed."""
     parse_filter({"bool": {"must": [EXISTS] * (MAX_CLAUSES - 1)}})
-    with pytest.raises(InvalidFilter, match="at most 1,024 clauses"):
+    with pytest.raises(InvalidFilter, match="at most 512 clauses"):
         parse_filter({"bool": {"must": [EXISTS] * MAX_CLAUSES}})
+
+
+def test_number_of_values_of_a_filter_is_limited() -> None:
+    """The values of all terms clauses are counted together."""
+    half = {"terms": {"metadata.a": [1] * (MAX_VALUES // 2)}}
+    parse_filter({"bool": {"must": [half, half]}})
+    with pytest.raises(InvalidFilter, match="at most 65,536 values in total"):
+        parse_filter({"bool": {"must": [half, half, {"terms": {"metadata.a": [1]}}]}})
 
 
 KEYS = [

@@ -148,3 +148,46 @@ def test_document_that_stores_cannot_contain_is_refused(document: Document) -> N
     """The same rules apply to ingest runs, to POST /documents and to both stores."""
     with pytest.raises(CorpusError):
         validated(document)
+
+
+def test_documents_beyond_a_limit_are_rejected_by_name(
+    index: Index, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long title or text, and too many passages, reject their document alone."""
+    monkeypatch.setattr("rerank.core.chunking.MAX_PASSAGES", 1)
+    documents = [
+        Document("title", "text", "x" * 2_001),
+        Document("text", "x" * 2_000_001),
+        Document("passages", LONG.text),
+        Document("good", "text", "x" * 2_000),
+    ]
+    outcome = Indexer(index, encoder).add(documents)
+    assert (outcome.indexed, {entry.doc_id: entry.reason for entry in outcome.rejected}) == (
+        1,
+        {
+            "title": "the title must have at most 2,000 characters, got 2,001. Shorten the title, or move it to the "
+            "text",
+            "text": "the text must have at most 2,000,000 characters, got 2,000,001. Split the document, for example by "
+            "chapter",
+            "passages": "a document must have at most 2,000 passages. Split the document, for example by chapter",
+        },
+    )
+    assert index.content_hashes([document.doc_id for document in documents]).keys() == {"good"}
+
+
+def test_large_requests_are_written_in_parts(
+    index: Index, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The result is that of one write, so that memory does not limit the number of documents."""
+    monkeypatch.setattr("rerank.core.indexing.WRITE_CHARS", 10)
+    Indexer(index, encoder).add([Document("same", "unchanged")])
+    documents = [Document(str(i % 4), f"text number {i}") for i in range(6)]
+    outcome = Indexer(index, encoder).add([*documents, Document("same", "unchanged"), Document("bad", " ")])
+    assert (outcome.indexed, outcome.passages, outcome.skipped, outcome.duplicates) == (4, 4, 1, 2)
+    assert [entry.doc_id for entry in outcome.rejected] == ["bad"]
+    assert {doc_id: document.text for doc_id, document in index.fetch(["0", "1", "2", "3"]).items()} == {
+        "0": "text number 4",
+        "1": "text number 5",
+        "2": "text number 2",
+        "3": "text number 3",
+    }

@@ -42,6 +42,23 @@ def test_invalid_values_are_refused(value: object) -> None:
         clean_metadata({"m": value})
 
 
+def test_long_lists_and_many_fields_are_refused() -> None:
+    """The error names the limit, and the field if there is one."""
+    assert clean_metadata({"m": ["x"] * 1_000}) == {"m": ["x"] * 1_000}
+    with pytest.raises(MetadataError, match='"m": a list must have at most 1,000 values, got 1,001'):
+        clean_metadata({"m": ["x"] * 1_001})
+    with pytest.raises(MetadataError, match="at most 500 metadata fields, got 501"):
+        clean_metadata({f"f{i}": 1 for i in range(501)})
+
+
+def test_fields_of_an_index_are_limited() -> None:
+    """The fields of all documents count together."""
+    full = MetadataSchema().extended({f"f{i}": 1 for i in range(500)})
+    assert full.extended({"f0": 2}) == full
+    with pytest.raises(MetadataError, match='"new": an index must have at most 500 metadata fields'):
+        full.extended({"f0": 2, "new": 1})
+
+
 @pytest.mark.parametrize("name", ["", " ", " a", "a ", ".a", "a.", "a..b", "a. b", "a .b", ".", "x" * 257])
 def test_invalid_field_names_are_refused(name: str) -> None:
     """OpenSearch interprets dots as paths."""
