@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rerank.core.protocols import Encoder
 
-CALL_CHARS = 100_000
+CALL_CHARS = 50_000
 """Maximum number of characters in one call of the tokenizer. A longer text is cut between words."""
 
 Spans = NDArray[np.int32]

@@ -167,8 +167,8 @@ def test_documents_beyond_a_limit_are_rejected_by_name(
         {
             "title": "the title must have at most 2,000 characters, got 2,001. Shorten the title, or move it to the "
             "text",
-            "text": "the text must have at most 2,000,000 characters, got 2,000,001. Split the document, for example by "
-            "chapter",
+            "text": "the text must have at most 2,000,000 characters, got 2,000,001. Split the document, for "
+            "example by chapter",
             "passages": "a document must have at most 2,000 passages. Split the document, for example by chapter",
         },
     )
