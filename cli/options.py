@@ -20,6 +20,9 @@ from rerank.core.settings_loading import PREFIX, LoadedSettings, load_settings
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Any], Any]
 
+READ_SETTINGS = "rerank.read_settings"
+"""Key of click's meta data: a function that reads the settings again, with the same options."""
+
 RUNTIME = ("runtime", "precision")
 RANKING = ("depth", "mode", "fusion", "contenders")
 
@@ -81,6 +84,7 @@ def with_settings(command: Command) -> Command:
             for name, value in values.items()
             if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
         }
+        ctx.meta[READ_SETTINGS] = lambda: loaded_settings(given).settings
         return command(*args, settings=loaded_settings(given).settings, **kwargs)
 
     return wrapped  # type: ignore[return-value]  # wraps keeps the name and the docstring that Click reads

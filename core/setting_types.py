@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 Mode = Literal["vector", "text", "hybrid"]
 Runtime = Literal["auto", "torch", "openvino"]
@@ -21,6 +21,33 @@ def _comma_separated(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
+
+
+def _name_pairs(value: object) -> object:
+    """Returns the pairs from `name=model, name=model` (flag or environment) or from a table (file)."""
+    if isinstance(value, dict):
+        return tuple(value.items())
+    if not isinstance(value, str):
+        return value
+    parts = [part.partition("=") for part in value.split(",") if part.strip()]
+    return tuple((name.strip(), model.strip()) for name, _, model in parts)
+
+
+def _check_names(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    for name, model in pairs:
+        if not name or not model:
+            raise ValueError(f"must be a list of name=model, got {name or '='}. Use rerank-v3.5=default.")
+        if name[0] in "/~.":
+            raise ValueError(f"must not have a path as a public name, got {name}. Use name=path.")
+    names = [name for name, _ in pairs]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise ValueError(f"must have each public name once, got {repeated} twice.")
+    return pairs
+
+
+ModelNames = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_name_pairs), AfterValidator(_check_names)]
+"""Public names of models, each with the model that it selects: a built-in name, a folder, a hub id or `default`."""
 
 
 def _indexes_with_fields(value: object) -> object:

@@ -7,7 +7,17 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from rerank.core.setting_types import Analyzer, Engine, Fusion, Mode, Names, Precision, ProxyIndexes, Runtime
+from rerank.core.setting_types import (
+    Analyzer,
+    Engine,
+    Fusion,
+    Mode,
+    ModelNames,
+    Names,
+    Precision,
+    ProxyIndexes,
+    Runtime,
+)
 
 MAX_RESULTS = 10_000
 """Limit of k and depth: the default result window of OpenSearch."""
@@ -33,6 +43,10 @@ class Settings(BaseModel):
         "default", min_length=1, description="Cross-encoder: a built-in name, a model folder or a hub id."
     )
     rerankers: Names = Field((), description="Additional cross-encoders that a request can name, comma-separated.")
+    model_names: ModelNames = Field(
+        (),
+        description="Public names of models, as name=model,name=model; * stands for all other names.",
+    )
     models_home: str = Field("rerank-models", min_length=1, description="Folder that records the promoted models.")
     runtime: Runtime = Field(
         "auto", description="Library that runs the models; auto selects the fastest one installed."

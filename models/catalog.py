@@ -104,6 +104,11 @@ def built_in_models(shipped: Path = BUILT_IN) -> dict[str, Path]:
     return folders
 
 
+def is_hub_id(name: str) -> bool:
+    """Returns True if *name* has the form of a hub id."""
+    return _HUB_ID.fullmatch(name) is not None
+
+
 def check_role(folder: ModelFolder, role: Role) -> None:
     """Raises ModelInvalid for a model that cannot take *role*. Every model that scores pairs can rerank."""
     if (folder.kind == "encoder") != (role == "encoder"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -15,13 +15,14 @@ from rerank.core.protocols import Encoder, Reranker
 from rerank.core.ranking import RankingModel
 from rerank.core.setting_types import Fusion
 from rerank.core.settings import Settings
-from rerank.models.catalog import BUILT_IN, DEFAULT, check_role, default_name, ranking_warning, resolve
+from rerank.models.catalog import BUILT_IN, check_role, ranking_warning, resolve
 from rerank.models.compute_options import AUTO_COMPUTE, ComputeOptions
 from rerank.models.conversion import prepare
 from rerank.models.encoder import BiEncoder
 from rerank.models.folder import ModelFolder
 from rerank.models.logit_scale import logit_deviation
 from rerank.models.promotion import with_promoted
+from rerank.models.public_names import PublicNames, reranker_names
 from rerank.models.reranker import CrossEncoderReranker
 from rerank.models.runtimes.choice import runtime_for
 from rerank.models.shared_resources import SharedResources
@@ -89,11 +90,10 @@ class LoadedModels:
         shipped: Path = BUILT_IN,
         shared: SharedResources | None = None,
         contenders: int = 0,
+        names: PublicNames | None = None,
     ) -> None:
         self._options = RankingOptions(compute, fusion, shipped, shared or SharedResources(), contenders)
-        self._default = self._resolved_name(default)
-        self.names = tuple(dict.fromkeys([self._default, *map(self._resolved_name, others)]))
-        """Names that requests can use in addition to `default`; the default model is first."""
+        self._public = names or PublicNames.of("reranker", default, others, shipped=shipped)
         self._loaded: dict[str, RankingModel] = {}
         self._loading = threading.Lock()
         self.load()
@@ -112,12 +112,20 @@ class LoadedModels:
             fusion=settings.fusion,
             shared=shared,
             contenders=settings.contenders,
+            names=reranker_names(settings),
         )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names that requests can use in addition to `default`; the default model is first."""
+        return self._public.names
 
     def load(self) -> None:
         """Loads the default model and converts the others, so that no request waits for a conversion."""
         self.get(None)
-        for name in self.names[1:]:
+        for name in dict.fromkeys(self._public.targets.values()):
+            if name == self._public.default:
+                continue
             try:
                 prepare(resolve(name, role="reranker", shipped=self._options.shipped), self._options.compute)
             except (ModelNotFound, ModelError) as exc:
@@ -128,32 +136,30 @@ class LoadedModels:
 
         Raises ModelNotFound for a name that is not configured, and ModelInvalid if the model cannot be loaded.
         """
-        name = self._default if name in (None, DEFAULT) else name
-        if name not in self.names:
-            raise ModelNotFound(f'reranker "{name}" is not configured. Configured: {", ".join(self.names)}')
-        model = self._loaded.get(name)
+        target = self._public.target(name, what="reranker")
+        model = self._loaded.get(target)
         if model is not None:
             return model
         with self._loading:
-            if name not in self._loaded:
-                self._loaded[name] = self._load(name)
-            return self._loaded[name]
+            if target not in self._loaded:
+                self._loaded[target] = self._load(target)
+            return self._loaded[target]
 
-    def _load(self, name: str) -> RankingModel:
+    def _load(self, target: str) -> RankingModel:
+        name = self._public.name_of(target)
         try:
-            return _load_ranking_model(name, self._options)
+            return _load_ranking_model(target, self._options, public_name=name)
         except ModelNotFound as exc:
-            if name == self._default:
+            if target == self._public.default:
                 raise
             # The request is valid, but the folder is missing. ModelInvalid lets a search continue without reranking.
             raise ModelInvalid(f"cannot load the configured reranker {name}: {exc.message}") from exc
 
-    def _resolved_name(self, name: str) -> str:
-        return default_name("reranker", shipped=self._options.shipped) if name == DEFAULT else name
 
-
-def _load_ranking_model(name: str, options: RankingOptions) -> RankingModel:
+def _load_ranking_model(name: str, options: RankingOptions, *, public_name: str | None = None) -> RankingModel:
     folder = resolve(name, role="reranker", shipped=options.shipped)
+    if public_name is not None:
+        folder = replace(folder, name=public_name)
     check_role(folder, "reranker")
     if (warning := ranking_warning(folder)) is not None:
         _log.warning("%s", warning)

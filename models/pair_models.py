@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rerank.core.calibration import Calibration, probabilities
-from rerank.core.errors import InvalidRequest, ModelError, ModelInvalid, ModelNotFound, ModelOutputInvalid
+from rerank.core.errors import InvalidRequest, ModelError, ModelInvalid, ModelOutputInvalid
 from rerank.core.pairs import PairModel, PairPredictions, TextPair
 from rerank.core.protocols import Reranker
 from rerank.core.ranking import RankingModels
 from rerank.models.architectures.classifier import ClassifierNetwork
-from rerank.models.catalog import DEFAULT, check_role, default_name, resolve
+from rerank.models.catalog import check_role, resolve
 from rerank.models.compute_options import AUTO_COMPUTE, ComputeOptions
 from rerank.models.folder import ModelFolder
 from rerank.models.loading import load_ranking_model
+from rerank.models.public_names import PublicNames
 from rerank.models.runtime import ModelRuntime
 from rerank.models.runtimes.choice import runtime_for
 from rerank.models.tokenizer import Ids, TextTokenizer
@@ -123,31 +125,28 @@ class LoadedPairModels:
 
     def __init__(
         self,
-        default: str,
-        others: Sequence[str],
+        names: PublicNames,
         *,
         ranking: Callable[[], RankingModels],
         compute: ComputeOptions = AUTO_COMPUTE,
     ) -> None:
         self._ranking = ranking
         self._compute = compute
-        self._default = default_name("reranker") if default == DEFAULT else default
-        self._names = {self._default, *(default_name("reranker") if name == DEFAULT else name for name in others)}
+        self._names = names
         self._loaded: dict[str, PairModel] = {}
         self._loading = threading.Lock()
 
     def get(self, name: str | None) -> PairModel:
         """Returns the model *name*; see PairModels.get."""
-        name = self._default if name in (None, DEFAULT) else name
-        if name not in self._names:
-            raise ModelNotFound(f'model "{name}" is not configured. Configured: {", ".join(sorted(self._names))}')
+        target = self._names.target(name, what="model")
         with self._loading:
-            if name not in self._loaded:
-                self._loaded[name] = self._load(name)
-            return self._loaded[name]
+            if target not in self._loaded:
+                self._loaded[target] = self._load(target)
+            return self._loaded[target]
 
-    def _load(self, name: str) -> PairModel:
-        folder = resolve(name, role="reranker")
+    def _load(self, target: str) -> PairModel:
+        name = self._names.name_of(target)
+        folder = replace(resolve(target, role="reranker"), name=name)
         check_role(folder, "reranker")
         if is_classifier(folder):
             return ClassifierPairModel.load(folder, self._compute)

@@ -13,6 +13,7 @@ from flask.json.provider import DefaultJSONProvider
 
 from rerank.core.model_load import ModelLoad
 from rerank.service import (
+    admin,
     auth,
     documents,
     errors,
@@ -55,7 +56,9 @@ def create_app(components: Components) -> Flask:
     breaker = CircuitBreaker() if is_server_url(components.settings.store) else None
     errors.register(app)
     _observe_requests(app, app_metrics, components.model_load)
-    auth.register(app, components.settings.api_keys)
+    keys = auth.Keys(components.settings.api_keys)
+    components.reloader.add(keys.reloadable())
+    auth.register(app, keys)
     for blueprint in (
         search.routes(components, app_metrics),
         documents.routes(components),
@@ -63,6 +66,7 @@ def create_app(components: Components) -> Flask:
         predict.routes(components),
         indexes.routes(components),
         models.routes(components),
+        admin.routes(components.reloader, keys),
         probes.routes(components, breaker),
         info.routes(components),
         weaviate_probes.routes(components),
@@ -72,7 +76,7 @@ def create_app(components: Components) -> Flask:
     ):
         app.register_blueprint(blueprint)
     if breaker is not None:
-        install_proxy(app, components, app_metrics, breaker)
+        install_proxy(app, components, app_metrics, breaker, keys)
     return app
 
 

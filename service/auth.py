@@ -8,7 +8,10 @@ from typing import Any
 
 from flask import Flask, request
 
+from rerank.core.errors import SettingError
+from rerank.core.settings import Settings
 from rerank.service.errors import HttpError
+from rerank.service.reloading import Commit, ReloadablePart
 
 OPEN_ENDPOINTS = frozenset(
     {"probes.health", "weaviate_probes.live", "page.page", "page.docs", "openapi.openapi", "static"}
@@ -24,6 +27,26 @@ class Keys:
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._valid = [key.encode() for key in keys]
+
+    @property
+    def required(self) -> bool:
+        """True if requests need a key."""
+        return bool(self._valid)
+
+    def reloadable(self) -> ReloadablePart:
+        """Returns the part that replaces the keys by those of the setting `api_keys`."""
+
+        def prepare(settings: Settings) -> Commit:
+            if self._valid and not settings.api_keys:
+                raise SettingError("api_keys must not become empty by a reload. Keep a key, or restart the service.")
+            keys = [key.encode() for key in settings.api_keys]
+
+            def commit() -> None:
+                self._valid = keys
+
+            return commit
+
+        return ReloadablePart("api_keys", frozenset({"api_keys"}), prepare)
 
     def check(self, environ: Mapping[str, Any]) -> None:
         """Raises HttpError 401 if the WSGI request carries no valid key."""
@@ -57,14 +80,13 @@ class Keys:
         return credentials is not None and self.is_valid(credentials)
 
 
-def register(app: Flask, keys: Sequence[str]) -> None:
+def register(app: Flask, keys: Keys) -> None:
     """Requires one of *keys* on every request of *app* except to OPEN_ENDPOINTS. No keys: allows all requests."""
-    valid_keys = Keys(keys)
 
     @app.before_request
     def check_key() -> None:
         if request.endpoint not in OPEN_ENDPOINTS:
-            valid_keys.check(request.environ)
+            keys.check(request.environ)
 
 
 def request_key(environ: Mapping[str, Any]) -> str | None:

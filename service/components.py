@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rerank.core.errors import ModelUnavailable, StoreUnavailable
@@ -19,15 +19,22 @@ from rerank.core.retry import RetryPolicy, retry
 from rerank.core.settings import Settings, masked_location
 from rerank.core.text_similarity import TextSimilarity
 from rerank.service.loadable import Loadable
+from rerank.service.reloading import Commit, ReloadablePart, Reloader
 
 if TYPE_CHECKING:
     from rerank.models.compute_options import ComputeOptions
     from rerank.models.shared_resources import SharedResources
 
+DEFAULT = "default"
+"""Name of the default model in requests."""
+
 LOADING_RETRIES = RetryPolicy(first=1.0, longest=60.0)
 
 CatalogEntry = Mapping[str, object]
-"""A model as `rerank-cli models list --json` prints it."""
+"""A model by its public name, without its path."""
+
+MODEL_SETTINGS = frozenset({"encoder", "reranker", "rerankers", "model_names", "models_home", "fusion", "contenders"})
+"""Settings that a reload applies to the models."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,10 @@ class Components:
     """Returns the current load of the models, for the metrics."""
     text_similarity: Callable[[Encoder], TextSimilarity] | None = None
     """Compares texts outside an index by an encoder's vectors. None: rerank calls use the cross-encoder alone."""
+    model_names: Callable[[], Collection[str]] = lambda: ("default",)
+    """Returns the public names of the rerankers."""
+    reloader: Reloader = field(default_factory=Reloader, compare=False)
+    """Reloads the models, and other parts that are added to it."""
     resources: ExitStack = field(default_factory=ExitStack, compare=False)
     """Resources to close on shutdown besides the store, such as the connection pool of the proxy."""
 
@@ -106,11 +117,11 @@ class LoadedRankingModels:
         return self.models.get().get(name)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Loaders:
     """Functions that load each component of *settings*. They import heavy packages when called.
 
-    *shared* holds the scheduler and the score cache of all models.
+    *shared* holds the scheduler and the score cache of all models. A reload replaces *settings*.
     """
 
     settings: Settings
@@ -135,15 +146,40 @@ class _Loaders:
     def pair_models(self, ranking: Loadable[RankingModels]) -> PairModels:
         from rerank.models.pair_models import LoadedPairModels
         from rerank.models.promotion import with_promoted
+        from rerank.models.public_names import reranker_names
 
-        promoted = with_promoted(self.settings)
-        return LoadedPairModels(promoted.reranker, promoted.rerankers, ranking=ranking.get, compute=self.compute)
+        names = reranker_names(with_promoted(self.settings))
+        return LoadedPairModels(names, ranking=ranking.get, compute=self.compute)
 
     def catalog(self) -> Sequence[CatalogEntry]:
-        from rerank.models.catalog import served
         from rerank.models.promotion import with_promoted
+        from rerank.models.public_catalog import public_catalog
 
-        return [entry.to_json() for entry in served(with_promoted(self.settings))]
+        return public_catalog(with_promoted(self.settings))
+
+    def model_names(self) -> Collection[str]:
+        from rerank.models.promotion import with_promoted
+        from rerank.models.public_names import reranker_names
+
+        return {DEFAULT, *reranker_names(with_promoted(self.settings)).names}
+
+    def reloadable(self, components: Components) -> ReloadablePart:
+        """Returns the part that replaces the models of *components*."""
+
+        def prepare(settings: Settings) -> Commit:
+            changed = replace(self, settings=settings)
+            encoder, rerankers = changed.encoder(), changed.rerankers()
+            pair_models = changed.pair_models(components.rerankers)
+
+            def commit() -> None:
+                self.settings = settings
+                components.encoder.replace(encoder)
+                components.rerankers.replace(rerankers)
+                components.pair_models.replace(pair_models)
+
+            return commit
+
+        return ReloadablePart("models", MODEL_SETTINGS, prepare)
 
 
 def build(settings: Settings) -> Components:
@@ -172,6 +208,9 @@ def build(settings: Settings) -> Components:
         ),
         model_load=shared.load,
         text_similarity=lambda encoder: PassageSimilarity(encoder, shared.cache),
+        model_names=loaders.model_names,
+        reloader=Reloader(settings),
     )
+    components.reloader.add(loaders.reloadable(components))
     components.resources.callback(shared.close)
     return components

@@ -10,6 +10,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from rerank.core import errors
+from rerank.service.path_redaction import without_paths
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ _RETRIABLE = (429, 503)
 
 _HTTP_ERROR_TYPES = {
     401: "Unauthorized",
+    403: "Forbidden",
     404: "NotFound",
     405: "MethodNotAllowed",
     413: "PayloadTooLarge",
@@ -96,7 +98,10 @@ def error_response(
         _log.error("%s: %s", type(error).__name__, error.message, exc_info=error)
     field = error.field if isinstance(error, errors.InvalidRequest) else None
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status in _RETRIABLE else {}
-    return ErrorResponse(status, error_body(error.message, error.error_type, field=field), headers)
+    # Invalid requests and unknown names quote the client's own text.
+    is_clients_text = isinstance(error, errors.InvalidRequest | errors.NotFound)
+    message = error.message if is_clients_text else without_paths(error.message)
+    return ErrorResponse(status, error_body(message, error.error_type, field=field), headers)
 
 
 def register(app: Flask) -> None:

@@ -70,6 +70,15 @@ class Loadable(Generic[T]):
         if self._closed.is_set():
             self.close()
 
+    def replace(self, value: T) -> None:
+        """Puts *value* in place of the component. Requests that use the previous one finish with it.
+
+        Does nothing after close().
+        """
+        with self._lock:
+            if not self._closed.is_set():
+                self._loaded = [value]
+
     def close(self) -> None:
         """Releases the component if it is loaded, once. Does not wait for a load in progress."""
         self._closed.set()

@@ -8,6 +8,7 @@ from rerank.core.errors import StoreError, StoreUnavailable
 from rerank.service.api_blueprint import ApiBlueprint, Operation
 from rerank.service.components import Components
 from rerank.service.errors import RETRY_AFTER_SECONDS, error_body
+from rerank.service.path_redaction import without_paths
 from rerank.service.proxy.search.circuit_breaker import CircuitBreaker
 from rerank.service.response_models import HealthResponse, ReadyResponse
 
@@ -48,4 +49,4 @@ def _missing(components: Components) -> list[str]:
             components.store.get().ping()
         except StoreError as exc:
             missing.insert(0, exc.message)
-    return missing
+    return [without_paths(reason) for reason in missing]

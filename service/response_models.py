@@ -146,11 +146,18 @@ class IndexesResponse(StrictModel):
 
 
 class ModelsResponse(StrictModel):
-    """The models, as `rerank-cli models list --json` prints them. data: the format of infinity's clients."""
+    """The models by public name. data: the format of the clients of OpenAI, infinity, vLLM and Xinference."""
 
     models: list[dict[str, Any]]
     object: Literal["list"]
     data: list[dict[str, Any]]
+
+
+class ReloadResponse(StrictModel):
+    """The reloaded parts, and the changed settings that need a restart."""
+
+    reloaded: list[str]
+    restart_required: list[str]
 
 
 class HealthResponse(StrictModel):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -19,10 +20,11 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 
 from rerank.core.errors import SettingError
 from rerank.core.settings import Settings
-from rerank.service.components import Components, build
+from rerank.service.components import MODEL_SETTINGS, Components, build
 from rerank.service.multiprocess_metrics import is_multiprocess, multiprocess_metrics
 
 _log = logging.getLogger(__name__)
@@ -55,8 +57,11 @@ def serve(
     insecure: bool = False,
     on_ready: Callable[[str], None] | None = None,
     components: Callable[[Settings], Components] = build,
+    read_settings: Callable[[], Settings] | None = None,
 ) -> int:
-    """Serves requests until SIGTERM or SIGINT, and returns the exit code.
+    """Serves requests until SIGTERM or SIGINT, and returns the exit code. SIGHUP reloads the settings.
+
+    *read_settings* reads the settings again for a reload; None: a reload keeps them and reloads only the models.
 
     *on_ready* receives the URL once the server accepts connections; by default it is written to stderr. The models
     may still be loading at that time, see /ready. The calling process must not have run models or opened a store.
@@ -71,7 +76,9 @@ def serve(
         if workers > 1:
             stack.enter_context(multiprocess_metrics())
         server = _Server(
-            lambda: components(settings),
+            components,
+            settings,
+            read_settings,
             gunicorn_options(settings, listener, workers=workers),
             when_listening=lambda: (on_ready or _announce)(url),
         )
@@ -140,23 +147,46 @@ def gunicorn_options(settings: Settings, listener: socket.socket, *, workers: in
     }
 
 
+class _Parent(Arbiter):  # type: ignore[misc]  # gunicorn has no type hints
+    """Parent process that passes SIGHUP to its workers.
+
+    gunicorn would replace the workers, and the new ones could not rank until they have loaded their models.
+    """
+
+    def reload(self) -> None:
+        """Asks every worker to reload its settings."""
+        self.app.reread_settings()
+        self.kill_workers(signal.SIGHUP)
+
+
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hints
     """gunicorn application that builds the components in each worker."""
 
     def __init__(
         self,
-        components: Callable[[], Components],
+        components: Callable[[Settings], Components],
+        settings: Settings,
+        read_settings: Callable[[], Settings] | None,
         options: Mapping[str, object],
         *,
         when_listening: Callable[[], None],
     ) -> None:
         self._build = components
+        self._settings = settings
+        self._read_settings = read_settings
         self._options = options
         self._when_listening = when_listening
         self._components: Components | None = None
         self._loader: threading.Thread | None = None
         self._stop = threading.Event()
         super().__init__()
+
+    def run(self) -> None:
+        """Runs the parent process."""
+        try:
+            _Parent(self).run()
+        except RuntimeError as exc:
+            raise SettingError(f"the server cannot start: {exc}") from exc
 
     def load_config(self) -> None:
         """Sets gunicorn's settings and hooks."""
@@ -171,14 +201,30 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hi
         """Returns the application of this worker."""
         from rerank.service.app import create_app
 
-        self._components = self._build()
+        self._components = self._build(self._settings)
+        self._components.reloader.read = self._read_settings
+        if self.cfg.workers > 1:
+            self._components.reloader.on_reloaded = _reload_all_workers
         return create_app(self._components)
+
+    def reread_settings(self) -> None:
+        """Applies changed settings to the workers that the parent process starts from now on."""
+        if self._read_settings is None:
+            return
+        try:
+            current = self._read_settings()
+        except SettingError:
+            return  # The workers log the error and keep their settings.
+        changes = {name: getattr(current, name) for name in (*MODEL_SETTINGS, "api_keys")}
+        self._settings = self._settings.model_copy(update=changes)
 
     def _listening(self, _: Any) -> None:
         self._when_listening()
 
     def _start_loading(self, _: Any) -> None:
         if self._components is not None:
+            reload = self._components.reloader.reload_or_log
+            signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=reload, name="reload", daemon=True).start())
             # A daemon: a model conversion cannot be interrupted, and must not delay the exit.
             self._loader = threading.Thread(
                 target=self._components.load_until_complete, args=(self._stop,), name="loader", daemon=True
@@ -194,6 +240,10 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hi
             if self._loader.is_alive():
                 # Native code of a model library crashes if it runs while the interpreter shuts down.
                 os._exit(0)
+
+
+def _reload_all_workers() -> None:
+    os.kill(os.getppid(), signal.SIGHUP)
 
 
 def _forget_worker(_: Any, worker: Any) -> None:

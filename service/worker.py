@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import select
+import signal
 from http import HTTPStatus
 from typing import Any
 
@@ -28,6 +29,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type hints
 
     Returning a connection to the main loop and fetching it again costs as much as forwarding a request.
     """
+
+    def init_signals(self) -> None:
+        """Ignores SIGHUP, which would end the process, until the application handles it."""
+        super().init_signals()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def handle(self, conn: Any) -> Any:
         """Serves the request of the connection and the requests that closely follow it."""

@@ -9,7 +9,7 @@ import click
 import cloup
 
 from rerank.cli import logs
-from rerank.cli.options import RANKING, RUNTIME, epilog, setting_options, with_settings
+from rerank.cli.options import RANKING, READ_SETTINGS, RUNTIME, epilog, setting_options, with_settings
 from rerank.core.settings import Settings
 
 
@@ -17,7 +17,7 @@ def serving_options(*server: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Returns the options of a command that runs the service; the options *server* join its group Server."""
     groups = [
         cloup.option_group("Index", *setting_options("store")),
-        cloup.option_group("Models", *setting_options("encoder", "reranker", "rerankers", *RUNTIME)),
+        cloup.option_group("Models", *setting_options("encoder", "reranker", "rerankers", "model_names", *RUNTIME)),
         cloup.option_group("Ranking", *setting_options("k", *RANKING, "timeout_ms")),
         cloup.option_group("Proxy", *setting_options("proxy_indexes")),
         cloup.option_group("Server", *setting_options("host", "port", "threads", "api_keys"), *server),
@@ -47,9 +47,10 @@ def serving_options(*server: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def command(ctx: click.Context, *, workers: int, insecure: bool, settings: Settings) -> None:
     """Run the HTTP service in the foreground.
 
-    SIGTERM and Ctrl-C stop the service after the running requests have finished.
+    SIGTERM and Ctrl-C stop the service after the running requests have finished. SIGHUP reads the settings again and
+    reloads models, model names and API keys.
     """
     from rerank.service.server import serve
 
     logs.configure_service_logging()
-    ctx.exit(serve(settings, workers=workers, insecure=insecure))
+    ctx.exit(serve(settings, workers=workers, insecure=insecure, read_settings=ctx.meta[READ_SETTINGS]))

@@ -26,7 +26,7 @@ from rerank.service.proxy.search_metrics import SearchMetrics
 from rerank.service.proxy.upstream import Upstream
 
 
-def install_proxy(app: Flask, components: Components, metrics: Metrics, breaker: CircuitBreaker) -> None:
+def install_proxy(app: Flask, components: Components, metrics: Metrics, breaker: CircuitBreaker, keys: Keys) -> None:
     """Installs the proxy in front of *app*. The proxy forwards requests to the server in the setting `store`.
 
     Closing *components* closes the proxy's connections and threads.
@@ -37,8 +37,8 @@ def install_proxy(app: Flask, components: Components, metrics: Metrics, breaker:
     proxy = Proxy(
         app.wsgi_app,
         upstream,
-        own_routes=OwnRoutes.from_app(app, models=("default", settings.reranker, *settings.rerankers)),
-        keys=Keys(settings.api_keys),
+        own_routes=OwnRoutes.from_app(app, models=components.model_names),
+        keys=keys,
         interceptor=_interceptor(components, BackendClient(upstream), breaker, search_metrics),
         observe=metrics.observe_request,
     )

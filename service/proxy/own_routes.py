@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -26,10 +26,10 @@ class OwnRoutes:
 
     exact: frozenset[tuple[str, str]]
     prefixes: tuple[tuple[str, str], ...]
-    models: frozenset[str] = frozenset()
+    models: Callable[[], Collection[str]] = tuple
 
     @classmethod
-    def from_app(cls, app: Flask, *, models: Iterable[str] = ()) -> OwnRoutes:
+    def from_app(cls, app: Flask, *, models: Callable[[], Collection[str]] = tuple) -> OwnRoutes:
         """Returns the routes of *app*, except HEAD, OPTIONS and POST to /, which belong to OpenSearch."""
         exact, prefixes = {("GET", path) for path in ASSETS}, []
         for rule in app.url_map.iter_rules():
@@ -42,7 +42,7 @@ class OwnRoutes:
                     exact.add((method, rule.rule))
                     if rule.strict_slashes is False and rule.rule != ROOT_PATH:
                         exact.add((method, f"{rule.rule}/"))
-        return cls(frozenset(exact - {ROOT_RERANK}), tuple(sorted(prefixes)), frozenset(models))
+        return cls(frozenset(exact - {ROOT_RERANK}), tuple(sorted(prefixes)), models)
 
     def matches(self, method: str, path: str, accept: str) -> bool:
         """Returns True if the service handles the request.
@@ -57,6 +57,6 @@ class OwnRoutes:
         for prefix_method, prefix in self.prefixes:
             if method == prefix_method and path.startswith(prefix):
                 segment = path[len(prefix) :]
-                is_own_model = prefix != PREDICTIONS or unquote(segment) in self.models
+                is_own_model = prefix != PREDICTIONS or unquote(segment) in self.models()
                 return bool(segment) and "/" not in segment and is_own_model
         return False

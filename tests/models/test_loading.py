@@ -125,10 +125,10 @@ def test_requests_select_configured_models(cross: Path, tmp_path: Path) -> None:
     other = tiny.bert(tmp_path / "other", labels=1)
     models = LoadedModels(str(cross), [str(other), str(cross)])
 
-    assert models.names == (str(cross), str(other))
-    assert models.get(None) is models.get("default") is models.get(str(cross))
-    assert models.get(str(other)) is models.get(str(other))
-    assert models.get(str(other)).reranker.name == str(other)
+    assert models.names == ("cross", "other")
+    assert models.get(None) is models.get("default") is models.get("cross")
+    assert models.get("other") is models.get("other")
+    assert models.get("other").reranker.name == "other"
 
 
 def test_default_model_has_its_built_in_name(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_model_that_is_not_configured_is_not_found(cross: Path) -> None:
     """Requests cannot load arbitrary models. The error lists the configured models."""
     models = LoadedModels(str(cross))
 
-    with pytest.raises(ModelNotFound, match=f'reranker "all-MiniLM-L6-v2" is not configured. Configured: {cross}'):
+    with pytest.raises(ModelNotFound, match=r'reranker "all-MiniLM-L6-v2" is not configured. Configured: cross'):
         models.get("all-MiniLM-L6-v2")
 
 
@@ -156,10 +156,10 @@ def test_broken_additional_model_keeps_the_default(cross: Path, tmp_path: Path) 
     models = LoadedModels(str(cross), [str(tmp_path / "broken"), str(tmp_path / "missing")])
 
     with pytest.raises(ModelInvalid, match=r"has no config\.json"):
-        models.get(str(tmp_path / "broken"))
+        models.get("broken")
     with pytest.raises(ModelInvalid, match="not a built-in model or a folder"):
-        models.get(str(tmp_path / "missing"))
-    assert models.get(None).reranker.name == str(cross)
+        models.get("missing")
+    assert models.get(None).reranker.name == "cross"
 
 
 def test_missing_default_model_fails_at_construction(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_concurrent_requests_load_a_model_once(cross: Path, tmp_path: Path) -> N
     other = tiny.bert(tmp_path / "other", labels=1)
     models = LoadedModels(str(cross), [str(other)])
     loaded: list[RankingModel] = []
-    threads = [threading.Thread(target=lambda: loaded.append(models.get(str(other)))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: loaded.append(models.get("other"))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -15,6 +15,7 @@ from rerank.core.pairs import TextPair
 from rerank.models.folder import ModelFolder
 from rerank.models.loading import LoadedModels
 from rerank.models.pair_models import ClassifierPairModel, LoadedPairModels, RerankerPairModel, load_pair_model
+from rerank.models.public_names import PublicNames
 from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE
 from tests.models import tiny
 
@@ -103,10 +104,11 @@ def test_encoder_is_refused_as_pair_model(tmp_path: Path) -> None:
 def test_requests_select_configured_models(tmp_path: Path) -> None:
     """Requests can select the default model and configured models. Each is loaded once."""
     cross, labels = tiny.bert(tmp_path / "cross", labels=1), classifier(tmp_path / "labels")
-    models = LoadedPairModels(str(cross), [str(labels)], ranking=lambda: LoadedModels(str(cross)))
+    names = PublicNames.of("reranker", str(cross), [str(labels)])
+    models = LoadedPairModels(names, ranking=lambda: LoadedModels(str(cross)))
 
     assert isinstance(models.get(None), RerankerPairModel)
-    assert isinstance(models.get(str(labels)), ClassifierPairModel)
-    assert models.get(None) is models.get("default") is models.get(str(cross))
+    assert isinstance(models.get("labels"), ClassifierPairModel)
+    assert models.get(None) is models.get("default") is models.get("cross")
     with pytest.raises(ModelNotFound, match='model "other" is not configured'):
         models.get("other")

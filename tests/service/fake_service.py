@@ -25,7 +25,7 @@ TEA = Document("tea", "green tea is brewed from leaves", "Tea", {"lang": "en", "
 COFFEE = Document("coffee", "il caffè è amaro", "Caffè", {"lang": "it", "year": 2021})
 MILK = Document("milk", "milk with tea and green leaves", "", {"lang": "en", "year": 2022})
 DOCUMENTS = (TEA, COFFEE, MILK)
-CATALOG: CatalogEntry = {"name": "fake-reranker", "kind": "reranker"}
+CATALOG: CatalogEntry = {"name": "fake-reranker", "kind": "reranker", "max_tokens": 512, "default": True}
 
 
 def store_with(documents: Sequence[Document] = DOCUMENTS, *, encoder: FakeEncoder | None = None) -> InMemoryStore:

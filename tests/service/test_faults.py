@@ -129,7 +129,7 @@ def test_removed_model_folder_does_not_affect_a_loaded_model(tmp_path: Path) -> 
 
     assert service.post("/rerank", json=QUICK).get_json()["results"] == before
     assert service.post("/search", json=SEARCH).get_json()["rerank"]["applied"]
-    missing = service.post("/search", json={**SEARCH, "model": other})
+    missing = service.post("/search", json={**SEARCH, "model": "other"})
     assert (missing.status_code, missing.get_json()["rerank"]["reason"]) == (200, "model_unavailable")
     assert len(missing.get_json()["hits"]) == 3
     assert service.get("/ready").status_code == 200

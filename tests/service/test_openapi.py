@@ -10,7 +10,24 @@ from rerank.core.model_load import ModelLoad
 from rerank.core.settings import Settings
 from rerank.service.app import create_app
 from rerank.service.openapi import openapi_path
-from tests.service.fake_service import CATALOG, INDEX, TEA, client, components
+from tests.service.fake_service import CATALOG, INDEX, TEA, client, components, error
+
+MODEL = {
+    "id": "fake-reranker",
+    "object": "model",
+    "created": 0,
+    "owned_by": "rerank",
+    "stats": {"queue_fraction": 0.0, "queue_absolute": 0, "results_pending": 0},
+    "backend": "auto",
+    "capabilities": ["rerank"],
+    "model_name": "fake-reranker",
+    "model_type": "rerank",
+    "model_ability": ["rerank"],
+    "max_model_len": 512,
+    "max_tokens": 512,
+    "context_length": 512,
+}
+"""The reranker, as the clients of OpenAI, infinity, vLLM and Xinference read it."""
 
 
 def _document() -> dict[str, Any]:
@@ -103,7 +120,7 @@ def test_response_matches_its_schema(method: str, path: str, body: object, statu
 
 
 def test_indexes_and_models_are_listed() -> None:
-    """An index is listed with its counts and its encoder; a model as the command line prints it."""
+    """An index is listed with its counts and its encoder; a model by its public name."""
     service = client()
     (index,) = service.get("/indexes").get_json()["indexes"]
     assert {key: index[key] for key in ("name", "documents", "passages")} == {
@@ -112,19 +129,22 @@ def test_indexes_and_models_are_listed() -> None:
         "passages": 3,
     }
     assert set(index["encoder"]) == {"name", "fingerprint", "dim"}
-    assert service.get("/models").get_json() == {
-        "models": [CATALOG],
-        "object": "list",
-        "data": [
-            {
-                "id": "fake-reranker",
-                "object": "model",
-                "stats": {"queue_fraction": 0.0, "queue_absolute": 0, "results_pending": 0},
-                "backend": "auto",
-                "capabilities": ["rerank"],
-            }
-        ],
-    }
+    models = service.get("/models").get_json()
+    assert models == service.get("/v1/models").get_json()
+    assert models == {"models": [CATALOG], "object": "list", "data": [MODEL]}
+
+
+@pytest.mark.parametrize("name", ["fake-reranker", "default"])
+def test_model_is_described_to_xinference_clients(name: str) -> None:
+    """Dify requests the type of a model before it saves the model."""
+    assert client().get(f"/v1/models/{name}").get_json() == {**MODEL, "id": name, "model_name": name}
+
+
+def test_unknown_model_is_not_described() -> None:
+    """The response is 404, with the names of the models."""
+    response = client().get("/v1/models/org/unknown")
+    message = 'model "org/unknown" is not configured. Configured: fake-reranker'
+    assert (response.status_code, response.get_json()) == (404, error(message, "NotFound"))
 
 
 def test_models_report_the_queue_to_infinity_clients() -> None:

@@ -15,7 +15,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "proxy.md"
 @pytest.fixture(scope="module")
 def own_routes() -> OwnRoutes:
     """Returns the routes of the service with two models."""
-    return OwnRoutes.from_app(create_app(components()), models=["default", "a/b"])
+    return OwnRoutes.from_app(create_app(components()), models=lambda: ("default", "a/b"))
 
 
 @pytest.mark.parametrize(
