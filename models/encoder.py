@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rerank.core.cosine_scale import CosineScale
 from rerank.core.document import Vectors
 from rerank.core.errors import ModelError, ModelOutputInvalid
+from rerank.core.text_embedder import Token
 from rerank.models.architectures.bi_encoder import BiEncoderNetwork
 from rerank.models.compute_options import AUTO_COMPUTE
 from rerank.models.encoder_scale import cosine_scale, scale_texts
@@ -97,6 +98,10 @@ class BiEncoder:
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Returns for each text the character span of each token: int32 (tokens, 2), without special tokens."""
         return self._tokenizer.spans(texts)
+
+    def tokens(self, texts: Sequence[str], *, special_tokens: bool) -> list[list[Token]]:
+        """Returns the tokens of each text, not truncated and without the prompt."""
+        return self._tokenizer.tokens(texts, special_tokens=special_tokens)
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
         unique, inverse = unique_texts(texts)

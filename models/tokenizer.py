@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rerank.core.errors import ModelInvalid
+from rerank.core.text_embedder import Token
 from rerank.models.folder import TOKENIZER_CONFIG_FILE, ModelFolder
 from rerank.models.rerank_file import read_object
 
@@ -101,6 +102,19 @@ class TextTokenizer:
         """Returns for each text the character span of each token: int32 (tokens, 2), without special tokens."""
         encodings = self._tokenizer.encode_batch([_valid(text) for text in texts], add_special_tokens=False)
         return [np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2) for encoding in encodings]
+
+    def tokens(self, texts: Sequence[str], *, special_tokens: bool) -> list[list[Token]]:
+        """Returns the tokens of each text with their character ranges, not truncated."""
+        encodings = self._tokenizer.encode_batch([_valid(text) for text in texts], add_special_tokens=special_tokens)
+        return [
+            [
+                Token(token_id, text) if special else Token(token_id, text, *span)
+                for token_id, text, span, special in zip(
+                    encoding.ids, encoding.tokens, encoding.offsets, encoding.special_tokens_mask, strict=True
+                )
+            ]
+            for encoding in encodings
+        ]
 
     def single_template(self) -> Template:
         """Returns the special tokens around one text, taken from the tokenizer's output."""

@@ -30,6 +30,7 @@ from rerank.service import (
 )
 from rerank.service.components import Components
 from rerank.service.dialects import routes as dialects
+from rerank.service.embeddings import routes as embeddings
 from rerank.service.proxy.address import is_server_url
 from rerank.service.proxy.install import install_proxy
 from rerank.service.proxy.search.circuit_breaker import CircuitBreaker
@@ -63,6 +64,7 @@ def create_app(components: Components) -> Flask:
         search.routes(components, app_metrics),
         documents.routes(components),
         dialects.routes(components, app_metrics),
+        embeddings.routes(components),
         predict.routes(components),
         indexes.routes(components),
         models.routes(components),

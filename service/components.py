@@ -17,6 +17,7 @@ from rerank.core.ranking import RankingModel, RankingModels
 from rerank.core.retrieval import Retriever
 from rerank.core.retry import RetryPolicy, retry
 from rerank.core.settings import Settings, masked_location
+from rerank.core.text_embedder import TextEmbedder
 from rerank.core.text_similarity import TextSimilarity
 from rerank.service.loadable import Loadable
 from rerank.service.reloading import Commit, ReloadablePart, Reloader
@@ -58,6 +59,10 @@ class Components:
     """Returns the public names of the rerankers."""
     reloader: Reloader = field(default_factory=Reloader, compare=False)
     """Reloads the models, and other parts that are added to it."""
+    text_embedder: Callable[[Encoder], TextEmbedder] | None = None
+    """Embeds the texts of requests. None: embedding requests are refused."""
+    encoder_name: Callable[[str | None], str] = lambda _: "default"
+    """Returns the public name of the encoder that a request names. Raises ModelNotFound for another model."""
     resources: ExitStack = field(default_factory=ExitStack, compare=False)
     """Resources to close on shutdown besides the store, such as the connection pool of the proxy."""
 
@@ -73,6 +78,13 @@ class Components:
         if self.text_similarity is None or self.encoder.missing is not None:
             return None
         return self.text_similarity(self.encoder.get())
+
+    def embedder(self) -> TextEmbedder:
+        """Returns the embedder of the encoder. Raises ModelUnavailable while the encoder is not loaded."""
+        encoder = self.encoder.get()
+        if self.text_embedder is None:
+            raise ModelUnavailable("this service embeds no texts")
+        return self.text_embedder(encoder)
 
     def load(self) -> None:
         """Loads every component that is not loaded: the store first, because it is fast, then the models."""
@@ -163,6 +175,12 @@ class _Loaders:
 
         return {DEFAULT, *reranker_names(with_promoted(self.settings)).names}
 
+    def encoder_name(self, requested: str | None) -> str:
+        from rerank.models.public_names import encoder_names
+
+        names = encoder_names(self.settings)
+        return names.name_of(names.target(requested, what="encoder"))
+
     def reloadable(self, components: Components) -> ReloadablePart:
         """Returns the part that replaces the models of *components*."""
 
@@ -187,6 +205,7 @@ def build(settings: Settings) -> Components:
     from rerank.models.compute_options import ComputeOptions
     from rerank.models.passage_similarity import PassageSimilarity
     from rerank.models.shared_resources import SharedResources
+    from rerank.models.text_embedder import ScheduledEmbedder
 
     shared = SharedResources.within(max_waiting=settings.max_waiting, score_cache_mb=settings.score_cache_mb)
     loaders = _Loaders(settings, ComputeOptions.of(settings), shared)
@@ -208,7 +227,9 @@ def build(settings: Settings) -> Components:
         ),
         model_load=shared.load,
         text_similarity=lambda encoder: PassageSimilarity(encoder, shared.cache),
+        text_embedder=lambda encoder: ScheduledEmbedder(encoder, shared.scheduler),
         model_names=loaders.model_names,
+        encoder_name=loaders.encoder_name,
         reloader=Reloader(settings),
     )
     components.reloader.add(loaders.reloadable(components))

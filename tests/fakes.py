@@ -17,6 +17,7 @@ from rerank.core.errors import ModelNotFound, RequestCancelled
 from rerank.core.pairs import PairModel, PairPredictions, TextPair
 from rerank.core.protocols import Cancellation, EncoderIdentity, RerankScores
 from rerank.core.ranking import RankingModel
+from rerank.core.text_embedder import Token
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -74,6 +75,14 @@ class FakeEncoder:
 
     def token_spans(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         return [_spans(text) for text in texts]
+
+    def tokens(self, texts: Sequence[str], *, special_tokens: bool) -> list[list[Token]]:
+        ends = [Token(0, "[end]")] if special_tokens else []
+        spans = [enumerate(_spans(text).tolist(), start=1) for text in texts]
+        return [
+            [*(Token(i, text[start:stop], start, stop) for i, (start, stop) in text_spans), *ends]
+            for text, text_spans in zip(texts, spans, strict=True)
+        ]
 
     def _encode(self, texts: Sequence[str]) -> Vectors:
         vectors = np.zeros((len(texts), self._dim), dtype=np.float32)

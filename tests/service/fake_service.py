@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rerank.core.document import Document
-from rerank.core.errors import ModelUnavailable, StoreUnavailable
+from rerank.core.errors import ModelNotFound, ModelUnavailable, StoreUnavailable
 from rerank.core.indexing import Indexer
 from rerank.core.pairs import PairModels
 from rerank.core.protocols import Encoder, IndexSpec, Store
 from rerank.core.ranking import RankingModel, RankingModels
 from rerank.core.settings import Settings
+from rerank.models.scheduler import Scheduler
+from rerank.models.text_embedder import ScheduledEmbedder
 from rerank.service.components import CatalogEntry, Components
 from rerank.service.loadable import Loadable
 from tests.fakes import FakeEncoder, FakeModels, FakePairModel, FakePairModels, FakeReranker
@@ -45,6 +47,7 @@ def components(
     encoder: Encoder | None = None,
     models: RankingModels | None = None,
     pair_models: PairModels | None = None,
+    scheduler: Scheduler | None = None,
 ) -> Components:
     """Returns loaded components; by default, fake models and a store with three documents."""
     ranking = models or FakeModels(RankingModel(FakeReranker()), RankingModel(FakeReranker(name="other")))
@@ -55,7 +58,15 @@ def components(
         rerankers=Loadable.of("reranker", ranking),
         catalog=lambda: [CATALOG],
         pair_models=Loadable.of("models for text pairs", pair_models or FakePairModels(FakePairModel())),
+        text_embedder=lambda used: ScheduledEmbedder(used, scheduler or Scheduler()),
+        encoder_name=_encoder_name,
     )
+
+
+def _encoder_name(requested: str | None) -> str:
+    if requested not in (None, "default", "fake-encoder"):
+        raise ModelNotFound(f'encoder "{requested}" is not configured. Configured: fake-encoder')
+    return "fake-encoder"
 
 
 def loading_components(

@@ -1,0 +1,1 @@
+"""Embedding APIs of other products. Each module defines the bodies and responses of one product."""
