@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,12 +30,12 @@ from rerank.service import (
 from rerank.service.components import Components
 from rerank.service.dialects import routes as dialects
 from rerank.service.embeddings import routes as embeddings
+from rerank.service.patterns import LONE_SURROGATE
 from rerank.service.proxy.address import is_server_url
 from rerank.service.proxy.install import install_proxy
 from rerank.service.proxy.search.circuit_breaker import CircuitBreaker
 
 _log = logging.getLogger(__name__)
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _MEGABYTE = 1 << 20
 _POLLED_ENDPOINTS = frozenset({"probes.health", "probes.ready", "metrics.exposition", "static"})
@@ -90,7 +89,7 @@ class _Json(DefaultJSONProvider):
     compact = True
 
     def dumps(self, obj: Any, **kwargs: Any) -> str:
-        return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", super().dumps(obj, **kwargs))
+        return LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", super().dumps(obj, **kwargs))
 
 
 def _observe_requests(app: Flask, app_metrics: metrics.Metrics, model_load: Callable[[], ModelLoad]) -> None:

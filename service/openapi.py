@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import cache
 from http import HTTPStatus
@@ -14,10 +13,10 @@ from pydantic.json_schema import models_json_schema
 
 from rerank.service.api_blueprint import ApiBlueprint, Operation, operations_of
 from rerank.service.info import service_version
+from rerank.service.patterns import PATH_PARAMETER
 from rerank.service.response_models import ErrorBody
 
 _REFERENCE = "#/components/schemas/{model}"
-_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 def routes(app: Flask) -> ApiBlueprint:
@@ -66,7 +65,7 @@ def describe(operations: Sequence[Operation]) -> dict[str, Any]:
 
 def openapi_path(rule: str) -> str:
     """Returns a Flask rule as an OpenAPI path: `<path:model>` becomes `{model}`."""
-    return _PARAMETER.sub(r"{\1}", rule)
+    return PATH_PARAMETER.sub(r"{\1}", rule)
 
 
 def _operation_object(operation: Operation) -> dict[str, object]:
@@ -79,7 +78,7 @@ def _operation_object(operation: Operation) -> dict[str, object]:
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, object]]:
-    names = _PARAMETER.findall(operation.path)
+    names = PATH_PARAMETER.findall(operation.path)
     return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -45,13 +45,40 @@ def validate_body(model: type[M], body: Mapping[str, Any]) -> M:
 
 def check_unicode(value: object, field: str) -> None:
     """Raises InvalidRequest for a string in *value* with a lone surrogate, which stores and models cannot encode."""
-    for path, part in _walk(value, field):
-        if isinstance(part, str):
-            try:
-                part.encode()
-            except UnicodeEncodeError as exc:
-                shown = path.encode("ascii", "backslashreplace").decode()
-                raise InvalidRequest(f'"{shown}" is not valid Unicode: a lone surrogate', field=shown) from exc
+    steps = _invalid_string(value)
+    if steps is not None:
+        path = field + _suffix(reversed(steps))
+        shown = path.encode("ascii", "backslashreplace").decode()
+        raise InvalidRequest(f'"{shown}" is not valid Unicode: a lone surrogate', field=shown)
+
+
+def _invalid_string(value: object) -> list[int | str] | None:
+    """Returns the steps to the first string of *value* that is not valid Unicode, last step first, or None.
+
+    Builds no path before it finds one: paths of many values below a long key would take quadratic time.
+    """
+    if isinstance(value, str):
+        return None if _is_unicode(value) else []
+    members: Iterable[tuple[int | str, object]] = ()
+    if isinstance(value, dict):
+        members = value.items()
+    elif isinstance(value, list):
+        members = enumerate(value)
+    for step, member in members:
+        if isinstance(step, str) and not _is_unicode(step):
+            return []
+        steps = _invalid_string(member)
+        if steps is not None:
+            return [*steps, step]
+    return None
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def quoted(text: str) -> str:
@@ -70,17 +97,6 @@ def describe_value(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 64:
         return "an integer of more than 64 bits"
     return json.dumps(value)
-
-
-def _walk(value: object, path: str) -> Iterator[tuple[str, object]]:
-    yield path, value
-    if isinstance(value, dict):
-        for key, member in value.items():
-            yield path, key
-            yield from _walk(member, f"{path}.{key}")
-    elif isinstance(value, list):
-        for i, member in enumerate(value):
-            yield from _walk(member, f"{path}[{i}]")
 
 
 def _invalid_request(model: type[BaseModel], error: ValidationError) -> InvalidRequest:
@@ -109,6 +125,8 @@ def _broken_rule(problem: ErrorDetails) -> str:
             rule = f"must be one of {limits['expected']}"
         case "too_long":
             return f"must have at most {limits['max_length']:,} items, got {limits['actual_length']:,}"
+        case "string_too_long":
+            return f"must have at most {limits['max_length']:,} characters, got {len(problem['input']):,}"
         case "too_short":
             return "must not be empty"
         case kind:
@@ -132,6 +150,9 @@ def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _path(location: tuple[int | str, ...]) -> str:
-    steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in location]
-    return "".join(steps).removeprefix(".")
+def _path(location: Iterable[int | str]) -> str:
+    return _suffix(location).removeprefix(".")
+
+
+def _suffix(location: Iterable[int | str]) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)

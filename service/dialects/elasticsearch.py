@@ -6,7 +6,6 @@ The parser of the `hugging_face` service rejects unknown keys. A result has `ind
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -26,6 +25,7 @@ from rerank.service.dialects.dialect import (
     check_texts,
 )
 from rerank.service.dialects.ranking import TextRanking
+from rerank.service.patterns import DURATION
 from rerank.service.request_models import MAX_TEXTS, MAX_TIMEOUT_MS
 from rerank.service.strict_model import StrictModel
 from rerank.service.tolerant_model import Count, Flag, TolerantModel
@@ -34,7 +34,6 @@ PRODUCT_HEADER = {"X-Elastic-Product": "Elasticsearch"}
 """Elasticsearch's clients reject a response without this header."""
 
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
-_DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h)")
 
 
 class TaskSettings(TolerantModel):
@@ -149,7 +148,7 @@ def product_header(call: RerankCall, ranking: TextRanking, *, took_ms: float) ->
 
 def milliseconds(duration: str) -> int:
     """Returns *duration* (500ms, 30s, 2m) in milliseconds. Raises InvalidRequest outside 1 ms to 1 h."""
-    match = _DURATION.fullmatch(duration.strip())
+    match = DURATION.fullmatch(duration.strip())
     value = int(match[1]) * _UNITS[match[2]] if match else 0
     if not 1 <= value <= MAX_TIMEOUT_MS:
         raise InvalidRequest('"timeout" must be a duration from 1ms to 1h, such as 30s', field="timeout")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import io
-import re
 import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -21,7 +20,6 @@ SMALL_BODY_BYTES = 64 * 1024
 """Bodies up to this size are sent in one piece with their head."""
 
 _CHUNK_BYTES = 1 << 20
-_PATH_SEPARATOR = re.compile(r"[/\\\\]")
 _INCOMPLETE_BODY = "the client disconnected before its body was complete"
 
 
@@ -168,7 +166,7 @@ def _chunked(stream: BinaryIO) -> Iterator[bytes]:
 
 def _has_dot_segment(path: str) -> bool:
     """Returns True if a server could resolve a part of *path* to a parent folder."""
-    return any(segment in (".", "..") for segment in _PATH_SEPARATOR.split(unquote(path)))
+    return any(segment in (".", "..") for segment in unquote(path).replace("\\", "/").split("/"))
 
 
 def _rebuild_target(environ: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,14 +10,11 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from rerank.service.compression import decompress
+from rerank.service.patterns import ELASTICSEARCH_TYPE, SEARCH_PATH
 from rerank.service.proxy.request import ClientRequest
 
 Params = tuple[tuple[str, str], ...]
 
-SEARCH = re.compile(r"^(?:/([^/]+))?/_search$")
-MULTI_SEARCH = re.compile(r"^(?:/([^/]+))?/_msearch$")
-
-_ELASTICSEARCH = re.compile(r"application/vnd\.elasticsearch\+json; ?compatible-with=\d{1,3}")
 _TRUE = ("", "true")
 _ENCODING_HEADERS = frozenset({"content-encoding", "accept-encoding"})
 
@@ -35,8 +31,8 @@ class SearchCall:
 
     @classmethod
     def from_request(cls, request: ClientRequest, body: Mapping[str, Any], headers: list[tuple[str, str]]) -> Self:
-        """Returns the search of a request whose path matches SEARCH, with its parsed *body* and forwarded *headers*."""
-        match = SEARCH.match(request.path)
+        """Returns the search of a request to SEARCH_PATH, with its parsed *body* and forwarded *headers*."""
+        match = SEARCH_PATH.match(request.path)
         index = unquote((match.group(1) if match else None) or "")
         return cls(
             index,
@@ -82,7 +78,7 @@ def json_content_type(headers: tuple[tuple[str, str], ...]) -> str:
     Elasticsearch requires the same version in Accept and Content-Type.
     """
     accept = dict(headers).get("accept", "")
-    return accept if _ELASTICSEARCH.fullmatch(accept) else "application/json"
+    return accept if ELASTICSEARCH_TYPE.fullmatch(accept) else "application/json"
 
 
 def without_encoding(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

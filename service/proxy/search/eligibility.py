@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from rerank.core.settings import MAX_RESULTS
 from rerank.service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.filter_path import MAX_WILDCARD_STEPS, FilterPath
+from rerank.service.proxy.search.hit_texts import HitTexts
 from rerank.service.proxy.search.skip_reason import SkipReason
 
 
@@ -31,7 +33,14 @@ def skip_reason(call: SearchCall) -> SkipReason | None:
         return SkipReason.FORMAT
     if "_none_" in (call.body.get("stored_fields"), call.param("stored_fields")):
         return SkipReason.STORED_FIELDS
+    if HitTexts.requests_too_many(call) or _selects_too_much(call):
+        return SkipReason.TOO_LARGE
     return None
+
+
+def _selects_too_much(call: SearchCall) -> bool:
+    path = call.param("filter_path")
+    return path is not None and FilterPath.parse(path).wildcard_steps > MAX_WILDCARD_STEPS
 
 
 def _sorted_by_score(call: SearchCall) -> bool:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 from rerank.service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.wildcard import matches_wildcard
+
+MAX_PATTERNS = 1_000
+"""Maximum number of distinct field patterns of a reranked search. Each is compared with each text field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +31,15 @@ class HitTexts:
     @classmethod
     def for_search(cls, call: SearchCall, names: Sequence[str]) -> HitTexts:
         """Returns the texts of the hits of *call* from the fields *names*, in that order."""
-        requested = list(_field_names(call.body.get("fields")))
-        added = tuple(name for name in names if not any(fnmatchcase(name, pattern) for pattern in requested))
-        others = list(_other_field_names(call))
-        removed = tuple(name for name in added if not any(fnmatchcase(name, pattern) for pattern in others))
+        added = _not_matched(names, frozenset(_field_names(call.body.get("fields"))))
+        removed = _not_matched(added, frozenset(_other_field_names(call)))
         return cls(tuple(names), added, removed)
+
+    @staticmethod
+    def requests_too_many(call: SearchCall) -> bool:
+        """Returns True if *call* requests fields by more than MAX_PATTERNS distinct patterns."""
+        requested = {*_field_names(call.body.get("fields")), *_other_field_names(call)}
+        return sum("*" in name for name in requested) > MAX_PATTERNS
 
     def add_to(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Returns *body* with the added names in its `fields`."""
@@ -59,6 +66,16 @@ class HitTexts:
         if rest:
             return {**hit, "fields": rest}
         return {key: value for key, value in hit.items() if key != "fields"}
+
+
+def _not_matched(names: Sequence[str], requested: frozenset[str]) -> tuple[str, ...]:
+    """Returns the *names* that no name or pattern of *requested* matches."""
+    patterns = [name for name in requested if "*" in name]
+    return tuple(
+        name
+        for name in names
+        if name not in requested and not any(matches_wildcard(name, pattern) for pattern in patterns)
+    )
 
 
 def _other_field_names(call: SearchCall) -> Iterator[str]:

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl, unquote
 
 from rerank.core.errors import RerankError
 from rerank.service.errors import error_response
+from rerank.service.patterns import MULTI_SEARCH_PATH
 from rerank.service.proxy.request import ClientRequest
 from rerank.service.proxy.search.call import (
-    MULTI_SEARCH,
     SearchCall,
     json_content_type,
     parse_json,
@@ -36,11 +36,11 @@ class MultiSearch:
 
     @classmethod
     def parse(cls, request: ClientRequest, data: bytes, headers: list[tuple[str, str]]) -> MultiSearch | None:
-        """Returns the searches of a request whose path matches MULTI_SEARCH.
+        """Returns the searches of a request whose path matches MULTI_SEARCH_PATH.
 
         Returns None for a malformed body: the server then reports the error.
         """
-        match = MULTI_SEARCH.match(request.path)
+        match = MULTI_SEARCH_PATH.match(request.path)
         index = unquote((match.group(1) if match else None) or "")
         params = tuple(parse_qsl(request.query, keep_blank_values=True))
         call = SearchCall(index, params, {}, without_encoding(headers), request.client)

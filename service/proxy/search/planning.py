@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import Any
 
 from rerank.core.errors import InvalidRequest, ModelError
@@ -22,6 +21,7 @@ from rerank.service.proxy.search.rerank_options import RerankOptions, parse_rera
 from rerank.service.proxy.search.retriever import FirstStage, RerankRetriever, has_reranker, parse_retriever
 from rerank.service.proxy.search.skip_reason import SkipReason
 from rerank.service.proxy.search.text_fields import TextFields
+from rerank.service.proxy.search.wildcard import matches_wildcard
 
 RERANK_MARKERS = (b"rerank", b"neural", b"query_text", b"\\u")
 """Every body that requests reranking contains one of these. An escape sequence could hide the others."""
@@ -83,7 +83,7 @@ class Planner:
         """
         fields: dict[str, None] = {}
         for part in index.split(","):
-            matching = [names for pattern, names in self.indexes if fnmatchcase(part, pattern)]
+            matching = [names for pattern, names in self.indexes if matches_wildcard(part, pattern)]
             if not matching:
                 return None
             fields.update(dict.fromkeys(name for names in matching for name in names))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from rerank.service.proxy.search.query_syntax import strip_query_syntax
 
 _BY_FIELD = {
     "match": "query",
@@ -38,30 +39,19 @@ _COMPOUND: Mapping[str, tuple[str, ...]] = {
 }
 """Compound clauses, with the keys that contribute to the score: no filters and no negations."""
 
-_EXCLUDED = re.compile(r"""(?:(?<=\s)|^)(?:NOT\s+|[-!])(?:\w[\w.]*:)?(?:"[^"]*"|\([^)]*\)|\S+)""")
-_RANGE = re.compile(r"[\[{][^\]}]*\bTO\b[^\]}]*[\]}]")
-_FIELD = re.compile(r"(?:(?<=[\s(+])|^)[\w.*\\]+:(?=\S)")
-_WEIGHT = re.compile(r"[~^][\d.]*")
-_OPERATOR = re.compile(r"\b(?:AND|OR)\b|&&|\|\|")
-_SIGN = re.compile(r'[+|()"*?\[\]{}<>=/]')
-_ESCAPED = re.compile(r"\\(.)")
+MAX_TEXT = 100_000
+"""Longest query text in characters. It is far longer than the input of a model."""
 
 
 def query_text(query: object, *, q: str | None = None) -> str | None:
     """Returns the distinct texts of a *query* clause and of the URL parameter `q`, joined by spaces.
 
-    Returns None if no known clause contains a text.
+    Returns None if no known clause contains a text, and if the texts together have more than MAX_TEXT characters.
     """
     parts = [*_texts(query), *([strip_query_syntax(q)] if q else [])]
     texts = [text for text in dict.fromkeys(part.strip() for part in parts) if text]
-    return " ".join(texts) or None
-
-
-def strip_query_syntax(syntax: str) -> str:
-    """Returns the words of a query string: `green tea` for `title:"green tea" AND -milk^2`."""
-    text = _RANGE.sub(" ", _FIELD.sub(" ", _EXCLUDED.sub(" ", syntax)))
-    text = _OPERATOR.sub(" ", _WEIGHT.sub(" ", text))
-    return " ".join(_ESCAPED.sub(r"\1", _SIGN.sub(" ", text)).split())
+    joined = " ".join(texts)
+    return joined if 0 < len(joined) <= MAX_TEXT else None
 
 
 def _texts(clause: object) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,14 @@ from rerank.service.strict_model import StrictModel
 from rerank.service.validation import validate_body
 
 MAX_FIELDS = 50
+MAX_PATH_CHARACTERS = 1_000
 
 
 class QueryContext(StrictModel):
     """The query text, or its path in the body."""
 
     query_text: str | None = None
-    query_text_path: str | None = None
+    query_text_path: str | None = Field(None, max_length=MAX_PATH_CHARACTERS)
 
 
 class RerankExtension(StrictModel):
@@ -97,25 +98,34 @@ def _query_text(context: QueryContext | None, body: Mapping[str, Any]) -> str | 
     if context.query_text_path is None:
         return None
     field = f"{key}.query_text_path"
-    text = _value_at(body, context.query_text_path.split("."))
+    text = _value_at(body, context.query_text_path)
     if not isinstance(text, str):
         raise InvalidRequest(f'"{field}" must be the path of a string in this body', field=field)
     check_query(text, field=field)
     return text
 
 
-def _value_at(value: object, path: Sequence[str]) -> object:
-    """Returns the value at *path*, or None.
+def _value_at(value: object, path: str, start: int = 0) -> object:
+    """Returns the value at *path*, whose steps before *start* lead to *value*, or None.
 
     A key that contains dots ("title.en") matches several steps of the path. A step into a list is an index from 0.
+    Each value of the body is visited at most once, because its keys determine its position in the path.
     """
-    if not path:
+    if start > len(path):
         return value
     if isinstance(value, Mapping):
-        for steps in range(1, len(path) + 1):
-            key = ".".join(path[:steps])
-            if key in value and (member := _value_at(value[key], path[steps:])) is not None:
+        for end in sorted(start + len(key) for key in value if _is_step(key, path, start)):
+            member = _value_at(value[path[start:end]], path, end + 1)
+            if member is not None:
                 return member
-    if isinstance(value, list) and path[0].isdecimal() and int(path[0]) < len(value):
-        return _value_at(value[int(path[0])], path[1:])
+    if isinstance(value, list):
+        step = path[start:].partition(".")[0]
+        if step.isascii() and step.isdigit() and int(step) < len(value):
+            return _value_at(value[int(step)], path, start + len(step) + 1)
     return None
+
+
+def _is_step(key: str, path: str, start: int) -> bool:
+    """Returns True if *path* continues with *key* as one or more whole steps."""
+    end = start + len(key)
+    return path.startswith(key, start) and (end == len(path) or path[end] == ".")

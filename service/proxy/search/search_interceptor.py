@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from rerank.core.errors import RerankError
 from rerank.core.search import Reason
 from rerank.service.compression import compress_if_accepted
+from rerank.service.patterns import MULTI_SEARCH_PATH, SEARCH_PATH
 from rerank.service.proxy.request import ClientRequest
-from rerank.service.proxy.search.call import MULTI_SEARCH, SEARCH, SearchCall, decompress_body, parse_json
+from rerank.service.proxy.search.call import SearchCall, decompress_body, parse_json
 from rerank.service.proxy.search.multi_search import MultiSearch
 from rerank.service.proxy.search.planning import RERANK_MARKERS, PassThrough, Planner
 from rerank.service.proxy.search.reranking import SearchReranker
@@ -57,9 +58,9 @@ class SearchInterceptor:
         """
         if request.method not in ("GET", "POST"):
             return ProxyDecision(request)
-        if SEARCH.match(request.path):
+        if SEARCH_PATH.match(request.path):
             decide = self._search
-        elif MULTI_SEARCH.match(request.path):
+        elif MULTI_SEARCH_PATH.match(request.path):
             decide = self._multi_search
         else:
             return ProxyDecision(request)

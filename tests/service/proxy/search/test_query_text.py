@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerank.service.proxy.search.query_text import query_text, strip_query_syntax
+from rerank.service.proxy.search.query_syntax import strip_query_syntax
+from rerank.service.proxy.search.query_text import query_text
 
 
 @pytest.mark.parametrize(
