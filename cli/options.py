@@ -29,10 +29,12 @@ RANKING = ("depth", "mode", "fusion", "contenders")
 RARE = frozenset(
     {
         "cache_dir",
+        "cors_origins",
         "engine",
         "max_body_mb",
         "max_waiting",
         "models_home",
+        "path_prefix",
         "proxy_shadow",
         "proxy_timeout_s",
         "score_cache_mb",

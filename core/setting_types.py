@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
+
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 Mode = Literal["vector", "text", "hybrid"]
 Runtime = Literal["auto", "torch", "openvino"]
@@ -48,6 +51,16 @@ def _check_names(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], .
 
 ModelNames = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_name_pairs), AfterValidator(_check_names)]
 """Public names of models, each with the model that it selects: a built-in name, a folder, a hub id or `default`."""
+
+
+def _check_prefix(prefix: str) -> str:
+    if prefix and not _PREFIX.fullmatch(prefix):
+        raise ValueError(f"must start with / and must not end with /, got {prefix}. Use /rerank-service.")
+    return prefix
+
+
+PathPrefix = Annotated[str, AfterValidator(_check_prefix)]
+"""Path in front of all routes, such as /rerank-service; empty for none."""
 
 
 def _indexes_with_fields(value: object) -> object:

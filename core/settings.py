@@ -14,6 +14,7 @@ from rerank.core.setting_types import (
     Mode,
     ModelNames,
     Names,
+    PathPrefix,
     Precision,
     ProxyIndexes,
     Runtime,
@@ -92,6 +93,10 @@ class Settings(BaseModel):
         0.0, ge=0, le=1, description="Fraction of searches to rerank in shadow mode (metrics only), from 0 to 1."
     )
     proxy_timeout_s: int = Field(300, ge=1, le=86_400, description="Timeout of a forwarded request, in seconds.")
+    path_prefix: PathPrefix = Field("", description="Path in front of all routes, such as /rerank-service.")
+    cors_origins: Names = Field(
+        (), description="Origins of web pages that can call the service, comma-separated; * allows all."
+    )
     api_keys: Names = Field(
         (), description="API keys that requests must send, comma-separated; none disables authentication."
     )

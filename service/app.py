@@ -14,6 +14,7 @@ from rerank.core.model_load import ModelLoad
 from rerank.service import (
     admin,
     auth,
+    cors,
     documents,
     errors,
     indexes,
@@ -31,6 +32,7 @@ from rerank.service.components import Components
 from rerank.service.dialects import routes as dialects
 from rerank.service.embeddings import routes as embeddings
 from rerank.service.patterns import LONE_SURROGATE
+from rerank.service.path_prefix import PathPrefix
 from rerank.service.proxy.address import is_server_url
 from rerank.service.proxy.install import install_proxy
 from rerank.service.proxy.search.circuit_breaker import CircuitBreaker
@@ -58,6 +60,7 @@ def create_app(components: Components) -> Flask:
     _observe_requests(app, app_metrics, components.model_load)
     keys = auth.Keys(components.settings.api_keys)
     components.reloader.add(keys.reloadable())
+    cors.register(app, components.settings.cors_origins)
     auth.register(app, keys)
     for blueprint in (
         search.routes(components, app_metrics),
@@ -78,6 +81,8 @@ def create_app(components: Components) -> Flask:
         app.register_blueprint(blueprint)
     if breaker is not None:
         install_proxy(app, components, app_metrics, breaker, keys)
+    if components.settings.path_prefix:
+        app.wsgi_app = PathPrefix(app.wsgi_app, components.settings.path_prefix)  # type: ignore[method-assign]
     return app
 
 

@@ -37,7 +37,7 @@ def install_proxy(app: Flask, components: Components, metrics: Metrics, breaker:
     proxy = Proxy(
         app.wsgi_app,
         upstream,
-        own_routes=OwnRoutes.from_app(app, models=components.model_names),
+        own_routes=OwnRoutes.from_app(app, models=components.model_names, preflight=bool(settings.cors_origins)),
         keys=keys,
         interceptor=_interceptor(components, BackendClient(upstream), breaker, search_metrics),
         observe=metrics.observe_request,

@@ -29,8 +29,13 @@ class OwnRoutes:
     models: Callable[[], Collection[str]] = tuple
 
     @classmethod
-    def from_app(cls, app: Flask, *, models: Callable[[], Collection[str]] = tuple) -> OwnRoutes:
-        """Returns the routes of *app*, except HEAD, OPTIONS and POST to /, which belong to OpenSearch."""
+    def from_app(
+        cls, app: Flask, *, models: Callable[[], Collection[str]] = tuple, preflight: bool = False
+    ) -> OwnRoutes:
+        """Returns the routes of *app*, except HEAD, OPTIONS and POST to /, which belong to OpenSearch.
+
+        *preflight*: include OPTIONS on all paths except /, for requests of browsers from other origins.
+        """
         exact, prefixes = {("GET", path) for path in ASSETS}, []
         for rule in app.url_map.iter_rules():
             if rule.endpoint == "static":
@@ -42,6 +47,9 @@ class OwnRoutes:
                     exact.add((method, rule.rule))
                     if rule.strict_slashes is False and rule.rule != ROOT_PATH:
                         exact.add((method, f"{rule.rule}/"))
+        if preflight:
+            exact |= {("OPTIONS", path) for _, path in exact if path != ROOT_PATH}
+            prefixes += sorted({("OPTIONS", prefix) for _, prefix in prefixes})
         return cls(frozenset(exact - {ROOT_RERANK}), tuple(sorted(prefixes)), models)
 
     def matches(self, method: str, path: str, accept: str) -> bool:

@@ -50,6 +50,13 @@ def test_paths_match_exactly(own_routes: OwnRoutes, method: str, path: str, expe
     assert own_routes.matches(method, path, "*/*") is expected
 
 
+def test_preflight_requests_belong_to_the_service_on_its_own_paths() -> None:
+    """With the setting cors_origins, browsers ask before they call a route of the service."""
+    own_routes = OwnRoutes.from_app(create_app(components()), preflight=True)
+    paths = ("/rerank", "/v1/rerank/", "/_inference/rerank/default", "/", "/docs/_search")
+    assert [own_routes.matches("OPTIONS", path, "*/*") for path in paths] == [True, True, True, False, False]
+
+
 def test_root_belongs_to_the_server_except_for_browsers(own_routes: OwnRoutes) -> None:
     """Clients of OpenSearch request its version with GET /."""
     assert not own_routes.matches("GET", "/", "application/json")
