@@ -31,8 +31,8 @@ from rerank.service import (
 from rerank.service.components import Components
 from rerank.service.dialects import routes as dialects
 from rerank.service.embeddings import routes as embeddings
-from rerank.service.patterns import LONE_SURROGATE
 from rerank.service.path_prefix import PathPrefix
+from rerank.service.patterns import LONE_SURROGATE
 from rerank.service.proxy.address import is_server_url
 from rerank.service.proxy.install import install_proxy
 from rerank.service.proxy.search.circuit_breaker import CircuitBreaker
