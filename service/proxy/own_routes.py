@@ -13,8 +13,9 @@ from rerank.service.dialects.detection import ROOT_PATH, TEXT_SIMILARITY_PATH
 PAGE = ("GET", "/")
 ROOT_RERANK = ("POST", ROOT_PATH)
 PREDICTIONS = TEXT_SIMILARITY_PATH.partition("<")[0]
-ASSETS = ("/static/page.css", "/static/page.js")
-"""Files that the web page loads."""
+STYLES = "/static/page.css"
+SCRIPTS = "/static/page/"
+"""Folder of the files that the web page loads, besides its styles."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class OwnRoutes:
 
         *preflight*: include OPTIONS on all paths except /, for requests of browsers from other origins.
         """
-        exact, prefixes = {("GET", path) for path in ASSETS}, []
+        exact, prefixes = {("GET", STYLES)}, [("GET", SCRIPTS)]
         for rule in app.url_map.iter_rules():
             if rule.endpoint == "static":
                 continue

@@ -66,7 +66,7 @@ def test_own_routes_are_not_forwarded(scripted: ScriptedServer, scripted_proxy: 
     assert scripted_proxy.send("GET", "/health").json() == {"status": "ok"}
     page = scripted_proxy.send("GET", "/", headers={"Accept": "text/html,*/*"})
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert scripted_proxy.send("GET", "/static/page.js").status == 200
+    assert scripted_proxy.send("GET", "/static/page/main.js").status == 200
     assert scripted.requests == []
     assert scripted_proxy.send("GET", "/", headers={"Accept": "*/*"}).body == b"{}"
 
