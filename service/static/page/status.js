@@ -11,6 +11,7 @@ const REASONS = {
   error: "reasonError",
 };
 const LONGER = 5;
+const WAIT_SECONDS = 5;
 
 let countdown = null;
 
@@ -64,12 +65,14 @@ export function showResult({ reranked, firstStage }, settings, searchWith) {
 export function showError(problem, again) {
   if (problem.status === 401) return show("problem", [text("keyRequired")]);
   if (problem.status === 0) return show("problem", [text("unreachable")], [[text("retryNow"), again]]);
-  if (problem.status !== 429) return show("problem", [problem.message], [[text("retryNow"), again]]);
-  let seconds = Math.max(1, problem.retryAfter ?? 1);
-  show("problem", [text("overloaded", { count: seconds })], [[text("retryNow"), again]]);
+  if (problem.status !== 429 && problem.status !== 503) return show("problem", [problem.message], [[text("retryNow"), again]]);
+  // 503: the models are loading, or the store is away.
+  const content = (count) => text(problem.status === 429 ? "overloaded" : "loading", { message: problem.message, count });
+  let seconds = Math.max(1, problem.retryAfter ?? WAIT_SECONDS);
+  show("problem", [content(seconds)], [[text("retryNow"), again]]);
   countdown = setInterval(() => {
     seconds -= 1;
-    if (seconds > 0) byId("status").firstChild.textContent = text("overloaded", { count: seconds });
+    if (seconds > 0) byId("status").firstChild.textContent = content(seconds);
     else again();
   }, 1000);
 }
