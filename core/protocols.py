@@ -6,7 +6,7 @@ Implementations are interchangeable: tests use small fakes, and both stores pass
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rerank.core.cosine_scale import CosineScale
 from rerank.core.document import Document, EncodedDocument, Passage, RejectedDocument, Vectors
 from rerank.core.filters import Filter
+from rerank.core.metadata import FieldType
 
 
 class Encoder(Protocol):
@@ -149,7 +150,7 @@ class IndexSpec:
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """Summary of an index. `created` is an ISO 8601 instant, UTC."""
+    """Summary of an index. `created` is an ISO 8601 instant, UTC. `fields`: the types of the metadata fields."""
 
     name: str
     documents: int
@@ -158,6 +159,7 @@ class IndexInfo:
     created: str
     analyzer: str
     building: bool = False
+    fields: Mapping[str, FieldType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,4 +35,5 @@ def _to_json(info: IndexInfo) -> dict[str, object]:
         },
         "analyzer": info.analyzer,
         "created": info.created,
+        "fields": dict(sorted(info.fields.items())),
     }

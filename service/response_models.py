@@ -129,7 +129,7 @@ class EncoderSummary(StrictModel):
 
 
 class IndexSummary(StrictModel):
-    """An index."""
+    """An index. fields: the types of the metadata fields."""
 
     name: str
     documents: int
@@ -137,6 +137,7 @@ class IndexSummary(StrictModel):
     encoder: EncoderSummary
     analyzer: str
     created: str
+    fields: dict[str, Literal["string", "number", "boolean", "date"]]
 
 
 class IndexesResponse(StrictModel):

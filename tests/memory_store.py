@@ -136,6 +136,7 @@ class InMemoryIndex:
                 created=self._created,
                 analyzer=self.spec.analyzer,
                 building=self._building(self),
+                fields=self._schema.types,
             )
 
     def upsert(self, documents: Sequence[EncodedDocument]) -> list[RejectedDocument]:

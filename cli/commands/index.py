@@ -108,5 +108,6 @@ def _to_json(info: IndexInfo, aliases: dict[str, str]) -> dict[str, object]:
         "encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint, "dim": encoder.dim},
         "created": info.created,
         "analyzer": info.analyzer,
+        "fields": dict(sorted(info.fields.items())),
         "aliases": [alias for alias, target in aliases.items() if target == info.name],
     }

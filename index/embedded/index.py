@@ -86,7 +86,6 @@ class EmbeddedIndex:
 
     def info(self) -> IndexInfo:
         """Returns the counts and the encoder's identity. Raises IndexNotFound if the generation was deleted."""
-        contents = self._catalog.contents()
         generation = self._generation()
         with self._step("counting documents"):
             documents, passages = self._table.count_rows("ordinal = 0"), self._table.count_rows()
@@ -97,7 +96,8 @@ class EmbeddedIndex:
             generation.spec.encoder,
             generation.created,
             generation.spec.analyzer,
-            building=contents.live.get(generation.name) != self.table_name,
+            building=self._catalog.contents().live.get(generation.name) != self.table_name,
+            fields=generation.types,
         )
 
     def upsert(self, documents: Sequence[EncodedDocument]) -> list[RejectedDocument]:

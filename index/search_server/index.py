@@ -85,7 +85,14 @@ class OpenSearchIndex:
             passages = response["aggregations"]["passages"]["doc_count"]
             building = not api.indices.exists_alias(name=self.name, index=self.generation)
         return IndexInfo(
-            self.name, documents, passages, self.spec.encoder, self.created, self.spec.analyzer, building=building
+            self.name,
+            documents,
+            passages,
+            self.spec.encoder,
+            self.created,
+            self.spec.analyzer,
+            building=building,
+            fields=self._schema.types,
         )
 
     def upsert(self, documents: Sequence[EncodedDocument]) -> list[RejectedDocument]:

@@ -16,7 +16,7 @@ from rerank.core.bound_filter import bind
 from rerank.core.document import Document, EncodedDocument, MetadataValue, Passage, RejectedDocument
 from rerank.core.errors import EncoderMismatch, IndexConflict, IndexNotFound, InvalidIndexName
 from rerank.core.filters import MAX_CLAUSES, MAX_DEPTH, MAX_VALUES, Filter, parse_filter
-from rerank.core.metadata import MAX_FIELDS, MAX_LIST_VALUES, MetadataSchema
+from rerank.core.metadata import MAX_FIELDS, MAX_LIST_VALUES, FieldType, MetadataSchema
 from rerank.core.protocols import Index, IndexInfo, IndexSpec, Store
 from tests.fakes import FakeEncoder
 from tests.reference_filter import passes
@@ -58,6 +58,13 @@ METADATA: dict[str, dict[str, MetadataValue]] = {
     "empty": {},
     "odd names": {"a b": "x", "dotted.name": "y", "Select": "z", "quo'te": "w"},
     "large": {"year": 1e300, "lang": "itx"},
+}
+
+FIELDS = {
+    **dict.fromkeys(["lang", "tags", "a b", "dotted.name", "Select", "quo'te"], FieldType.STRING),
+    "year": FieldType.NUMBER,
+    "ok": FieldType.BOOLEAN,
+    "when": FieldType.DATE,
 }
 
 CLAUSES: list[dict[str, object]] = [
@@ -554,7 +561,14 @@ class StoreContract:
         """Documents and passages are counted separately."""
         info = filled.info()
         assert info == IndexInfo(
-            name, len(METADATA), len(METADATA), ENCODER.identity, info.created, "standard", building=False
+            name,
+            len(METADATA),
+            len(METADATA),
+            ENCODER.identity,
+            info.created,
+            "standard",
+            building=False,
+            fields=FIELDS,
         )
 
     def test_writes_of_another_process_are_visible_within_two_seconds(
