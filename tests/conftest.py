@@ -15,12 +15,16 @@ disable_telemetry()
 pytest_plugins = ["tests.opensearch_server"] if importlib.util.find_spec("tests.opensearch_server") else []
 
 
-REQUIREMENTS = {"opensearch": "a real OpenSearch server", "clients": "clients from the package index"}
+REQUIREMENTS = {
+    "opensearch": "a real OpenSearch server",
+    "clients": "clients from the package index",
+    "browser": "Chromium",
+}
 """Requirements by marker. Tests without their requirement are skipped; with --require-MARKER, they fail."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds --require-opensearch and --require-clients."""
+    """Adds --require-opensearch, --require-clients and --require-browser."""
     for marker, requirement in REQUIREMENTS.items():
         parser.addoption(
             f"--require-{marker}",

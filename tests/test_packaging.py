@@ -93,7 +93,7 @@ def test_wheel_contains_one_package_with_all_modules_and_data(wheel: Path) -> No
     names = names_in(wheel)
     assert {name.partition("/")[0] for name in names} == {"rerank"}
     assert packaged_files() - names == set()
-    assert {"rerank/py.typed", "rerank/cli/demo/corpus.jsonl.gz", "rerank/service/static/page.js"} <= names
+    assert {"rerank/py.typed", "rerank/cli/demo/corpus.jsonl.gz", "rerank/service/static/page/main.js"} <= names
     assert any(name.startswith("rerank/models/builtin/") and name.endswith(".safetensors") for name in names)
 
 

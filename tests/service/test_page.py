@@ -48,19 +48,36 @@ def test_docs_list_every_operation_and_key_of_the_openapi_document() -> None:
     assert [key for key in sorted(keys) if f"<code>{key}</code>" not in page] == []
 
 
-def test_script_never_creates_markup_from_text() -> None:
-    """Titles and texts are untrusted: the script inserts them as text, never as HTML."""
-    script = (STATIC / "page.js").read_text(encoding="utf-8")
-    assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", script) == []
+def scripts() -> dict[str, str]:
+    """Returns the content of each script of the page by name."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in (STATIC / "page").glob("*.js")}
 
 
-def test_both_languages_have_the_same_texts() -> None:
-    """Italian and English have the same keys, and the page uses no other key."""
-    script = (STATIC / "page.js").read_text(encoding="utf-8")
-    italian, english = (
-        set(re.findall(r"(?:^|[\s,{])(\w+): [\"`]", block))
-        for block in re.findall(r"[?:] \{(.*?)\n    \}", script, re.S)
+def test_scripts_never_create_markup_from_text() -> None:
+    """Titles and texts are untrusted: the scripts insert them as text, never as HTML."""
+    forbidden = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function")
+    assert {name for name, script in scripts().items() if forbidden.search(script)} == set()
+
+
+def test_every_imported_script_exists() -> None:
+    """A module imports only files of its own folder."""
+    imported = {name for script in scripts().values() for name in re.findall(r'from "([^"]+)"', script)}
+    assert imported <= {f"./{name}.js" for name in scripts()}
+
+
+def test_both_languages_have_the_same_texts_and_the_page_uses_no_other() -> None:
+    """English and Italian have the same keys with the same placeholders, and every key is used."""
+    english, italian = (
+        dict(re.findall(r'^  (\w+):\s+"(.*)",$', scripts()[language], re.M)) for language in ("english", "italian")
     )
-    assert italian == english
+    assert list(english) == list(italian)
+    placeholders = [
+        {key: set(re.findall(r"\{\w+\}", text)) for key, text in texts.items()} for texts in (english, italian)
+    ]
+    assert placeholders[0] == placeholders[1]
+    code = "".join(script for name, script in scripts().items() if name not in ("english", "italian"))
     page = client().get("/").get_data(as_text=True)
-    assert set(re.findall(r'data-(?:text|hint)="(\w+)"', page)) <= english
+    assert set(re.findall(r'data-(?:text|hint)="(\w+)"', page)) | set(re.findall(r'\btext\("(\w+)"', code)) <= set(
+        english
+    )
+    assert {key for key in english if f'"{key}"' not in code + page} == set()

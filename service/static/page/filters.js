@@ -2,8 +2,8 @@
 
 const OPERATORS = {
   string: ["is", "startsWith", "exists"],
-  number: ["is", "atLeast", "atMost", "exists"],
-  date: ["atLeast", "atMost", "exists"],
+  number: ["is", "minimum", "maximum", "exists"],
+  date: ["minimum", "maximum", "exists"],
   boolean: ["is", "exists"],
 };
 
@@ -18,9 +18,9 @@ export function clauseOf(name, type, operator, value) {
   switch (operator) {
     case "startsWith":
       return { prefix: { [name]: typed } };
-    case "atLeast":
+    case "minimum":
       return { range: { [name]: { gte: typed } } };
-    case "atMost":
+    case "maximum":
       return { range: { [name]: { lte: typed } } };
     case "exists":
       return { exists: { field: name } };

@@ -4,7 +4,6 @@ import { asCurl, asPython } from "./snippets.js";
 import { copy } from "./copying.js";
 import { readSettings, showSettings } from "./controls.js";
 import { byId } from "./elements.js";
-import { completeFilters } from "./filters.js";
 import { fieldsOf } from "./indexes.js";
 import { hideRankings, showRankings } from "./rankings.js";
 import { requestOf, searchBothStages } from "./search.js";
@@ -55,7 +54,8 @@ export class SearchView {
     this.settings = { ...readSettings(before), ...changes };
     if (this.settings.index !== before.index || this.settings.cluster !== before.cluster) await this.loadFields();
     else showSettings(this.settings, this.fields, (changed) => this.change(changed));
-    await this.search({ push: true, read: false });
+    const isSameRequest = JSON.stringify(requestOf(before, this.fields)) === JSON.stringify(requestOf(this.settings, this.fields));
+    if (!isSameRequest) await this.search({ push: true, read: false }); // An incomplete filter changes nothing yet.
   }
 
   async loadFields() {
@@ -119,7 +119,6 @@ export class SearchView {
   }
 
   copyAs(format) {
-    const filters = completeFilters(this.settings.filters, this.fields.filters);
-    copy(format(requestOf({ ...this.settings, filters }, this.fields)));
+    copy(format(requestOf(this.settings, this.fields)));
   }
 }
