@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -14,7 +15,7 @@ from playwright.sync_api import Page, Route, expect
 from rerank.core.document import Document
 from rerank.core.ranking import RankingModel
 from rerank.core.settings import Settings
-from tests.browser.conftest import Serve
+from tests.browser.conftest import TIMEOUT_MS, Serve
 from tests.fakes import FakeModels, FakeReranker
 from tests.memory_store import InMemoryStore
 from tests.service import fake_service
@@ -33,6 +34,11 @@ def post_search(page: Page, url: str, **body: object) -> dict[str, Any]:
     response = page.request.post(f"{url}/search", data={"index": fake_service.INDEX, **body})
     result: dict[str, Any] = response.json()
     return result
+
+
+def wait_for(event: threading.Event) -> None:
+    """Waits until *event* is set."""
+    event.wait(TIMEOUT_MS / 1000)
 
 
 def test_query_in_the_url_shows_both_rankings_with_movements(page: Page, serve: Serve) -> None:
@@ -67,10 +73,9 @@ def test_search_starts_while_typing_and_updates_the_url(page: Page, serve: Serve
 
 def test_later_search_cancels_the_running_one(page: Page, serve: Serve) -> None:
     """The result of an abandoned search never replaces that of a later one."""
-    slow = FakeReranker(before_each=lambda text: time.sleep(0.5))
-    url = serve(
-        fake_service.components(models=FakeModels(RankingModel(slow), RankingModel(FakeReranker(name="other"))))
-    )
+    released = threading.Event()
+    blocked = RankingModel(FakeReranker(before_each=lambda text: wait_for(released)))
+    url = serve(fake_service.components(models=FakeModels(blocked, blocked)))
     page.goto(url)
     cancelled: list[str] = []
     page.on("requestfailed", lambda request: cancelled.append(str(request.post_data)))
@@ -79,6 +84,7 @@ def test_later_search_cancels_the_running_one(page: Page, serve: Serve) -> None:
         page.keyboard.press("Enter")
     page.get_by_role("searchbox").fill(QUERY)
     page.keyboard.press("Enter")
+    released.set()
     expect(page.locator("#status")).to_contain_text("candidates scored")
     assert [json.loads(body)["query"] for body in cancelled if "rerank" not in json.loads(body)] == ["coffee"]
     assert keys(page, "reranked")[0] == "tea"
