@@ -72,7 +72,13 @@ class Settings(BaseModel):
     engine: Engine = Field("lucene", description="k-NN engine of new OpenSearch indexes.")
     host: str = Field("127.0.0.1", min_length=1, description="IP address or host name to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="TCP port to listen on; 0 selects a free port.")
-    threads: int = Field(16, ge=1, le=1024, description="Number of concurrent requests per worker.")
+    threads: int = Field(16, ge=1, le=1024, description="Number of requests that a worker computes at once.")
+    max_connections: int = Field(
+        512, ge=1, le=65536, description="Number of open connections per worker, with 64 more for probes."
+    )
+    client_timeout_s: float = Field(
+        30, gt=0, le=3600, description="Seconds that a client may take to send a request or to read a response."
+    )
     max_waiting: int = Field(
         16,
         ge=1,

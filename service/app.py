@@ -13,6 +13,7 @@ from flask.json.provider import DefaultJSONProvider
 from rerank.core.model_load import ModelLoad
 from rerank.service import (
     admin,
+    admission,
     auth,
     cors,
     documents,
@@ -62,6 +63,7 @@ def create_app(components: Components) -> Flask:
     components.reloader.add(keys.reloadable())
     cors.register(app, components.settings.cors_origins)
     auth.register(app, keys)
+    admission.register(app, components.settings.threads + admission.SPARE_REQUESTS)
     for blueprint in (
         search.routes(components, app_metrics),
         documents.routes(components),

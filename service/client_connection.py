@@ -22,7 +22,8 @@ class Client:
     def cancelled(self) -> bool:
         """Returns True once the client has disconnected. Peeks, so that a pipelined request stays in the buffer."""
         try:
-            return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+            # The method of the base class, because a TLS socket cannot peek: the end of the TCP stream is visible too.
+            return socket.socket.recv(self.connection, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
         except BlockingIOError:
             return False
         except OSError:
@@ -32,4 +33,4 @@ class Client:
 def client_connection(request: Request) -> Cancellation | None:
     """Returns the connection that sent *request*; None if the server does not expose it."""
     connection = request.environ.get(_SOCKET)
-    return Client(connection) if type(connection) is socket.socket else None
+    return Client(connection) if isinstance(connection, socket.socket) else None

@@ -46,9 +46,16 @@ _HTTP_ERROR_TYPES = {
     403: "Forbidden",
     404: "NotFound",
     405: "MethodNotAllowed",
+    408: "RequestTimeout",
     413: "PayloadTooLarge",
     415: "UnsupportedMediaType",
+    503: "Overloaded",
 }
+
+
+def error_type_of(status: int) -> str:
+    """Returns the error type of an error that HTTP itself defines."""
+    return _HTTP_ERROR_TYPES.get(status, "Validation")
 
 
 class HttpError(Exception):
@@ -91,7 +98,7 @@ def error_response(
     Logs errors of the server (status 500 and above).
     """
     if isinstance(error, HttpError):
-        error_type = _HTTP_ERROR_TYPES.get(error.status, "Validation")
+        error_type = error_type_of(error.status)
         return ErrorResponse(error.status, error_body(error.message, error_type), error.headers)
     status = status_of(error, statuses)
     if status >= 500:
@@ -128,7 +135,7 @@ def _werkzeug_error(error: HTTPException) -> Response:
     original = error.get_response(request.environ)
     if status < 400:
         return Response(original.get_data(), status, original.headers.items())
-    response = jsonify(error_body(_werkzeug_message(status, error), _HTTP_ERROR_TYPES.get(status, "Validation")))
+    response = jsonify(error_body(_werkzeug_message(status, error), error_type_of(status)))
     response.status_code = status
     for name in ("Allow", "Retry-After"):
         if name in original.headers:

@@ -11,7 +11,9 @@ from gunicorn.http.errors import NoMoreData, ParseException
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from rerank.core.errors import InvalidRequest, RequestCancelled
+from rerank.service.admission import admit
 from rerank.service.compression import DecompressedTooLarge, InvalidGzip, decompress
+from rerank.service.connections.refusal import refusal_message, refusal_status
 from rerank.service.errors import HttpError
 from rerank.service.validation import MAX_SHOWN, describe_value, quoted
 
@@ -26,7 +28,8 @@ def read_json_object(request: Request) -> dict[str, Any]:
     """Returns the JSON object in the body of *request*.
 
     Raises HttpError 415 for another content type or an unsupported compression. Raises InvalidRequest for a body that
-    is not a JSON object in UTF-8, repeats a key, or contains NaN, an infinite number or too many levels.
+    is not a JSON object in UTF-8, repeats a key, or contains NaN, an infinite number or too many levels. Raises
+    HttpError 400 for malformed chunks, 408 for a body that does not arrive in time, and the errors of admit().
     """
     if not request.is_json:
         raise HttpError(415, "the request body must be JSON. Set the header Content-Type: application/json")
@@ -49,9 +52,10 @@ def _read_bytes(request: Request) -> bytes:
     try:
         raw = _raw_bytes(request)
     except ParseException as exc:
-        raise HttpError(400, f"the request must be valid HTTP/1.1: {exc}") from exc
+        raise HttpError(refusal_status(exc), refusal_message(exc)) from exc
     except NoMoreData as exc:
         raise RequestCancelled("the client disconnected before its body was complete") from exc
+    admit()
     if encoding == "identity":
         return raw
     try:

@@ -41,8 +41,11 @@ report a closed one as an error. An idle connection occupies no thread."""
 
 BACKLOG = 512
 
-SPARE_THREADS = 8
-"""Threads beyond the setting `threads`, so that probes and overload responses do not wait for other requests."""
+RESERVED_CONNECTIONS = 64
+"""Connections beyond max_connections, on which probes are served and other requests are refused."""
+
+SEND_BUFFER_BYTES = 256 * 1024
+"""Size of a connection's send buffer. The default grows to 4 MB for each client that does not read its response."""
 
 LOADER_SECONDS = 1.0
 """Seconds that an exiting worker waits for its loader, which stops before the next component."""
@@ -80,6 +83,7 @@ def serve(
             settings,
             read_settings,
             gunicorn_options(settings, listener, workers=workers),
+            client_timeout_s=settings.client_timeout_s,
             when_listening=lambda: (on_ready or _announce)(url),
         )
         try:
@@ -110,6 +114,8 @@ def listen(host: str, port: int) -> socket.socket:
         raise SettingError(f"host must be an address of this machine, got {host} ({exc}). Set another host.") from exc
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted connections inherit the size.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError as exc:
@@ -132,12 +138,14 @@ def gunicorn_options(settings: Settings, listener: socket.socket, *, workers: in
     return {
         "bind": f"fd://{listener.detach()}",
         "workers": workers,
-        "threads": settings.threads + SPARE_THREADS,
+        "worker_connections": settings.max_connections + RESERVED_CONNECTIONS,
         "worker_class": "rerank.service.worker.Worker",
         "worker_tmp_dir": str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None,
         "timeout": HEARTBEAT_SECONDS,
         "graceful_timeout": DRAIN_SECONDS,
         "keepalive": KEEP_ALIVE_SECONDS,
+        # It requires a blocking socket.
+        "sendfile": False,
         "limit_request_line": 8190,
         "limit_request_fields": 100,
         "limit_request_field_size": 8190,
@@ -160,7 +168,7 @@ class _Parent(Arbiter):  # type: ignore[misc]  # gunicorn has no type hints
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hints
-    """gunicorn application that builds the components in each worker."""
+    """gunicorn application that builds the components in each worker. The worker reads `client_timeout_s`."""
 
     def __init__(
         self,
@@ -169,8 +177,10 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no type hi
         read_settings: Callable[[], Settings] | None,
         options: Mapping[str, object],
         *,
+        client_timeout_s: float,
         when_listening: Callable[[], None],
     ) -> None:
+        self.client_timeout_s = client_timeout_s
         self._build = components
         self._settings = settings
         self._read_settings = read_settings

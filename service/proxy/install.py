@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from flask import Flask
 
 from rerank.core.settings import Settings
+from rerank.service.admission import SPARE_REQUESTS, ForwardingLimit
 from rerank.service.auth import Keys
 from rerank.service.components import Components, LoadedRankingModels
 from rerank.service.metrics import Metrics
@@ -40,6 +41,8 @@ def install_proxy(app: Flask, components: Components, metrics: Metrics, breaker:
         own_routes=OwnRoutes.from_app(app, models=components.model_names, preflight=bool(settings.cors_origins)),
         keys=keys,
         interceptor=_interceptor(components, BackendClient(upstream), breaker, search_metrics),
+        # The rest of the connections is reserved for the service's own endpoints.
+        limit=ForwardingLimit(max(settings.max_connections - settings.threads - SPARE_REQUESTS, 1)),
         observe=metrics.observe_request,
     )
     components.resources.callback(proxy.close)

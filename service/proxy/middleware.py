@@ -15,6 +15,7 @@ from http import HTTPStatus
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from rerank.core.errors import RequestCancelled, RerankError
+from rerank.service.admission import ForwardingLimit
 from rerank.service.auth import Keys
 from rerank.service.errors import HttpError, error_response
 from rerank.service.proxy.connection import ClientDisconnected
@@ -43,6 +44,7 @@ class Proxy:
     own_routes: OwnRoutes
     keys: Keys
     interceptor: SearchInterceptor
+    limit: ForwardingLimit
     observe: Callable[[str, str, int, float], None]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -53,7 +55,8 @@ class Proxy:
             request = ClientRequest.from_environ(environ)
             if self.own_routes.matches(method, request.path, environ.get("HTTP_ACCEPT", "")):
                 return self.application(environ, start_response)
-            status, headers, body = self._forward(request)
+            with self.limit.slot():
+                status, headers, body = self._forward(request)
         except ClientDisconnected:
             self._record(environ, CLIENT_CLOSED_REQUEST, started)
             raise

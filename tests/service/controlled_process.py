@@ -1,12 +1,15 @@
-"""A service in a child process, controlled by files: `python -m tests.service.controlled_process FOLDER [WORKERS]`.
+"""A service in a child process, controlled by files.
 
-The encoder creates FOLDER/loading and waits for FOLDER/load. A search for "slow" creates FOLDER/scoring and waits for
-FOLDER/go. The interpreter of a worker creates FOLDER/finalized when it shuts down.
+    python -m tests.service.controlled_process FOLDER [WORKERS [SETTINGS]]
+
+SETTINGS is JSON. The encoder creates FOLDER/loading and waits for FOLDER/load. A search for "slow" creates
+FOLDER/scoring and waits for FOLDER/go. The interpreter of a worker creates FOLDER/finalized when it shuts down.
 """
 
 from __future__ import annotations
 
 import atexit
+import json
 import sys
 import time
 from pathlib import Path
@@ -66,9 +69,12 @@ def write_address(folder: Path, url: str) -> None:
 
 if __name__ == "__main__":
     control_folder = Path(sys.argv[1])
+    settings = sys.argv[3] if len(sys.argv) > 3 else "{}"
     sys.exit(
         serve(
-            Settings(port=0, threads=4, timeout_ms=60_000, max_body_mb=1),
+            Settings.model_validate(
+                {"port": 0, "threads": 4, "timeout_ms": 60_000, "max_body_mb": 1, **json.loads(settings)}
+            ),
             workers=int(sys.argv[2]) if len(sys.argv) > 2 else 1,
             on_ready=lambda url: write_address(control_folder, url),
             components=lambda settings: controlled_components(control_folder, settings),

@@ -58,11 +58,16 @@ class ServiceProcess:
 
 @contextmanager
 def run_service(
-    folder: Path, *, workers: int = 1, module: str = "tests.service.controlled_process"
+    folder: Path, *, workers: int = 1, module: str = "tests.service.controlled_process", **settings: object
 ) -> Iterator[ServiceProcess]:
-    """Runs *module* in a child process, controlled by files in *folder*, until the end of the block."""
+    """Runs *module* in a child process, controlled by files in *folder*, until the end of the block.
+
+    The default module accepts *settings*.
+    """
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", module, str(folder), str(workers)], stderr=log, stdout=log)
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, str(folder), str(workers), json.dumps(settings)], stderr=log, stdout=log
+        )
         try:
             wait_for(folder / "address")
             yield ServiceProcess(process, folder)

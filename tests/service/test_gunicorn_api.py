@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import inspect
 import socket
-from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.http.parser import RequestParser
+from gunicorn.http.unreader import SocketUnreader
 from gunicorn.http.wsgi import default_environ
 from gunicorn.workers.base import Worker
 from gunicorn.workers.gthread import TConn, ThreadWorker
@@ -26,35 +25,58 @@ from rerank.service.server import gunicorn_options, listen
 
 @pytest.mark.parametrize(
     ("method", "parameters"),
-    [("handle", ["self", "conn"]), ("handle_error", ["self", "req", "client", "addr", "exc"])],
+    [
+        ("accept", ["self", "listener"]),
+        ("finish_request", ["self", "conn", "fs"]),
+        ("get_thread_pool", ["self"]),
+        ("handle", ["self", "conn"]),
+        ("handle_error", ["self", "req", "client", "addr", "exc"]),
+        ("murder_pending", ["self"]),
+        ("set_accept_enabled", ["self", "enabled"]),
+        ("_cap_keepalive", ["self", "deadline"]),
+        ("_keepalive_after", ["self", "conn", "keepalive"]),
+    ],
 )
 def test_overridden_worker_methods_have_known_parameters(method: str, parameters: list[str]) -> None:
-    """The worker overrides `ThreadWorker.handle` and `ThreadWorker.handle_error`."""
+    """The worker overrides these methods of `ThreadWorker`."""
     assert list(inspect.signature(getattr(ThreadWorker, method)).parameters) == parameters
 
 
 def test_worker_has_its_state() -> None:
-    """The worker reads `alive`, which `Worker.__init__` sets."""
-    assert "self.alive = True" in inspect.getsource(Worker.__init__)
+    """The worker reads and writes these attributes, which the constructors set."""
+    source = inspect.getsource(Worker.__init__) + inspect.getsource(ThreadWorker.__init__)
+    for name in ("alive", "app", "cfg", "sockets", "nr_conns", "worker_connections", "max_keepalived", "method_queue"):
+        assert f"self.{name} = " in source
 
 
-def test_worker_pool_is_a_thread_pool_with_a_work_queue() -> None:
-    """The worker reads `tpool._work_queue.qsize()`, which is private in concurrent.futures too."""
-    assert "self.tpool = self.get_thread_pool()" in inspect.getsource(ThreadWorker.init_process)
-    assert "futures.ThreadPoolExecutor" in inspect.getsource(ThreadWorker.get_thread_pool)
-    with ThreadPoolExecutor(1) as pool:
-        assert pool._work_queue.qsize() == 0
+def test_worker_loop_calls_the_overridden_methods() -> None:
+    """The loop calls the hooks, and accepts connections while `nr_conns` is below `worker_connections`."""
+    source = inspect.getsource(ThreadWorker.run)
+    assert "self.nr_conns < self.worker_connections" in source
+    assert source.count("self.murder_pending()") == 2
+    assert "self._cap_keepalive(" in source
+    assert "self.set_accept_enabled(False)" in source
+
+
+def test_worker_pool_and_poller_are_created_before_the_loop() -> None:
+    """The worker submits requests to `tpool`, and registers connections with `poller`."""
+    source = inspect.getsource(ThreadWorker.init_process)
+    assert "self.tpool = self.get_thread_pool()" in source
+    assert "self.poller = selectors.DefaultSelector()" in source
 
 
 def test_connection_has_its_attributes() -> None:
-    """The worker reads `conn.sock`, `conn.is_http2` and `conn.parser.unreader.buf`."""
+    """Connections read and write these attributes, and the parser reads from `unreader`."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         connection: Any = TConn(Config(), ours, ("127.0.0.1", 1), ("127.0.0.1", 2))
         connection.init()
         assert (connection.sock, connection.is_http2) == (ours, False)
         assert isinstance(connection.parser, RequestParser)
-        assert isinstance(connection.parser.unreader.buf, BytesIO)
+        assert isinstance(connection.parser.unreader, SocketUnreader)
+        assert (connection.initialized, connection.data_ready) == (True, False)
+        assert (connection.parser.unreader.mxchunk, connection.parser.unreader.max_body_chunk) == (8192, 1 << 20)
+        assert connection.parser.unreader.take_buffered() == b""
 
 
 def test_parse_errors_share_a_base_class() -> None:

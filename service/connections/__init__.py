@@ -1,0 +1,1 @@
+"""Connections of clients: sockets with deadlines, and the request heads that arrive on them."""
