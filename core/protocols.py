@@ -5,7 +5,7 @@ Implementations are interchangeable: tests use small fakes, and both stores pass
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -225,6 +225,10 @@ class Index(Protocol):
         """Builds or updates the search structures. Called at the end of a run."""
 
 
+Replay = Callable[[Index, Sequence[str]], None]
+"""Function that applies the changes of documents, by id, in the given index to the index that replaces it."""
+
+
 class Store(Protocol):
     """Store of indexes. A name refers to one generation of an index; a rebuild creates and publishes a new generation.
 
@@ -256,11 +260,15 @@ class Store(Protocol):
     def unfinished(self, name: str) -> tuple[Index, IndexSpec] | None:
         """Returns the unpublished generation of *name*, or None."""
 
-    def publish(self, index: Index) -> None:
+    def publish(self, index: Index, *, replay: Replay | None = None) -> None:
         """Makes *index* the live generation of its name atomically, and deletes the previous generation.
 
         Does nothing if *index* is live: two runs that build it together both publish it. Raises IndexConflict if
         another run discarded it.
+
+        Before that, *replay* is called with the previous generation and the ids of the documents that were written to
+        or deleted from it since the creation of *index*, in parts. It must apply these changes to *index*. During the
+        last call, writes to the previous generation wait. Afterwards, they raise IndexNotFound.
         """
 
     def delete(self, name: str) -> None:

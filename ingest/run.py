@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Event
 from typing import BinaryIO, TypeVar
 
+from rerank.core.document import RejectedDocument
 from rerank.core.errors import CorpusError, IndexConflict, IndexNotFound, StoreError, StoreTimeout, StoreUnavailable
 from rerank.core.indexing import AddOutcome, EncodedBatch, Indexer
 from rerank.core.protocols import Encoder, Store
@@ -183,7 +184,11 @@ class _IndexBuild:
         self._progress.begin("finishing", size=0)
         retried(generation.index.refresh)
         retried(generation.index.optimize)
-        retried(lambda: self._target.publish(generation))
+        retried(lambda: self._target.publish(generation, rejected=self._reject_change))
+
+    def _reject_change(self, rejection: RejectedDocument) -> None:
+        """Counts a document that another writer changed meanwhile, and that the new generation refuses."""
+        self._rejected.add(RejectedRecord(f"changes of {self._target.name}", 0, rejection.reason, rejection.doc_id))
 
     def _report_wait(self, error: BaseException | None, seconds: float) -> None:
         if isinstance(error, StoreError):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rerank.core.document import RejectedDocument
 from rerank.core.errors import CorpusError, IndexConflict, IndexNotFound
+from rerank.core.indexing import Indexer
 from rerank.core.pipeline import check_encoder
 from rerank.core.protocols import Encoder, EncoderIdentity, Index, IndexSpec, Store
 from rerank.ingest.corpus import Corpus
 from rerank.ingest.record import RecordFields
+
+_REPLAY_DOCUMENTS = 100
 
 
 def spec_for(corpus: Corpus, fields: RecordFields, encoder: Encoder, *, analyzer: str, engine: str) -> IndexSpec:
@@ -67,8 +72,11 @@ class TargetIndex:
         """Returns the existing generation, or creates one. Raises IndexConflict."""
         return self.existing() or Generation(self.store.create(self.name, self.spec), building=True)
 
-    def publish(self, generation: Generation) -> None:
+    def publish(self, generation: Generation, *, rejected: Callable[[RejectedDocument], None]) -> None:
         """Makes *generation* live; does nothing if it is live already.
+
+        Documents that other writers changed in the live generation meanwhile keep their last content. *rejected* is
+        called with those that the new generation refuses.
 
         Raises CorpusError if it is empty, and IndexConflict if a run without --restart would replace a generation that
         another run has published meanwhile.
@@ -82,7 +90,18 @@ class TargetIndex:
             )
         if not self.restart and self.store.unfinished(self.name) is not None and self._live() is not None:
             raise IndexConflict(f'Another ingest run published index "{self.name}" meanwhile. Run the command again.')
-        self.store.publish(generation.index)
+        indexer = Indexer(generation.index, self.encoder)
+
+        def replay(live: Index, doc_ids: Sequence[str]) -> None:
+            for start in range(0, len(doc_ids), _REPLAY_DOCUMENTS):
+                part = doc_ids[start : start + _REPLAY_DOCUMENTS]
+                current = live.fetch(part)
+                for rejection in indexer.add(list(current.values())).rejected:
+                    rejected(rejection)
+                if missing := [doc_id for doc_id in part if doc_id not in current]:
+                    generation.index.delete(missing)
+
+        self.store.publish(generation.index, replay=replay)
 
     def _live(self) -> Index | None:
         try:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from flask import Response, jsonify, request
 
 from rerank.core.document import Document
-from rerank.core.indexing import Indexer
+from rerank.core.errors import IndexNotFound
+from rerank.core.indexing import AddOutcome, Indexer
 from rerank.core.protocols import Index
+from rerank.core.retry import RetryPolicy, retry
 from rerank.service.api_blueprint import BODY_ERRORS, STORE_ERRORS, ApiBlueprint, Operation
 from rerank.service.components import Components
 from rerank.service.request_body import read_json_object
 from rerank.service.request_models import AddBody, DeleteBody, DocumentBody
 from rerank.service.response_models import AddResponse, DeleteResponse
 from rerank.service.validation import check_unicode, validate_body
+
+REBUILD_RETRIES = RetryPolicy(first=0.5, longest=1.0, retries=3)
+"""Retries of a write to a generation that a rebuild has just replaced."""
+
+T = TypeVar("T")
 
 ADD = Operation(
     "POST",
@@ -39,10 +49,15 @@ def routes(components: Components) -> ApiBlueprint:
     @blueprint.operation(ADD)
     def add() -> Response:
         body = validate_body(AddBody, read_json_object(request))
-        index = _open(components, body.index)
-        outcome = Indexer(index, components.encoder.get()).add([_document(document) for document in body.documents])
-        if outcome.indexed:
-            index.refresh()
+        documents = [_document(document) for document in body.documents]
+
+        def write(index: Index) -> AddOutcome:
+            outcome = Indexer(index, components.encoder.get()).add(documents)
+            if outcome.indexed:
+                index.refresh()
+            return outcome
+
+        outcome = _written(components, body.index, write)
         return jsonify(
             {
                 "index": body.index,
@@ -58,17 +73,31 @@ def routes(components: Components) -> ApiBlueprint:
     def delete() -> Response:
         body = validate_body(DeleteBody, read_json_object(request))
         check_unicode(body.doc_ids, "doc_ids")
-        index = _open(components, body.index)
-        deleted = index.delete(list(dict.fromkeys(body.doc_ids))) if body.doc_ids else 0
-        if deleted:
-            index.refresh()
+
+        def write(index: Index) -> int:
+            deleted = index.delete(list(dict.fromkeys(body.doc_ids))) if body.doc_ids else 0
+            if deleted:
+                index.refresh()
+            return deleted
+
+        deleted = _written(components, body.index, write)
         return jsonify({"index": body.index, "deleted": deleted})
 
     return blueprint
 
 
-def _open(components: Components, name: str) -> Index:
-    return components.store.get().open(name)
+def _written(components: Components, name: str, write: Callable[[Index], T]) -> T:
+    """Returns the result of *write*, repeated if a rebuild of the index was published meanwhile.
+
+    Raises IndexNotFound if the index does not exist.
+    """
+    index = components.store.get().open(name)
+    try:
+        return write(index)
+    except IndexNotFound:
+        pass
+    # A store can return the replaced generation for a second.
+    return retry(lambda: write(components.store.get().open(name)), REBUILD_RETRIES, errors=(IndexNotFound,))
 
 
 def _document(body: DocumentBody) -> Document:

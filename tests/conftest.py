@@ -24,7 +24,9 @@ REQUIREMENTS = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds --require-opensearch, --require-clients and --require-browser."""
+    """Adds --require-opensearch, --require-clients and --require-browser, and the options of random attacks."""
+    parser.addoption("--attack-rounds", type=int, default=3, help="Rounds of each random attack (default: 3).")
+    parser.addoption("--attack-seed", type=int, default=1, help="Seed of the random attacks (default: 1).")
     for marker, requirement in REQUIREMENTS.items():
         parser.addoption(
             f"--require-{marker}",

@@ -17,7 +17,7 @@ from rerank.core.document import Document, EncodedDocument, Passage, RejectedDoc
 from rerank.core.errors import IndexConflict, IndexNotFound, MetadataError
 from rerank.core.filters import Filter
 from rerank.core.metadata import MetadataSchema
-from rerank.core.protocols import Index, IndexInfo, IndexSpec, PassageMatch
+from rerank.core.protocols import Index, IndexInfo, IndexSpec, PassageMatch, Replay
 from rerank.index.dimensions import check_document_vectors, check_query_vector
 from rerank.index.names import check_index_name, index_not_found
 from tests.fakes import words
@@ -62,6 +62,8 @@ class InMemoryStore:
             self._drop(self._unfinished.pop(name, None))
             index = InMemoryIndex(name, spec, self._lock, lambda index: index is not self._live.get(name))
             self._unfinished[name] = index
+            if name in self._live:
+                self._live[name].changes.clear()
             return index
 
     def unfinished(self, name: str) -> tuple[Index, IndexSpec] | None:
@@ -70,13 +72,19 @@ class InMemoryStore:
             index = self._unfinished.get(name)
             return None if index is None else (index, index.spec)
 
-    def publish(self, index: Index) -> None:
+    def publish(self, index: Index, *, replay: Replay | None = None) -> None:
         with self._lock:
-            if index is self._live.get(index.name):
+            live = self._live.get(index.name)
+            if index is live:
                 return
             if index is not self._unfinished.get(index.name):
                 raise IndexConflict(f'Another ingest run restarted index "{index.name}"; this run was discarded.')
-            self._drop(self._live.get(index.name))
+            while live is not None and replay is not None and live.changes:
+                changes = dict(live.changes)
+                replay(live, list(changes))
+                for doc_id in changes:
+                    del live.changes[doc_id]
+            self._drop(live)
             self._live[index.name] = self._unfinished.pop(index.name)
 
     def delete(self, name: str) -> None:
@@ -120,6 +128,7 @@ class InMemoryIndex:
     _lock: RLock
     _building: Callable[[InMemoryIndex], bool]
     dropped: bool = False
+    changes: dict[str, None] = field(default_factory=dict)
     _created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     _schema: MetadataSchema = field(default_factory=MetadataSchema)
     _documents: dict[str, EncodedDocument] = field(default_factory=dict)
@@ -151,11 +160,13 @@ class InMemoryIndex:
                     rejected.append(RejectedDocument(encoded.document.doc_id, exc.message))
                 else:
                     stored[encoded.document.doc_id] = encoded
+                    self.changes[encoded.document.doc_id] = None
         return rejected
 
     def delete(self, doc_ids: Sequence[str]) -> int:
         with self._lock:
             stored = self._stored()
+            self.changes.update(dict.fromkeys(doc_ids))
             return sum(stored.pop(doc_id, None) is not None for doc_id in doc_ids)
 
     def content_hashes(self, doc_ids: Sequence[str]) -> dict[str, str]:

@@ -24,6 +24,7 @@ from rerank.index.embedded.analyzers import ANALYZERS
 from rerank.index.embedded.async_queries import async_table, fetch_rows
 from rerank.index.embedded.best_passages import best_passages
 from rerank.index.embedded.catalog import Catalog, Generation
+from rerank.index.embedded.change_log import ChangeLog
 from rerank.index.embedded.error_translation import translated_errors
 from rerank.index.embedded.locks import write_lock
 from rerank.index.embedded.rows import (
@@ -107,6 +108,7 @@ class EmbeddedIndex:
             accepted, rejected = self._extend_schema(documents)
             if accepted:
                 self._write(accepted)
+                self._log_changes([entry.document.doc_id for entry in accepted])
         return rejected
 
     def delete(self, doc_ids: Sequence[str]) -> int:
@@ -118,6 +120,7 @@ class EmbeddedIndex:
                 existing = list(self._first_rows(distinct[start : start + BATCH_DOCUMENTS], []))
                 if existing:
                     self._table.delete(one_of("doc_id", existing))
+                    self._log_changes(existing)
                     deleted += len(existing)
         return deleted
 
@@ -207,6 +210,13 @@ class EmbeddedIndex:
                 raise IndexNotFound(f'Index "{self.name}" was rebuilt by another run. Open it again.')
             self._table.checkout_latest()
             yield
+
+    def _log_changes(self, doc_ids: Sequence[str]) -> None:
+        """Logs a write to the live generation for the generation that is built to replace it."""
+        contents = self._catalog.contents()
+        building = contents.building.get(self.name)
+        if building is not None and contents.live.get(self.name) == self.table_name:
+            ChangeLog(self._folder, building).add(doc_ids)
 
     def _condition(self, filter: Filter | None) -> Condition | None:
         if filter is None:

@@ -18,9 +18,10 @@ from typing import Any
 import lancedb
 
 from rerank.core.errors import IndexConflict, StoreUnavailable
-from rerank.core.protocols import Index, IndexInfo, IndexSpec
+from rerank.core.protocols import Index, IndexInfo, IndexSpec, Replay
 from rerank.index.embedded.analyzers import ANALYZERS
 from rerank.index.embedded.catalog import Catalog, Change, Generation
+from rerank.index.embedded.change_log import ChangeLog
 from rerank.index.embedded.error_translation import translated_errors
 from rerank.index.embedded.index import APPROXIMATE_FROM, EmbeddedIndex
 from rerank.index.embedded.locks import write_lock
@@ -32,6 +33,8 @@ READ_CONSISTENCY = timedelta(seconds=1)
 """Interval of the checks for a new table version. Writes of other processes must be visible within two seconds."""
 RETIRED_SECONDS = 60.0
 """Time for which a replaced table is kept."""
+REPLAY_ROUNDS = 5
+"""Number of replays of changes while writes continue, so that the last one, which makes writes wait, is short."""
 
 
 class EmbeddedStore:
@@ -113,16 +116,39 @@ class EmbeddedStore:
         index = self._index(table)
         return index, index.spec
 
-    def publish(self, index: Index) -> None:
-        """Makes *index* the live generation by one replacement of the catalog."""
+    def publish(self, index: Index, *, replay: Replay | None = None) -> None:
+        """Replays the changes of the live generation, and replaces it by one replacement of the catalog."""
         if not isinstance(index, EmbeddedIndex):
             raise TypeError("index must be from an embedded store")
-        with translated_errors(self._folder, f'publishing index "{index.name}"'), self._catalog.changing() as change:
-            before = change.before
-            replaced = before.live.get(index.name)
-            if replaced == index.table_name:
+        replaced = self._catalog.contents().live.get(index.name)
+        if replaced == index.table_name:
+            return
+        with translated_errors(self._folder, f'publishing index "{index.name}"'):
+            if replaced is None:
+                self._swap(index, None)
                 return
-            if before.building.get(index.name) != index.table_name:
+            changes = _Changes(self._folder, index.table_name)
+            for _ in range(REPLAY_ROUNDS):
+                self._replay(changes, replaced, replay)
+            # A write between the last replay and the swap would be lost.
+            with write_lock(self._folder, replaced):
+                self._replay(changes, replaced, replay)
+                self._swap(index, replaced)
+        ChangeLog(self._folder, index.table_name).remove()
+
+    def _replay(self, changes: _Changes, table: str, replay: Replay | None) -> None:
+        if replay is not None and (doc_ids := changes.new()):
+            live = self._index(table)
+            # Another process can have written the changes.
+            live.refresh()
+            replay(live, doc_ids)
+
+    def _swap(self, index: EmbeddedIndex, replaced: str | None) -> None:
+        with self._catalog.changing() as change:
+            before = change.before
+            if before.live.get(index.name) == index.table_name:
+                return
+            if before.building.get(index.name) != index.table_name or before.live.get(index.name) != replaced:
                 # The table can still exist, because a replaced generation is kept for searches in progress.
                 raise IndexConflict(
                     f'Another ingest run restarted index "{index.name}"; this run was discarded. Run the command again.'
@@ -195,6 +221,7 @@ class EmbeddedStore:
     def _drop_table(self, table: str) -> None:
         with write_lock(self._folder, table) as lock:
             self._tables.drop_table(table, ignore_missing=True)
+            ChangeLog(self._folder, table).remove()
             Path(lock.lock_file).unlink(missing_ok=True)
         self._open_indexes.pop(table, None)
 
@@ -203,3 +230,17 @@ class EmbeddedStore:
         for table, generation in change.after.generations.items():
             if generation.retired is not None and generation.retired < expiry:
                 self._drop(change, table)
+
+
+class _Changes:
+    """Changes of the live generation since the creation of *table*."""
+
+    def __init__(self, folder: Path, table: str) -> None:
+        self._log = ChangeLog(folder, table)
+        self._read = 0
+
+    def new(self) -> list[str]:
+        """Returns the distinct ids that were logged since the last call."""
+        doc_ids = self._log.doc_ids()[self._read :]
+        self._read += len(doc_ids)
+        return list(dict.fromkeys(doc_ids))

@@ -9,7 +9,7 @@ from typing import Any
 
 from opensearchpy.helpers import streaming_bulk
 
-from rerank.core.errors import StoreUnavailable
+from rerank.core.errors import IndexNotFound, StoreUnavailable
 from rerank.core.retry import RetryPolicy, retry
 from rerank.index.search_server.client import OpenSearchClient, is_disk_full, reason_of
 
@@ -17,7 +17,10 @@ MAX_BYTES = 8 * 1024 * 1024
 """Maximum size of one request. The server refuses more than 100 MB by default and is fastest far below that."""
 MAX_ACTIONS = 500
 BUSY_RETRIES = RetryPolicy(first=0.2, longest=10.0, seconds=120.0, jitter=True)
-"""Retries of actions that the server rejects with 429."""
+"""Retries of actions that the server rejects with 429, or because a rebuild is being published."""
+
+_BLOCKED = "FORBIDDEN/8/"
+"""Write block of an index. A run that publishes a rebuild blocks the replaced generation for a moment."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +54,8 @@ class BulkWriter:
     def write(self, actions: Sequence[Action]) -> list[Outcome]:
         """Writes all *actions*, which must have distinct documents, and returns the outcomes in any order.
 
-        Raises StoreFull when the disk is full, and StoreUnavailable when the server stays busy.
+        Raises StoreFull when the disk is full, StoreUnavailable when the server stays busy, and IndexNotFound when the
+        index does not exist any more.
         """
         outcomes: list[Outcome] = []
         pending = {action.doc_id: action for action in actions}
@@ -91,8 +95,12 @@ class BulkWriter:
                 reason = reason_of(error.info) if error else _reason(item)
                 if is_disk_full(f"{reason} {item.get('error')}"):
                     raise self._client.disk_full(reason) from error
-                if item["status"] == 429:
+                if item["status"] == 429 or _BLOCKED in reason:
                     continue
+                if item["status"] == 404 and reason:
+                    raise IndexNotFound(
+                        f'The index behind "{self._index}" was deleted or rebuilt by another run. Open it again.'
+                    ) from error
                 if error:
                     raise error
                 if reason:

@@ -15,19 +15,23 @@ from opensearchpy.exceptions import RequestError
 
 from rerank.core.bound_filter import BoundFilter, bind
 from rerank.core.document import Document, EncodedDocument, RejectedDocument
-from rerank.core.errors import MetadataError, StoreError
+from rerank.core.errors import IndexNotFound, StoreError
 from rerank.core.filters import Filter
-from rerank.core.metadata import MetadataSchema
 from rerank.core.protocols import IndexInfo, IndexSpec, PassageMatch
 from rerank.index.dimensions import check_document_vectors, check_query_vector
 from rerank.index.query_words import query_words
+from rerank.index.search_server.acceptance import possible_ids, split_by_id_length, split_by_schema
 from rerank.index.search_server.bulk import Action, BulkWriter
+from rerank.index.search_server.changes import add_deletions
 from rerank.index.search_server.client import OpenSearchClient, reason_of
 from rerank.index.search_server.mapping import (
     META,
+    Replaced,
     document_of,
     field_properties,
+    meta_of,
     passage_of,
+    replaced_of,
     schema_of,
     source_of,
     spec_of,
@@ -37,7 +41,6 @@ from rerank.index.search_server.queries import best_passages_query, count_query,
 
 CACHE_SECONDS = 1.0
 """Lifetime of a cached mapping. Changes of other processes must be visible within two seconds."""
-MAX_ID_BYTES = 512
 _MGET_BATCH = 500
 _MAX_SEGMENTS = 4
 _MERGE_TIMEOUT_SECONDS = 3600
@@ -46,7 +49,8 @@ _MERGE_TIMEOUT_SECONDS = 3600
 class OpenSearchIndex:
     """Index over one OpenSearch index, which is a generation. Once published, its alias is the name of the index.
 
-    live: send requests to that alias, so that the object uses the next generation after a rebuild.
+    live: send reads to that alias, so that the object uses the next generation after a rebuild. Writes to a generation
+    that was replaced raise IndexNotFound.
     """
 
     def __init__(
@@ -54,10 +58,12 @@ class OpenSearchIndex:
     ) -> None:
         self._client = client
         self.generation = generation
-        # A write to a missing index would create it; a write that requires an alias fails instead.
-        self._write_target = mapping["_meta"][META]["name"] if live else write_alias(generation)
-        self._target = self._write_target if live else generation
         self._meta = mapping["_meta"][META]
+        # A write to a missing index would create it; a write that requires an alias fails instead. The alias belongs
+        # to this generation, because the next one can have another encoder and other metadata fields.
+        self._write_target = write_alias(generation)
+        self._target = self._meta["name"] if live else generation
+        self._live = live
         self._spec = spec_of(self._meta)
         self._schema = schema_of(mapping)
         self._schema_time = time.monotonic()
@@ -76,6 +82,11 @@ class OpenSearchIndex:
     def created(self) -> str:
         """Creation time, ISO 8601, UTC, by which generations are sorted."""
         return str(self._meta["created"])
+
+    @property
+    def replaces(self) -> Replaced | None:
+        """Generation that was live at the creation of this one, if any."""
+        return replaced_of(self._meta)
 
     def info(self) -> IndexInfo:
         """Returns the counts and the encoder's identity."""
@@ -98,7 +109,7 @@ class OpenSearchIndex:
     def upsert(self, documents: Sequence[EncodedDocument]) -> list[RejectedDocument]:
         """Writes *documents* by bulk requests. Each one atomically replaces its previous version."""
         check_document_vectors(self, documents)
-        storable, too_long_ids = _split_by_id_length(documents)
+        storable, too_long_ids = split_by_id_length(documents)
         accepted, conflicting = self._extend_mapping(storable)
         schema = self._schema
         actions = [Action("index", entry.document.doc_id, source_of(entry, schema)) for entry in accepted]
@@ -108,14 +119,33 @@ class OpenSearchIndex:
 
     def delete(self, doc_ids: Sequence[str]) -> int:
         """Deletes documents and returns the number of deleted ones."""
-        actions = [Action("delete", doc_id) for doc_id in _possible_ids(doc_ids)]
+        actions = [Action("delete", doc_id) for doc_id in possible_ids(doc_ids)]
         outcomes = BulkWriter(self._client, self._write_target).write(actions)
         refused = [outcome for outcome in outcomes if outcome.result == "refused"]
         if refused:
             raise StoreError(
                 f'Document "{refused[0].doc_id}" of index "{self.name}" was not deleted: {refused[0].reason}.'
             )
-        return sum(outcome.result == "deleted" for outcome in outcomes)
+        deleted = [outcome.doc_id for outcome in outcomes if outcome.result == "deleted"]
+        if deleted and self._live:
+            self._log_deletions(deleted)
+        return len(deleted)
+
+    def _log_deletions(self, doc_ids: Sequence[str]) -> None:
+        """Adds *doc_ids* to the deletions of the generation that is built, if there is one.
+
+        Raises IndexNotFound if that generation was published meanwhile: then the deletion must be repeated in it.
+        """
+        with self._request("looking up a rebuild") as api:
+            indexes = api.indices.get_mapping(index=f"{self.name}--*")
+            live = api.indices.exists_alias(name=self.name, index=self.generation)
+        for generation, entry in indexes.items():
+            meta = meta_of(entry["mappings"])
+            replaces = None if meta is None else replaced_of(meta)
+            if replaces is not None and replaces.generation == self.generation:
+                add_deletions(self._client, generation, doc_ids)
+        if not live:
+            raise IndexNotFound(f'Index "{self.name}" was rebuilt by another run. Open it again.')
 
     def content_hashes(self, doc_ids: Sequence[str]) -> dict[str, str]:
         """Returns the content hashes of *doc_ids*; missing documents are left out."""
@@ -194,7 +224,7 @@ class OpenSearchIndex:
         """Adds the new metadata fields of *documents*, and splits them into accepted and rejected ones."""
         while True:
             current = self._schema
-            schema, accepted, rejected = _split_by_schema(documents, current)
+            schema, accepted, rejected = split_by_schema(documents, current)
             new = {name: kind for name, kind in schema.types.items() if name not in current.types}
             if not new:
                 return accepted, rejected
@@ -214,7 +244,7 @@ class OpenSearchIndex:
 
     def _sources(self, doc_ids: Iterable[str], fields: Sequence[str]) -> list[dict[str, Any]]:
         sources: list[dict[str, Any]] = []
-        remaining = iter(_possible_ids(doc_ids))
+        remaining = iter(possible_ids(doc_ids))
         while batch := list(islice(remaining, _MGET_BATCH)):
             with self._request("reading documents") as api:
                 response = api.mget(index=self._target, body={"ids": batch}, params={"_source": ",".join(fields)})
@@ -239,40 +269,6 @@ class OpenSearchIndex:
                 matches.append(PassageMatch(passage_of(source, source["passages"][0], 0), hit["_score"]))
             # Otherwise the document was deleted between the two searches.
         return matches
-
-
-def _possible_ids(doc_ids: Iterable[str]) -> list[str]:
-    """Returns the distinct *doc_ids* that a document can have. The server refuses requests with other ids."""
-    return [doc_id for doc_id in dict.fromkeys(doc_ids) if 0 < len(doc_id.encode()) <= MAX_ID_BYTES]
-
-
-def _split_by_id_length(
-    documents: Sequence[EncodedDocument],
-) -> tuple[list[EncodedDocument], list[RejectedDocument]]:
-    # A single id that is too long would make the server refuse the whole bulk request.
-    accepted, rejected = [], []
-    for entry in documents:
-        length = len(entry.document.doc_id.encode())
-        if length > MAX_ID_BYTES:
-            reason = f"the id must be at most {MAX_ID_BYTES} bytes long, got {length} bytes"
-            rejected.append(RejectedDocument(entry.document.doc_id, reason))
-        else:
-            accepted.append(entry)
-    return accepted, rejected
-
-
-def _split_by_schema(
-    documents: Sequence[EncodedDocument], schema: MetadataSchema
-) -> tuple[MetadataSchema, list[EncodedDocument], list[RejectedDocument]]:
-    accepted, rejected = [], []
-    for entry in documents:
-        try:
-            schema = schema.extended(entry.document.metadata)
-        except MetadataError as exc:
-            rejected.append(RejectedDocument(entry.document.doc_id, exc.message))
-        else:
-            accepted.append(entry)
-    return schema, accepted, rejected
 
 
 def _match(hit: Mapping[str, Any], score: float) -> PassageMatch:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rerank.core.bound_filter import millis_of_date
@@ -33,13 +34,24 @@ _TYPES: Mapping[FieldType, Mapping[str, object]] = {
 _STORED_ONLY: Mapping[str, object] = {"type": "keyword", "index": False, "doc_values": False}
 
 
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """Live generation at the creation of another one, and the number of its last operation at that time."""
+
+    generation: str
+    last_operation: int
+
+
 def write_alias(generation: str) -> str:
-    """Returns the alias that writes use until *generation* is published."""
+    """Returns the alias that writes to *generation* use."""
     return f"{generation}-write"
 
 
-def index_body(name: str, spec: IndexSpec, *, created: str) -> dict[str, Any]:
-    """Returns the body that creates an empty generation of *name*. Automatic refreshes start when it is published."""
+def index_body(name: str, spec: IndexSpec, *, created: str, replaces: Replaced | None = None) -> dict[str, Any]:
+    """Returns the body that creates an empty generation of *name*. Automatic refreshes start when it is published.
+
+    replaces: the live generation, of which later changes are replayed at publication.
+    """
     return {
         "settings": {
             "index": {
@@ -52,7 +64,7 @@ def index_body(name: str, spec: IndexSpec, *, created: str) -> dict[str, Any]:
         },
         "mappings": {
             "dynamic": False,
-            "_meta": {META: _meta(name, spec, created)},
+            "_meta": {META: _meta(name, spec, created, replaces)},
             "properties": {
                 "doc_id": {"type": "keyword"},
                 "title": {"type": "text", "index": False, "copy_to": TITLE_AND_TEXT},
@@ -86,7 +98,7 @@ def _passage_properties(spec: IndexSpec) -> dict[str, Any]:
     }
 
 
-def _meta(name: str, spec: IndexSpec, created: str) -> dict[str, Any]:
+def _meta(name: str, spec: IndexSpec, created: str, replaces: Replaced | None) -> dict[str, Any]:
     encoder = spec.encoder
     return {
         "layout": LAYOUT_VERSION,
@@ -96,7 +108,23 @@ def _meta(name: str, spec: IndexSpec, created: str) -> dict[str, Any]:
         "analyzer": spec.analyzer,
         "engine": spec.engine,
         "run_key": spec.run_key,
+        "replaces": None if replaces is None else asdict(replaces),
     }
+
+
+def meta_of(mapping: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Returns the `_meta` entry of *mapping* if this service wrote it; None for an index of another program."""
+    meta = mapping.get("_meta")
+    entry = meta.get(META) if isinstance(meta, Mapping) else None
+    if not isinstance(entry, Mapping) or entry.get("layout") != LAYOUT_VERSION:
+        return None
+    try:
+        spec_of(entry)
+        replaced_of(entry)
+        schema_of(mapping)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return entry if isinstance(entry.get("name"), str) and isinstance(entry.get("created"), str) else None
 
 
 def spec_of(meta: Mapping[str, Any]) -> IndexSpec:
@@ -108,6 +136,12 @@ def spec_of(meta: Mapping[str, Any]) -> IndexSpec:
         engine=meta["engine"],
         run_key=meta["run_key"],
     )
+
+
+def replaced_of(meta: Mapping[str, Any]) -> Replaced | None:
+    """Returns the generation that *meta*, the `_meta` entry of a mapping, names as the one to replace."""
+    replaces = meta.get("replaces")
+    return None if replaces is None else Replaced(replaces["generation"], replaces["last_operation"])
 
 
 def schema_of(mapping: Mapping[str, Any]) -> MetadataSchema:

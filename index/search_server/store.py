@@ -16,13 +16,23 @@ from typing import Any
 from opensearchpy.exceptions import NotFoundError
 
 from rerank.core.errors import IndexConflict, StoreUnavailable
-from rerank.core.protocols import Index, IndexInfo, IndexSpec
+from rerank.core.protocols import Index, IndexInfo, IndexSpec, Replay
 from rerank.index.names import check_index_name, index_not_found
+from rerank.index.search_server.changes import (
+    ChangedDocuments,
+    blocked_writes,
+    create_deletions_index,
+    deletions_index,
+    is_deletions_index,
+    last_operation,
+)
 from rerank.index.search_server.client import DEFAULT_CONNECTIONS, OpenSearchClient
 from rerank.index.search_server.index import CACHE_SECONDS, OpenSearchIndex
-from rerank.index.search_server.mapping import META, index_body, write_alias
+from rerank.index.search_server.mapping import Replaced, index_body, meta_of, write_alias
 
 PING_SECONDS = 2.0
+REPLAY_ROUNDS = 5
+"""Number of replays of changes while writes continue, so that the last one, which makes writes wait, is short."""
 _SEPARATOR = "--"
 
 
@@ -78,12 +88,15 @@ class OpenSearchStore:
             )
         if live is None:
             self._check_unused(name)
-        for generation in self._generations(name):
-            if live is None or generation.generation != live.generation:
-                self._delete_generation(generation.generation)
+        self._delete_unfinished(name, live)
         now = datetime.now(UTC)
         generation_name = f"{name}{_SEPARATOR}{now:%Y%m%dt%H%M%S%f}-{secrets.token_hex(2)}"
-        body = index_body(name, spec, created=now.isoformat(timespec="microseconds"))
+        replaces = None
+        if live is not None:
+            create_deletions_index(self._client, generation_name)
+            # Read last: later operations are replayed at publication.
+            replaces = Replaced(live.generation, last_operation(self._client, live.generation))
+        body = index_body(name, spec, created=now.isoformat(timespec="microseconds"), replaces=replaces)
         with self._client.request(f'creating index "{name}"') as api:
             api.indices.create(index=generation_name, body={**body, "aliases": {write_alias(generation_name): {}}})
         return OpenSearchIndex(self._client, generation_name, body["mappings"])
@@ -98,8 +111,8 @@ class OpenSearchStore:
         latest = max(newer, key=lambda index: index.created)
         return latest, latest.spec
 
-    def publish(self, index: Index) -> None:
-        """Moves all aliases of the index to this generation and deletes the previous one, in one request."""
+    def publish(self, index: Index, *, replay: Replay | None = None) -> None:
+        """Replays the changes of the live generation, moves all aliases to the new one and deletes the live one."""
         if not isinstance(index, OpenSearchIndex):
             raise TypeError("index must be from an OpenSearch store")
         live = self._resolve(index.name)
@@ -109,6 +122,24 @@ class OpenSearchStore:
             raise IndexConflict(
                 f'Another ingest run restarted index "{index.name}"; this run was discarded. Run the command again.'
             )
+        if live is None or index.replaces is None or replay is None:
+            self._swap(index, live)
+            return
+        deletions = deletions_index(index.generation)
+        changed = [
+            ChangedDocuments(self._client, live.generation, since=index.replaces.last_operation),
+            ChangedDocuments(self._client, deletions, since=-1),
+        ]
+        for _ in range(REPLAY_ROUNDS):
+            if doc_ids := _distinct(changed):
+                replay(live, doc_ids)
+        # A write between the last replay and the swap would be lost.
+        with blocked_writes(self._client, [live.generation, deletions]):
+            if doc_ids := _distinct(changed):
+                replay(live, doc_ids)
+            self._swap(index, live)
+
+    def _swap(self, index: OpenSearchIndex, live: OpenSearchIndex | None) -> None:
         names = [index.name]
         actions: list[dict[str, Any]] = []
         if live is not None:
@@ -120,6 +151,7 @@ class OpenSearchStore:
             api.indices.refresh(index=index.generation)
             api.indices.update_aliases(body={"actions": actions})
         self._forget(names)
+        self._delete_index(deletions_index(index.generation))
 
     def delete(self, name: str) -> None:
         """Deletes the index with all generations and aliases; if *name* is an alias, deletes only the alias."""
@@ -134,7 +166,8 @@ class OpenSearchStore:
         if not generations:
             raise index_not_found(name, self._live_indexes(), self.location)
         for generation in generations:
-            self._delete_generation(generation.generation)
+            self._delete_index(generation.generation)
+        self._delete_unfinished(name, None)
         self._open_indexes.clear()
 
     def alias(self, name: str, target: str) -> None:
@@ -205,13 +238,27 @@ class OpenSearchStore:
                     "Choose another name."
                 )
 
-    def _delete_generation(self, generation: str) -> None:
-        with self._client.request(f'deleting index "{generation}"') as api:
-            api.indices.delete(index=generation, params={"ignore_unavailable": "true"})
+    def _delete_unfinished(self, name: str, live: OpenSearchIndex | None) -> None:
+        """Deletes all generations of *name* except *live*, and all their indexes of deleted documents."""
+        with self._client.request(f'listing the generations of index "{name}"') as api:
+            indexes = list(api.indices.get_mapping(index=f"{name}{_SEPARATOR}*"))
+        generations = {generation.generation for generation in self._generations(name)}
+        for index in indexes:
+            is_unfinished = index in generations and (live is None or index != live.generation)
+            if is_unfinished or (is_deletions_index(index) and index.rpartition(_SEPARATOR)[0] == name):
+                self._delete_index(index)
+
+    def _delete_index(self, index: str) -> None:
+        with self._client.request(f'deleting index "{index}"') as api:
+            api.indices.delete(index=index, params={"ignore_unavailable": "true"})
 
     def _forget(self, names: Iterable[str]) -> None:
         for name in names:
             self._open_indexes.pop(name, None)
+
+
+def _distinct(changed: Iterable[ChangedDocuments]) -> list[str]:
+    return list(dict.fromkeys(doc_id for documents in changed for doc_id in documents.new()))
 
 
 def _indexes_in(client: OpenSearchClient, mappings: Mapping[str, Any], *, live: bool = False) -> list[OpenSearchIndex]:
@@ -219,5 +266,5 @@ def _indexes_in(client: OpenSearchClient, mappings: Mapping[str, Any], *, live: 
     return [
         OpenSearchIndex(client, generation, entry["mappings"], live=live)
         for generation, entry in mappings.items()
-        if META in entry["mappings"].get("_meta", {})
+        if meta_of(entry["mappings"]) is not None
     ]

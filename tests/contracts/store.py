@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rerank.core.bound_filter import bind
 from rerank.core.document import Document, EncodedDocument, MetadataValue, Passage, RejectedDocument
-from rerank.core.errors import EncoderMismatch, IndexConflict, IndexNotFound, InvalidIndexName
+from rerank.core.errors import EncoderMismatch, IndexConflict, IndexNotFound, InvalidIndexName, StoreTimeout
 from rerank.core.filters import MAX_CLAUSES, MAX_DEPTH, MAX_VALUES, Filter, parse_filter
 from rerank.core.metadata import MAX_FIELDS, MAX_LIST_VALUES, FieldType, MetadataSchema
 from rerank.core.protocols import Index, IndexInfo, IndexSpec, Store
@@ -536,6 +536,66 @@ class StoreContract:
         with pytest.raises(IndexConflict):
             store.publish(filled)
         assert ids(store.open(name), "common words", k=50) == ["new"]
+
+    def test_writes_to_a_replaced_generation_are_refused(self, store: Store, filled: Index, name: str) -> None:
+        """A write to a generation that a rebuild has replaced would be lost, or have vectors of another encoder."""
+        store.publish(store.create(name, IndexSpec(ENCODER.identity)))
+        for write in (lambda: filled.upsert([encoded("a", "text")]), lambda: filled.delete(["italian"])):
+            with pytest.raises(IndexNotFound):
+                write()
+        assert store.open(name).info().documents == 0
+
+    def test_changes_during_a_rebuild_are_replayed(
+        self, store: Store, filled: Index, name: str, connect: Callable[[], Store]
+    ) -> None:
+        """Publication replays what any process wrote and deleted, also during the replay, and nothing older."""
+        rebuilt = store.create(name, IndexSpec(ENCODER.identity))
+        rebuilt.upsert([encoded("italian", "old"), encoded("english", "old"), encoded("corpus", "only here")])
+        other = connect()
+        live = other.open(name)
+        live.upsert([encoded("italian", "new"), encoded("posted", "new")])
+        assert live.delete(["english", "missing"]) == 1
+        later = [encoded("later", "new")]
+        replayed: list[str] = []
+
+        def replay(live: Index, doc_ids: Sequence[str]) -> None:
+            replayed.extend(doc_ids)
+            documents = live.fetch(doc_ids)
+            rebuilt.upsert([encoded(doc_id, document.text) for doc_id, document in documents.items()])
+            rebuilt.delete([doc_id for doc_id in doc_ids if doc_id not in documents])
+            if later:
+                other.open(name).upsert([later.pop()])
+
+        store.publish(rebuilt, replay=replay)
+        published = store.open(name)
+        texts = {"italian": "new", "posted": "new", "later": "new", "corpus": "only here"}
+        found = published.fetch([*texts, "english"])
+        assert {doc_id: document.text for doc_id, document in found.items()} == texts
+        assert published.info().documents == len(texts)
+        assert set(replayed) - {"missing"} == {"italian", "posted", "later", "english"}
+        with pytest.raises(IndexNotFound):
+            live.upsert([encoded("lost", "text")])
+        assert store.unfinished(name) is None
+        other.close()
+
+    def test_failed_replay_keeps_the_live_generation(self, store: Store, filled: Index, name: str) -> None:
+        """Writes continue after a failed publication, and the next publication replays all changes."""
+        rebuilt = store.create(name, IndexSpec(ENCODER.identity))
+        filled.upsert([encoded("posted", "new")])
+        calls: list[Sequence[str]] = []
+
+        def replay(live: Index, doc_ids: Sequence[str]) -> None:
+            calls.append(sorted(doc_ids))
+            if len(calls) == 1:
+                raise StoreTimeout("failed")
+            rebuilt.upsert([encoded(doc_id, "new") for doc_id in doc_ids])
+
+        with pytest.raises(StoreTimeout):
+            store.publish(rebuilt, replay=replay)
+        store.open(name).upsert([encoded("second", "new")])
+        store.publish(rebuilt, replay=replay)
+        assert (calls[0], calls[-1]) == (["posted"], ["posted", "second"])
+        assert store.open(name).fetch(["posted", "second"]).keys() == {"posted", "second"}
 
     def test_alias_follows_its_index(self, store: Store, filled: Index, name: str) -> None:
         """An alias opens the index, also after a rebuild. Deleting the alias keeps the index."""

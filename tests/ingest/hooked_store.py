@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rerank.core.document import Document, EncodedDocument, RejectedDocument
 from rerank.core.filters import Filter
-from rerank.core.protocols import Index, IndexInfo, IndexSpec, PassageMatch
+from rerank.core.protocols import Index, IndexInfo, IndexSpec, PassageMatch, Replay
 from tests.memory_store import InMemoryStore
 
 Hook = Callable[[str], None]
@@ -35,9 +35,9 @@ class HookedStore(InMemoryStore):
         unfinished = super().unfinished(name)
         return None if unfinished is None else (HookedIndex(unfinished[0], self._hook), unfinished[1])
 
-    def publish(self, index: Index) -> None:
+    def publish(self, index: Index, *, replay: Replay | None = None) -> None:
         self.before("publish")
-        super().publish(index.inner if isinstance(index, HookedIndex) else index)
+        super().publish(index.inner if isinstance(index, HookedIndex) else index, replay=replay)
 
     def _hook(self, step: str) -> None:
         self.before(step)

@@ -36,7 +36,7 @@ def test_each_line_is_a_record() -> None:
         (b'{"_id": "a", "text": "t", "n": -Infinity}', "not valid JSON: -Infinity is not a JSON number"),
         (b"[" * 100_000, "not valid JSON: nested too deeply"),
         (b'{"_id": ' + b"1" * 5000 + b"}", "not valid JSON: Exceeds the limit (4300 digits)"),
-        (None, "the line must be at most 67,108,864 bytes long. Split the text into several records"),
+        (None, "the line must be at most 16,777,216 bytes long. Split the text into several records"),
         (b'{"_id": "a", "text": "\\ud83d"}', "text is not valid Unicode (lone surrogate at character 0)"),
     ],
 )

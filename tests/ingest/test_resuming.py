@@ -10,8 +10,9 @@ from threading import Barrier, Thread
 
 import pytest
 
-from rerank.core.document import Vectors
+from rerank.core.document import Document, Vectors
 from rerank.core.errors import IndexNotFound, RerankError, StoreFull, StoreUnavailable
+from rerank.core.indexing import Indexer
 from rerank.core.protocols import IndexSpec
 from rerank.core.retry import RetryPolicy
 from rerank.ingest.progress import LineProgress
@@ -200,6 +201,47 @@ def test_interrupt_keeps_written_documents(store: HookedStore, corpus: str) -> N
     assert written <= 64 + 128
     encoder.interrupts = False
     assert counts(store, encoder, corpus) == outcome(1000 - written, skipped=written)
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_restart_keeps_what_other_writers_changed_meanwhile(
+    store: HookedStore, encoder: FakeEncoder, corpus: str, interrupted: bool
+) -> None:
+    """Documents that are posted or deleted during a rebuild keep their last content, also if it is resumed."""
+    counts(store, encoder, corpus)
+
+    def post() -> None:
+        live = store.open(NAME)
+        Indexer(live, FakeEncoder()).add([Document("5", "posted"), Document("new", "posted")])
+        live.delete(["6"])
+
+    if interrupted:
+        stop(store, encoder, corpus, RESTART)
+        post()
+    else:
+        store.before = at_upload(3, post)
+    assert counts(store, encoder, corpus, options=RESTART)["rejected"] == 0
+    published = store.open(NAME)
+    assert {doc_id: document.text for doc_id, document in published.fetch(["5", "6", "new"]).items()} == {
+        "5": "posted",
+        "new": "posted",
+    }
+    assert published.info().documents == 1000
+
+
+def test_change_that_the_new_index_refuses_is_reported(
+    store: HookedStore, encoder: FakeEncoder, tmp_path: Path
+) -> None:
+    """A document whose metadata has another type in the new index is counted as rejected, with its id."""
+    counts(store, encoder, write_corpus(tmp_path / "c.jsonl", [{"_id": "a", "text": "a", "year": "x"}]))
+    corpus = write_corpus(tmp_path / "c.jsonl", [{"_id": "a", "text": "a", "year": 5}])
+    rejects = tmp_path / "rejects.jsonl"
+    store.before = at_upload(
+        0, lambda: Indexer(store.open(NAME), FakeEncoder()).add([Document("posted", "b", metadata={"year": "y"})])
+    )
+    options = IngestOptions(restart=True, rejects=rejects)
+    assert counts(store, encoder, corpus, options=options) == outcome(1, rejected=1)
+    assert '"doc_id": "posted"' in rejects.read_text()
 
 
 @pytest.mark.parametrize("uploads", [0, 3])
