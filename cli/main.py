@@ -29,6 +29,7 @@ SECTIONS = {
     "Service": {
         "serve": "Run the HTTP service.",
         "wire": "Connect OpenSearch's own rerank processor to the service.",
+        "conformance": "Check a server against every rerank and embedding API.",
         "demo": "Index a small bilingual corpus and serve it.",
     },
     "Models": {

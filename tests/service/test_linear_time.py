@@ -41,6 +41,7 @@ MAY_IMPORT_PATTERNS = {
     "core/lexical.py": "words",
     "core/metadata.py": "dates, field names",
     "core/run_file.py": "file names of runs",
+    "core/setting_types.py": "path prefixes in settings",
     "core/settings.py": "passwords in settings",
     "index/query_words.py": "words",
     "models/catalog.py": "hub ids in settings",
