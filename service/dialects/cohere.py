@@ -154,6 +154,7 @@ def _meta(call: RerankCall, ranking: TextRanking, *, version: str) -> dict[str, 
     warnings = [f"document {index} was truncated" for index in ranking.truncated]
     if ranking.report.query_truncated:
         warnings.insert(0, "the query was truncated: it exceeds the model's maximum length")
+    warnings += [f"document {index} has no text and ranks last" for index in ranking.blank]
     warnings += [f"key {quoted(key)} was ignored" for key in call.ignored]
     return {**meta, "warnings": warnings} if warnings else meta
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank.core.blank_texts import blank_texts
 from rerank.core.calibration import Calibration, probabilities
 from rerank.core.contenders import best_positions, estimated_logits
 from rerank.core.features import Feature, FirstStageFeatures
@@ -37,8 +38,8 @@ class RankedText:
 class TextRanking:
     """All texts, best first.
 
-    truncated: positions of the texts that were scored in part. inference_ms: time for scoring. waited_ms: time in the
-    queue.
+    truncated: positions of the texts that were scored in part. blank: positions of the texts without content, which
+    rank last. inference_ms: time for scoring. waited_ms: time in the queue.
     """
 
     results: tuple[RankedText, ...]
@@ -47,6 +48,7 @@ class TextRanking:
     inference_ms: float
     waited_ms: float
     report: RerankReport
+    blank: tuple[int, ...] = ()
 
     def in_request_order(self, best: int | None = None) -> list[RankedText]:
         """Returns the *best* results (None: all) in the order of the texts in the request."""
@@ -63,7 +65,9 @@ def rank_texts(
     raw_scores: bool = False,
     stop: StopCondition = NEVER,
 ) -> TextRanking:
-    """Returns *texts* by descending fused score; ties, and unscored texts at the end, keep their request order.
+    """Returns *texts* by descending fused score; ties keep their request order.
+
+    Unscored texts follow in request order, then texts without content.
 
     Scores are probabilities, or with *raw_scores* the logits, which then decide the order; unequal scores stay unequal
     after rounding. Without *similarity*, or if its vectors exceed half of the time budget, the logits alone decide.
@@ -79,13 +83,17 @@ def rank_texts(
     values, calibration = logits.astype(np.float64), model.logit_calibration
     if features is not None:
         values, calibration = model.fusion.fuse(logits, features).scores, model.calibration
-    with_logit = np.flatnonzero(scores.scored) if estimates is None else np.arange(len(texts))
+    blank = blank_texts(texts, model.reranker.token_spans)
+    has_logit = (scores.scored if estimates is None else np.ones(len(texts), dtype=np.bool_)) & ~blank
+    with_logit = np.flatnonzero(has_logit)
     best_first = with_logit[np.argsort(-values[with_logit], kind="stable")]
-    unscored = np.setdiff1d(np.arange(len(texts)), with_logit)
-    ranked = values[best_first]
-    rounded = _logits(ranked, len(unscored)) if raw_scores else _scores(calibration, ranked, len(unscored))
+    unscored = np.flatnonzero(~has_logit & ~blank)
+    last = np.flatnonzero(blank)
+    ranked, steps = values[best_first], _steps_below(len(unscored), len(last))
+    rounded = _logits(ranked, steps) if raw_scores else _scores(calibration, ranked, steps)
     return TextRanking(
-        results=tuple(map(RankedText, [*best_first.tolist(), *unscored.tolist()], rounded)),
+        results=tuple(map(RankedText, [*best_first.tolist(), *unscored.tolist(), *last.tolist()], rounded)),
+        blank=tuple(last.tolist()),
         truncated=tuple(np.flatnonzero(scores.truncated).tolist()),
         tokens=int(scores.tokens.sum()),
         inference_ms=max((time.monotonic() - started) * 1000 - scores.waited_ms, 0.0),
@@ -140,21 +148,25 @@ def _scored(
     return scores, estimated_logits(first_stage, positions, contender_scores.logits)
 
 
-def _scores(calibration: Calibration, logits: NDArray[np.float64], unscored: int) -> list[float]:
-    """Returns rounded probabilities: of the descending *logits*, then of *unscored* texts, below every scored one."""
+def _steps_below(unscored: int, blank: int) -> NDArray[np.float64]:
+    """Returns how far each text without a logit ranks below the last logit: distinct steps, then one for all blanks."""
+    return np.concatenate([np.arange(1.0, unscored + 1), np.full(blank, unscored + 1.0)])
+
+
+def _scores(calibration: Calibration, logits: NDArray[np.float64], steps: NDArray[np.float64]) -> list[float]:
+    """Returns rounded probabilities: of the descending *logits*, then of the texts at *steps* below them."""
     if not len(logits):
-        return [0.0] * unscored
+        return [0.0] * len(steps)
     # No query features: the score of a text must not depend on the other texts of the request.
     scored = probabilities(calibration.log_odds(logits, {}))
-    positions = np.arange(1, unscored + 1)
-    rest = scored[-1] * (1 - positions / (unscored + 1))
-    return round_descending(np.concatenate([scored, rest]), [*logits, *(logits[-1] - positions)], floor=0.0)
+    rest = scored[-1] * (1 - steps / (steps.max(initial=0.0) + 1))
+    return round_descending(np.concatenate([scored, rest]), [*logits, *(logits[-1] - steps)], floor=0.0)
 
 
-def _logits(logits: NDArray[np.float64], unscored: int) -> list[float]:
+def _logits(logits: NDArray[np.float64], steps: NDArray[np.float64]) -> list[float]:
     if not len(logits):
-        return [0.0] * unscored
-    rest = logits[-1] - np.arange(1, unscored + 1)
+        return [0.0] * len(steps)
+    rest = logits[-1] - steps
     return round_descending(np.concatenate([logits, rest]), [*logits, *rest])
 
 
