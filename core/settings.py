@@ -103,6 +103,11 @@ class Settings(BaseModel):
     cors_origins: Names = Field(
         (), description="Origins of web pages that can call the service, comma-separated; * allows all."
     )
+    allowed_hosts: Names = Field(
+        (), description="Host names of the service without api_keys, comma-separated; * allows all."
+    )
+    tls_certificate: str = Field("", description="File with the TLS certificate chain in PEM format; none: no TLS.")
+    tls_key: str = Field("", description="File with the private key of the TLS certificate, in PEM format.")
     api_keys: Names = Field(
         (), description="API keys that requests must send, comma-separated; none disables authentication."
     )

@@ -10,6 +10,7 @@ passed as an argument each need a custom source.
 from __future__ import annotations
 
 import difflib
+import logging
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rerank.core.errors import SettingError
+from rerank.core.kubernetes_variables import is_set_by_kubernetes
 from rerank.core.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 PREFIX = "RERANK_"
 FILE = "rerank.toml"
@@ -85,11 +89,17 @@ def _from_file(file: Path) -> Mapping[str, object]:
 
 def _from_environment(environ: Mapping[str, str]) -> Mapping[str, object]:
     values: dict[str, object] = {}
+    ignored = []
     for variable, value in environ.items():
         if variable.startswith(PREFIX):
+            if is_set_by_kubernetes(variable.removeprefix(PREFIX), value):
+                ignored.append(variable)
+                continue
             name = variable.removeprefix(PREFIX).lower()
             _check_known(name, variable, lambda known: PREFIX + known.upper())
             values[name] = value
+    if ignored:
+        _log.info("ignored variables that Kubernetes sets for a service: %s", ", ".join(sorted(ignored)))
     return values
 
 

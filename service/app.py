@@ -29,6 +29,7 @@ from rerank.service import (
     search,
     weaviate_probes,
 )
+from rerank.service.browser_requests import BrowserRequests
 from rerank.service.components import Components
 from rerank.service.dialects import routes as dialects
 from rerank.service.embeddings import routes as embeddings
@@ -85,6 +86,7 @@ def create_app(components: Components) -> Flask:
         install_proxy(app, components, app_metrics, breaker, keys)
     if components.settings.path_prefix:
         app.wsgi_app = PathPrefix(app.wsgi_app, components.settings.path_prefix)  # type: ignore[method-assign]
+    app.wsgi_app = BrowserRequests(app.wsgi_app, keys, components.settings)  # type: ignore[method-assign]
     return app
 
 

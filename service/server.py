@@ -26,6 +26,7 @@ from rerank.core.errors import SettingError
 from rerank.core.settings import Settings
 from rerank.service.components import MODEL_SETTINGS, Components, build
 from rerank.service.multiprocess_metrics import is_multiprocess, multiprocess_metrics
+from rerank.service.tls import check_certificate
 
 _log = logging.getLogger(__name__)
 
@@ -72,10 +73,11 @@ def serve(
     key, unless *insecure* is set.
     """
     check_exposure(settings, insecure=insecure)
+    check_certificate(settings)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with ExitStack() as stack:
         listener = listen(settings.host, settings.port)
-        url = url_of(listener)
+        url = url_of(listener, scheme="https" if settings.tls_certificate else "http")
         if workers > 1:
             stack.enter_context(multiprocess_metrics())
         server = _Server(
@@ -127,10 +129,10 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, *, scheme: str = "http") -> str:
     """Returns the URL of the service on *listener*."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def gunicorn_options(settings: Settings, listener: socket.socket, *, workers: int) -> dict[str, object]:
@@ -146,6 +148,11 @@ def gunicorn_options(settings: Settings, listener: socket.socket, *, workers: in
         "keepalive": KEEP_ALIVE_SECONDS,
         # It requires a blocking socket.
         "sendfile": False,
+        "certfile": settings.tls_certificate or None,
+        "keyfile": settings.tls_key or None,
+        # Nothing trusts headers such as X-Forwarded-Proto and SCRIPT_NAME, whatever gunicorn's variables say.
+        "forwarded_allow_ips": "",
+        "forwarder_headers": "",
         "limit_request_line": 8190,
         "limit_request_fields": 100,
         "limit_request_field_size": 8190,

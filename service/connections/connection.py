@@ -89,9 +89,12 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no type hints
 
     @property
     def is_probe(self) -> bool:
-        """True if the next request is a probe, which is served even if the worker is full."""
+        """True if the next request is a probe, which is served even if the worker is full.
+
+        The path may have a prefix, see the setting path_prefix.
+        """
         words = bytes(self.head.partition(b"\r\n")[0]).split(b" ")
-        return len(words) > 1 and words[1].partition(b"?")[0] in PROBES
+        return len(words) > 1 and words[1].partition(b"?")[0].endswith(PROBES)
 
     def _clear(self) -> None:
         self.head = bytearray()
