@@ -20,7 +20,9 @@ def opened_store(settings: Settings) -> Iterator[Store]:
     """Opens the configured store and closes it at the end of the block."""
     from rerank.index.opening import open_store
 
-    store = open_store(settings.store, threads=settings.threads)
+    store = open_store(
+        settings.store, threads=settings.threads, api_key=settings.store_api_key, ca_file=settings.store_ca_file
+    )
     try:
         yield store
     finally:

@@ -38,6 +38,9 @@ RARE = frozenset(
         "proxy_shadow",
         "proxy_timeout_s",
         "score_cache_mb",
+        "store_api_key",
+        "store_ca_file",
+        "vector_index",
     }
 )
 """Settings without an option. They are set in rerank.toml or the environment; docs/settings.md lists them."""

@@ -250,7 +250,7 @@ def millis_of_date(text: str) -> int:
 
 
 def epoch_millis_of(instant: datetime) -> int:
-    """Returns the milliseconds since 1970, rounded down: the precision of both stores.
+    """Returns the milliseconds since 1970, rounded down: the precision of all stores.
 
     Integer arithmetic, because with floats one instant in two hundred is a millisecond early.
     """

@@ -1,4 +1,4 @@
-"""Filters: the part of OpenSearch's query language that both stores support.
+"""Filters: the part of OpenSearch's query language that all stores support.
 
 term, terms, range, exists, prefix and bool (must, should, must_not, filter), over `metadata.*` fields. This module
 parses a clause once; each store compiles the parsed form to its own language. A field that no document has matches

@@ -1,6 +1,6 @@
 """Interfaces of models and stores for searching and indexing.
 
-Implementations are interchangeable: tests use small fakes, and both stores pass one conformance suite.
+Implementations are interchangeable: tests use small fakes, and all stores pass one conformance suite.
 """
 
 from __future__ import annotations
@@ -138,14 +138,22 @@ class EncoderIdentity:
     dim: int
 
 
+DEFAULT_VECTOR_INDEX = "int8_hnsw"
+
+
 @dataclass(frozen=True, slots=True)
 class IndexSpec:
-    """Properties fixed at the creation of an index. `run_key` identifies the ingest run that builds it."""
+    """Properties fixed at the creation of an index.
+
+    engine: k-NN engine on OpenSearch. run_key: identifies the ingest run that builds the index. vector_index: kind of
+    the vector index on Elasticsearch.
+    """
 
     encoder: EncoderIdentity
     analyzer: str = "standard"
     engine: str = "lucene"
     run_key: str = ""
+    vector_index: str = DEFAULT_VECTOR_INDEX
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from rerank.core.cloud_id import with_resolved_cloud_id
+
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 Mode = Literal["vector", "text", "hybrid"]
@@ -15,6 +17,10 @@ Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 Fusion = Literal["auto", "none"]
 Analyzer = Literal["standard", "english", "italian"]
 Engine = Literal["lucene", "faiss"]
+VectorIndex = Literal["int8_hnsw", "int4_hnsw", "bbq_hnsw", "hnsw", "flat"]
+
+StoreLocation = Annotated[str, Field(min_length=1), AfterValidator(with_resolved_cloud_id)]
+"""Folder or URL. A cloud ID of Elastic Cloud is replaced by its URL."""
 
 
 def _comma_separated(value: object) -> object:

@@ -18,6 +18,8 @@ from rerank.core.setting_types import (
     Precision,
     ProxyIndexes,
     Runtime,
+    StoreLocation,
+    VectorIndex,
 )
 
 MAX_RESULTS = 10_000
@@ -32,10 +34,16 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    store: str = Field(
+    store: StoreLocation = Field(
         "rerank-data",
-        min_length=1,
-        description="Store of the indexes: a folder, or http(s)://[user:password@]host:port of an OpenSearch server.",
+        description="Store of the indexes: a folder, http(s)://[user:password@]host:port of an OpenSearch or "
+        "Elasticsearch server, or cloud_id:NAME:BASE64.",
+    )
+    store_api_key: str | None = Field(
+        None, min_length=1, description="API key of the search server, in place of user and password."
+    )
+    store_ca_file: str | None = Field(
+        None, min_length=1, description="PEM file of the authorities that sign the search server's certificate."
     )
     encoder: str = Field(
         "default", min_length=1, description="Bi-encoder: a built-in name, a model folder or a hub id."
@@ -70,6 +78,7 @@ class Settings(BaseModel):
     timeout_ms: int = Field(2000, ge=1, description="Time budget for reranking one search, in milliseconds.")
     analyzer: Analyzer = Field("standard", description="Text analyzer of new indexes.")
     engine: Engine = Field("lucene", description="k-NN engine of new OpenSearch indexes.")
+    vector_index: VectorIndex = Field("int8_hnsw", description="Kind of the vector index of new Elasticsearch indexes.")
     host: str = Field("127.0.0.1", min_length=1, description="IP address or host name to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="TCP port to listen on; 0 selects a free port.")
     threads: int = Field(16, ge=1, le=1024, description="Number of requests that a worker computes at once.")
@@ -119,9 +128,10 @@ class Settings(BaseModel):
         return self
 
     def masked(self) -> dict[str, object]:
-        """Returns all values by name, with API keys and the password of the store masked."""
+        """Returns all values by name, with API keys and the password and key of the store masked."""
         shown: dict[str, object] = self.model_dump()
         shown["store"] = masked_location(self.store)
+        shown["store_api_key"] = None if self.store_api_key is None else "***"
         shown["api_keys"] = ["***"] * len(self.api_keys)
         return shown
 

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 PREFIX = "RERANK_"
 FILE = "rerank.toml"
-_SECRET = frozenset({"store", "api_keys"})
+_SECRET = frozenset({"store", "store_api_key", "api_keys"})
 
 _RULES = {
     "Value error, ": "",

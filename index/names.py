@@ -1,4 +1,4 @@
-"""Index names: OpenSearch's rule, enforced by both stores."""
+"""Index names: OpenSearch's rule, enforced by all stores."""
 
 from __future__ import annotations
 

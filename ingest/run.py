@@ -17,7 +17,7 @@ from typing import BinaryIO, TypeVar
 from rerank.core.document import RejectedDocument
 from rerank.core.errors import CorpusError, IndexConflict, IndexNotFound, StoreError, StoreTimeout, StoreUnavailable
 from rerank.core.indexing import AddOutcome, EncodedBatch, Indexer
-from rerank.core.protocols import Encoder, Store
+from rerank.core.protocols import DEFAULT_VECTOR_INDEX, Encoder, Store
 from rerank.core.retry import RetryPolicy, retry
 from rerank.ingest.background_writer import BackgroundWriter
 from rerank.ingest.batches import Batch
@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class IngestOptions:
-    """Options of a run. analyzer and engine apply to a new index; an existing one keeps its own.
+    """Options of a run. analyzer, engine and vector_index apply to a new index; an existing one keeps its own.
 
     restart: build a new generation even if there is a live one. dry_run: read and check, write nothing.
     rejects: file for the rejected records. store_retries: retries while the store is unavailable.
@@ -55,6 +55,7 @@ class IngestOptions:
     fields: RecordFields = field(default_factory=RecordFields)
     analyzer: str = "standard"
     engine: str = "lucene"
+    vector_index: str = DEFAULT_VECTOR_INDEX
     restart: bool = False
     dry_run: bool = False
     rejects: Path | None = None
@@ -81,7 +82,14 @@ def ingest(
     options = options or IngestOptions()
     with open_corpus(corpora, stdin=stdin) as corpus:
         _check_rejects_file(corpus, options.rejects)
-        spec = spec_for(corpus, options.fields, encoder, analyzer=options.analyzer, engine=options.engine)
+        spec = spec_for(
+            corpus,
+            options.fields,
+            encoder,
+            analyzer=options.analyzer,
+            engine=options.engine,
+            vector_index=options.vector_index,
+        )
         target = TargetIndex(store, name, spec, encoder, options.restart)
         # Before the corpus is read, so that an invalid name, another encoder or a missing store is reported at once.
         existing = target.existing()

@@ -18,16 +18,18 @@ from rerank.ingest.record import RecordFields
 _REPLAY_DOCUMENTS = 100
 
 
-def spec_for(corpus: Corpus, fields: RecordFields, encoder: Encoder, *, analyzer: str, engine: str) -> IndexSpec:
-    """Returns the spec of a new generation. Its run_key identifies files, fields, encoder, analyzer and engine."""
+def spec_for(
+    corpus: Corpus, fields: RecordFields, encoder: Encoder, *, analyzer: str, engine: str, vector_index: str
+) -> IndexSpec:
+    """Returns the spec of a new generation. Its run_key identifies the files, the fields and the other properties."""
     parts = [
         corpus.identity(),
         [fields.id, fields.text, fields.title, sorted(fields.dropped)],
-        [encoder.fingerprint, analyzer, engine],
+        [encoder.fingerprint, analyzer, engine, vector_index],
     ]
     run_key = hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
     identity = EncoderIdentity(encoder.name, encoder.fingerprint, encoder.dim)
-    return IndexSpec(identity, analyzer, engine, run_key)
+    return IndexSpec(identity, analyzer, engine, run_key, vector_index)
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class TargetIndex:
     """Index that a run writes to.
 
     A run without --restart updates the live generation. Without a live one, it resumes an unfinished generation with
-    the same encoder, analyzer and engine, of any corpus. A run with --restart resumes only an unfinished generation of
-    the same files. Otherwise the run creates a new generation.
+    the same encoder, analyzer, engine and vector index, of any corpus. A run with --restart resumes only an unfinished
+    generation of the same files. Otherwise the run creates a new generation.
     """
 
     store: Store
@@ -112,8 +114,8 @@ class TargetIndex:
     def _is_resumable(self, spec: IndexSpec) -> bool:
         if self.restart and spec.run_key != self.spec.run_key:
             return False
-        return (spec.encoder.fingerprint, spec.analyzer, spec.engine) == (
-            self.spec.encoder.fingerprint,
-            self.spec.analyzer,
-            self.spec.engine,
-        )
+        return _fixed_properties(spec) == _fixed_properties(self.spec)
+
+
+def _fixed_properties(spec: IndexSpec) -> tuple[str, ...]:
+    return spec.encoder.fingerprint, spec.analyzer, spec.engine, spec.vector_index

@@ -32,15 +32,17 @@ def load_settings(**values: object) -> Settings:
 
 
 def open_store(location: str, *, settings: Settings = DEFAULTS) -> Store:
-    """Opens the store at *location*: a folder, which is created if it is missing, or the URL of an OpenSearch server.
+    """Opens the store at *location*: a folder, which is created if it is missing, or the URL of a search server.
 
-    *settings* provides `threads`, the number of concurrent searches for which an OpenSearch store keeps connections open
-    (16 by default). Close the store after use. Raises StoreUnavailable for an unusable folder, and SettingError for an
+    *settings* provides `threads`, the number of concurrent searches for which the store keeps connections open to a
+    server (16 by default), `store_api_key` and `store_ca_file`. Close the store after use. Raises StoreUnavailable for an unusable folder, and SettingError for an
     invalid URL.
     """
     from rerank.index.opening import open_store as open_location
 
-    return open_location(location, threads=settings.threads)
+    return open_location(
+        location, threads=settings.threads, api_key=settings.store_api_key, ca_file=settings.store_ca_file
+    )
 
 
 def load_encoder(name: str = "default", *, settings: Settings = DEFAULTS) -> Encoder:

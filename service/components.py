@@ -143,7 +143,10 @@ class _Loaders:
     def store(self) -> Store:
         from rerank.index.opening import open_store
 
-        return open_store(self.settings.store, threads=self.settings.threads)
+        settings = self.settings
+        return open_store(
+            settings.store, threads=settings.threads, api_key=settings.store_api_key, ca_file=settings.store_ca_file
+        )
 
     def encoder(self) -> Encoder:
         from rerank.models.loading import load_encoder

@@ -12,11 +12,14 @@ from rerank.models.telemetry import disable_telemetry
 # Telemetry must be off before a test module imports a library that sends it.
 disable_telemetry()
 
-pytest_plugins = ["tests.opensearch_server"] if importlib.util.find_spec("tests.opensearch_server") else []
+pytest_plugins = [
+    name for name in ("tests.opensearch_server", "tests.elasticsearch_server") if importlib.util.find_spec(name)
+]
 
 
 REQUIREMENTS = {
     "opensearch": "a real OpenSearch server",
+    "elasticsearch": "a real Elasticsearch server",
     "clients": "clients from the package index",
     "browser": "Chromium",
 }
@@ -24,7 +27,7 @@ REQUIREMENTS = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds --require-opensearch, --require-clients and --require-browser, and the options of random attacks."""
+    """Adds --require-opensearch and the like for every requirement, and the options of random attacks."""
     parser.addoption("--attack-rounds", type=int, default=3, help="Rounds of each random attack (default: 3).")
     parser.addoption("--attack-seed", type=int, default=1, help="Seed of the random attacks (default: 1).")
     for marker, requirement in REQUIREMENTS.items():

@@ -15,7 +15,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -53,12 +53,15 @@ def opensearch_url() -> Iterator[str]:
         server.stop()
 
 
-class OpenSearchProcess:
-    """OpenSearch process with its data in a temporary folder."""
+class ServerProcess:
+    """Process of the search server *name* in the folder *home*, with its data in a temporary folder.
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
-        self._run = Path(tempfile.mkdtemp(prefix="opensearch-test-"))
+    arguments: additional arguments of the server.
+    """
+
+    def __init__(self, name: str, home: Path, arguments: Sequence[str] = ()) -> None:
+        self._name, self._home, self._arguments = name, home, arguments
+        self._run = Path(tempfile.mkdtemp(prefix=f"{name}-test-"))
         # The server can run as another user, who needs access to the folder.
         self._run.chmod(0o755)
         self._port, self._transport = free_port(), free_port()
@@ -74,12 +77,12 @@ class OpenSearchProcess:
         with (self._run / "output").open("wb") as output:
             self._process = subprocess.Popen(
                 [
-                    str(self._home / "bin" / "opensearch"),
+                    str(self._home / "bin" / self._name),
                     f"-Epath.data={self._run / 'data'}",
                     f"-Epath.logs={self._run / 'logs'}",
                     f"-Ehttp.port={self._port}",
                     f"-Etransport.port={self._transport}",
-                    "-Ecluster.routing.allocation.disk.threshold_enabled=false",
+                    *self._arguments,
                 ],
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -93,7 +96,13 @@ class OpenSearchProcess:
                 return
             time.sleep(0.25)
         output_text = (self._run / "output").read_text(errors="replace")[-2000:]
-        pytest.fail(f"OpenSearch in {self._home} did not start: {output_text}")
+        pytest.fail(f"{self._name} in {self._home} did not start: {output_text}")
+
+    def kill(self) -> None:
+        """Kills the server with SIGKILL and keeps its data. start() starts it again on the same ports."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
 
     def stop(self) -> None:
         """Stops the server and deletes its data."""
@@ -105,6 +114,14 @@ class OpenSearchProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
         shutil.rmtree(self._run, ignore_errors=True)
+
+
+class OpenSearchProcess(ServerProcess):
+    """OpenSearch process in the folder *home*."""
+
+    def __init__(self, home: Path) -> None:
+        # A nearly full test machine must not turn indexes read-only.
+        super().__init__("opensearch", home, ["-Ecluster.routing.allocation.disk.threshold_enabled=false"])
 
 
 def free_port() -> int:

@@ -43,7 +43,7 @@ def check_command(words: list[str]) -> None:
 def test_services_and_keys_are_known() -> None:
     """The services are OpenSearch, the service and a one-shot ingest. All keys are in the compose specification."""
     services = COMPOSE["services"]
-    assert set(services) == {"opensearch", "service", "ingest"}
+    assert set(services) == {"elasticsearch", "opensearch", "service", "ingest"}
     assert set(COMPOSE) == {"services", "volumes"}
     for service in services.values():
         assert set(service) <= SERVICE_KEYS

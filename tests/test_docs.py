@@ -30,6 +30,7 @@ GUIDES = [
     "training",
     "models",
     "evaluating",
+    "elasticsearch",
     "opensearch",
     "proxy",
     "speed",

@@ -75,6 +75,7 @@ def command(
         fields=RecordFields(id_field, text_field, title_field, frozenset(drop_fields)),
         analyzer=settings.analyzer,
         engine=settings.engine,
+        vector_index=settings.vector_index,
         restart=restart,
         dry_run=dry_run,
         rejects=rejects,

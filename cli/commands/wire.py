@@ -106,7 +106,9 @@ def command(
 def _apply(settings: Settings, integration: RerankIntegration, *, as_json: bool) -> None:
     from rerank.index.opensearch.integration_installer import install_integration
 
-    installed = install_integration(settings.store, integration)
+    installed = install_integration(
+        settings.store, integration, api_key=settings.store_api_key, ca_file=settings.store_ca_file
+    )
     unrelated, relevant = installed.trial_scores
     if as_json:
         ids = {"connector_id": installed.connector_id, "model_id": installed.model_id, "pipeline": installed.pipeline}

@@ -11,7 +11,7 @@ from opensearchpy.exceptions import NotFoundError, RequestError, TransportError
 from rerank.core.errors import IndexNotFound, StoreError, StoreTimeout
 from rerank.core.retry import RetryPolicy, retry
 from rerank.index.opensearch.integration import TRUSTED_ENDPOINTS, ApiRequest, RerankIntegration
-from rerank.index.search_server.client import OpenSearchClient, reason_of
+from rerank.index.search_server.client import Credentials, SearchServerClient, reason_of
 
 DEPLOYMENT_POLLS = RetryPolicy(first=0.2, longest=0.2, seconds=60.0)
 _PLUGIN_MISSING = ("no handler found", "not recognized", "Invalid index name [_plugins]", "unsupported")
@@ -29,13 +29,15 @@ class InstalledIntegration:
     trial_scores: tuple[float, float]
 
 
-def install_integration(location: str, integration: RerankIntegration) -> InstalledIntegration:
+def install_integration(
+    location: str, integration: RerankIntegration, *, api_key: str | None = None, ca_file: str | None = None
+) -> InstalledIntegration:
     """Installs *integration* in the OpenSearch at *location*, tests it, and deletes a previous one of the same name.
 
     Endpoints that are already trusted stay trusted. Searches use the previous model until the new pipeline is in place.
     Raises StoreError if the cluster has no ml-commons plugin or cannot call this service.
     """
-    client = OpenSearchClient(location)
+    client = SearchServerClient(location, credentials=Credentials(api_key, ca_file))
     try:
         return _Installer(client).install(integration)
     finally:
@@ -43,7 +45,7 @@ def install_integration(location: str, integration: RerankIntegration) -> Instal
 
 
 class _Installer:
-    def __init__(self, client: OpenSearchClient) -> None:
+    def __init__(self, client: SearchServerClient) -> None:
         self._client = client
 
     def install(self, integration: RerankIntegration) -> InstalledIntegration:

@@ -11,7 +11,7 @@ from opensearchpy.helpers import streaming_bulk
 
 from rerank.core.errors import IndexNotFound, StoreUnavailable
 from rerank.core.retry import RetryPolicy, retry
-from rerank.index.search_server.client import OpenSearchClient, is_disk_full, reason_of
+from rerank.index.search_server.client import SearchServerClient, is_disk_full, reason_of
 
 MAX_BYTES = 8 * 1024 * 1024
 """Maximum size of one request. The server refuses more than 100 MB by default and is fastest far below that."""
@@ -46,7 +46,7 @@ class Outcome:
 class BulkWriter:
     """Writer to the index behind the alias *index*. A write to a missing alias fails and creates no index."""
 
-    def __init__(self, client: OpenSearchClient, index: str, *, retries: RetryPolicy = BUSY_RETRIES) -> None:
+    def __init__(self, client: SearchServerClient, index: str, *, retries: RetryPolicy = BUSY_RETRIES) -> None:
         self._client = client
         self._index = index
         self._retries = retries
@@ -71,7 +71,7 @@ class BulkWriter:
 
         if retry(send, self._retries, until=lambda remaining: remaining == 0, before_wait=log_wait):
             raise StoreUnavailable(
-                f"OpenSearch at {self._client.address} was too busy to write {len(pending)} documents within "
+                f"{self._client.server} was too busy to write {len(pending)} documents within "
                 f"{self._retries.seconds:g} s. Check the load of the cluster."
             )
         return outcomes
@@ -104,7 +104,7 @@ class BulkWriter:
                 if error:
                     raise error
                 if reason:
-                    yield Outcome(item["_id"], "refused", f"OpenSearch refused to {operation} the document: {reason}")
+                    yield Outcome(item["_id"], "refused", f"the server refused to {operation} the document: {reason}")
                 else:
                     yield Outcome(item["_id"], item["result"])
 

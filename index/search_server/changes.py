@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rerank.index.search_server.bulk import Action, BulkWriter
-from rerank.index.search_server.client import OpenSearchClient
+from rerank.index.search_server.client import SearchServerClient
 
 _PAGE = 1_000
 _SUFFIX = "-deleted"
@@ -28,7 +28,7 @@ def is_deletions_index(name: str) -> bool:
     return name.endswith(_SUFFIX)
 
 
-def last_operation(client: OpenSearchClient, generation: str) -> int:
+def last_operation(client: SearchServerClient, generation: str) -> int:
     """Returns the number of the last operation on *generation*, which has one shard."""
     with client.request(f'reading the statistics of "{generation}"') as api:
         response = api.indices.stats(index=generation, metric="docs", params={"level": "shards"})
@@ -36,11 +36,11 @@ def last_operation(client: OpenSearchClient, generation: str) -> int:
         return max(int(copy["seq_no"]["max_seq_no"]) for copy in copies)
 
 
-def create_deletions_index(client: OpenSearchClient, generation: str) -> None:
+def create_deletions_index(client: SearchServerClient, generation: str, *, settings: Mapping[str, Any]) -> None:
     """Creates the empty index of the documents that are deleted while *generation* is built."""
     name = deletions_index(generation)
     body = {
-        "settings": {"index": {"number_of_shards": 1, "auto_expand_replicas": "0-1"}},
+        "settings": {"index": dict(settings)},
         "mappings": {"dynamic": False, "properties": {"doc_id": {"type": "keyword"}}},
         "aliases": {_alias(generation): {}},
     }
@@ -48,7 +48,7 @@ def create_deletions_index(client: OpenSearchClient, generation: str) -> None:
         api.indices.create(index=name, body=body)
 
 
-def add_deletions(client: OpenSearchClient, generation: str, doc_ids: Sequence[str]) -> None:
+def add_deletions(client: SearchServerClient, generation: str, doc_ids: Sequence[str]) -> None:
     """Adds the deleted documents *doc_ids*. Raises IndexNotFound if *generation* was published or deleted."""
     actions = [Action("index", doc_id, {"doc_id": doc_id}) for doc_id in doc_ids]
     BulkWriter(client, _alias(generation)).write(actions)
@@ -57,7 +57,7 @@ def add_deletions(client: OpenSearchClient, generation: str, doc_ids: Sequence[s
 class ChangedDocuments:
     """Documents that operations after number *since* changed in one generation or index of deleted documents."""
 
-    def __init__(self, client: OpenSearchClient, index: str, *, since: int) -> None:
+    def __init__(self, client: SearchServerClient, index: str, *, since: int) -> None:
         self._client = client
         self._index = index
         self._last = since
@@ -83,7 +83,7 @@ class ChangedDocuments:
 
 
 @contextmanager
-def blocked_writes(client: OpenSearchClient, indexes: Sequence[str]) -> Iterator[None]:
+def blocked_writes(client: SearchServerClient, indexes: Sequence[str]) -> Iterator[None]:
     """Blocks writes to *indexes*. The server first finishes writes in progress. An error in the block unblocks them."""
     with client.request("blocking writes") as api:
         for index in indexes:

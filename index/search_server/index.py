@@ -1,4 +1,4 @@
-"""Generation of an index in OpenSearch."""
+"""Generation of an index on a search server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rerank.index.query_words import query_words
 from rerank.index.search_server.acceptance import possible_ids, split_by_id_length, split_by_schema
 from rerank.index.search_server.bulk import Action, BulkWriter
 from rerank.index.search_server.changes import add_deletions
-from rerank.index.search_server.client import OpenSearchClient, reason_of
+from rerank.index.search_server.client import SearchServerClient, reason_of
 from rerank.index.search_server.mapping import (
     META,
     Replaced,
@@ -37,7 +37,8 @@ from rerank.index.search_server.mapping import (
     spec_of,
     write_alias,
 )
-from rerank.index.search_server.queries import best_passages_query, count_query, knn_query, text_query
+from rerank.index.search_server.product import Product, VectorQuery
+from rerank.index.search_server.queries import best_passages_query, count_query, filter_clause, text_query
 
 CACHE_SECONDS = 1.0
 """Lifetime of a cached mapping. Changes of other processes must be visible within two seconds."""
@@ -46,17 +47,24 @@ _MAX_SEGMENTS = 4
 _MERGE_TIMEOUT_SECONDS = 3600
 
 
-class OpenSearchIndex:
-    """Index over one OpenSearch index, which is a generation. Once published, its alias is the name of the index.
+class SearchServerIndex:
+    """Index over one index of the server, which is a generation. Once published, its alias is the name of the index.
 
     live: send reads to that alias, so that the object uses the next generation after a rebuild. Writes to a generation
     that was replaced raise IndexNotFound.
     """
 
     def __init__(
-        self, client: OpenSearchClient, generation: str, mapping: Mapping[str, Any], *, live: bool = False
+        self,
+        client: SearchServerClient,
+        product: Product,
+        generation: str,
+        mapping: Mapping[str, Any],
+        *,
+        live: bool = False,
     ) -> None:
         self._client = client
+        self._product = product
         self.generation = generation
         self._meta = mapping["_meta"][META]
         # A write to a missing index would create it; a write that requires an alias fails instead. The alias belongs
@@ -165,10 +173,10 @@ class OpenSearchIndex:
         check_query_vector(self, vector)
         if not np.any(vector):
             return []
-        body = knn_query(vector, k=k, filter=self._bound(filter), exact=exact)
+        bound = self._bound(filter)
+        query = VectorQuery(vector, k, None if bound is None else filter_clause(bound), exact, self.spec)
         with self._request("searching vectors") as api:
-            hits = api.search(index=self._target, body=body)["hits"]["hits"]
-            # The score is (1 + cosine) / 2 for the k-NN query and for the exact one.
+            hits = self._product.nearest(lambda body: api.search(index=self._target, body=body), query)
             return [_match(hit, 2.0 * hit["_score"] - 1.0) for hit in hits]
 
     def match(self, text: str, *, k: int, filter: Filter | None = None) -> list[PassageMatch]:
@@ -195,6 +203,9 @@ class OpenSearchIndex:
 
     def optimize(self) -> None:
         """Merges segments, because a search visits the vector graph of each segment."""
+        if not self._product.merges_segments:
+            self.refresh()
+            return
         with self._request("merging segments") as api:
             api.indices.forcemerge(
                 index=self._target,

@@ -1,6 +1,6 @@
-"""Index settings, mapping, and conversion between documents and OpenSearch sources.
+"""Index settings, mapping, and conversion between documents and their sources on the server.
 
-Each document is one OpenSearch document with nested passages: one write replaces all passages, and a search counts
+Each document is one document of the server with nested passages: one write replaces all passages, and a search counts
 documents. The property of a metadata field is a hash of the field's name, which can be any text ("a.b", "a b"). The
 name and type are in the property's `meta`. So two writers can add fields at the same time, and the server refuses a
 second type for the same field.
@@ -17,7 +17,8 @@ from typing import Any
 from rerank.core.bound_filter import millis_of_date
 from rerank.core.document import Document, EncodedDocument, Metadata, Passage, Scalar
 from rerank.core.metadata import MAX_KEYWORD_CHARS, FieldType, MetadataSchema, values_of
-from rerank.core.protocols import EncoderIdentity, IndexSpec
+from rerank.core.protocols import DEFAULT_VECTOR_INDEX, EncoderIdentity, IndexSpec
+from rerank.index.search_server.product import Product
 
 META = "rerank"
 LAYOUT_VERSION = 1
@@ -47,21 +48,15 @@ def write_alias(generation: str) -> str:
     return f"{generation}-write"
 
 
-def index_body(name: str, spec: IndexSpec, *, created: str, replaces: Replaced | None = None) -> dict[str, Any]:
+def index_body(
+    product: Product, name: str, spec: IndexSpec, *, created: str, replaces: Replaced | None = None
+) -> dict[str, Any]:
     """Returns the body that creates an empty generation of *name*. Automatic refreshes start when it is published.
 
     replaces: the live generation, of which later changes are replayed at publication.
     """
     return {
-        "settings": {
-            "index": {
-                "knn": True,
-                "number_of_shards": 1,
-                "auto_expand_replicas": "0-1",
-                "refresh_interval": "-1",
-                "max_inner_result_window": 10_000,
-            }
-        },
+        "settings": {"index": {**product.index_settings(), "refresh_interval": "-1"}},
         "mappings": {
             "dynamic": False,
             "_meta": {META: _meta(name, spec, created, replaces)},
@@ -74,27 +69,18 @@ def index_body(name: str, spec: IndexSpec, *, created: str, replaces: Replaced |
                 "content_hash": _STORED_ONLY,
                 "metadata_json": _STORED_ONLY,
                 "metadata": {"type": "object", "dynamic": False, "properties": {}},
-                "passages": {"type": "nested", "dynamic": False, "properties": _passage_properties(spec)},
+                "passages": {"type": "nested", "dynamic": False, "properties": _passage_properties(product, spec)},
             },
         },
     }
 
 
-def _passage_properties(spec: IndexSpec) -> dict[str, Any]:
+def _passage_properties(product: Product, spec: IndexSpec) -> dict[str, Any]:
     return {
         "start": {"type": "integer", "index": False},
         "end": {"type": "integer", "index": False},
         "text": {"type": "text", "analyzer": spec.analyzer},
-        "vector": {
-            "type": "knn_vector",
-            "dimension": spec.encoder.dim,
-            "method": {
-                "name": "hnsw",
-                "engine": spec.engine,
-                "space_type": "cosinesimil",
-                "parameters": {"m": 16, "ef_construction": 128},
-            },
-        },
+        "vector": product.vector_property(spec),
     }
 
 
@@ -107,6 +93,7 @@ def _meta(name: str, spec: IndexSpec, created: str, replaces: Replaced | None) -
         "encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint, "dim": encoder.dim},
         "analyzer": spec.analyzer,
         "engine": spec.engine,
+        "vector_index": spec.vector_index,
         "run_key": spec.run_key,
         "replaces": None if replaces is None else asdict(replaces),
     }
@@ -134,6 +121,8 @@ def spec_of(meta: Mapping[str, Any]) -> IndexSpec:
         EncoderIdentity(encoder["name"], encoder["fingerprint"], encoder["dim"]),
         analyzer=meta["analyzer"],
         engine=meta["engine"],
+        # Indexes of versions before this key are on OpenSearch, which does not use it.
+        vector_index=meta.get("vector_index", DEFAULT_VECTOR_INDEX),
         run_key=meta["run_key"],
     )
 
@@ -164,7 +153,7 @@ def field_properties(fields: Mapping[str, FieldType]) -> dict[str, Any]:
 
 
 def source_of(entry: EncodedDocument, schema: MetadataSchema) -> dict[str, Any]:
-    """Returns the OpenSearch source of *entry*.
+    """Returns the source of *entry* on the server.
 
     The text of a document with one passage is stored once, in `text`. The text of a longer document is in `long_text`,
     which searches do not fetch, and each passage stores its own text.

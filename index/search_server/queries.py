@@ -1,27 +1,24 @@
-"""Search bodies of the OpenSearch store: filters, k-NN and text queries."""
+"""Search bodies that all search servers accept: filters and text queries."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rerank.core.bound_filter import BoundBool, BoundExists, BoundFilter, BoundPrefix, BoundRange, BoundTerms, MatchNone
-from rerank.index.search_server.mapping import PASSAGE_TEXT, TITLE_AND_TEXT, VECTOR, field_key
+from rerank.index.search_server.mapping import PASSAGE_TEXT, TITLE_AND_TEXT, field_key
 
-_BEST_FIRST = [{"_score": {"order": "desc"}}, {"doc_id": {"order": "asc"}}]
-_DOCUMENT_FIELDS = ["doc_id", "title", "text"]
+BEST_FIRST: Sequence[Mapping[str, Any]] = [{"_score": {"order": "desc"}}, {"doc_id": {"order": "asc"}}]
+DOCUMENT_FIELDS: Sequence[str] = ["doc_id", "title", "text"]
 _PASSAGE_FIELDS = ["passages.text", "passages.start", "passages.end"]
 
 OVERSAMPLING, MIN_GRAPH_K, MAX_GRAPH_K = 3, 300, 10_000
-"""Factor and bounds of the k for the vector graph. This k also sets the width of the graph search, which would miss
-near documents with the k of the request. `size` limits the result. Some servers and engines lack `ef_search`."""
+"""Factor and bounds of the number of candidates in the vector graph. A search for only k candidates would miss near
+documents. `size` limits the result."""
 
 
 def filter_clause(bound: BoundFilter) -> dict[str, Any]:
-    """Returns *bound* as an OpenSearch filter clause."""
+    """Returns *bound* as a filter clause of the query language."""
     match bound:
         case MatchNone():
             return {"match_none": {}}
@@ -38,30 +35,6 @@ def filter_clause(bound: BoundFilter) -> dict[str, Any]:
     assert_never(bound)
 
 
-def knn_query(vector: NDArray[np.float32], *, k: int, filter: BoundFilter | None, exact: bool) -> dict[str, Any]:
-    """Returns the search for the *k* documents whose best passage is nearest to *vector* (dim,)."""
-    clause = None if filter is None else filter_clause(filter)
-    query: dict[str, Any]
-    if exact:
-        script = {
-            "source": "knn_score",
-            "lang": "knn",
-            "params": {"field": VECTOR, "query_value": vector.tolist(), "space_type": "cosinesimil"},
-        }
-        query = {"script_score": {"query": {"match_all": {}}, "script": script}}
-    else:
-        knn: dict[str, Any] = {"vector": vector.tolist(), "k": _graph_k(k)}
-        if clause is not None:
-            knn["filter"] = clause
-        query = {"knn": {VECTOR: knn}}
-    nested: dict[str, Any] = {
-        "nested": {"path": "passages", "score_mode": "max", "query": query, "inner_hits": _best_passage()}
-    }
-    if exact and clause is not None:
-        nested = {"bool": {"must": [nested], "filter": [clause]}}
-    return {"size": k, "_source": _DOCUMENT_FIELDS, "query": nested, "sort": _BEST_FIRST, "track_total_hits": False}
-
-
 def text_query(words: Sequence[str], *, k: int, filter: BoundFilter | None) -> dict[str, Any]:
     """Returns the search for the *k* documents that match any of *words* best."""
     query: dict[str, Any] = {"match": {TITLE_AND_TEXT: {"query": " ".join(words), "operator": "or"}}}
@@ -70,9 +43,9 @@ def text_query(words: Sequence[str], *, k: int, filter: BoundFilter | None) -> d
     # A document with one passage needs no second search for its best passage: its fields are fetched here.
     return {
         "size": k,
-        "_source": [*_DOCUMENT_FIELDS, "passages.start", "passages.end"],
+        "_source": [*DOCUMENT_FIELDS, "passages.start", "passages.end"],
         "query": query,
-        "sort": _BEST_FIRST,
+        "sort": BEST_FIRST,
         "track_total_hits": False,
     }
 
@@ -84,7 +57,7 @@ def best_passages_query(words: Sequence[str], doc_ids: Sequence[str]) -> dict[st
             "path": "passages",
             "score_mode": "max",
             "query": {"bool": {"must": [{"match_all": {}}], "should": [{"match": {PASSAGE_TEXT: " ".join(words)}}]}},
-            "inner_hits": _best_passage(),
+            "inner_hits": best_passage(),
         }
     }
     return {
@@ -100,11 +73,13 @@ def count_query() -> dict[str, Any]:
     return {"size": 0, "track_total_hits": True, "aggs": {"passages": {"nested": {"path": "passages"}}}}
 
 
-def _graph_k(k: int) -> int:
+def graph_k(k: int) -> int:
+    """Returns the number of candidates in the vector graph for a search of *k* documents."""
     return min(max(OVERSAMPLING * k, MIN_GRAPH_K), MAX_GRAPH_K)
 
 
-def _best_passage() -> dict[str, Any]:
+def best_passage() -> dict[str, Any]:
+    """Returns the inner hits that contain the best passage of each document."""
     return {"size": 1, "_source": _PASSAGE_FIELDS}
 
 

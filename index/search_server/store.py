@@ -1,4 +1,4 @@
-"""Store in one OpenSearch cluster.
+"""Store on one search server: generations, aliases and catalog.
 
 The name of an index is an alias. It points to a generation `NAME--<timestamp>-<four hex digits>`. A rebuild writes a
 new generation and moves the alias in one request. A generation that is newer than the live one is unfinished; an older
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,9 +26,11 @@ from rerank.index.search_server.changes import (
     is_deletions_index,
     last_operation,
 )
-from rerank.index.search_server.client import DEFAULT_CONNECTIONS, OpenSearchClient
-from rerank.index.search_server.index import CACHE_SECONDS, OpenSearchIndex
+from rerank.index.search_server.client import SearchServerClient
+from rerank.index.search_server.index import CACHE_SECONDS, SearchServerIndex
 from rerank.index.search_server.mapping import Replaced, index_body, meta_of, write_alias
+from rerank.index.search_server.product import Product
+from rerank.index.search_server.server_info import ServerInfo
 
 PING_SECONDS = 2.0
 REPLAY_ROUNDS = 5
@@ -36,15 +38,13 @@ REPLAY_ROUNDS = 5
 _SEPARATOR = "--"
 
 
-class OpenSearchStore:
-    """Store in the OpenSearch at *location*, `http(s)://[user:password@]host:port`. It connects on first use.
+class SearchServerStore:
+    """Store on the server of *client*. It connects on first use; *product_of* returns the product that was found."""
 
-    connections: number of connections to keep open.
-    """
-
-    def __init__(self, location: str, *, connections: int = DEFAULT_CONNECTIONS) -> None:
-        self._client = OpenSearchClient(location, connections=connections)
-        self._open_indexes: dict[str, tuple[float, OpenSearchIndex]] = {}
+    def __init__(self, client: SearchServerClient, *, product_of: Callable[[ServerInfo], Product]) -> None:
+        self._client = client
+        self._product_of = product_of
+        self._open_indexes: dict[str, tuple[float, SearchServerIndex]] = {}
 
     @property
     def location(self) -> str:
@@ -52,12 +52,12 @@ class OpenSearchStore:
         return self._client.address
 
     def ping(self) -> None:
-        """Raises StoreUnavailable if no OpenSearch responds within two seconds."""
+        """Raises StoreUnavailable if no search server responds within two seconds."""
         with self._client.request("checking the connection") as api:
             response = api.info(params={"request_timeout": PING_SECONDS})
             if "version" not in response:
                 raise StoreUnavailable(
-                    f"The server at {self.location} is not an OpenSearch server: its response has no version. "
+                    f"The server at {self.location} is not a search server: its response has no version. "
                     "Correct the setting store."
                 )
 
@@ -81,6 +81,9 @@ class OpenSearchStore:
     def create(self, name: str, spec: IndexSpec) -> Index:
         """Creates a new generation of *name* and deletes all others that are not live."""
         check_index_name(name)
+        product = self._product()
+        with self._client.request(f'checking whether index "{name}" can be created') as api:
+            product.check(api, name, spec)
         live = self._resolve(name)
         if live is not None and live.name != name:
             raise IndexConflict(
@@ -93,13 +96,13 @@ class OpenSearchStore:
         generation_name = f"{name}{_SEPARATOR}{now:%Y%m%dt%H%M%S%f}-{secrets.token_hex(2)}"
         replaces = None
         if live is not None:
-            create_deletions_index(self._client, generation_name)
+            create_deletions_index(self._client, generation_name, settings=product.index_settings())
             # Read last: later operations are replayed at publication.
             replaces = Replaced(live.generation, last_operation(self._client, live.generation))
-        body = index_body(name, spec, created=now.isoformat(timespec="microseconds"), replaces=replaces)
+        body = index_body(product, name, spec, created=now.isoformat(timespec="microseconds"), replaces=replaces)
         with self._client.request(f'creating index "{name}"') as api:
             api.indices.create(index=generation_name, body={**body, "aliases": {write_alias(generation_name): {}}})
-        return OpenSearchIndex(self._client, generation_name, body["mappings"])
+        return SearchServerIndex(self._client, product, generation_name, body["mappings"])
 
     def unfinished(self, name: str) -> tuple[Index, IndexSpec] | None:
         """Returns the newest generation if it is newer than the live one, or None."""
@@ -113,8 +116,8 @@ class OpenSearchStore:
 
     def publish(self, index: Index, *, replay: Replay | None = None) -> None:
         """Replays the changes of the live generation, moves all aliases to the new one and deletes the live one."""
-        if not isinstance(index, OpenSearchIndex):
-            raise TypeError("index must be from an OpenSearch store")
+        if not isinstance(index, SearchServerIndex):
+            raise TypeError("index must be from a store of a search server")
         live = self._resolve(index.name)
         if live is not None and live.generation == index.generation:
             return
@@ -139,7 +142,7 @@ class OpenSearchStore:
                 replay(live, doc_ids)
             self._swap(index, live)
 
-    def _swap(self, index: OpenSearchIndex, live: OpenSearchIndex | None) -> None:
+    def _swap(self, index: SearchServerIndex, live: SearchServerIndex | None) -> None:
         names = [index.name]
         actions: list[dict[str, Any]] = []
         if live is not None:
@@ -147,7 +150,9 @@ class OpenSearchStore:
             actions.append({"remove_index": {"index": live.generation}})
         actions += [{"add": {"index": index.generation, "alias": alias}} for alias in names]
         with self._client.request(f'publishing index "{index.name}"') as api:
-            api.indices.put_settings(index=index.generation, body={"index": {"refresh_interval": "1s"}})
+            api.indices.put_settings(
+                index=index.generation, body={"index": {"refresh_interval": self._product().refresh_interval}}
+            )
             api.indices.refresh(index=index.generation)
             api.indices.update_aliases(body={"actions": actions})
         self._forget(names)
@@ -174,8 +179,8 @@ class OpenSearchStore:
         """Makes *name* an alias of the index *target*; a rebuild moves the alias to the new generation."""
         check_index_name(name)
         index = self.open(target)
-        if not isinstance(index, OpenSearchIndex):
-            raise TypeError("target must be an index of an OpenSearch store")
+        if not isinstance(index, SearchServerIndex):
+            raise TypeError("target must be an index of a store of a search server")
         current = self._resolve(name)
         if current is not None and current.name == name:
             raise IndexConflict(f'"{name}" is an index. Choose another name for the alias.')
@@ -204,28 +209,31 @@ class OpenSearchStore:
         """Closes the connections."""
         self._client.close()
 
-    def _resolve(self, name: str) -> OpenSearchIndex | None:
+    def _resolve(self, name: str) -> SearchServerIndex | None:
         """Returns the live generation behind an index name or alias; None if this service has none."""
+        product = self._product()
         with self._client.request(f'opening index "{name}"') as api:
             try:
                 response = api.indices.get_mapping(index=name)
             except NotFoundError:
                 return None
-            indexes = _indexes_in(self._client, response, live=True)
+            indexes = _indexes_in(self._client, product, response, live=True)
             return indexes[0] if len(indexes) == 1 and indexes[0].generation != name else None
 
-    def _generations(self, name: str) -> list[OpenSearchIndex]:
+    def _generations(self, name: str) -> list[SearchServerIndex]:
+        product = self._product()
         with self._client.request(f'listing the generations of index "{name}"') as api:
             response = api.indices.get_mapping(index=f"{name}{_SEPARATOR}*")
-            return [index for index in _indexes_in(self._client, response) if index.name == name]
+            return [index for index in _indexes_in(self._client, product, response) if index.name == name]
 
-    def _live_indexes(self) -> dict[str, OpenSearchIndex]:
+    def _live_indexes(self) -> dict[str, SearchServerIndex]:
+        product = self._product()
         with self._client.request("listing indexes") as api:
             mappings = api.indices.get_mapping(index=f"*{_SEPARATOR}*")
             aliases = api.indices.get_alias(index=f"*{_SEPARATOR}*")
             live = [
                 index
-                for index in _indexes_in(self._client, mappings)
+                for index in _indexes_in(self._client, product, mappings)
                 if index.name in aliases.get(index.generation, {"aliases": {}})["aliases"]
             ]
             return {index.name: index for index in sorted(live, key=lambda index: index.name)}
@@ -238,7 +246,7 @@ class OpenSearchStore:
                     "Choose another name."
                 )
 
-    def _delete_unfinished(self, name: str, live: OpenSearchIndex | None) -> None:
+    def _delete_unfinished(self, name: str, live: SearchServerIndex | None) -> None:
         """Deletes all generations of *name* except *live*, and all their indexes of deleted documents."""
         with self._client.request(f'listing the generations of index "{name}"') as api:
             indexes = list(api.indices.get_mapping(index=f"{name}{_SEPARATOR}*"))
@@ -256,15 +264,20 @@ class OpenSearchStore:
         for name in names:
             self._open_indexes.pop(name, None)
 
+    def _product(self) -> Product:
+        return self._product_of(self._client.info())
+
 
 def _distinct(changed: Iterable[ChangedDocuments]) -> list[str]:
     return list(dict.fromkeys(doc_id for documents in changed for doc_id in documents.new()))
 
 
-def _indexes_in(client: OpenSearchClient, mappings: Mapping[str, Any], *, live: bool = False) -> list[OpenSearchIndex]:
+def _indexes_in(
+    client: SearchServerClient, product: Product, mappings: Mapping[str, Any], *, live: bool = False
+) -> list[SearchServerIndex]:
     """Returns the indexes in a mapping response that this service created."""
     return [
-        OpenSearchIndex(client, generation, entry["mappings"], live=live)
+        SearchServerIndex(client, product, generation, entry["mappings"], live=live)
         for generation, entry in mappings.items()
         if meta_of(entry["mappings"]) is not None
     ]

@@ -33,7 +33,7 @@ def install_proxy(app: Flask, components: Components, metrics: Metrics, breaker:
     Closing *components* closes the proxy's connections and threads.
     """
     settings = components.settings
-    upstream = Upstream(Address.parse(settings.store), timeout=settings.proxy_timeout_s)
+    upstream = Upstream(Address.parse(settings.store), timeout=settings.proxy_timeout_s, ca_file=settings.store_ca_file)
     search_metrics = SearchMetrics(metrics.registry, lambda: breaker.state)
     proxy = Proxy(
         app.wsgi_app,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rerank.core.errors import StoreAnswerInvalid, StoreUnavailable
+from rerank.core.tls import tls_context
 from rerank.service.proxy.address import Address
 from rerank.service.proxy.connection import Connection, OutgoingRequest
 from rerank.service.proxy.response_head import ResponseHead
@@ -55,12 +55,16 @@ class UpstreamResponse:
 
 
 class Upstream:
-    """Thread-safe pool of connections to the server at *address*. *timeout* in seconds limits each wait."""
+    """Thread-safe pool of connections to the server at *address*. *timeout* in seconds limits each wait.
 
-    def __init__(self, address: Address, *, timeout: float) -> None:
+    ca_file: file with the certificates of trusted authorities; by default those of the system. Raises SettingError if
+    it is invalid.
+    """
+
+    def __init__(self, address: Address, *, timeout: float, ca_file: str | None = None) -> None:
         self.address = address
         self._timeout = timeout
-        self._tls = ssl.create_default_context() if address.scheme == "https" else None
+        self._tls = tls_context(ca_file) if address.scheme == "https" else None
         self._lock = threading.Lock()
         self._closed = False
         self._open: set[Connection] = set()

@@ -1,4 +1,4 @@
-"""Quality of approximate vector search on real texts, on both stores."""
+"""Quality of approximate vector search on real texts, on all stores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rerank.core.judgments import Dataset, JudgedQuery
 from rerank.core.orders import ScoredDocument
 from rerank.core.protocols import Index, IndexSpec, Store
 from rerank.index.embedded import EmbeddedStore
-from rerank.index.opensearch import OpenSearchStore
+from rerank.index.opening import open_store
 from tests.fakes import FakeEncoder
 
 pytestmark = pytest.mark.slow
@@ -59,12 +59,19 @@ def embedded(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def opensearch(opensearch_url: str) -> Iterator[Store]:
-    store = OpenSearchStore(opensearch_url)
+    store = open_store(opensearch_url)
     yield store
     store.close()
 
 
-@pytest.mark.parametrize("fixture", ["embedded", "opensearch"])
+@pytest.fixture
+def elasticsearch(elasticsearch_url: str) -> Iterator[Store]:
+    store = open_store(elasticsearch_url)
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("fixture", ["embedded", "opensearch", "elasticsearch"])
 def test_approximate_search_is_as_good_as_exact_search(fixture: str, request: pytest.FixtureRequest) -> None:
     """The nDCG@10 of both differs by at most .01, and 97% of the 100 nearest documents are the same."""
     store: Store = request.getfixturevalue(fixture)

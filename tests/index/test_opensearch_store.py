@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -26,11 +24,13 @@ from rerank.core.errors import (
 from rerank.core.protocols import IndexSpec, Store
 from rerank.core.retry import RetryPolicy
 from rerank.index.opening import open_store
-from rerank.index.opensearch import OpenSearchStore
+from rerank.index.opensearch.product import OpenSearch as OpenSearchProduct
 from rerank.index.search_server.bulk import MAX_ACTIONS, Action, BulkWriter
-from rerank.index.search_server.client import OpenSearchClient
+from rerank.index.search_server.client import SearchServerClient
 from rerank.index.search_server.mapping import index_body
+from rerank.index.search_server.server_info import ServerInfo
 from tests.contracts.store import ENCODER, StoreContract, encoded
+from tests.index.scripted_server import ScriptedServer
 from tests.opensearch_server import free_port
 
 
@@ -39,7 +39,7 @@ class TestOpenSearchStore(StoreContract):
 
     @pytest.fixture
     def connect(self, opensearch_url: str) -> Callable[[], Store]:
-        return lambda: OpenSearchStore(opensearch_url)
+        return lambda: open_store(opensearch_url)
 
     def test_unrelated_index_is_not_used(self, store: Store, name: str, opensearch_url: str) -> None:
         """An index that this service did not create is neither opened, listed, replaced nor deleted."""
@@ -68,7 +68,12 @@ class TestOpenSearchStore(StoreContract):
 
 def test_mapping_contains_engine_and_analyzer() -> None:
     """A new index uses the engine and the analyzer of its spec."""
-    body = index_body("n", IndexSpec(ENCODER.identity, analyzer="italian", engine="faiss"), created="now")
+    body = index_body(
+        OpenSearchProduct(ServerInfo("OpenSearch")),
+        "n",
+        IndexSpec(ENCODER.identity, analyzer="italian", engine="faiss"),
+        created="now",
+    )
     properties = body["mappings"]["properties"]
     vector = properties["passages"]["properties"]["vector"]
     assert (vector["method"]["engine"], vector["dimension"]) == ("faiss", 32)
@@ -85,73 +90,16 @@ def test_invalid_address_is_refused() -> None:
 
 def test_unreachable_server_is_reported_without_password() -> None:
     """The error names the address but not the password."""
-    store = OpenSearchStore(f"http://user:secret@127.0.0.1:{free_port()}")
-    with pytest.raises(StoreUnavailable, match=r"^cannot connect to OpenSearch at http://127\.0\.0\.1") as raised:
+    store = open_store(f"http://user:secret@127.0.0.1:{free_port()}")
+    with pytest.raises(
+        StoreUnavailable, match=r"^cannot connect to the search server at http://127\.0\.0\.1"
+    ) as raised:
         store.ping()
     assert "secret" not in f"{raised.value} {store.location} {store!r}"
 
 
-class _ScriptedServer(ThreadingHTTPServer):
-    """Server that sends the next of `responses` to each request, and then repeats the last one.
-
-    together: number of requests that must arrive before the first response.
-    """
-
-    daemon_threads = True
-
-    def __init__(self, responses: list[tuple[int, str, str]], together: int) -> None:
-        self.responses = responses
-        self.together = threading.Barrier(together)
-        self.requests: list[str] = []
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _ScriptedServer
-    protocol_version = "HTTP/1.1"
-
-    def _respond(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        self.server.together.wait(10)
-        self.server.requests.append(body)
-        responses = self.server.responses
-        status, kind, text = responses.pop(0) if len(responses) > 1 else responses[0]
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(text.encode())))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(text.encode())
-
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _respond  # noqa: N815
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
-@pytest.fixture
-def scripted() -> Iterator[Callable[..., _ScriptedServer]]:
-    """Yields a function that starts a server with the given responses."""
-    started: list[_ScriptedServer] = []
-
-    def start(*responses: tuple[int, str, str], together: int = 1) -> _ScriptedServer:
-        server = _ScriptedServer(list(responses), together)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        started.append(server)
-        return server
-
-    yield start
-    for server in started:
-        server.shutdown()
-        server.server_close()
-
-
 def test_connection_pool_is_large_enough_for_all_threads(
-    scripted: Callable[..., _ScriptedServer], caplog: pytest.LogCaptureFixture
+    scripted: Callable[..., ScriptedServer], caplog: pytest.LogCaptureFixture
 ) -> None:
     """With two concurrent requests per thread, urllib3 does not log "Connection pool is full"."""
     threads = 6
@@ -174,7 +122,6 @@ def _error(reason: str) -> str:
     [
         (200, "text/html", "<html>a proxy's page</html>", StoreAnswerInvalid),
         (200, "application/json", '{"half": ', StoreAnswerInvalid),
-        (200, "application/json", '{"other": "product"}', StoreAnswerInvalid),
         (401, "application/json", _error("missing authentication"), StoreError),
         (403, "application/json", _error("no permissions"), StoreError),
         (
@@ -192,22 +139,29 @@ def _error(reason: str) -> str:
     ],
 )
 def test_bad_response_is_translated(
-    scripted: Callable[..., _ScriptedServer], status: int, kind: str, text: str, error: type[Exception]
+    scripted: Callable[..., ScriptedServer], status: int, kind: str, text: str, error: type[Exception]
 ) -> None:
     """Every bad response becomes a StoreError or IndexNotFound with the address and the cause."""
     server = scripted((status, kind, text))
     with pytest.raises(error) as raised:
-        OpenSearchStore(server.url).indexes()
+        open_store(server.url).indexes()
     assert type(raised.value) is error
     assert raised.value.__cause__ is not None
     assert "127.0.0.1" in str(raised.value)
 
 
-def test_slow_server_raises_store_timeout(scripted: Callable[..., _ScriptedServer]) -> None:
+def test_other_product_is_refused(scripted: Callable[..., ScriptedServer]) -> None:
+    """A server that is neither OpenSearch nor Elasticsearch is an error, for example a proxy's own page."""
+    server = scripted((200, "application/json", '{"other": "product"}'))
+    with pytest.raises(StoreAnswerInvalid, match=r"127\.0\.0\.1:\d+ is neither OpenSearch nor Elasticsearch"):
+        open_store(server.url).indexes()
+
+
+def test_slow_server_raises_store_timeout(scripted: Callable[..., ScriptedServer]) -> None:
     """A request has a timeout."""
     server = scripted((200, "application/json", "{}"))
     server.shutdown()
-    client = OpenSearchClient(server.url, timeout=0.2)
+    client = SearchServerClient(server.url, timeout=0.2)
     with pytest.raises(StoreTimeout, match="timed out while testing"), client.request("testing") as api:
         api.info()
 
@@ -224,39 +178,41 @@ def _bulk_response(*statuses: int, first: int = 0) -> tuple[int, str, str]:
     return 200, "application/json", json.dumps({"took": 1, "errors": True, "items": items})
 
 
-def test_documents_that_a_busy_server_rejects_are_sent_again(scripted: Callable[..., _ScriptedServer]) -> None:
+def test_documents_that_a_busy_server_rejects_are_sent_again(scripted: Callable[..., ScriptedServer]) -> None:
     """A 429 of the request or of single documents is retried; other refusals are final."""
     server = scripted(
         (429, "application/json", _error("busy")), _bulk_response(201, 429, 400), _bulk_response(200, first=1)
     )
-    writer = BulkWriter(OpenSearchClient(server.url), "i", retries=RetryPolicy(first=0.01, longest=0.01))
+    writer = BulkWriter(SearchServerClient(server.url), "i", retries=RetryPolicy(first=0.01, longest=0.01))
     outcomes = writer.write([Action("index", str(i), {"n": i}) for i in range(3)])
     assert {(out.doc_id, out.result) for out in outcomes} == {("0", "created"), ("1", "created"), ("2", "refused")}
     assert [request.count("\n") // 2 for request in server.requests] == [3, 3, 1]
 
 
-def test_large_writes_are_split(scripted: Callable[..., _ScriptedServer]) -> None:
+def test_large_writes_are_split(scripted: Callable[..., ScriptedServer]) -> None:
     """A bulk request has at most MAX_ACTIONS actions."""
     server = scripted(_bulk_response(*[201] * MAX_ACTIONS), _bulk_response(201, first=MAX_ACTIONS))
-    outcomes = BulkWriter(OpenSearchClient(server.url), "i").write(
+    outcomes = BulkWriter(SearchServerClient(server.url), "i").write(
         [Action("index", str(i), {"n": i}) for i in range(MAX_ACTIONS + 1)]
     )
     assert len(outcomes) == MAX_ACTIONS + 1
     assert [request.count("\n") // 2 for request in server.requests] == [MAX_ACTIONS, 1]
 
 
-def test_server_that_stays_busy_raises_store_unavailable(scripted: Callable[..., _ScriptedServer]) -> None:
+def test_server_that_stays_busy_raises_store_unavailable(scripted: Callable[..., ScriptedServer]) -> None:
     """The retries end after the time limit."""
     server = scripted((429, "application/json", _error("busy")))
-    writer = BulkWriter(OpenSearchClient(server.url), "i", retries=RetryPolicy(first=0.01, longest=0.01, seconds=0.05))
+    writer = BulkWriter(
+        SearchServerClient(server.url), "i", retries=RetryPolicy(first=0.01, longest=0.01, seconds=0.05)
+    )
     with pytest.raises(StoreUnavailable, match="too busy to write 1 documents"):
         writer.write([Action("index", "1", {})])
 
 
-def test_full_disk_is_not_retried(scripted: Callable[..., _ScriptedServer]) -> None:
+def test_full_disk_is_not_retried(scripted: Callable[..., ScriptedServer]) -> None:
     """A retry does not free disk space, also if the server reports it as a 429."""
     full = _error("disk usage exceeded flood-stage watermark, index has read-only-allow-delete block")
     server = scripted((429, "application/json", full))
     with pytest.raises(StoreFull, match="Free disk space"):
-        BulkWriter(OpenSearchClient(server.url), "i").write([Action("index", "1", {})])
+        BulkWriter(SearchServerClient(server.url), "i").write([Action("index", "1", {})])
     assert len(server.requests) == 1

@@ -1,0 +1,1 @@
+"""Vectors, versions and privileges of Elasticsearch."""
