@@ -24,7 +24,7 @@ from rerank.core.errors import IndexNotFound
 from rerank.core.protocols import EncoderIdentity, Index, IndexSpec, Store
 from rerank.core.setting_types import Mode
 from rerank.index.opening import open_store
-from rerank.models.training.data.mining import MiningOptions, NegativeMiner
+from rerank.models.training.data.mining import MiningOptions, NegativeMiner, retrieval
 from rerank.models.training.data.ranking_lists import LabelledQuery, TrainingData
 from rerank.models.training.data.resumable_json_lines import ResumableJsonLines
 
@@ -84,9 +84,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         options = MiningOptions(mode=arguments.mode)
         started = time.perf_counter()
-        NegativeMiner(index, encoder, options).mine(
-            TrainingData(labelled=labelled), ResumableJsonLines(Path(folder) / "negatives.jsonl", options.parameters())
-        )
+        lines = ResumableJsonLines(Path(folder) / "negatives.jsonl", options.parameters())
+        with retrieval(index, options) as retrieve:
+            NegativeMiner(retrieve, encoder, options).mine(TrainingData(labelled=labelled), lines)
         seconds = time.perf_counter() - started
     print(
         f"{arguments.mode}: {len(labelled)} queries over {index.info().passages:,} passages in {seconds:.1f} s"

@@ -47,7 +47,7 @@ def check(settings: Settings, judgments: Judgments | None = None) -> list[Findin
 
 
 def _judged_order(settings: Settings, judgments: Judgments) -> Finding:
-    subject = f"order of {judgments.index}"
+    subject = f"order of {judgments.index.name}"
     try:
         improves, finding = model_checks.judged_order(settings, judgments)
     except RerankError as exc:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import cloup
 
+from rerank.cli.searched_index import SEARCH_OPTIONS
+
 if TYPE_CHECKING:
     from rerank.core.judgments import Dataset
 
@@ -24,7 +26,7 @@ queries_option = cloup.option(
 
 
 def judgment_options(*, required: bool) -> Callable[[Any], Any]:
-    """Returns the option group of --data, --index, --split and --queries; the first two are *required* or not."""
+    """Returns the options of the judgments and of the index to search; --data and --index are *required* or not."""
     return cloup.option_group(
         "Judgments",
         cloup.option(
@@ -34,6 +36,7 @@ def judgment_options(*, required: bool) -> Callable[[Any], Any]:
             help="BEIR folder with queries.jsonl and qrels/.",
         ),
         cloup.option("--index", required=required, help="Index that holds the documents of --data."),
+        *SEARCH_OPTIONS,
         split_option,
         queries_option,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rerank.cli.composition import opened_pipeline
+from rerank.cli.searched_index import SearchedIndex, opened_searches
 from rerank.core.protocols import Index
 from rerank.core.settings import Settings
 
@@ -23,7 +23,7 @@ class Judgments:
     """Judged queries to evaluate, and the index of their documents."""
 
     data: Path
-    index: str
+    index: SearchedIndex
     split: str | None
     queries: int | None
 
@@ -90,15 +90,17 @@ def judged_order(settings: Settings, judgments: Judgments) -> tuple[bool, str]:
     from rerank.core.evaluation import EvaluationOptions, evaluate
 
     judged = judged_queries(judgments.data, judgments.split, judgments.queries)
-    options = EvaluationOptions(index=judgments.index, depth=settings.depth, mode=settings.mode)
-    with opened_pipeline(settings, index=judgments.index) as pipeline, StepProgress("queries") as progress:
-        result = evaluate(pipeline, judged, options, on_query=progress.advance)
+    options = EvaluationOptions(index=judgments.index.name, depth=settings.depth, mode=settings.mode)
+    with opened_searches(settings, judgments.index) as searches, StepProgress("queries") as progress:
+        result = evaluate(searches, judged, options, on_query=progress.advance)
     change = result.difference("reranked", "first_stage")[MEASURE]
     before, after = (result.means(name)[MEASURE] for name in ("first_stage", "reranked"))
     figures = (
         f"{MEASURE} {before:.4f} in the first stage, {after:.4f} reranked by {result.reranker}"
         f" ({change.mean:+.4f} [{change.low:+.4f}, {change.high:+.4f}], {len(judged.queries)} queries)"
     )
+    if result.documents.warning is not None:
+        figures += f". {result.documents.warning.removesuffix('.')}"
     if change.mean >= 0:
         return True, figures
     effect = "lowers" if change.high < 0 else "may lower"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,13 @@ import click
 import cloup
 
 from rerank.cli import composition
+from rerank.cli.searched_index import SEARCH_OPTIONS, SearchedIndex, opened_existing
 from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
     from rerank.core.pipeline import SearchPipeline
+    from rerank.core.protocols import Encoder
+    from rerank.models.training.data.mining import MiningOptions, Retrieve
 
 NEGATIVES_FILE = "negatives.jsonl"
 SEARCHED_FILE = "searched.jsonl"
@@ -22,6 +26,7 @@ Report = Callable[[str, int, int], None]
 
 NEGATIVES_OPTIONS = (
     cloup.option("--negatives", "negatives_index", help="Index to mine hard negatives from."),
+    *SEARCH_OPTIONS,
     cloup.option(
         "--negatives-file",
         type=click.Path(dir_okay=False, path_type=Path),
@@ -42,7 +47,7 @@ NEGATIVES_OPTIONS = (
 class NegativesSource:
     """Index to mine hard negatives from. Without an index, nothing is mined."""
 
-    index: str | None
+    index: SearchedIndex | None
     file: Path | None
     teacher: str | None
     margin: float | None
@@ -53,12 +58,14 @@ class NegativesSource:
 
         Raises click.UsageError when --negatives is missing and another option needs it.
         """
-        source = cls(**{name: options.pop(f"negatives_{name}") for name in ("index", "file", "teacher", "margin")})
-        if source.index is None and (source.file or source.teacher or source.margin is not None):
+        values = {name: options.pop(f"negatives_{name}") for name in ("index", "file", "teacher", "margin")}
+        name, fields, template = values.pop("index"), options.pop("fields"), options.pop("query_template")
+        if name is None and any(value is not None for value in (*values.values(), fields, template)):
             raise click.UsageError(
-                "--negatives-file, --negatives-teacher and --negatives-margin need --negatives INDEX."
+                "--negatives-file, --negatives-teacher, --negatives-margin, --fields and --query-template need"
+                " --negatives INDEX."
             )
-        return source
+        return cls(index=None if name is None else SearchedIndex.of(name, fields, template), **values)
 
     def mined(
         self, data: tuple[Path, ...], settings: Settings, *, output: Path, count: int, seed: int, report: Report
@@ -69,7 +76,6 @@ class NegativesSource:
         """
         if self.index is None:
             return data
-        from rerank.core.pipeline import check_encoder
         from rerank.models.training.data.mining import MiningOptions, NegativeMiner
         from rerank.models.training.data.ranking_data import read_training_data
         from rerank.models.training.data.resumable_json_lines import ResumableJsonLines
@@ -85,20 +91,48 @@ class NegativesSource:
             margin=MiningOptions.margin if self.margin is None else self.margin,
         )
         judged = read_training_data(data, negatives_needed=False, pool=False)
-        with composition.opened_store(settings) as store:
-            index = store.open(self.index)
-            encoder = composition.encoder(settings)
-            check_encoder(index, encoder)
+        with _first_stage(settings, self.index, options) as first_stage:
             provenance = {
                 "data": dict(judged.digests),
-                "index": self.index,
-                "encoder": encoder.fingerprint,
+                "index": self.index.name,
+                "encoder": first_stage.encoder.fingerprint,
                 **options.parameters(),
+                **first_stage.parameters,
             }
             file = self.file or output / NEGATIVES_FILE
             with main_process_first():
-                NegativeMiner(index, encoder, options).mine(judged, ResumableJsonLines(file, provenance))
+                miner = NegativeMiner(first_stage.retrieve, first_stage.encoder, options)
+                miner.mine(judged, ResumableJsonLines(file, provenance))
         return (file,)
+
+
+@dataclass(frozen=True)
+class _FirstStage:
+    """First stage to mine from. parameters: how it is searched, unless the mining options state it."""
+
+    retrieve: Retrieve
+    encoder: Encoder
+    parameters: Mapping[str, object]
+
+
+@contextmanager
+def _first_stage(settings: Settings, index: SearchedIndex, options: MiningOptions) -> Iterator[_FirstStage]:
+    """Opens the first stage over *index* and closes it at the end of the block."""
+    from rerank.core.pipeline import check_encoder
+    from rerank.core.retrieval import RetrievalOptions
+    from rerank.models.training.data.mining import retrieval
+
+    if index.is_existing(settings):
+        with opened_existing(settings, index) as searches:
+            hits = searches.first_stage(index.name, RetrievalOptions(options.mode, options.depth))
+            yield _FirstStage(lambda query, _: hits.hits(query).candidates, searches.encoder, hits.parameters())
+        return
+    with composition.opened_store(settings) as store:
+        opened = store.open(index.name)
+        encoder = composition.encoder(settings)
+        check_encoder(opened, encoder)
+        with retrieval(opened, options) as retrieve:
+            yield _FirstStage(retrieve, encoder, {})
 
 
 def search_scores(

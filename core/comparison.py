@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from rerank.core.evaluation import Evaluation, EvaluationOptions, evaluate
+from rerank.core.first_stage import Searches
 from rerank.core.intervals import Interval, paired_difference
 from rerank.core.judgments import Dataset
 from rerank.core.orders import ORDERS
-from rerank.core.pipeline import SearchPipeline
 
 MEASURE = "nDCG@10"
 
@@ -48,14 +48,14 @@ class Comparison:
 
 
 def compare(
-    pipeline: SearchPipeline,
+    searches: Searches,
     dataset: Dataset,
     options: EvaluationOptions,
     *,
     confidence: float,
     on_query: Callable[[int, int], None] | None = None,
 ) -> Comparison:
-    """Compares the model named in *options* with the default model of the pipeline.
+    """Compares the model named in *options* with the default model of *searches*.
 
     *on_query* receives the number of finished searches and the total of both models. Raises what `evaluate` raises.
     """
@@ -72,7 +72,7 @@ def compare(
 
     # The measure is nDCG@10, so the setting k must not change the cut-off.
     options = replace(options, k=10)
-    new = evaluate(pipeline, dataset, options, orders=orders, on_query=report_new)
-    old = evaluate(pipeline, dataset, replace(options, model=None), orders=orders, on_query=report_old)
+    new = evaluate(searches, dataset, options, orders=orders, on_query=report_new)
+    old = evaluate(searches, dataset, replace(options, model=None), orders=orders, on_query=report_old)
     values, baseline = (evaluation.per_query["reranked"][MEASURE] for evaluation in (new, old))
     return Comparison(new, old, confidence, paired_difference(values, baseline, confidence=confidence))

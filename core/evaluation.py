@@ -9,19 +9,16 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank.core.errors import CorpusError
+from rerank.core.first_stage import FirstStage, RelevantDocuments, Searches
 from rerank.core.intervals import CONFIDENCE, RESAMPLES, SEED, Interval, paired_difference
 from rerank.core.judgments import Dataset, JudgedQuery
 from rerank.core.latency import Latency, Stopwatch, percentiles
 from rerank.core.orders import ORDERS, Order, ScoredDocument
-from rerank.core.pipeline import SearchPipeline, check_encoder
-from rerank.core.protocols import Index
 from rerank.core.ranking import Ranking, RankingModel, rerank_or_fail
 from rerank.core.retrieval import RetrievalOptions
 from rerank.core.setting_types import Mode
 
 RECALL_CUTOFF = 100
-_IDS_PER_LOOKUP = 1000
 
 PerQuery = Mapping[str, NDArray[np.float64]]
 """Values per query by measure, float64 (queries,), in the order of the dataset."""
@@ -31,7 +28,8 @@ PerQuery = Mapping[str, NDArray[np.float64]]
 class EvaluationOptions:
     """Options of an evaluation: searches of `index` by `mode` that rerank `depth` documents with `model`.
 
-    `k` is the cut-off of nDCG and RR. `exact` compares every vector in the first stage.
+    `k` is the cut-off of nDCG and RR. `exact` compares every vector in the first stage. Searches of an index that
+    rerank did not build ignore `mode` and `exact`.
     """
 
     index: str
@@ -47,19 +45,19 @@ class Evaluation:
     """Result of an evaluation.
 
     runs: documents of each query by order, best first. per_query: values of each measure by order. latencies: by stage.
-    absent_documents: number of the `relevant_documents` that the index lacks.
-    truncated: number of the `scored` query-passage pairs that the cross-encoder truncated.
+    first_stage: how the index was searched, as JSON values. documents: the relevant documents, and how many of them the
+    index lacks. truncated: number of the `scored` query-passage pairs that the cross-encoder truncated.
     """
 
     dataset: Dataset
     options: EvaluationOptions
+    first_stage: Mapping[str, object]
     encoder: str
     reranker: str
     runs: Mapping[str, Mapping[str, list[ScoredDocument]]]
     per_query: Mapping[str, PerQuery]
     latencies: Mapping[str, Latency]
-    relevant_documents: int
-    absent_documents: int
+    documents: RelevantDocuments
     scored: int
     truncated: int
 
@@ -84,7 +82,7 @@ class Evaluation:
             "dataset": self.dataset.path,
             "split": self.dataset.split,
             "index": self.options.index,
-            "mode": self.options.mode,
+            **self.first_stage,
             "depth": self.options.depth,
             "k": self.options.k,
             "encoder": self.encoder,
@@ -93,8 +91,8 @@ class Evaluation:
             "judged_queries": self.dataset.judged,
             "queries_without_relevant": self.dataset.without_relevant,
             "queries_without_text": self.dataset.without_text,
-            "relevant_documents": self.relevant_documents,
-            "absent_documents": self.absent_documents,
+            "relevant_documents": self.documents.relevant,
+            "absent_documents": self.documents.absent,
             "scored_pairs": self.scored,
             "truncated_pairs": self.truncated,
             "measures": {
@@ -115,7 +113,7 @@ class Evaluation:
 
 
 def evaluate(
-    pipeline: SearchPipeline,
+    searches: Searches,
     dataset: Dataset,
     options: EvaluationOptions,
     *,
@@ -125,14 +123,16 @@ def evaluate(
     """Searches once for each query of *dataset*, without time budget or min_score, and measures each of *orders*.
 
     *on_query* receives the number of finished queries and their total. The first query runs once before timing starts,
-    so that no percentile includes the warm-up. Raises what SearchPipeline.search raises, ModelError if the reranker
-    fails (an evaluation never falls back to first-stage order), and CorpusError if the index has no relevant document.
+    so that no percentile includes the warm-up. Raises what the first stage raises, ModelNotFound, ModelError if the
+    reranker fails (an evaluation never falls back to first-stage order), and CorpusError if the index has no relevant
+    document.
     """
-    index = pipeline.store.open(options.index)
-    check_encoder(index, pipeline.encoder)
-    model = pipeline.models.get(options.model)
-    relevant, absent = _relevant_documents(index, dataset)
-    search = _MeasuredSearch(pipeline, index, model, RetrievalOptions(options.mode, options.depth, exact=options.exact))
+    first_stage = searches.first_stage(
+        options.index, RetrievalOptions(options.mode, options.depth, exact=options.exact)
+    )
+    model = searches.models.get(options.model)
+    documents = RelevantDocuments.of(dataset, first_stage)
+    search = _MeasuredSearch(first_stage, model)
     search.run(dataset.queries[0])
     runs: dict[str, dict[str, list[ScoredDocument]]] = {name: {} for name in orders}
     laps: list[dict[str, float]] = []
@@ -149,13 +149,13 @@ def evaluate(
     return Evaluation(
         dataset=dataset,
         options=options,
-        encoder=pipeline.encoder.name,
+        first_stage=first_stage.parameters(),
+        encoder=searches.encoder.name,
         reranker=model.reranker.name,
         runs=runs,
         per_query={name: measure(dataset, run, k=options.k) for name, run in runs.items()},
         latencies=percentiles(laps),
-        relevant_documents=relevant,
-        absent_documents=absent,
+        documents=documents,
         scored=scored,
         truncated=truncated,
     )
@@ -190,32 +190,13 @@ def measure(
 class _MeasuredSearch:
     """Search of one index with one model, timed by stage."""
 
-    pipeline: SearchPipeline
-    index: Index
+    first_stage: FirstStage
     model: RankingModel
-    retrieval: RetrievalOptions
 
     def run(self, query: JudgedQuery) -> tuple[Ranking, dict[str, float]]:
         """Returns the complete ranking of *query* and the milliseconds of each stage."""
         stopwatch = Stopwatch()
-        vector = None if self.retrieval.mode == "text" else self.pipeline.query_vector(query.text)
-        stopwatch.lap("encode")
-        candidates = self.pipeline.candidates(self.index, query.text, vector, self.retrieval)
-        stopwatch.lap("retrieve")
-        ranking = rerank_or_fail(self.model, query.text, candidates)
+        retrieved = self.first_stage.search(query.text, stopwatch)
+        ranking = rerank_or_fail(self.model, retrieved.query, retrieved.candidates)
         stopwatch.lap("rerank")
         return ranking, stopwatch.total()
-
-
-def _relevant_documents(index: Index, dataset: Dataset) -> tuple[int, int]:
-    """Returns the number of documents relevant to any query, and how many of them the index lacks."""
-    relevant = sorted({doc_id for query in dataset.queries for doc_id, grade in query.relevance.items() if grade > 0})
-    indexed = 0
-    for start in range(0, len(relevant), _IDS_PER_LOOKUP):
-        indexed += len(index.content_hashes(relevant[start : start + _IDS_PER_LOOKUP]))
-    if not indexed:
-        raise CorpusError(
-            f'index "{index.name}" has none of the {len(relevant)} relevant documents of {dataset.path}. '
-            f"Ingest the corpus first: rerank-cli ingest {dataset.path} --index {index.name}"
-        )
-    return len(relevant), len(relevant) - indexed

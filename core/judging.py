@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rerank.core.features import FirstStageFeatures
+from rerank.core.first_stage import RelevantDocuments, Searches
 from rerank.core.judgments import Dataset, JudgedQuery
-from rerank.core.pipeline import SearchPipeline, check_encoder
+from rerank.core.latency import Stopwatch
 from rerank.core.ranking import RankingModel
 from rerank.core.retrieval import RetrievalOptions
 from rerank.core.search import Candidate
@@ -59,7 +60,7 @@ class JudgingOptions:
 
 
 def judged_candidates(
-    pipeline: SearchPipeline,
+    searches: Searches,
     dataset: Dataset,
     options: JudgingOptions,
     *,
@@ -68,22 +69,23 @@ def judged_candidates(
     """Returns the scored candidates of each query of *dataset*; leaves out queries without candidates.
 
     All candidates are scored, without a time budget. *on_query* receives the number of finished queries and their
-    total. Raises what `SearchPipeline.search` raises, and ModelError if the reranker fails.
+    total. Raises what the first stage raises, CorpusError if the index has no relevant document, and ModelError if the
+    reranker fails.
     """
-    index = pipeline.store.open(options.index)
-    check_encoder(index, pipeline.encoder)
-    model = pipeline.models.get(options.model)
-    retrieval = RetrievalOptions(options.mode, options.depth)
+    first_stage = searches.first_stage(options.index, RetrievalOptions(options.mode, options.depth))
+    model = searches.models.get(options.model)
+    RelevantDocuments.of(dataset, first_stage)
     judged = []
     for done, query in enumerate(dataset.queries, start=1):
-        vector = None if options.mode == "text" else pipeline.query_vector(query.text)
-        candidates = pipeline.candidates(index, query.text, vector, retrieval)
+        retrieved = first_stage.search(query.text, Stopwatch())
+        candidates = retrieved.candidates
         if candidates:
-            logits = _logits(model, query, [candidate.passage.headed_text for candidate in candidates])
+            searched = replace(query, text=retrieved.query)
+            logits = _logits(model, searched, [candidate.passage.headed_text for candidate in candidates])
             grades = [max(query.relevance.get(candidate.doc_id, 0), 0) for candidate in candidates]
             judged.append(
                 JudgedCandidates(
-                    query,
+                    searched,
                     candidates,
                     logits,
                     np.array(grades, dtype=np.int64),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rerank.core.errors import EncoderMismatch, ModelError, ModelNotFound
+from rerank.core.first_stage import Retrieved
 from rerank.core.latency import Stopwatch
 from rerank.core.protocols import Cancellation, Encoder, Index, Store
 from rerank.core.ranking import Ranking, RankingModel, RankingModels, drop_below, first_stage_ranking, rerank
@@ -49,6 +50,12 @@ class SearchPipeline:
         page = ranking.ranked[request.offset : request.offset + request.k]
         hits = fetch_hits(index, page)
         return SearchResult(request, hits, ranking.report, stopwatch.total())
+
+    def first_stage(self, index: str, options: RetrievalOptions) -> IndexFirstStage:
+        """Returns the first stage over *index*. Raises IndexNotFound and EncoderMismatch."""
+        opened = self.store.open(index)
+        check_encoder(opened, self.encoder)
+        return IndexFirstStage(self, opened, options)
 
     def query_vector(self, query: str) -> NDArray[np.float32]:
         """Returns the vector of *query*, float32 (dim,)."""
@@ -96,6 +103,40 @@ class SearchPipeline:
         ranking = rerank(model, request.query, candidates, deadline=deadline, cancellation=cancellation)
         min_score = model.min_score if request.min_score is None else request.min_score
         return drop_below(ranking, min_score) if min_score else ranking
+
+
+@dataclass(frozen=True)
+class IndexFirstStage:
+    """FirstStage over an index that rerank built."""
+
+    pipeline: SearchPipeline
+    opened: Index
+    options: RetrievalOptions
+
+    @property
+    def index(self) -> str:
+        """Name of the index."""
+        return self.opened.name
+
+    def parameters(self) -> Mapping[str, object]:
+        """Returns the mode."""
+        return {"mode": self.options.mode}
+
+    def search(self, query: str, stopwatch: Stopwatch) -> Retrieved:
+        """Returns the candidates of *query*, and records the stages encode and retrieve."""
+        vector = None if self.options.mode == "text" else self.pipeline.query_vector(query)
+        stopwatch.lap("encode")
+        candidates = self.pipeline.candidates(self.opened, query, vector, self.options)
+        stopwatch.lap("retrieve")
+        return Retrieved(query, candidates)
+
+    def contained(self, doc_ids: Sequence[str]) -> set[str]:
+        """Returns those *doc_ids* that the index contains."""
+        return set(self.opened.content_hashes(doc_ids))
+
+    def advice_on_ids(self, dataset: str) -> str:
+        """Returns the command that ingests the corpus."""
+        return f"Ingest the corpus first: rerank-cli ingest {dataset} --index {self.index}"
 
 
 def check_encoder(index: Index, encoder: Encoder) -> None:

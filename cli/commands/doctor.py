@@ -14,6 +14,7 @@ from rerank.cli.judgments import judgment_options
 from rerank.cli.model_checks import Judgments
 from rerank.cli.options import RANKING, RUNTIME, epilog, json_option, setting_options, with_settings
 from rerank.cli.output import print_json, print_table
+from rerank.cli.searched_index import SearchedIndex
 from rerank.core.settings import Settings
 
 
@@ -30,6 +31,8 @@ def command(
     *,
     data: Path | None,
     index: str | None,
+    fields: str | None,
+    query_template: Path | None,
     split: str | None,
     queries: int | None,
     as_json: bool,
@@ -40,7 +43,10 @@ def command(
     Prints one line per check: ok, warn or fail, with the fix. Exits with 1 if a check fails. With --data and --index
     it also measures whether the reranker improves the order of judged queries.
     """
-    findings = check(settings, _judgments(data, index, split, queries))
+    if index is None and (fields is not None or query_template is not None):
+        raise click.UsageError("--fields and --query-template need --data and --index.")
+    searched = None if index is None else SearchedIndex.of(index, fields, query_template)
+    findings = check(settings, _judgments(data, searched, split, queries))
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -49,7 +55,9 @@ def command(
         ctx.exit(FAILED)
 
 
-def _judgments(data: Path | None, index: str | None, split: str | None, queries: int | None) -> Judgments | None:
+def _judgments(
+    data: Path | None, index: SearchedIndex | None, split: str | None, queries: int | None
+) -> Judgments | None:
     if (data is None) != (index is None):
         raise click.UsageError(
             "--data and --index must be given together: the judgments, and the index of their documents."

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import click
 import cloup
 
-from rerank.cli.composition import opened_pipeline
 from rerank.cli.judgments import judged_queries, queries_option, split_option
 from rerank.cli.options import RANKING, RUNTIME, epilog, json_option, setting_options, with_settings
 from rerank.cli.output import absolute, print_json, print_message, print_table
 from rerank.cli.progress import StepProgress
+from rerank.cli.searched_index import SEARCH_OPTIONS, SearchedIndex, description, opened_searches
 from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ REPORT = "report.json"
 @cloup.option_group(
     "Judgments",
     cloup.option("--index", required=True, help="Index that holds the documents of DATASET."),
+    *SEARCH_OPTIONS,
     split_option,
     queries_option,
     cloup.option(
@@ -46,6 +47,8 @@ def command(
     *,
     dataset: Path,
     index: str,
+    fields: str | None,
+    query_template: Path | None,
     split: str | None,
     queries: int | None,
     run_dir: Path | None,
@@ -54,7 +57,8 @@ def command(
 ) -> None:
     """Measure search quality on judged queries.
 
-    DATASET is a BEIR folder with queries.jsonl and qrels/. Compares the first stage, the cross-encoder alone and the
+    DATASET is a BEIR folder with queries.jsonl and qrels/. The index is one that rerank ingested, or any other index of
+    an OpenSearch server, which is searched and reranked as the proxy does it. Compares the first stage, the cross-encoder alone and the
     final order on the same candidates, without a time budget.
     """
     from rerank.core.evaluation import EvaluationOptions, evaluate
@@ -63,8 +67,9 @@ def command(
     if run_dir is not None:
         _create_folder(run_dir)
     options = EvaluationOptions(index=index, k=settings.k, depth=settings.depth, mode=settings.mode)
-    with opened_pipeline(settings, index=index) as pipeline, StepProgress("queries") as progress:
-        result = evaluate(pipeline, judged, options, on_query=progress.advance)
+    searched = SearchedIndex.of(index, fields, query_template)
+    with opened_searches(settings, searched) as searches, StepProgress("queries") as progress:
+        result = evaluate(searches, judged, options, on_query=progress.advance)
     _print_warnings(result)
     if run_dir is not None:
         _write(run_dir, result)
@@ -103,11 +108,8 @@ def _write(folder: Path, result: Evaluation) -> None:
 
 def _print_warnings(result: Evaluation) -> None:
     dataset = result.dataset
-    if result.absent_documents:
-        print_message(
-            f"{result.absent_documents} of {result.relevant_documents} relevant documents are not in the index,"
-            " so no search can find them."
-        )
+    if result.documents.warning is not None:
+        print_message(result.documents.warning)
     if dataset.without_text:
         print_message(f"Skipped {dataset.without_text} judged queries that are not in queries.jsonl.")
     if result.truncated:
@@ -117,7 +119,7 @@ def _print_warnings(result: Evaluation) -> None:
 def _print(result: Evaluation) -> None:
     click.echo(
         f"{len(result.dataset.queries)} queries of {absolute(result.dataset.path)} ({result.dataset.split}), "
-        f"depth {result.options.depth}, mode {result.options.mode}, reranker {result.reranker}\n"
+        f"depth {result.options.depth}, {description(result.first_stage)}, reranker {result.reranker}\n"
     )
     means = {order: result.means(order) for order in result.runs}
     measures = list(next(iter(means.values())))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 import cloup
 
-from rerank.cli.composition import opened_pipeline
 from rerank.cli.judgments import judged_queries, judgment_options
 from rerank.cli.options import RUNTIME, epilog, json_option, setting_options, with_settings
 from rerank.cli.output import absolute, print_json, print_message, print_table
 from rerank.cli.progress import StepProgress
+from rerank.cli.searched_index import SearchedIndex, opened_searches, print_absent
 from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def calibrate(
     model: str,
     data: Path,
     index: str,
+    fields: str | None,
+    query_template: Path | None,
     split: str | None,
     queries: int | None,
     min_precision: float,
@@ -66,6 +68,7 @@ def calibrate(
     is written to the model's rerank.json.
     """
     from rerank.core.judging import JudgingOptions, judged_candidates
+    from rerank.core.retrieval import RetrievalOptions
     from rerank.models.catalog import resolve
     from rerank.models.fitting.model_fit import fit
     from rerank.models.fitting.saving import save_fit, target_folder
@@ -75,11 +78,14 @@ def calibrate(
     judged = judged_queries(data, split, queries)
     with_model = settings.model_copy(update={"reranker": model})
     options = JudgingOptions(index=index, depth=settings.depth, mode=settings.mode)
-    with opened_pipeline(with_model, index=index) as pipeline, StepProgress("queries") as progress:
-        candidates = judged_candidates(pipeline, judged, options, on_query=progress.advance)
-        encoder = pipeline.encoder.name
+    searched = SearchedIndex.of(index, fields, query_template)
+    with opened_searches(with_model, searched) as searches, StepProgress("queries") as progress:
+        first_stage = searches.first_stage(index, RetrievalOptions(settings.mode, settings.depth))
+        print_absent(first_stage, judged)
+        candidates = judged_candidates(searches, judged, options, on_query=progress.advance)
+        source = {**_source(judged, settings.depth), **first_stage.parameters(), "encoder": searches.encoder.name}
     fitted = fit(candidates, precision=min_precision)
-    save_fit(fitted, folder, target, fitted_on={**_source(judged, settings), "index": index, "encoder": encoder})
+    save_fit(fitted, folder, target, fitted_on={**source, "index": index})
     if as_json:
         weights = {"logit": 1.0, **fitted.fusion.weights}
         print_json({"model": str(target), "weights": weights, "min_score": fitted.min_score, **fitted.report.to_json()})
@@ -87,13 +93,12 @@ def calibrate(
         _print(fitted, target)
 
 
-def _source(judged: Dataset, settings: Settings) -> dict[str, object]:
+def _source(judged: Dataset, depth: int) -> dict[str, object]:
     return {
         "data": Path(judged.path).name,
         "split": judged.split,
         "queries": len(judged.queries),
-        "mode": settings.mode,
-        "depth": settings.depth,
+        "depth": depth,
     }
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 import cloup
 
-from rerank.cli.composition import opened_pipeline
 from rerank.cli.failures import FAILED
 from rerank.cli.judgments import judged_queries, judgment_options
 from rerank.cli.options import RANKING, RUNTIME, epilog, json_option, setting_options, with_settings
 from rerank.cli.output import print_json, print_message, print_table
 from rerank.cli.progress import StepProgress
+from rerank.cli.searched_index import SearchedIndex, opened_searches
 from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def promote(
     new: str,
     data: Path,
     index: str,
+    fields: str | None,
+    query_template: Path | None,
     split: str | None,
     queries: int | None,
     confidence: float,
@@ -80,8 +82,11 @@ def promote(
     judged = judged_queries(data, split, queries)
     both = current.model_copy(update={"rerankers": (new,)})
     options = EvaluationOptions(index=index, depth=settings.depth, mode=settings.mode, model=new)
-    with opened_pipeline(both, index=index) as pipeline, StepProgress("searches") as progress:
-        comparison = compare(pipeline, judged, options, confidence=confidence, on_query=progress.advance)
+    searched = SearchedIndex.of(index, fields, query_template)
+    with opened_searches(both, searched) as searches, StepProgress("searches") as progress:
+        comparison = compare(searches, judged, options, confidence=confidence, on_query=progress.advance)
+    if comparison.new.documents.warning is not None:
+        print_message(comparison.new.documents.warning)
     if comparison.better:
         promotions.add(_promotion(folder, comparison))
     if as_json:

@@ -7,11 +7,10 @@ NV-Retriever: Improving text embedding models with effective hard-negative minin
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +32,10 @@ _CHUNK = 256
 _THREADS = 4
 _OVERSAMPLING = 2
 """Number of candidates to draw per negative, because some of them are answers."""
+
+
+Retrieve = Callable[[str, NDArray[np.float32]], Sequence[Candidate]]
+"""Function that returns the first-stage candidates of a query and its vector (dim,). Threads call it concurrently."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +62,19 @@ class MiningOptions:
         return {**values, "teacher": teacher}
 
 
+@contextmanager
+def retrieval(index: Index, options: MiningOptions) -> Iterator[Retrieve]:
+    """Yields the first stage of *index*, whose vectors are those of the miner's encoder."""
+    search = RetrievalOptions(options.mode, options.depth)
+    with closing(Retriever(threads=_THREADS)) as retriever:
+        yield lambda query, vector: retriever.candidates(index, query, vector, search)
+
+
 @dataclass(frozen=True)
 class NegativeMiner:
-    """Miner of hard negatives from *index*, whose vectors are those of *encoder*."""
+    """Miner of hard negatives among the candidates that *retrieve* returns."""
 
-    index: Index
+    retrieve: Retrieve
     encoder: Encoder
     options: MiningOptions = field(default_factory=MiningOptions)
 
@@ -84,21 +95,17 @@ class NegativeMiner:
         )
 
     def _rows(self, labelled: Sequence[LabelledQuery]) -> Iterator[Sequence[Row]]:
-        with ThreadPoolExecutor(_THREADS) as threads, closing(Retriever(threads=_THREADS)) as retriever:
+        with ThreadPoolExecutor(_THREADS) as threads:
             for start in range(0, len(labelled), _CHUNK):
                 chunk = labelled[start : start + _CHUNK]
                 vectors = self.encoder.encode_queries([labelled_query.query for labelled_query in chunk])
-                candidates = list(threads.map(partial(self._retrieve, retriever), chunk, vectors))
+                candidates = list(threads.map(self.retrieve, [query.query for query in chunk], vectors))
                 samples = [self._draw(*each) for each in zip(chunk, candidates, strict=True)]
                 cosines = self._cosines(samples, vectors)
                 for sample in samples:
                     yield [row for each in sample.positives if (row := self._row(sample, each, cosines))]
                 if self.options.on_preparation:
                     self.options.on_preparation("queries mined", start + len(chunk), len(labelled))
-
-    def _retrieve(self, retriever: Retriever, labelled: LabelledQuery, vector: NDArray[np.float32]) -> list[Candidate]:
-        options = RetrievalOptions(self.options.mode, self.options.depth)
-        return retriever.candidates(self.index, labelled.query, vector, options)
 
     def _draw(self, labelled: LabelledQuery, candidates: Sequence[Candidate]) -> _Sample:
         """Draws positives, labelled negatives, and candidates that neither repeat nor contain an answer.

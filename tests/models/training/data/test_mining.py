@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rerank.core.errors import TrainingDataError, TrainingFailed
 from rerank.core.protocols import Index, IndexSpec
 from rerank.core.setting_types import Mode
-from rerank.models.training.data.mining import MiningOptions, NegativeMiner
+from rerank.models.training.data.mining import MiningOptions, NegativeMiner, retrieval
 from rerank.models.training.data.ranking_data import read_training_data
 from rerank.models.training.data.ranking_lists import LabelledQuery, RankingList, TrainingData
 from rerank.models.training.data.resumable_json_lines import ResumableJsonLines
@@ -47,8 +47,9 @@ def index() -> Index:
 
 def mined(index: Index, file: Path, **options: object) -> list[dict[str, object]]:
     mining_options = MiningOptions(**{"count": 3, **options})  # type: ignore[arg-type]
-    miner = NegativeMiner(index, ENCODER, mining_options)
-    miner.mine(TrainingData(labelled=LABELLED), ResumableJsonLines(file, mining_options.parameters()))
+    with retrieval(index, mining_options) as retrieve:
+        miner = NegativeMiner(retrieve, ENCODER, mining_options)
+        miner.mine(TrainingData(labelled=LABELLED), ResumableJsonLines(file, mining_options.parameters()))
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
@@ -128,7 +129,8 @@ def test_data_without_labelled_queries_is_refused(index: Index, tmp_path: Path) 
     """Lists already have negatives."""
     data = TrainingData(lists=(RankingList("tea", ("tea", "dog"), (1.0, 0.0)),))
     with pytest.raises(TrainingDataError, match="needs labelled queries"):
-        NegativeMiner(index, ENCODER).mine(data, ResumableJsonLines(tmp_path / "negatives.jsonl", {}))
+        miner = NegativeMiner(lambda _query, _vector: [], ENCODER)
+        miner.mine(data, ResumableJsonLines(tmp_path / "negatives.jsonl", {}))
 
 
 def test_search_scores_become_lists(tmp_path: Path) -> None:
