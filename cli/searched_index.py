@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import click
 import cloup
@@ -17,6 +17,7 @@ from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
     from rerank.core.first_stage import FirstStage, Searches
+    from rerank.core.judgments import Dataset
     from rerank.service.proxy.existing_index import ExistingIndexSearches
 
 VECTOR_CACHE_MB = 256
@@ -107,14 +108,14 @@ def opened_existing(settings: Settings, index: SearchedIndex) -> Iterator[Existi
         yield ExistingIndexSearches(existing, encoder, rerankers, similarity)
 
 
-def description(first_stage: dict[str, Any]) -> str:
+def description(first_stage: Mapping[str, object]) -> str:
     """Returns the parameters of a first stage as a phrase for a table's heading."""
     fields = first_stage.get("fields")
     shown = f", fields {', '.join(fields)}" if isinstance(fields, list) else ""
     return f"mode {first_stage['mode']}{shown}"
 
 
-def print_absent(first_stage: FirstStage, judged: Any) -> None:
+def print_absent(first_stage: FirstStage, judged: Dataset) -> None:
     """Prints how many relevant documents of *judged* the index lacks. Raises CorpusError if it lacks all."""
     from rerank.cli.output import print_message
     from rerank.core.first_stage import RelevantDocuments

@@ -45,21 +45,17 @@ def command(
     """
     if index is None and (fields is not None or query_template is not None):
         raise click.UsageError("--fields and --query-template need --data and --index.")
-    searched = None if index is None else SearchedIndex.of(index, fields, query_template)
-    findings = check(settings, _judgments(data, searched, split, queries))
+    if (data is None) != (index is None):
+        raise click.UsageError(
+            "--data and --index must be given together: the judgments, and the index of their documents."
+        )
+    judgments = None
+    if data is not None and index is not None:
+        judgments = Judgments(data, SearchedIndex.of(index, fields, query_template), split, queries)
+    findings = check(settings, judgments)
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
         print_table(["state", "subject", "finding"], [[f.state, f.subject, f.finding] for f in findings])
     if any(finding.state == FAIL for finding in findings):
         ctx.exit(FAILED)
-
-
-def _judgments(
-    data: Path | None, index: SearchedIndex | None, split: str | None, queries: int | None
-) -> Judgments | None:
-    if (data is None) != (index is None):
-        raise click.UsageError(
-            "--data and --index must be given together: the judgments, and the index of their documents."
-        )
-    return None if data is None or index is None else Judgments(data, index, split, queries)

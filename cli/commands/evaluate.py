@@ -57,9 +57,9 @@ def command(
 ) -> None:
     """Measure search quality on judged queries.
 
-    DATASET is a BEIR folder with queries.jsonl and qrels/. The index is one that rerank ingested, or any other index of
-    an OpenSearch server, which is searched and reranked as the proxy does it. Compares the first stage, the cross-encoder alone and the
-    final order on the same candidates, without a time budget.
+    DATASET is a BEIR folder with queries.jsonl and qrels/. Compares the first stage, the cross-encoder alone and the
+    final order on the same candidates, without a time budget. The index is one that rerank ingested, or any other index
+    of an OpenSearch server, which is searched and reranked as the proxy does it.
     """
     from rerank.core.evaluation import EvaluationOptions, evaluate
 

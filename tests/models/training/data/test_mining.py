@@ -128,8 +128,8 @@ def test_finished_file_is_reused_and_other_files_are_refused(index: Index, tmp_p
 def test_data_without_labelled_queries_is_refused(index: Index, tmp_path: Path) -> None:
     """Lists already have negatives."""
     data = TrainingData(lists=(RankingList("tea", ("tea", "dog"), (1.0, 0.0)),))
+    miner = NegativeMiner(lambda _query, _vector: [], ENCODER)
     with pytest.raises(TrainingDataError, match="needs labelled queries"):
-        miner = NegativeMiner(lambda _query, _vector: [], ENCODER)
         miner.mine(data, ResumableJsonLines(tmp_path / "negatives.jsonl", {}))
 
 
