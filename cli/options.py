@@ -32,6 +32,7 @@ RARE = frozenset(
         "cors_origins",
         "engine",
         "max_body_mb",
+        "max_search_body_mb",
         "max_waiting",
         "models_home",
         "path_prefix",

@@ -18,9 +18,14 @@ from rerank.core.chunking import piece_ranges
 from rerank.core.errors import InvalidRequest
 from rerank.core.protocols import Reranker, RerankScores
 from rerank.core.stop_condition import NEVER, StopCondition
+from rerank.core.token_spans import token_spans
 
 _CHARACTERS_PER_TOKEN = 16
 """Upper limit in ordinary text (English has 4 to 5), so that only the start of a huge text is tokenized."""
+
+
+_ALL = 1 << 40
+"""More tokens than any text has."""
 
 
 class LongTextPolicy(Enum):
@@ -89,26 +94,33 @@ def split_texts(
     shortened = np.zeros(len(texts), dtype=np.bool_)
     # A token has at least one character: texts with fewer characters than the limit need no tokenization.
     long = [i for i, text in enumerate(texts) if len(text) > limit]
-    for i, spans in zip(long, _spans(reranker, [texts[i] for i in long], limits), strict=True):
+    needed = _needed_tokens(window_tokens, limits)
+    for i, spans in zip(long, _spans(reranker, [texts[i] for i in long], needed), strict=True):
         if len(spans) > limit:
             windows[i], shortened[i] = _windows(texts[i], spans, window_tokens, limits, text_number=i)
     return windows, shortened
 
 
-def _spans(reranker: Reranker, texts: Sequence[str], limits: LengthLimits) -> list[NDArray[np.int32]]:
-    """Returns the token spans of each text, as far as *limits* require."""
-    if limits.max_tokens is None or limits.policy in (LongTextPolicy.CUT_START, LongTextPolicy.REFUSE):
-        return reranker.token_spans(texts)
-    heads = [text[: (limits.max_tokens + 1) * _CHARACTERS_PER_TOKEN] for text in texts]
-    spans = reranker.token_spans(heads)
+def _spans(reranker: Reranker, texts: Sequence[str], needed: int) -> list[NDArray[np.int32]]:
+    """Returns the token spans of each text, at least *needed* and one more if the text has them."""
+    heads = [text[: (needed + 1) * _CHARACTERS_PER_TOKEN] for text in texts]
+    spans = token_spans(reranker, heads, max_tokens=needed)
     sparse = [
         i
         for i, (text, head) in enumerate(zip(texts, heads, strict=True))
-        if len(head) < len(text) and len(spans[i]) <= limits.max_tokens
+        if len(head) < len(text) and len(spans[i]) <= needed
     ]
-    for i, all_spans in zip(sparse, reranker.token_spans([texts[i] for i in sparse]), strict=True):
+    for i, all_spans in zip(sparse, token_spans(reranker, [texts[i] for i in sparse], max_tokens=needed), strict=True):
         spans[i] = all_spans
     return spans
+
+
+def _needed_tokens(window_tokens: int, limits: LengthLimits) -> int:
+    """Returns the number of tokens of a long text that determine its windows."""
+    if limits.policy in (LongTextPolicy.CUT_START, LongTextPolicy.REFUSE):
+        return _ALL
+    windows = 1 if limits.policy is LongTextPolicy.CUT_END else limits.max_windows + 1
+    return min(limits.max_tokens or _ALL, windows * window_tokens)
 
 
 def _windows(

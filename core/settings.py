@@ -100,7 +100,13 @@ class Settings(BaseModel):
         le=65536,
         description="Memory for cached scores and query vectors per worker, in megabytes; 0 disables the cache.",
     )
-    max_body_mb: int = Field(32, ge=1, le=1024, description="Largest accepted request body, in megabytes.")
+    max_body_mb: int = Field(32, ge=1, le=1024, description="Largest body of documents to index, in megabytes.")
+    max_search_body_mb: int = Field(
+        4,
+        ge=1,
+        le=1024,
+        description="Largest body of any other request, such as a search or a rerank call, in megabytes.",
+    )
     proxy_indexes: ProxyIndexes = Field(
         (), description="OpenSearch indexes to rerank by default, as name=field,field;..."
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank.core.protocols import Encoder
+from rerank.core.protocols import Encoder, Reranker
 
 CALL_CHARS = 50_000
 """Maximum number of characters in one call of the tokenizer. A longer text is cut between words."""
@@ -26,7 +26,7 @@ class _Slice:
     end: int
 
 
-def token_spans(encoder: Encoder, texts: Sequence[str], *, max_tokens: int) -> list[Spans]:
+def token_spans(model: Encoder | Reranker, texts: Sequence[str], *, max_tokens: int) -> list[Spans]:
     """Returns the token spans of each of *texts*, without special tokens.
 
     The rest of a text with more than *max_tokens* tokens is left out, after a call that exceeds the limit.
@@ -35,7 +35,7 @@ def token_spans(encoder: Encoder, texts: Sequence[str], *, max_tokens: int) -> l
     counts = [0] * len(texts)
     for call in _calls(texts):
         slices = [part for part in call if counts[part.position] <= max_tokens]
-        spans = encoder.token_spans([texts[part.position][part.start : part.end] for part in slices]) if slices else []
+        spans = model.token_spans([texts[part.position][part.start : part.end] for part in slices]) if slices else []
         for part, found in zip(slices, spans, strict=True):
             parts[part.position].append(found + np.int32(part.start))
             counts[part.position] += len(found)

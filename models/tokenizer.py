@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -23,6 +23,10 @@ _CHARACTERS_PER_TOKEN = 16
 """Characters of a head per token of the limit. English has 4 to 5, so a head nearly always has enough tokens."""
 _MARGIN_TOKENS = 64
 """Minimum number of tokens of a head beyond the limit, so that its cut cannot change the tokens within the limit."""
+
+_CALL_CHARS = 100_000
+"""Number of characters that are tokenized at once. A token takes up to 700 bytes until it is an id in an array, and a
+text can have a token per character."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +90,14 @@ class TextTokenizer:
 
     def texts(self, texts: Sequence[str], *, limit: int) -> TokenizedTexts:
         """Returns each text's first *limit* tokens, without special tokens."""
-        heads = [text[: (limit + _MARGIN_TOKENS) * _CHARACTERS_PER_TOKEN] for text in texts]
-        encoded = self._encoded(heads)
-        short = [
-            i
-            for i, (text, head) in enumerate(zip(texts, heads, strict=True))
-            if len(head) < len(text) and len(encoded[i]) < limit + _MARGIN_TOKENS
-        ]
-        for i, ids in zip(short, self._encoded([texts[i] for i in short]), strict=True):
-            encoded[i] = ids
+        needed = limit + _MARGIN_TOKENS
+        encoded = self._encoded([text[: needed * _CHARACTERS_PER_TOKEN] for text in texts], keep=needed)
+        for i, text in enumerate(texts):
+            # The rest of a text with few tokens in its head can have a token per character.
+            characters = needed * _CHARACTERS_PER_TOKEN
+            while characters < len(text) and len(encoded[i]) < needed:
+                characters *= 2
+                encoded[i] = self._encoded([text[:characters]], keep=needed)[0]
         truncated = np.array([len(ids) > limit for ids in encoded], dtype=np.bool_)
         return TokenizedTexts([ids[:limit] for ids in encoded], truncated)
 
@@ -153,11 +156,27 @@ class TextTokenizer:
         if np.concatenate(parts).tolist() != expected.ids or (self._has_types and types != expected.type_ids):
             raise ModelInvalid(f"{self._source}: the tokenizer combines the texts of a pair in an unsupported way")
 
-    def _encoded(self, texts: Sequence[str]) -> list[Ids]:
-        if not texts:
-            return []
-        encodings = self._tokenizer.encode_batch_fast([_valid(text) for text in texts], add_special_tokens=False)
-        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+    def _encoded(self, texts: Sequence[str], *, keep: int | None = None) -> list[Ids]:
+        """Returns the first *keep* token ids of each text."""
+        encoded: list[Ids] = []
+        for batch in _batches([_valid(text) for text in texts]):
+            encodings = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
+            encoded += [np.array(encoding.ids[:keep], dtype=np.int32) for encoding in encodings]
+        return encoded
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Yields the *texts* in order, in batches of at most _CALL_CHARS or one text."""
+    batch: list[str] = []
+    characters = 0
+    for text in texts:
+        if batch and characters + len(text) > _CALL_CHARS:
+            yield batch
+            batch, characters = [], 0
+        batch.append(text)
+        characters += len(text)
+    if batch:
+        yield batch
 
 
 def _takes_token_types(folder: ModelFolder) -> bool:

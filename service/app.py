@@ -15,6 +15,7 @@ from rerank.service import (
     admin,
     admission,
     auth,
+    body_limits,
     cors,
     documents,
     errors,
@@ -41,7 +42,6 @@ from rerank.service.proxy.search.circuit_breaker import CircuitBreaker
 
 _log = logging.getLogger(__name__)
 
-_MEGABYTE = 1 << 20
 _POLLED_ENDPOINTS = frozenset({"probes.health", "probes.ready", "metrics.exposition", "static"})
 """Endpoints whose successful requests are logged at debug level, because monitoring polls them."""
 
@@ -53,12 +53,12 @@ def create_app(components: Components) -> Flask:
     """
     app = Flask(__name__)
     app.json = _Json(app)
-    app.config["MAX_CONTENT_LENGTH"] = components.settings.max_body_mb * _MEGABYTE
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     app_metrics = metrics.Metrics()
     breaker = CircuitBreaker() if is_server_url(components.settings.store) else None
     errors.register(app)
+    body_limits.register(app, components.settings)
     _observe_requests(app, app_metrics, components.model_load)
     keys = auth.Keys(components.settings.api_keys)
     components.reloader.add(keys.reloadable())

@@ -10,6 +10,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from rerank.core import errors
+from rerank.service.body_limits import limiting_setting
 from rerank.service.path_redaction import without_paths
 
 _log = logging.getLogger(__name__)
@@ -149,8 +150,8 @@ def _werkzeug_message(status: int, error: HTTPException) -> str:
     if status == 405:
         return f"{request.path} does not support {request.method}. GET /openapi.json lists all methods"
     if status == 413:
-        limit = (request.max_content_length or 0) >> 20
-        return f"the request body must not exceed {limit} MB. Send a smaller body, or raise max_body_mb"
+        limit, setting = (request.max_content_length or 0) >> 20, limiting_setting(request.endpoint)
+        return f"the request body must not exceed {limit} MB. Send a smaller body, or raise {setting}"
     return error.description or error.name
 
 

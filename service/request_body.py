@@ -15,33 +15,30 @@ from rerank.service.admission import admit
 from rerank.service.compression import DecompressedTooLarge, InvalidGzip, decompress
 from rerank.service.connections.refusal import refusal_message, refusal_status
 from rerank.service.errors import HttpError
+from rerank.service.json_limits import JsonLimits
 from rerank.service.validation import MAX_SHOWN, describe_value, quoted
-
-MAX_NESTING = 100
-"""Maximum depth of nested objects and lists.
-
-Three times what OpenSearch's deepest filter needs, and far below what exhausts the stack of a recursive function.
-"""
 
 
 def read_json_object(request: Request) -> dict[str, Any]:
     """Returns the JSON object in the body of *request*.
 
     Raises HttpError 415 for another content type or an unsupported compression. Raises InvalidRequest for a body that
-    is not a JSON object in UTF-8, repeats a key, or contains NaN, an infinite number or too many levels. Raises
+    is not a JSON object in UTF-8, repeats a key, contains NaN or an infinite number, or exceeds JsonLimits. Raises
     HttpError 400 for malformed chunks, 408 for a body that does not arrive in time, and the errors of admit().
     """
     if not request.is_json:
         raise HttpError(415, "the request body must be JSON. Set the header Content-Type: application/json")
+    data = _read_bytes(request)
+    rule = JsonLimits.of_body(request.max_content_length or len(data)).exceeded_by(data)
+    if rule is not None:
+        raise InvalidRequest(f"the request body {rule}")
     try:
-        text = _read_bytes(request).decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise InvalidRequest(f"the request body must be UTF-8, got an invalid byte at position {exc.start}") from exc
     value = _parse(text)
     if not isinstance(value, dict):
         raise InvalidRequest(f"the request body must be a JSON object, got {describe_value(value)}")
-    if text.count("[") + text.count("{") > MAX_NESTING:
-        _check_nesting(value)
     return value
 
 
@@ -82,8 +79,6 @@ def _parse(text: str) -> object:
         raise InvalidRequest(
             f"the request body is not valid JSON: {exc.msg} at line {exc.lineno}, column {exc.colno}"
         ) from exc
-    except RecursionError as exc:
-        raise _too_deep() from exc
     except ValueError as exc:
         # The only other ValueError is an integer with more digits than Python converts.
         raise InvalidRequest("the request body contains an integer with too many digits") from exc
@@ -107,21 +102,3 @@ def _finite(literal: str) -> float:
     if not math.isfinite(number):
         raise InvalidRequest(f"the request body contains a number out of range: {literal[:MAX_SHOWN]}")
     return number
-
-
-def _check_nesting(value: object) -> None:
-    level: list[object] = [value]
-    for _ in range(MAX_NESTING):
-        level = [child for parent in level for child in _children(parent)]
-        if not level:
-            return
-    raise _too_deep()
-
-
-def _too_deep() -> InvalidRequest:
-    return InvalidRequest(f"the request body must not be nested more than {MAX_NESTING} levels deep")
-
-
-def _children(value: object) -> list[object]:
-    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [member for member in members if isinstance(member, dict | list)]

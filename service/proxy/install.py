@@ -66,4 +66,4 @@ def _interceptor(
     models = LoadedRankingModels(components.rerankers)
     reranker = SearchReranker(backend, models, breaker, RankingCache(), settings.timeout_ms, components.similarity)
     shadow = ShadowMode(planner, reranker, settings.proxy_shadow, metrics.observe_shadow)
-    return SearchInterceptor(planner, reranker, shadow, metrics.observe_search, settings.max_body_mb << 20)
+    return SearchInterceptor(planner, reranker, shadow, metrics.observe_search, settings.max_search_body_mb << 20)

@@ -73,7 +73,7 @@ if __name__ == "__main__":
     sys.exit(
         serve(
             Settings.model_validate(
-                {"port": 0, "threads": 4, "timeout_ms": 60_000, "max_body_mb": 1, **json.loads(settings)}
+                {"port": 0, "threads": 4, "timeout_ms": 60_000, "max_search_body_mb": 1, **json.loads(settings)}
             ),
             workers=int(sys.argv[2]) if len(sys.argv) > 2 else 1,
             on_ready=lambda url: write_address(control_folder, url),

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rerank.core.settings import Settings
-from rerank.service.request_body import MAX_NESTING
+from rerank.service.json_limits import MAX_NESTING
 from tests.service.fake_service import INDEX, client, components, error
 
 JSON = "application/json"
@@ -106,7 +106,7 @@ def test_other_compression_returns_415() -> None:
 
 def test_body_above_the_limit_after_decompression_returns_413() -> None:
     """The size limit applies to the decompressed body."""
-    service = client(components(settings=Settings(max_body_mb=1)))
+    service = client(components(settings=Settings(max_search_body_mb=1)))
     body = json.dumps({"index": INDEX, "query": "tea"}).encode()
     for size, status in ((1 << 20, 200), ((1 << 20) + 1, 413), (1 << 26, 413)):
         sent = gzip.compress(body.ljust(size))
@@ -115,12 +115,12 @@ def test_body_above_the_limit_after_decompression_returns_413() -> None:
 
 def test_body_above_the_limit_returns_413() -> None:
     """The message names the setting; a body at the limit is accepted."""
-    service = client(components(settings=Settings(max_body_mb=1)))
+    service = client(components(settings=Settings(max_search_body_mb=1)))
     body = json.dumps({"index": INDEX, "query": "tea"}).encode()
     at_limit = service.post("/search", data=body.ljust(1 << 20), content_type=JSON)
     assert at_limit.status_code == 200
     above = service.post("/search", data=body.ljust((1 << 20) + 1), content_type=JSON)
-    message = "the request body must not exceed 1 MB. Send a smaller body, or raise max_body_mb"
+    message = "the request body must not exceed 1 MB. Send a smaller body, or raise max_search_body_mb"
     assert (above.status_code, above.get_json()) == (413, error(message, "PayloadTooLarge"))
 
 

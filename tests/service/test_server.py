@@ -95,7 +95,7 @@ def test_body_above_the_limit_returns_413_during_the_upload(tmp_path: Path) -> N
     with run_service(tmp_path) as service:
         large_body = {"index": INDEX, "query": "a" * (1 << 20)}
         status, response = service.request("POST", "/search", large_body)
-        message = "the request body must not exceed 1 MB. Send a smaller body, or raise max_body_mb"
+        message = "the request body must not exceed 1 MB. Send a smaller body, or raise max_search_body_mb"
         assert (status, response) == (413, error(message, "PayloadTooLarge"))
         head = b"POST /search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         chunk = b"%x\r\n%s\r\n" % (1 << 19, b" " * (1 << 19))

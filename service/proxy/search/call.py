@@ -102,7 +102,12 @@ def decompress_body(raw: bytes, encoding: str, limit: int) -> bytes | None:
 
 
 def parse_json(data: bytes) -> object:
-    """Returns the JSON value of *data*, or None if it is invalid: the server then reports the error."""
+    """Returns the JSON value of *data*, or None if it is invalid: the server then reports the error.
+
+    Returns None for UTF-16 and UTF-32, too, in which ASCII characters have bytes 0: JsonLimits counts UTF-8.
+    """
+    if b"\0" in data:
+        return None
     try:
         return json.loads(data)
     except (ValueError, RecursionError):

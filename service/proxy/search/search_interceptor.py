@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rerank.core.errors import RerankError
 from rerank.core.search import Reason
 from rerank.service.compression import compress_if_accepted
+from rerank.service.json_limits import JsonLimits
 from rerank.service.patterns import MULTI_SEARCH_PATH, SEARCH_PATH
 from rerank.service.proxy.request import ClientRequest
 from rerank.service.proxy.search.call import SearchCall, decompress_body, parse_json
@@ -86,6 +87,8 @@ class SearchInterceptor:
             return ProxyDecision(request, added_headers=self._skip(SkipReason.TOO_LARGE) if default else ())
         if default is None and not self.shadow.covers(index) and not any(mark in data for mark in RERANK_MARKERS):
             return ProxyDecision(request)
+        if JsonLimits.of_body(self.max_body_bytes).exceeded_by(data):
+            return ProxyDecision(request, added_headers=self._skip(SkipReason.TOO_LARGE) if default else ())
         body = parse_json(data) if data.strip() else {}
         if not isinstance(body, Mapping):
             return ProxyDecision(request, added_headers=self._skip(SkipReason.NOT_JSON) if default else ())
@@ -104,10 +107,12 @@ class SearchInterceptor:
         started = time.perf_counter()
         if data is None:
             return ProxyDecision(request)
-        multi = MultiSearch.parse(request, data, headers)
         use_defaults = not self.shadow.enabled
         relevant = (self.planner.indexes and use_defaults) or any(mark in data for mark in RERANK_MARKERS)
-        if multi is None or not relevant:
+        if not relevant or JsonLimits.of_body(self.max_body_bytes).exceeded_by(data):
+            return ProxyDecision(request)
+        multi = MultiSearch.parse(request, data, headers)
+        if multi is None:
             return ProxyDecision(request)
         result = multi.execute(self.planner, self.reranker, use_defaults=use_defaults)
         if result is None:

@@ -385,11 +385,11 @@ def test_lone_surrogate_returns_an_error_with_its_key(path: str, body: dict[str,
 
 @pytest.mark.parametrize(("path", "body"), EVERY_DIALECT)
 def test_content_type_and_size_are_checked_in_every_dialect(path: str, body: dict[str, Any]) -> None:
-    """Another content type is 415, and a body above max_body_mb is 413, in the shared body."""
+    """Another content type is 415, and a body above max_search_body_mb is 413, in the shared body."""
     sent = json.dumps(body)
     typed = client().post(path, data=sent, content_type="text/plain")
     assert (typed.status_code, typed.get_json()["error_type"]) == (415, "UnsupportedMediaType")
-    small = client(components(settings=Settings(max_body_mb=1)))
+    small = client(components(settings=Settings(max_search_body_mb=1)))
     large = small.post(path, json=_with_texts(body, 1000, text="x" * 1200))
     assert (large.status_code, large.get_json()["error_type"]) == (413, "PayloadTooLarge")
 
