@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -36,7 +36,8 @@ class RankingModel:
     fusion: combines the logit with the first-stage features. calibration: turns a fused score into a probability;
     logit_calibration does the same for a logit without a first stage. min_score: the model's own threshold, in
     calibrated scores. warning: reason for a possibly poor ranking. contenders: number of top candidates to
-    score; 0 scores all. fitted: True if the fusion was fitted for this reranker.
+    score; 0 scores all. fitted: True if the fusion was fitted for this reranker. with_instruction: returns the reranker
+    with the instruction of a request in its prompt; None if the model takes no instructions.
     """
 
     reranker: Reranker
@@ -47,6 +48,11 @@ class RankingModel:
     warning: str | None = None
     contenders: int = 0
     fitted: bool = False
+    with_instruction: Callable[[str], Reranker] | None = None
+
+    def instructed(self, instruction: str) -> RankingModel | None:
+        """Returns this model with *instruction* in its prompt; None if it takes no instructions."""
+        return None if self.with_instruction is None else replace(self, reranker=self.with_instruction(instruction))
 
 
 class RankingModels(Protocol):

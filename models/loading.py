@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -23,6 +23,7 @@ from rerank.models.folder import ModelFolder
 from rerank.models.logit_scale import logit_deviation
 from rerank.models.promotion import with_promoted
 from rerank.models.public_names import PublicNames, reranker_names
+from rerank.models.rerank_file import INSTRUCTION
 from rerank.models.reranker import CrossEncoderReranker
 from rerank.models.runtimes.choice import runtime_for
 from rerank.models.shared_resources import SharedResources
@@ -184,7 +185,14 @@ def _load_ranking_model(name: str, options: RankingOptions, *, public_name: str 
         logit_calibration=stored.logit_calibration,
         warning=warning,
         contenders=options.contenders,
+        with_instruction=_with_instruction(reranker, stored.instruction_prompt),
     )
+
+
+def _with_instruction(reranker: CrossEncoderReranker, prompt: str | None) -> Callable[[str], Reranker] | None:
+    if prompt is None:
+        return None
+    return lambda instruction: reranker.with_query_prompt(prompt.replace(INSTRUCTION, instruction))
 
 
 def _fusion(folder: ModelFolder, reranker: Reranker) -> ScoreFusion:

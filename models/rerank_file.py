@@ -16,6 +16,8 @@ from rerank.core.fusion import DEFAULT_FUSION, ScoreFusion
 
 RERANK_FILE = "rerank.json"
 _OLD_FEATURES = frozenset({"first_stage", "logit_rank", "text_rank", "text_score", "vector_rank"})
+INSTRUCTION = "{instruction}"
+"""Placeholder for the instruction of a request in the prompt `instruction`."""
 Kind = Literal["encoder", "reranker", "similarity", "classifier"]
 
 
@@ -118,9 +120,16 @@ class RerankFile(BaseModel):
     @field_validator("prompts")
     @classmethod
     def _has_known_prompts(cls, prompts: Mapping[str, str]) -> Mapping[str, str]:
-        if unknown := sorted(set(prompts) - {"query", "document"}):
-            raise ValueError(f'must have only the keys "query" and "document", got {", ".join(unknown)}')
+        if unknown := sorted(set(prompts) - {"query", "document", "instruction"}):
+            raise ValueError(f'must have only the keys "query", "document" and "instruction", got {", ".join(unknown)}')
+        if INSTRUCTION not in prompts.get("instruction", INSTRUCTION):
+            raise ValueError(f'the prompt "instruction" must contain {INSTRUCTION}')
         return prompts
+
+    @property
+    def instruction_prompt(self) -> str | None:
+        """Prompt of queries with {instruction} in place of a request's instruction; None if the model takes none."""
+        return self.prompts.get("instruction")
 
     @property
     def score_fusion(self) -> ScoreFusion:

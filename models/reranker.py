@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 from typing import NamedTuple, Self
@@ -85,6 +86,12 @@ class CrossEncoderReranker:
             passage_tokens=passage_tokens,
         )
 
+    def with_query_prompt(self, prompt: str) -> Self:
+        """Returns this reranker with *prompt* before queries instead of the model's own. Both share the network."""
+        prompted = copy.copy(self)
+        prompted._prompts = {**self._prompts, "query": prompt}
+        return prompted
+
     def max_text_tokens(self, query: str) -> int:
         """Returns the maximum number of tokens of a text with *query*, without special tokens."""
         query_tokens = self._query_tokens(query).ids[0]
@@ -111,7 +118,8 @@ class CrossEncoderReranker:
         """
         unique, inverse = unique_texts(texts)
         tokens = self._query_tokens(query)
-        scoring = _Scoring(unique, CacheKeys(self.fingerprint, str(self._passage_tokens), query))
+        keys = CacheKeys(self.fingerprint, str(self._passage_tokens), self._prompts["query"], query)
+        scoring = _Scoring(unique, keys)
         cached = self._take_from_cache(scoring)
         if cached < len(unique):
             limits = RequestLimits(deadline, cancellation)

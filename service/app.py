@@ -72,7 +72,7 @@ def create_app(components: Components) -> Flask:
         embeddings.routes(components),
         predict.routes(components),
         indexes.routes(components),
-        models.routes(components),
+        models.routes(components, keys),
         admin.routes(components.reloader, keys),
         probes.routes(components, breaker),
         info.routes(components),

@@ -14,7 +14,15 @@ from rerank.service.errors import HttpError
 from rerank.service.reloading import Commit, ReloadablePart
 
 OPEN_ENDPOINTS = frozenset(
-    {"probes.health", "weaviate_probes.live", "page.page", "page.docs", "openapi.openapi", "static"}
+    {
+        "probes.health",
+        "weaviate_probes.live",
+        "models.cluster_auth",
+        "page.page",
+        "page.docs",
+        "openapi.openapi",
+        "static",
+    }
 )
 """Endpoints without authentication: liveness, and content that is the same in every installation."""
 

@@ -6,11 +6,12 @@ from flask import Response, jsonify
 
 from rerank.core.errors import ModelNotFound
 from rerank.service.api_blueprint import ApiBlueprint, Operation
+from rerank.service.auth import Keys
 from rerank.service.components import DEFAULT, CatalogEntry, Components
 from rerank.service.response_models import ModelsResponse
 
 
-def routes(components: Components) -> ApiBlueprint:
+def routes(components: Components, keys: Keys) -> ApiBlueprint:
     """Returns the routes that list the models and describe one model."""
     blueprint = ApiBlueprint("models")
 
@@ -31,6 +32,10 @@ def routes(components: Components) -> ApiBlueprint:
         if model not in entries:
             raise ModelNotFound(f'model "{model}" is not configured. Configured: {", ".join(entries)}')
         return jsonify(_description({**entries[model], "name": model}, components))
+
+    @blueprint.operation(Operation("GET", "/v1/cluster/auth", "Check whether requests need an API key (Xinference)"))
+    def cluster_auth() -> Response:
+        return jsonify({"auth": keys.required})
 
     return blueprint
 

@@ -149,7 +149,7 @@ def _meta(call: RerankCall, ranking: TextRanking, *, version: str) -> dict[str, 
     meta: dict[str, object] = {
         "api_version": {"version": version, "is_experimental": False},
         "billed_units": {"search_units": -(-len(call.texts) // DOCUMENTS_PER_SEARCH_UNIT)},
-        "tokens": {"input_tokens": ranking.tokens},
+        "tokens": {"input_tokens": ranking.tokens, "output_tokens": 0},
     }
     warnings = [f"document {index} was truncated" for index in ranking.truncated]
     if ranking.report.query_truncated:

@@ -74,10 +74,6 @@ class DialectBody(TolerantModel):
         """Returns None for an empty name, which clients without a configured model send."""
         return model or None
 
-    def ignored_keys(self) -> list[str]:
-        """Returns the keys that have no effect: unknown keys, and `instruction`, which no reranker uses."""
-        return [*super().ignored_keys(), *(["instruction"] if self.instruction else [])]
-
     def to_call(self, endpoint: Endpoint) -> RerankCall:
         """Returns the call. Raises InvalidRequest for texts that no model accepts."""
         raise NotImplementedError

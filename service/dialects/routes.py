@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from flask import Response, jsonify, request
 
 from rerank.core.errors import RerankError
+from rerank.core.ranking import RankingModel
 from rerank.core.stop_condition import StopCondition
 from rerank.service.api_blueprint import BODY_ERRORS, ApiBlueprint, Operation
 from rerank.service.client_connection import client_connection
@@ -31,7 +32,7 @@ from rerank.service.metrics import Metrics
 from rerank.service.request_body import read_json_object
 from rerank.service.rerank_headers import rerank_headers
 from rerank.service.tolerant_model import ignored_header
-from rerank.service.validation import validate_body
+from rerank.service.validation import check_unicode, validate_body
 
 RERANK_PATHS = (
     "/rerank",
@@ -116,9 +117,10 @@ class _Views:
     def _rerank(self, dialect: Dialect, raw_body: dict[str, object], endpoint: Endpoint, started: float) -> Response:
         body = validate_body(dialect.body, raw_body)
         call = body.to_call(endpoint)
-        call = replace(call, ignored=tuple(body.ignored_keys()))
+        model, ignored = self._model(call.model, body.instruction)
+        call = replace(call, ignored=(*body.ignored_keys(), *ignored))
         ranking = rank_texts(
-            self.components.rerankers.get().get(call.model),
+            model,
             call.query,
             call.texts,
             limits=call.limits,
@@ -133,6 +135,15 @@ class _Views:
         response.headers.update(ignored_header(list(call.ignored)))
         response.headers.update(dialect.headers(call, ranking, took_ms=took_ms))
         return response
+
+    def _model(self, name: str | None, instruction: str | None) -> tuple[RankingModel, tuple[str, ...]]:
+        """Returns the model, with *instruction* if it takes one, and the keys that the model ignores."""
+        model = self.components.rerankers.get().get(name)
+        if not instruction:
+            return model, ()
+        check_unicode(instruction, "instruction")
+        instructed = model.instructed(instruction)
+        return (model, ("instruction",)) if instructed is None else (instructed, ())
 
 
 def _rule() -> str:

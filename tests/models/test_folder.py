@@ -66,7 +66,11 @@ def test_rerank_json_overrides_config_json(cross: Path) -> None:
         ({"max_tokens": "many"}, "max_tokens"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"min_score": 2}, "min_score"),
-        ({"prompts": {"passage": "p: "}}, 'prompts: must have only the keys "query" and "document", got passage'),
+        (
+            {"prompts": {"passage": "p: "}},
+            'must have only the keys "query", "document" and "instruction", got passage',
+        ),
+        ({"prompts": {"instruction": "do: "}}, 'prompts: the prompt "instruction" must contain {instruction}'),
         ({"fusion": {"features": ["logit"], "weights": [1, 2]}}, "fusion: must have one weight per feature"),
         ({"fusion": {"features": ["logit", "cosine"], "weights": [1, -1]}}, "fusion.weights.1"),
         ({"calibration": {"method": "magic", "parameters": {}}}, "calibration.method"),

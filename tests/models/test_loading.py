@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from rerank.core.ranking import RankingModel
 from rerank.models.compute_options import ComputeOptions
 from rerank.models.loading import LoadedModels, load_encoder, load_ranking_model
 from rerank.models.logit_scale import logit_deviation
+from rerank.models.shared_resources import SharedResources
 from tests.models import tiny
 
 
@@ -188,3 +190,28 @@ def test_contenders_setting_applies_to_every_loaded_model(cross: Path, tmp_path:
     other = tiny.bert(tmp_path / "other", labels=1)
     models = LoadedModels(str(cross), [str(other)], contenders=3)
     assert [models.get(name).contenders for name in models.names] == [3, 3]
+
+
+def test_instruction_replaces_the_prompt_of_queries(tmp_path: Path) -> None:
+    """A folder with the prompt `instruction` takes one. Scores with different instructions are cached separately."""
+    folder = tiny.bert(tmp_path / "instructed", labels=1)
+    tiny.write_json(folder / "rerank.json", {"prompts": {"query": "the ", "instruction": "{instruction} query "}})
+    plain = shutil.copytree(folder, tmp_path / "plain")
+    (plain / "rerank.json").unlink()
+    models = LoadedModels(
+        str(folder),
+        [str(plain)],
+        compute=ComputeOptions("openvino", "float32"),
+        shared=SharedResources.within(max_waiting=2, score_cache_mb=1),
+    )
+    texts = ["the cat", "green tea"]
+
+    instructed = models.get(None).instructed("cold cat")
+
+    assert instructed is not None
+    expected = models.get("plain").reranker.score("cold cat query tea", texts).logits
+    np.testing.assert_array_equal(instructed.reranker.score("tea", texts).logits, expected)
+    own = models.get(None).reranker.score("tea", texts)
+    np.testing.assert_array_equal(own.logits, models.get("plain").reranker.score("the tea", texts).logits)
+    assert own.cached == 0
+    assert models.get("plain").instructed("cold cat") is None

@@ -62,7 +62,7 @@ def test_missing_or_invalid_key_returns_401(headers: dict[str, str], message: st
 def test_only_public_endpoints_need_no_key() -> None:
     """Liveness, the pages and the OpenAPI document are public. All other paths, also unknown ones, need a key."""
     service = client(components(settings=Settings(api_keys=KEYS)))
-    paths = ("/health", "/", "/docs", "/openapi.json", "/static/page.js", "/static/page.css")
+    paths = ("/health", "/v1/cluster/auth", "/", "/docs", "/openapi.json", "/static/page/main.js", "/static/page.css")
     assert {path: service.get(path, buffered=True).status_code for path in paths} == dict.fromkeys(paths, 200)
     protected = ("/ready", "/metrics", "/indexes", "/models", "/info", "/search", "/nope")
     assert {path: service.get(path).status_code for path in protected} == dict.fromkeys(protected, 401)

@@ -41,7 +41,7 @@ def test_response_has_the_keys_of_every_client(path: str, version: str) -> None:
         "meta": {
             "api_version": {"version": version, "is_experimental": False},
             "billed_units": {"search_units": 1},
-            "tokens": {"input_tokens": 13},
+            "tokens": {"input_tokens": 13, "output_tokens": 0},
         },
     }
 

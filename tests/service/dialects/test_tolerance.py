@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from rerank.core.ranking import RankingModel
+from tests.fakes import FakeModels, FakeReranker
 from tests.service.dialects.test_dialects import DOCUMENTS, EVERY_DIALECT, SIMILARITY, TEXTS
-from tests.service.fake_service import INDEX, client
+from tests.service.fake_service import INDEX, client, components
 
 RERANK_DIALECTS = [(path, body) for path, body in EVERY_DIALECT if path not in ("/score", SIMILARITY)]
-NIM = {"query": {"text": "green tea"}, "passages": [{"text": text} for text in TEXTS]}
 
 
 @pytest.mark.parametrize(("path", "body"), EVERY_DIALECT)
@@ -42,6 +43,14 @@ def test_cohere_warns_about_ignored_keys() -> None:
         'key "instruction" was ignored',
     ]
     assert response.headers["x-rerank-ignored"] == "return_len, instruction"
+
+
+def test_instruction_reaches_a_model_that_takes_one() -> None:
+    """The reranker with the instruction scores the texts, and the key is not reported as ignored."""
+    model = RankingModel(FakeReranker(), with_instruction=lambda text: FakeReranker(name=f"with {text}"))
+    response = client(components(models=FakeModels(model))).post("/rerank", json={**DOCUMENTS, "instruction": "advice"})
+    assert response.headers["x-rerank-model"] == "with advice"
+    assert "x-rerank-ignored" not in response.headers
 
 
 def test_unknown_key_of_a_nested_object_is_named_with_its_object() -> None:
@@ -99,67 +108,6 @@ def test_value_without_a_clear_meaning_returns_400(changes: dict[str, object], m
     """Only values with one possible meaning are converted."""
     response = client().post("/v1/rerank", json={**DOCUMENTS, **changes})
     assert (response.status_code, response.get_json()["message"]) == (400, message)
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "ignored"),
-    [
-        pytest.param(
-            "/v1/rerank",
-            {**DOCUMENTS, "return_documents": "true", "return_len": "true"},
-            "return_len",
-            id="RAGFlow, provider Xinference (rag/llm/rerank_model.py)",
-        ),
-        pytest.param(
-            "/v1/rerank",
-            {
-                **DOCUMENTS,
-                "top_n": None,
-                "max_chunks_per_doc": None,
-                "return_documents": True,
-                "return_len": None,
-                "kwargs": "{}",
-            },
-            "return_len, kwargs",
-            id="Dify, provider Xinference (xinference_client)",
-        ),
-        pytest.param("/v1/reranking", {**NIM, "truncate": "END", "top_n": 3}, None, id="RAGFlow, provider NVIDIA"),
-        pytest.param(
-            "/rerank",
-            {"query": "green tea", "texts": TEXTS, "return_text": True, "top_n": 2},
-            None,
-            id="LiteLLM, provider huggingface",
-        ),
-        pytest.param(
-            "/rerank",
-            {**DOCUMENTS, "top_n": 2, "return_documents": True, "instruction": "find advice"},
-            "instruction",
-            id="LiteLLM, provider hosted_vllm",
-        ),
-        pytest.param(
-            "/v1/rerank",
-            {**DOCUMENTS, "top_n": 2, "return_documents": False, "max_chunks_per_doc": 1024, "overlap_tokens": 80},
-            "overlap_tokens",
-            id="LlamaIndex, SiliconFlowRerank",
-        ),
-        pytest.param(
-            "/v1/rerank",
-            {**DOCUMENTS, "topN": 2, "max_chunks_per_doc": 10, "return_documents": False},
-            "topN",
-            id="Flowise, CohereRerank",
-        ),
-        pytest.param(
-            "/v1/rerank",
-            {**DOCUMENTS, "chat_template_kwargs": {"instruction": "x"}, "return_embeddings": False, "parameters": {}},
-            "chat_template_kwargs, return_embeddings, parameters",
-            id="vLLM, Jina, Hugging Face",
-        ),
-    ],
-)
-def test_bodies_of_clients_are_accepted(path: str, body: dict[str, Any], ignored: str | None) -> None:
-    """Every body is one that its client sends with default settings."""
-    response = client().post(path, json=body)
-    assert (response.status_code, response.headers.get("x-rerank-ignored")) == (200, ignored)
 
 
 def test_infinity_has_a_path_of_its_own() -> None:
