@@ -49,7 +49,7 @@ class CachingEncoder:
     def cosine_scale(self) -> CosineScale:
         return REFERENCE
 
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+    def encode_queries(self, texts: Sequence[str], *, deadline: float | None = None) -> Vectors:
         return self._encoder.encode_queries(texts)
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:

@@ -52,7 +52,7 @@ class RandomEncoder:
     def cosine_scale(self) -> CosineScale:
         return REFERENCE
 
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+    def encode_queries(self, texts: Sequence[str], *, deadline: float | None = None) -> Vectors:
         """See Encoder."""
         return self.encode_documents(texts)
 

@@ -48,7 +48,7 @@ class _PreparedEncoder:
     def cosine_scale(self) -> CosineScale:
         return REFERENCE
 
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+    def encode_queries(self, texts: Sequence[str], *, deadline: float | None = None) -> Vectors:
         return self._vectors[[int(text.split()[0]) for text in texts]]
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:

@@ -25,6 +25,7 @@ RerankError
 │   ├── ModelInvalid        an invalid model folder
 │   ├── ModelUnavailable    a model that is loading or failed to load
 │   ├── ModelOutputInvalid  a model output that is not finite
+│   ├── ModelTimeout        the model did not finish before the deadline
 │   └── ModelOverloaded     the queue of requests is full
 └── TrainingFailed          a training run that failed
 
@@ -168,6 +169,10 @@ class ModelUnavailable(ModelError):
 
 class ModelOutputInvalid(ModelError):
     """Model output that is not finite."""
+
+
+class ModelTimeout(ModelError):
+    """Model that did not finish before the deadline."""
 
 
 class ModelOverloaded(ModelError):

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rerank.core.errors import EncoderMismatch, ModelError, ModelNotFound
+from rerank.core.errors import EncoderMismatch, ModelError, ModelNotFound, ModelTimeout
 from rerank.core.first_stage import Retrieved
 from rerank.core.latency import Stopwatch
 from rerank.core.protocols import Cancellation, Encoder, Index, Store
 from rerank.core.ranking import Ranking, RankingModel, RankingModels, drop_below, first_stage_ranking, rerank
 from rerank.core.retrieval import RetrievalOptions, Retriever
 from rerank.core.search import Candidate, Hit, RankedCandidate, Reason, RerankReport, SearchRequest, SearchResult
+from rerank.core.time_budget import TimeBudget
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +33,8 @@ class SearchPipeline:
     def search(self, request: SearchRequest, *, cancellation: Cancellation | None = None) -> SearchResult:
         """Returns the hits of *request*, in first-stage order if reranking fails; the report has the reason.
 
+        The time budget covers encoding and reranking. If it ends while the query is encoded, the search uses text only.
+
         Raises IndexNotFound, ModelNotFound, EncoderMismatch, InvalidFilter and StoreError, and RequestCancelled when
         *cancellation* is set.
         """
@@ -40,12 +42,19 @@ class SearchPipeline:
         index = self.store.open(request.index)
         check_encoder(index, self.encoder)
         model = self._model(request)
-        vector = self.query_vector(request.query) if request.mode != "text" else None
+        budget = TimeBudget(request.timeout_ms)
+        mode = request.mode
+        try:
+            vector = None if mode == "text" else self.query_vector(request.query, deadline=budget.deadline())
+        except ModelTimeout as exc:
+            _log.warning("searching by text only: %s", exc.message)
+            vector, mode, model = None, "text", Reason.TIMEOUT
+        budget.pause()
         stopwatch.lap("encode")
-        options = RetrievalOptions(request.mode, request.depth, request.filter)
+        options = RetrievalOptions(mode, request.depth, request.filter)
         candidates = self.candidates(index, request.query, vector, options)
         stopwatch.lap("retrieve")
-        ranking = self._ranking(request, candidates, model, cancellation)
+        ranking = self._ranking(request, candidates, model, budget.deadline(), cancellation)
         stopwatch.lap("rerank")
         page = ranking.ranked[request.offset : request.offset + request.k]
         hits = fetch_hits(index, page)
@@ -57,9 +66,9 @@ class SearchPipeline:
         check_encoder(opened, self.encoder)
         return IndexFirstStage(self, opened, options)
 
-    def query_vector(self, query: str) -> NDArray[np.float32]:
-        """Returns the vector of *query*, float32 (dim,)."""
-        vector: NDArray[np.float32] = self.encoder.encode_queries([query])[0]
+    def query_vector(self, query: str, *, deadline: float | None = None) -> NDArray[np.float32]:
+        """Returns the vector of *query*, float32 (dim,). Raises ModelTimeout when the *deadline* has passed."""
+        vector: NDArray[np.float32] = self.encoder.encode_queries([query], deadline=deadline)[0]
         return vector
 
     def candidates(
@@ -89,6 +98,7 @@ class SearchPipeline:
         request: SearchRequest,
         candidates: Sequence[Candidate],
         model: RankingModel | Reason,
+        deadline: float | None,
         cancellation: Cancellation | None,
     ) -> Ranking:
         if isinstance(model, Reason):
@@ -99,7 +109,6 @@ class SearchPipeline:
             if model is Reason.DISABLED and request.min_score:
                 return _drop_below_retrieval_score(ranking, request.min_score)
             return ranking
-        deadline = None if request.timeout_ms is None else time.monotonic() + request.timeout_ms / 1000
         ranking = rerank(model, request.query, candidates, deadline=deadline, cancellation=cancellation)
         min_score = model.min_score if request.min_score is None else request.min_score
         return drop_below(ranking, min_score) if min_score else ranking

@@ -41,10 +41,11 @@ class Encoder(Protocol):
     def cosine_scale(self) -> CosineScale:
         """Typical cosines of unrelated and of matching texts."""
 
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+    def encode_queries(self, texts: Sequence[str], *, deadline: float | None = None) -> Vectors:
         """Returns the vectors of queries, float32 (len(texts), dim), rows of unit length, in input order.
 
-        Raises ModelOutputInvalid for a value that is not finite.
+        Raises ModelOutputInvalid for a value that is not finite, and ModelTimeout when the *deadline*
+        (time.monotonic() seconds) has passed.
         """
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:

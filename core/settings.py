@@ -75,7 +75,9 @@ class Settings(BaseModel):
         description="Final order: auto combines cross-encoder and first stage, none uses the cross-encoder alone.",
     )
     contenders: int = Field(30, ge=0, le=MAX_RESULTS, description="Number of top candidates to score; 0 scores all.")
-    timeout_ms: int = Field(2000, ge=1, description="Time budget for reranking one search, in milliseconds.")
+    timeout_ms: int = Field(
+        2000, ge=1, le=3_600_000, description="Time budget for encoding and reranking one search, in milliseconds."
+    )
     analyzer: Analyzer = Field("standard", description="Text analyzer of new indexes.")
     engine: Engine = Field("lucene", description="k-NN engine of new OpenSearch indexes.")
     vector_index: VectorIndex = Field("int8_hnsw", description="Kind of the vector index of new Elasticsearch indexes.")

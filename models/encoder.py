@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rerank.core.cosine_scale import CosineScale
 from rerank.core.document import Vectors
-from rerank.core.errors import ModelError, ModelOutputInvalid
+from rerank.core.errors import ModelError, ModelOutputInvalid, ModelTimeout
 from rerank.core.text_embedder import Token
 from rerank.models.architectures.bi_encoder import BiEncoderNetwork
 from rerank.models.compute_options import AUTO_COMPUTE
@@ -21,7 +21,7 @@ from rerank.models.network import TextNetwork
 from rerank.models.output_cache import CacheKeys
 from rerank.models.runtime import ModelRuntime
 from rerank.models.runtimes.choice import runtime_for
-from rerank.models.scheduler_job import BatchPart, Job, Outputs
+from rerank.models.scheduler_job import BatchPart, Job, Outputs, RequestLimits
 from rerank.models.shared_resources import SharedResources
 from rerank.models.throughput import Throughput
 from rerank.models.tokenizer import TextTokenizer
@@ -78,15 +78,16 @@ class BiEncoder:
         network = BiEncoderNetwork.from_folder(folder, tokenizer, runtime=runtime)
         return cls(folder, network, tokenizer, batch_tokens=runtime.batch_tokens, shared=shared)
 
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+    def encode_queries(self, texts: Sequence[str], *, deadline: float | None = None) -> Vectors:
         """Returns float32 (len(texts), dim), rows of unit length, in input order.
 
-        Raises ModelError if the model fails, and ModelOutputInvalid for a value that is not finite.
+        Raises ModelError if the model fails, ModelOutputInvalid for a value that is not finite, and ModelTimeout when
+        the *deadline* has passed.
         """
         keys = CacheKeys("query vector", self.fingerprint)
         vectors = {text: self._shared.cache.get(keys.key(text)) for text in dict.fromkeys(texts)}
         missing = [text for text, vector in vectors.items() if vector is None]
-        for text, vector in zip(missing, self._encode(missing, self._prompts["query"]), strict=True):
+        for text, vector in zip(missing, self._encode(missing, self._prompts["query"], deadline), strict=True):
             vectors[text] = vector.copy()
             self._shared.cache.put(keys.key(text), vectors[text], size=vector.nbytes)
         return np.stack([vectors[text] for text in texts]) if texts else self._encode([], "")
@@ -103,16 +104,18 @@ class BiEncoder:
         """Returns the tokens of each text, not truncated and without the prompt."""
         return self._tokenizer.tokens(texts, special_tokens=special_tokens)
 
-    def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
+    def _encode(self, texts: Sequence[str], prompt: str, deadline: float | None = None) -> Vectors:
         unique, inverse = unique_texts(texts)
         ids = self._tokenizer.texts([prompt + text for text in unique], limit=self._network.max_text_tokens).ids
         # An empty text has special tokens to compute, so its length must not be 0.
         lengths = np.array([len(text) + 1 for text in ids], dtype=np.int32)
-        job = Job(self._batches, ids, lengths)
+        job = Job(self._batches, ids, lengths, limits=RequestLimits(deadline))
         try:
             self._shared.scheduler.run(job)
         except (RuntimeError, MemoryError) as exc:
             raise ModelError(f"the encoder {self.name} failed: {exc}") from exc
+        if not job.has_output.all():
+            raise ModelTimeout(f"the encoder {self.name} did not finish in time. Retry, or raise timeout_ms.")
         self._check(job.outputs, unique)
         return job.outputs[inverse]
 

@@ -152,7 +152,7 @@ class Scheduler:
 
     def _compose_batch(self) -> list[BatchPart]:
         """Returns a batch of the next job, filled with texts of other jobs if the model mixes requests."""
-        by_priority = sorted(self._jobs, key=lambda job: job.tokens_at_arrival + job.remaining)
+        by_priority = sorted(self._jobs, key=lambda job: job.rank)
         first = by_priority[0]
         budget = _budget(first)
         parts = [first.take(budget)]

@@ -65,8 +65,8 @@ class Job:
         self.has_output: NDArray[np.bool_] = np.zeros(len(texts), dtype=np.bool_)
         self.error: Exception | None = None
         self.finished = threading.Event()
-        self.tokens_at_arrival = 0
-        """The scheduler's token count at the arrival of this job."""
+        self.rank = 0
+        """Position in the queue: the scheduler's token count at the arrival, plus the tokens of this job."""
         self.waited_ms = 0.0
         """Time from arrival to the start of the first batch."""
         self._arrived_at: float | None = None
@@ -84,7 +84,8 @@ class Job:
 
     def arrive(self, tokens: int) -> None:
         """Starts the waiting time. *tokens*: number of tokens that the scheduler computed before."""
-        self.tokens_at_arrival, self._arrived_at = tokens, time.monotonic()
+        # Tokens computed for this job move from `remaining` to the scheduler's count, so they leave the rank unchanged.
+        self.rank, self._arrived_at = tokens + self.remaining, time.monotonic()
 
     def end_waiting(self) -> None:
         """Ends the waiting time at the first batch or at the withdrawal; later calls have no effect."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rerank.core.cosine_scale import REFERENCE, CosineScale
 from rerank.core.document import Vectors
-from rerank.core.errors import ModelNotFound, RequestCancelled
+from rerank.core.errors import ModelNotFound, ModelTimeout, RequestCancelled
 from rerank.core.pairs import PairModel, PairPredictions, TextPair
 from rerank.core.protocols import Cancellation, EncoderIdentity, RerankScores
 from rerank.core.ranking import RankingModel
@@ -66,7 +66,9 @@ class FakeEncoder:
         """Identity that an index stores."""
         return EncoderIdentity(self.name, self.fingerprint, self.dim)
 
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+    def encode_queries(self, texts: Sequence[str], *, deadline: float | None = None) -> Vectors:
+        if deadline is not None and time.monotonic() >= deadline:
+            raise ModelTimeout("the encoder did not finish before the deadline")
         return self._encode(texts)
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 
-from rerank.core.errors import ModelInvalid, ModelOutputInvalid
+from rerank.core.errors import ModelInvalid, ModelOutputInvalid, ModelTimeout
 from rerank.models.catalog import DEFAULT, resolve
 from rerank.models.encoder import BiEncoder
 from rerank.models.folder import ModelFolder
@@ -107,6 +108,13 @@ def test_vectors_are_float32_of_unit_length(minilm: BiEncoder) -> None:
     assert (vectors.shape, vectors.dtype.name) == ((len(TEXTS), 384), "float32")
     assert (empty.shape, empty.dtype.name) == ((0, 384), "float32")
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_deadline_ends_the_encoding_of_queries(minilm: BiEncoder) -> None:
+    """A deadline in the past raises ModelTimeout. A later request without one succeeds."""
+    with pytest.raises(ModelTimeout):
+        minilm.encode_queries(["a query that is not cached"], deadline=time.monotonic() - 1)
+    assert minilm.encode_queries(["a query that is not cached"]).shape == (1, minilm.dim)
 
 
 def test_invalid_characters_have_finite_vectors(minilm: BiEncoder) -> None:

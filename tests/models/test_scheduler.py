@@ -123,8 +123,6 @@ def test_large_request_does_not_starve() -> None:
     small = [model.job(name, 2) for name in range(2, 7)]
     for job in small[:2]:
         queue.add(job)
-    for job in small[2:]:
-        job.tokens_at_arrival = 100
     # run() stores the token count at the arrival of a job. The blocked model computes no tokens, so the test sets the
     # count.
     queue.scheduler._tokens = 100
@@ -132,6 +130,19 @@ def test_large_request_does_not_starve() -> None:
         queue.add(job)
 
     assert [batch[0] for batch in queue.run()] == [1, 2, 3, 9, 9, 9, 4, 5, 6]
+
+
+def test_own_progress_of_a_large_request_does_not_delay_small_ones() -> None:
+    """A small job runs next, however much of a large job is done: only tokens of other jobs count as waiting."""
+    model = RecordingModel()
+    large = model.job(9, 20)
+    for done in range(0, 20, 2):
+        large.arrive(0)
+        computed = sum(large.take(20).tokens for _ in range(done // 2))
+        small = model.job(1, 2)
+        small.arrive(computed)
+        assert small.rank < large.rank or large.remaining <= small.remaining
+        large = model.job(9, 20)
 
 
 def test_requests_of_similar_length_share_a_batch() -> None:

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from rerank.core.errors import ModelInvalid, ModelOutputInvalid, ModelOverloaded, StoreTimeout, StoreUnavailable
-from rerank.core.protocols import Index
+from rerank.core.errors import (
+    ModelInvalid,
+    ModelOutputInvalid,
+    ModelOverloaded,
+    ModelTimeout,
+    StoreTimeout,
+    StoreUnavailable,
+)
+from rerank.core.protocols import Index, Vectors
 from rerank.core.ranking import RankingModel
 from rerank.core.settings import Settings
 from rerank.service.response_models import SearchResponse
@@ -307,3 +314,19 @@ def test_long_query_is_truncated_and_reported() -> None:
     """A query that exceeds the maximum length of the model is not an error."""
     response = client().post("/search", json={**QUERY, "query": "green tea " * 5000})
     assert (response.status_code, response.get_json()["rerank"]["query_truncated"]) == (200, True)
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector"])
+def test_deadline_during_encoding_returns_text_search(mode: str) -> None:
+    """The time budget covers encoding. Without a vector, the search uses text alone and reports the reason."""
+
+    class LateEncoder(FakeEncoder):
+        def encode_queries(self, texts: Sequence[str], *, deadline: float | None = None) -> Vectors:
+            assert deadline is not None
+            raise ModelTimeout("late")
+
+    service = client(components(encoder=LateEncoder()))
+    response = service.post("/search", json={**QUERY, "mode": mode, "rerank": True}).get_json()
+    by_text = client().post("/search", json={**QUERY, "mode": "text", "rerank": False}).get_json()
+    assert response["hits"] == by_text["hits"]
+    assert (response["rerank"]["applied"], response["rerank"]["reason"]) == (False, "timeout")

@@ -32,8 +32,8 @@ EVERY_API: list[tuple[str, dict[str, Any]]] = [
 class RoleEncoder(FakeEncoder):
     """An encoder with a prompt for queries and another one for documents."""
 
-    def encode_queries(self, texts: Any) -> Any:
-        return super().encode_queries([f"query {text}" for text in texts])
+    def encode_queries(self, texts: Any, *, deadline: float | None = None) -> Any:
+        return super().encode_queries([f"query {text}" for text in texts], deadline=deadline)
 
     def encode_documents(self, texts: Any) -> Any:
         return super().encode_documents([f"passage {text}" for text in texts])
