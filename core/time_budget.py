@@ -10,14 +10,15 @@ class TimeBudget:
 
     def __init__(self, milliseconds: int | None) -> None:
         self._seconds = None if milliseconds is None else milliseconds / 1000
-        self._started = 0.0
+        self._started: float | None = None
 
     def deadline(self) -> float | None:
         """Starts the countdown and returns its end in time.monotonic() seconds; None without a limit."""
-        self._started = time.monotonic()
-        return None if self._seconds is None else self._started + self._seconds
+        self._started = started = time.monotonic()
+        return None if self._seconds is None else started + self._seconds
 
     def pause(self) -> None:
-        """Stops the countdown, for example while the store retrieves."""
-        if self._seconds is not None:
+        """Stops the countdown if it runs, for example while the store retrieves."""
+        if self._seconds is not None and self._started is not None:
             self._seconds = max(self._seconds - (time.monotonic() - self._started), 0.0)
+        self._started = None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from rerank.core.document import Vectors
 from rerank.core.errors import (
     ModelInvalid,
     ModelOutputInvalid,
@@ -12,7 +13,7 @@ from rerank.core.errors import (
     StoreTimeout,
     StoreUnavailable,
 )
-from rerank.core.protocols import Index, Vectors
+from rerank.core.protocols import Index
 from rerank.core.ranking import RankingModel
 from rerank.core.settings import Settings
 from rerank.service.response_models import SearchResponse
