@@ -28,6 +28,7 @@ SECTIONS = {
     },
     "Service": {
         "serve": "Run the HTTP service.",
+        "shadow": "Report how reranking would change real searches.",
         "wire": "Connect OpenSearch's own rerank processor to the service.",
         "conformance": "Check a server against every rerank and embedding API.",
         "demo": "Index a small bilingual corpus and serve it.",

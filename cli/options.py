@@ -28,19 +28,25 @@ RANKING = ("depth", "mode", "fusion", "contenders")
 
 RARE = frozenset(
     {
+        "allowed_hosts",
         "cache_dir",
+        "client_timeout_s",
         "cors_origins",
         "engine",
         "max_body_mb",
+        "max_connections",
         "max_search_body_mb",
         "max_waiting",
         "models_home",
         "path_prefix",
         "proxy_shadow",
+        "proxy_shadow_log",
         "proxy_timeout_s",
         "score_cache_mb",
         "store_api_key",
         "store_ca_file",
+        "tls_certificate",
+        "tls_key",
         "vector_index",
     }
 )

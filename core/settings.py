@@ -115,6 +115,9 @@ class Settings(BaseModel):
     proxy_shadow: float = Field(
         0.0, ge=0, le=1, description="Fraction of searches to rerank in shadow mode (metrics only), from 0 to 1."
     )
+    proxy_shadow_log: str = Field(
+        "", description="File for queries and hits of shadow mode, for rerank-cli shadow report; none: no record."
+    )
     proxy_timeout_s: int = Field(300, ge=1, le=86_400, description="Timeout of a forwarded request, in seconds.")
     path_prefix: PathPrefix = Field("", description="Path in front of all routes, such as /rerank-service.")
     cors_origins: Names = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from flask import Flask
 
@@ -21,6 +22,7 @@ from rerank.service.proxy.search.planning import Planner
 from rerank.service.proxy.search.ranking_cache import RankingCache
 from rerank.service.proxy.search.reranking import SearchReranker
 from rerank.service.proxy.search.search_interceptor import SearchInterceptor
+from rerank.service.proxy.search.shadow_log import ShadowLog
 from rerank.service.proxy.search.shadow_mode import ShadowMode
 from rerank.service.proxy.search.text_fields import TextFields
 from rerank.service.proxy.search_metrics import SearchMetrics
@@ -65,5 +67,6 @@ def _interceptor(
     planner = Planner(backend, TextFields(fetch_mapping), encode, settings.proxy_indexes, settings.depth)
     models = LoadedRankingModels(components.rerankers)
     reranker = SearchReranker(backend, models, breaker, RankingCache(), settings.timeout_ms, components.similarity)
-    shadow = ShadowMode(planner, reranker, settings.proxy_shadow, metrics.observe_shadow)
+    log = ShadowLog(Path(settings.proxy_shadow_log)) if settings.proxy_shadow and settings.proxy_shadow_log else None
+    shadow = ShadowMode(planner, reranker, settings.proxy_shadow, metrics.observe_shadow, log=log)
     return SearchInterceptor(planner, reranker, shadow, metrics.observe_search, settings.max_search_body_mb << 20)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -18,13 +19,12 @@ from rerank.service.proxy.search.plan import Plan
 from rerank.service.proxy.search.planning import Planner
 from rerank.service.proxy.search.rerank_options import RerankOptions
 from rerank.service.proxy.search.reranking import SearchReranker
+from rerank.service.proxy.search.shadow_log import MAX_TEXT, TOP, ShadowLog, ShadowRecord
 
 _log = logging.getLogger(__name__)
 
 MAX_PENDING = 16
 """Number of searches that may run or wait. Further searches are dropped and counted."""
-
-TOP = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class ShadowMode:
     """Background reranking of *fraction* of the searches, from 0 (off) to 1.
 
     *observe* receives the difference of each search, or None for one that was dropped or not reranked. *draw* returns
-    a random number from 0 to 1.
+    a random number from 0 to 1. *log* records each search that was reranked; None records nothing.
     """
 
     def __init__(
@@ -63,12 +63,14 @@ class ShadowMode:
         fraction: float,
         observe: Callable[[RankingDifference | None], None],
         *,
+        log: ShadowLog | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._planner = planner
         self._reranker = reranker
         self._fraction = fraction
         self._observe = observe
+        self._log = log
         self._draw = draw
         self._pending = threading.BoundedSemaphore(MAX_PENDING)
         # The executor starts its thread with the first search, after the worker's fork.
@@ -127,4 +129,18 @@ class ShadowMode:
         if ranking is None or not ranking.report.applied:
             return None
         before = [key_of(hit) for hit in hits[: plan.window]]
-        return RankingDifference.between(before, [entry.key for entry in ranked_hits(ranking, hits)])
+        after = [entry.key for entry in ranked_hits(ranking, hits)]
+        if self._log is not None:
+            texts = {key_of(hit): plan.texts.text_of(hit)[:MAX_TEXT] for hit in hits}
+            self._log.append(
+                ShadowRecord(
+                    time=datetime.now(UTC).isoformat(timespec="seconds"),
+                    index=call.index,
+                    query=plan.query_text[:MAX_TEXT],
+                    model=model.reranker.name,
+                    before=tuple(before[:TOP]),
+                    after=tuple(after[:TOP]),
+                    texts=(texts[before[0]], texts[after[0]]),
+                )
+            )
+        return RankingDifference.between(before, after)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rerank.service.proxy.search.shadow_log import read_shadow_log
 from rerank.service.proxy.search.shadow_mode import RankingDifference
 from tests.service.proxy.proxied_service import start_proxy, wait_until_loaded
 from tests.service.proxy.sample_index import INDEX, MATCH, fill, rerank_ext, rerank_result, search
@@ -14,7 +15,11 @@ def test_shadow_mode_measures_without_changing_responses(opensearch_url: str, tm
     """Plain searches keep the order of OpenSearch. A search that requests reranking is reranked."""
     fill(opensearch_url)
     fill(opensearch_url, "plain")
-    with start_proxy(opensearch_url, tmp_path, proxy_indexes=f"{INDEX}=title,text", proxy_shadow=1.0) as service:
+    log = tmp_path / "shadow.jsonl"
+    indexes = f"{INDEX}=title,text"
+    with start_proxy(
+        opensearch_url, tmp_path, proxy_indexes=indexes, proxy_shadow=1.0, proxy_shadow_log=str(log)
+    ) as service:
         wait_until_loaded(service)
         plain = search(service, {"query": MATCH, "size": 3})
         assert (rerank_result(plain), "_rerank" in plain.json()) == (("absent", "absent"), False)
@@ -29,6 +34,11 @@ def test_shadow_mode_measures_without_changing_responses(opensearch_url: str, tm
         assert 'rerank_shadow_searches_total{outcome="compared"} 1.0' in metrics()
         assert "rerank_shadow_overlap_at_10_count 1.0" in metrics()
         assert "rerank_shadow_rank_correlation_count 1.0" in metrics()
+    [record] = read_shadow_log(log)
+    assert (record.index, record.query) == (INDEX, "green tea leaves")
+    assert {index for index, _ in record.before} == {INDEX}
+    assert set(record.before) == set(record.after)
+    assert all(record.texts)
 
 
 @pytest.mark.parametrize(
