@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from rerank.core.redaction import redacted
+
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 INSTALL_TRAINING = "pip install 'rerank-service[train]'"
@@ -31,4 +33,4 @@ def click_error(error: Exception) -> click.ClickException:
 
 
 def _one_line(message: str) -> str:
-    return " ".join(message.split())
+    return redacted(" ".join(message.split()))

@@ -15,6 +15,7 @@ import cloup
 
 from rerank.cli import logs
 from rerank.cli.failures import DONE, INTERRUPTED, click_error
+from rerank.core.redaction import redacted
 
 DEBUG = "rerank.debug"
 DISTRIBUTION = "rerank-service"
@@ -104,7 +105,7 @@ class LazyGroup(cloup.Group):
             raise click.exceptions.Exit(INTERRUPTED) from exc
         except Exception as exc:
             if debug:
-                click.echo(traceback.format_exc(), err=True, nl=False)
+                click.echo(redacted(traceback.format_exc()), err=True, nl=False)
             raise click_error(exc) from exc
 
 

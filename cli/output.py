@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rerank.core.redaction import redacted
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -55,7 +57,7 @@ def print_fields(fields: Mapping[str, object]) -> None:
 
 def print_message(message: str) -> None:
     """Prints a message for the user on stderr."""
-    click.echo(message, err=True)
+    click.echo(redacted(message), err=True)
 
 
 def shortened(text: str, length: int) -> str:
@@ -71,9 +73,9 @@ def absolute(path: str | Path) -> str:
 
 def store_location(store: str) -> str:
     """Returns the setting *store* as it is shown to the user: an absolute path, or a URL without its password."""
-    from rerank.core.settings import masked_location
+    from rerank.core.redaction import masked_location
 
-    return masked_location(store) if "://" in store else absolute(store)
+    return masked_location(store) if "://" in store or masked_location(store) != store else absolute(store)
 
 
 def _print(table: Table) -> None:

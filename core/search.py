@@ -11,7 +11,7 @@ from rerank.core.document import Document, Passage
 from rerank.core.errors import InvalidRequest
 from rerank.core.filters import Filter
 from rerank.core.setting_types import Mode
-from rerank.core.settings import MAX_RESULTS
+from rerank.core.settings import MAX_RESULTS, MAX_TIMEOUT_MS
 
 SCORE_DECIMALS = 8
 """Scores in JSON have at most 8 decimals and always a decimal point: json-smart, the parser of OpenSearch's ml-commons,
@@ -63,9 +63,10 @@ class SearchRequest:
             raise InvalidRequest(f'"from" must be an integer, 0 or more, got {self.offset}', field="from")
         if self.min_score is not None and not math.isfinite(self.min_score):
             raise InvalidRequest(f'"min_score" must be a finite number, got {self.min_score}', field="min_score")
-        if self.timeout_ms is not None and self.timeout_ms < 1:
+        if self.timeout_ms is not None and not 1 <= self.timeout_ms <= MAX_TIMEOUT_MS:
             raise InvalidRequest(
-                f'"timeout_ms" must be an integer, 1 or more, got {self.timeout_ms}', field="timeout_ms"
+                f'"timeout_ms" must be an integer from 1 to {MAX_TIMEOUT_MS:,}, got {self.timeout_ms}',
+                field="timeout_ms",
             )
 
 

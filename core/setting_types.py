@@ -69,6 +69,23 @@ PathPrefix = Annotated[str, AfterValidator(_check_prefix)]
 """Path in front of all routes, such as /rerank-service; empty for none."""
 
 
+def _check_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
+    for i, key in enumerate(keys):
+        if not key or not all("!" <= character <= "~" for character in key):
+            raise ValueError(f"must contain printable ASCII characters without spaces only: key {i + 1} does not")
+    return keys
+
+
+def _keys(value: object) -> object:
+    """Returns the keys of a comma-separated text. A text without any key is blank by mistake, unless it is empty."""
+    keys = _comma_separated(value)
+    return ("",) if isinstance(value, str) and value and not keys else keys
+
+
+ApiKeys = Annotated[tuple[str, ...], BeforeValidator(_keys), AfterValidator(_check_keys)]
+"""API keys. A header carries them unchanged, and nothing else can be mistaken for them."""
+
+
 def _indexes_with_fields(value: object) -> object:
     """Returns the pairs from `name=field,field;name` (flag or environment) or from a table (file)."""
     if isinstance(value, str):

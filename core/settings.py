@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rerank.core.redaction import masked_location
 from rerank.core.setting_types import (
     Analyzer,
+    ApiKeys,
     Engine,
     Fusion,
     Mode,
@@ -25,8 +26,9 @@ from rerank.core.setting_types import (
 MAX_RESULTS = 10_000
 """Limit of k and depth: the default result window of OpenSearch."""
 
-_PASSWORD = re.compile(r"^(https?://[^/?#:@]*:)[^/?#]*@", re.IGNORECASE)
-"""A pattern instead of a URL parser, because the password of a malformed URL must be masked, too."""
+
+MAX_TIMEOUT_MS = 3_600_000
+"""Longest time budget: one hour, in milliseconds."""
 
 
 class Settings(BaseModel):
@@ -76,7 +78,7 @@ class Settings(BaseModel):
     )
     contenders: int = Field(30, ge=0, le=MAX_RESULTS, description="Number of top candidates to score; 0 scores all.")
     timeout_ms: int = Field(
-        2000, ge=1, le=3_600_000, description="Time budget for encoding and reranking one search, in milliseconds."
+        2000, ge=1, le=MAX_TIMEOUT_MS, description="Time budget for encoding and reranking one search, in milliseconds."
     )
     analyzer: Analyzer = Field("standard", description="Text analyzer of new indexes.")
     engine: Engine = Field("lucene", description="k-NN engine of new OpenSearch indexes.")
@@ -128,7 +130,7 @@ class Settings(BaseModel):
     )
     tls_certificate: str = Field("", description="File with the TLS certificate chain in PEM format; none: no TLS.")
     tls_key: str = Field("", description="File with the private key of the TLS certificate, in PEM format.")
-    api_keys: Names = Field(
+    api_keys: ApiKeys = Field(
         (), description="API keys that requests must send, comma-separated; none disables authentication."
     )
 
@@ -150,8 +152,3 @@ class Settings(BaseModel):
         return f"Settings({self.masked()})"
 
     __str__ = __repr__
-
-
-def masked_location(store: str) -> str:
-    """Returns *store* with its password masked, for messages and logs."""
-    return _PASSWORD.sub(r"\1***@", store)

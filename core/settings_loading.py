@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from rerank.core.errors import SettingError
 from rerank.core.kubernetes_variables import is_set_by_kubernetes
+from rerank.core.redaction import protect_settings
 from rerank.core.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -66,6 +67,9 @@ def load_settings(flags: Mapping[str, object], *, environ: Mapping[str, str], di
     for origin, layer in layers:
         values.update(layer)
         origins.update(dict.fromkeys(layer, origin))
+    # All layers: a message can quote a secret of the environment that a flag replaces.
+    for _, layer in layers:
+        protect_settings(layer)
     try:
         return LoadedSettings(Settings.model_validate(values), origins)
     except ValidationError as exc:

@@ -15,6 +15,16 @@ from rerank.models.sentence_transformers_layout import SentenceTransformersLayou
 
 CONFIG_FILE = "config.json"
 TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "spm.model",
+    "tokenizer.model",
+)
+"""Files of which one contains the vocabulary of a tokenizer."""
 DEFAULT_MAX_TOKENS = 512
 """Limit of a model that states none: passages are short, and the cost of attention grows with the square."""
 _PAIR_LABELS = 2
@@ -46,6 +56,7 @@ class ModelFolder:
         file = layout.weights / CONFIG_FILE
         if not file.exists():
             raise ModelInvalid(f"{path} is not a model folder: it has no {CONFIG_FILE}")
+        _check_no_code(file, layout.weights / TOKENIZER_CONFIG_FILE)
         folder = cls(path, name or str(path), read_object(file), rerank, layout)
         folder.check()
         return folder
@@ -60,6 +71,14 @@ class ModelFolder:
         if (self.kind == "encoder") != (self.architecture == "bi-encoder"):
             raise ModelInvalid(
                 f"{self.path / RERANK_FILE}: kind {self.kind} cannot have the architecture {self.architecture}"
+            )
+
+    def check_tokenizer(self) -> None:
+        """Raises ModelInvalid for a folder without tokenizer files: transformers would use an empty vocabulary."""
+        if not any((self.weights / name).is_file() for name in TOKENIZER_FILES):
+            raise ModelInvalid(
+                f"{self.weights}: the model folder has no tokenizer files: {TOKENIZER_FILES[0]} is missing. "
+                "Copy it from the folder of the base model."
             )
 
     @property
@@ -144,6 +163,16 @@ class ModelFolder:
             padding = self.config.get("pad_token_id")
             return positions - (padding if isinstance(padding, int) else 1) - 1
         return positions
+
+
+def _check_no_code(*files: Path) -> None:
+    """Raises ModelInvalid for a model that consists of Python code of its own, before any library opens the folder."""
+    for file in files:
+        if file.exists() and read_object(file).get("auto_map"):
+            raise ModelInvalid(
+                f"{file}: the model needs Python code of its own (auto_map), which rerank never runs. "
+                "Use a model of an architecture that transformers includes."
+            )
 
 
 def _token_limit(value: object) -> int | None:

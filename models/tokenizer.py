@@ -196,6 +196,7 @@ def _valid(text: str) -> str:
 
 
 def _built_tokenizer(folder: ModelFolder) -> Tokenizer:
+    folder.check_tokenizer()
     try:
         from transformers import AutoTokenizer
     except ModuleNotFoundError as exc:
@@ -207,7 +208,7 @@ def _built_tokenizer(folder: ModelFolder) -> Tokenizer:
     from rerank.models.runtimes.torch.transformers_output import silence_transformers
 
     with silence_transformers():
-        tokenizer = AutoTokenizer.from_pretrained(str(folder.weights), local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder.weights), local_files_only=True, trust_remote_code=False)
     backend: Tokenizer | None = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise ModelInvalid(f"{folder.weights}: tokenizer.json is missing and cannot be built from the vocabulary")

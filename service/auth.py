@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import binascii
 import hmac
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from flask import Flask, request
 
-from rerank.core.errors import SettingError
+from rerank.core.errors import InvalidRequest, SettingError
+from rerank.core.redaction import MIN_SECRET_CHARACTERS
 from rerank.core.settings import Settings
 from rerank.service.errors import HttpError
 from rerank.service.reloading import Commit, ReloadablePart
@@ -76,16 +80,26 @@ class Keys:
         return any(matches)
 
     def without_keys(self, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Returns *headers* (lower-case names) without those with a valid key, which must not reach another server."""
+        """Returns *headers* without those that contain a valid key anywhere, which must not reach another server."""
         if not self._valid:
             return list(headers)
-        return [(name, value) for name, value in headers if not self._carries_key(name, value)]
+        return [(name, value) for name, value in headers if not self._carries_key(value)]
 
-    def _carries_key(self, name: str, value: str) -> bool:
-        if name in KEY_HEADERS:
-            return self.is_valid(value)
-        credentials = _bearer(value) if name == "authorization" else None
-        return credentials is not None and self.is_valid(credentials)
+    def check_target(self, target: str) -> None:
+        """Raises InvalidRequest if a valid key is part of *target*, the path and query string of a request."""
+        plain = unquote_to_bytes(target.replace("+", " "))
+        if any(key in plain for key in self._valid if len(key) >= MIN_SECRET_CHARACTERS):
+            raise InvalidRequest("the URL must not contain an API key. Send the key in the header X-API-Key")
+
+    def _carries_key(self, value: str) -> bool:
+        data = value.encode("latin-1", "replace")
+        scheme, _, credentials = data.strip().partition(b" ")
+        if scheme.lower() == b"basic":
+            with suppress(binascii.Error):
+                data += b" " + binascii.a2b_base64(credentials)
+        words = data.translate(bytes.maketrans(b",;:=\"'\t", b"       ")).split()
+        # A short key can be part of another word by chance.
+        return any(key in words or (len(key) >= MIN_SECRET_CHARACTERS and key in data) for key in self._valid)
 
 
 def register(app: Flask, keys: Keys) -> None:

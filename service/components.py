@@ -14,9 +14,10 @@ from rerank.core.pairs import PairModels
 from rerank.core.pipeline import SearchPipeline
 from rerank.core.protocols import Encoder, Store
 from rerank.core.ranking import RankingModel, RankingModels
+from rerank.core.redaction import masked_location
 from rerank.core.retrieval import Retriever
 from rerank.core.retry import RetryPolicy, retry
-from rerank.core.settings import Settings, masked_location
+from rerank.core.settings import Settings
 from rerank.core.text_embedder import TextEmbedder
 from rerank.core.text_similarity import TextSimilarity
 from rerank.service.loadable import Loadable

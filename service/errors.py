@@ -10,6 +10,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from rerank.core import errors
+from rerank.core.redaction import redacted
 from rerank.service.body_limits import limiting_setting
 from rerank.service.path_redaction import without_paths
 
@@ -76,6 +77,7 @@ def status_of(error: errors.RerankError, statuses: Mapping[type[errors.RerankErr
 
 def error_body(message: str, error_type: str, *, field: str | None = None) -> dict[str, object]:
     """Returns the JSON body of an error. Three keys hold the same message, because clients read different ones."""
+    message = redacted(message)
     body: dict[str, object] = {"error": message, "message": message, "detail": message, "error_type": error_type}
     if field is not None:
         body["field"] = field

@@ -12,11 +12,10 @@ from pydantic import Field, FiniteFloat
 from rerank.core.filters import parse_filter
 from rerank.core.search import SearchRequest
 from rerank.core.setting_types import Mode
-from rerank.core.settings import MAX_RESULTS, Settings
+from rerank.core.settings import MAX_RESULTS, MAX_TIMEOUT_MS, Settings
 from rerank.service.strict_model import StrictModel
 from rerank.service.validation import check_unicode
 
-MAX_TIMEOUT_MS = 3_600_000
 """One hour. Clients do not wait longer, and a deadline this far away cannot overflow a clock."""
 
 MAX_DOCUMENTS = 1000

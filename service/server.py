@@ -23,6 +23,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from rerank.core.errors import SettingError
+from rerank.core.redaction import redact_logs
 from rerank.core.settings import Settings
 from rerank.service.components import MODEL_SETTINGS, Components, build
 from rerank.service.multiprocess_metrics import is_multiprocess, multiprocess_metrics
@@ -75,6 +76,7 @@ def serve(
     check_exposure(settings, insecure=insecure)
     check_certificate(settings)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    redact_logs()
     with ExitStack() as stack:
         listener = listen(settings.host, settings.port)
         url = url_of(listener, scheme="https" if settings.tls_certificate else "http")

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticKnownError
 
-from rerank.service.request_models import MAX_TIMEOUT_MS
+from rerank.core.settings import MAX_TIMEOUT_MS
 
 IGNORED_HEADER = "x-rerank-ignored"
 """Response header that lists the keys of a request that had no effect."""

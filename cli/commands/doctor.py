@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -15,6 +15,7 @@ from rerank.cli.model_checks import Judgments
 from rerank.cli.options import RANKING, RUNTIME, epilog, json_option, setting_options, with_settings
 from rerank.cli.output import print_json, print_table
 from rerank.cli.searched_index import SearchedIndex
+from rerank.core.redaction import redacted
 from rerank.core.settings import Settings
 
 
@@ -52,7 +53,7 @@ def command(
     judgments = None
     if data is not None and index is not None:
         judgments = Judgments(data, SearchedIndex.of(index, fields, query_template), split, queries)
-    findings = check(settings, judgments)
+    findings = [replace(f, finding=redacted(f.finding)) for f in check(settings, judgments)]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:

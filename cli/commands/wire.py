@@ -13,7 +13,8 @@ import cloup
 from rerank.cli.options import epilog, json_option, setting_options, with_settings
 from rerank.cli.output import print_json, print_message
 from rerank.core.errors import SettingError
-from rerank.core.settings import Settings, masked_location
+from rerank.core.redaction import masked_location
+from rerank.core.settings import Settings
 
 if TYPE_CHECKING:
     from rerank.index.opensearch.integration import RerankIntegration

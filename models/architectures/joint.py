@@ -102,11 +102,15 @@ class JointReranker(nn.Module):
         path = Path(folder)
         try:
             with silence_transformers():
-                config = AutoConfig.from_pretrained(path, local_files_only=True)
+                config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
                 if not isinstance(config, BertConfig):
                     raise ModelInvalid(f"{path}: the base of a joint reranker must be a BERT, got {config.model_type}")
                 bert = BertModel.from_pretrained(
-                    path, dtype=torch.float32, add_pooling_layer=False, local_files_only=True
+                    path,
+                    dtype=torch.float32,
+                    add_pooling_layer=False,
+                    local_files_only=True,
+                    use_safetensors=True,
                 )
         except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as exc:
             raise ModelInvalid(f"cannot load {path} as an encoder: {exc}") from exc

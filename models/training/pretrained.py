@@ -17,9 +17,12 @@ from rerank.models.runtimes.torch.transformers_output import silence_transformer
 
 def open_tokenizer(folder: ModelFolder) -> PreTrainedTokenizerBase:
     """Returns the folder's tokenizer. Raises ModelInvalid if it cannot be loaded."""
+    folder.check_tokenizer()
     try:
         with silence_transformers():
-            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder.weights, local_files_only=True)
+            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+                folder.weights, local_files_only=True, trust_remote_code=False
+            )
     except (OSError, ValueError, KeyError, AttributeError) as exc:
         raise ModelInvalid(f"{folder.path}: cannot load the tokenizer: {exc}") from exc
     return tokenizer
@@ -42,7 +45,12 @@ def open_cross_encoder(folder: ModelFolder, *, new_head: bool = False, labels: i
     try:
         with silence_transformers():
             model: nn.Module = AutoModelForSequenceClassification.from_pretrained(
-                folder.weights, num_labels=labels, dtype=torch.float32, local_files_only=True
+                folder.weights,
+                num_labels=labels,
+                dtype=torch.float32,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
             )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as exc:
         raise ModelInvalid(f"{folder.path}: cannot load the model as a cross-encoder: {exc}") from exc

@@ -81,7 +81,14 @@ def open_text_encoder(folder: ModelFolder) -> TextEncoder:
         with silence_transformers():
             # The pooler is unused: its parameters would never get a gradient.
             options = {"add_pooling_layer": False} if folder.config.get("model_type") == "bert" else {}
-            body = AutoModel.from_pretrained(folder.weights, dtype=torch.float32, local_files_only=True, **options)
+            body = AutoModel.from_pretrained(
+                folder.weights,
+                dtype=torch.float32,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                **options,
+            )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as exc:
         raise ModelInvalid(f"{folder.path}: cannot load the model as an encoder: {exc}") from exc
     encoder: TextEncoder = without_dropout(TextEncoder(body, folder.layout.pooling))

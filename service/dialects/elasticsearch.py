@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, RootModel
 
 from rerank.core.errors import InvalidRequest
+from rerank.core.settings import MAX_TIMEOUT_MS
 from rerank.service.dialects.dialect import (
     QUERY,
     RETURN_TEXTS,
@@ -26,7 +27,7 @@ from rerank.service.dialects.dialect import (
 )
 from rerank.service.dialects.ranking import TextRanking
 from rerank.service.patterns import DURATION
-from rerank.service.request_models import MAX_TEXTS, MAX_TIMEOUT_MS
+from rerank.service.request_models import MAX_TEXTS
 from rerank.service.strict_model import StrictModel
 from rerank.service.tolerant_model import Count, Flag, TolerantModel
 

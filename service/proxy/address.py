@@ -7,7 +7,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from rerank.core.errors import SettingError
-from rerank.core.settings import masked_location
+from rerank.core.redaction import masked_location
 
 _DEFAULT_PORTS = {"http": 9200, "https": 443}
 

@@ -77,6 +77,7 @@ class Proxy:
 
     def _forward(self, request: ClientRequest) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
         self.keys.check(request.environ)
+        self.keys.check_target(request.target)
         headers = self.keys.without_keys(request.headers())
         decision = self.interceptor.intercept(request, headers)
         if decision.response is not None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from rerank.core.errors import SettingError
-from rerank.core.settings import Settings, masked_location
+from rerank.core.redaction import masked_location
+from rerank.core.settings import Settings
 from rerank.core.settings_loading import FILE, load_settings
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import os
+import pickle
 import shutil
 from pathlib import Path
 
@@ -11,7 +14,10 @@ import pytest
 from rerank.core.errors import ModelInvalid, ModelNotFound
 from rerank.core.fusion import DEFAULT_FUSION, ScoreFusion
 from rerank.models.catalog import DEFAULT, resolve
-from rerank.models.folder import ModelFolder
+from rerank.models.folder import TOKENIZER_FILES, ModelFolder
+from rerank.models.loading import load_ranking_model
+from rerank.models.tokenizer import TextTokenizer
+from rerank.models.training.pretrained import open_cross_encoder
 from tests.models import tiny
 
 
@@ -185,3 +191,63 @@ def test_fingerprint_changes_with_outputs_only(cross: Path) -> None:
 
     assert fingerprints[0] == fingerprints[1]
     assert len(set(fingerprints)) == 4
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
+def test_folder_with_code_of_its_own_is_refused_before_anything_is_loaded(tmp_path: Path, name: str) -> None:
+    """rerank never runs a model's own code, and asks no question about it."""
+    folder = tiny.bert(tmp_path / "own-code", labels=1)
+    marker = tmp_path / "executed"
+    (folder / "own.py").write_text(f"open({str(marker)!r}, 'w')", encoding="utf-8")
+    content = {**json.loads((folder / name).read_text("utf-8")), "auto_map": {"AutoModel": "own.Model"}}
+    tiny.write_json(folder / name, content)
+
+    with pytest.raises(ModelInvalid, match=rf"{name}: the model needs Python code of its own \(auto_map\)"):
+        resolve(str(folder), role="reranker")
+    assert not marker.exists()
+
+
+def test_no_module_trusts_the_code_of_a_model() -> None:
+    """Each call of transformers that could run code of a folder refuses it, and none of them reads pickles."""
+    calls = []
+    for file in (Path(__file__).resolve().parents[2] / "models").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("from_pretrained"):
+                keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                calls.append((ast.unparse(node.func), keywords))
+    auto = [(name, keywords) for name, keywords in calls if name.startswith(("Auto", "auto"))]
+    assert len(auto) >= 5
+    assert [name for name, keywords in auto if keywords.get("trust_remote_code") != "False"] == []
+    models = [(name, keywords) for name, keywords in calls if "Tokenizer" not in name and "Config" not in name]
+    assert [name for name, keywords in models if keywords.get("use_safetensors") != "True"] == []
+
+
+def test_pickled_weights_are_never_loaded(tmp_path: Path) -> None:
+    """A hostile pytorch_model.bin beside the configuration is not opened, and the error names what is missing."""
+    folder = tiny.bert(tmp_path / "pickled", labels=1)
+    (folder / "model.safetensors").unlink()
+    marker = tmp_path / "executed"
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(_Hostile(marker)))
+
+    for load in (load_ranking_model, lambda name: open_cross_encoder(ModelFolder.read(Path(name)))):
+        with pytest.raises((ModelInvalid, ModelNotFound)):
+            load(str(folder))
+    assert not marker.exists()
+
+
+class _Hostile:
+    """Object that creates a file when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self._marker = marker
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self._marker),)
+
+
+def test_folder_without_tokenizer_files_is_refused(cross: Path) -> None:
+    """transformers would build a tokenizer with an empty vocabulary, and every text would have the same score."""
+    for name in TOKENIZER_FILES:
+        (cross / name).unlink(missing_ok=True)
+    with pytest.raises(ModelInvalid, match=r"the model folder has no tokenizer files: tokenizer.json is missing"):
+        TextTokenizer.from_folder(ModelFolder.read(cross))

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
-import pytest
+import base64
+from pathlib import Path
 
+import pytest
+from pydantic import ValidationError
+
+from rerank.core.errors import InvalidRequest, SettingError
 from rerank.core.settings import Settings
+from rerank.core.settings_loading import load_settings
+from rerank.service.auth import Keys
 from tests.service.fake_service import INDEX, client, components, error
 
-KEYS = ("first-key", "chiave-è")
+KEYS = ("first-key", "second-key=")
 QUERY = {"index": INDEX, "query": "tea"}
 
 
@@ -30,11 +37,59 @@ def test_valid_key_is_accepted(headers: dict[str, str]) -> None:
     assert service.post("/search", json=QUERY, headers=headers).status_code == 200
 
 
-def test_non_ascii_key_is_accepted() -> None:
-    """A key that is not ASCII arrives as its UTF-8 bytes."""
+def test_second_key_is_accepted() -> None:
+    """Every configured key is valid."""
     service = client(components(settings=Settings(api_keys=KEYS)))
-    sent = KEYS[1].encode().decode("latin-1")
-    assert service.post("/search", json=QUERY, headers={"X-API-Key": sent}).status_code == 200
+    assert service.post("/search", json=QUERY, headers={"X-API-Key": KEYS[1]}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("x-api-key", "first-key"),
+        ("api-key", " first-key "),
+        ("authorization", "Bearer first-key"),
+        ("authorization", "BEARER\tfirst-key"),
+        ("authorization", "ApiKey first-key"),
+        ("authorization", "Basic " + base64.b64encode(b"user:second-key=").decode()),
+        ("x-api-key", "other,first-key"),
+        ("cookie", "a=b; key=first-key"),
+        ("x-custom", "second-key="),
+        ("x-custom", "[first-key]"),
+    ],
+)
+def test_header_with_a_key_is_not_forwarded(header: tuple[str, str]) -> None:
+    """No header that contains a key of the service reaches OpenSearch, whatever its name and spelling."""
+    others = [("authorization", "Basic dXNlcjpwYXNz"), ("x-api-key", "of-opensearch"), ("accept", "*/*")]
+    assert Keys(KEYS).without_keys([*others, header]) == others
+
+
+def test_short_key_drops_only_headers_with_that_word() -> None:
+    """A key of one letter is part of most headers."""
+    headers = [("accept", "application/json"), ("cookie", "a=b"), ("x-custom", "ab")]
+    assert Keys(("a",)).without_keys(headers) == [headers[0], headers[2]]
+
+
+@pytest.mark.parametrize("target", ["/docs/_search?key=first-key", "/docs/_search?q=%66irst-key", "/first-key"])
+def test_url_with_a_key_is_refused(target: str) -> None:
+    """The key would reach OpenSearch and its logs."""
+    with pytest.raises(InvalidRequest, match="must not contain an API key"):
+        Keys(KEYS).check_target(target)
+
+
+@pytest.mark.parametrize("key", ["", " ", " a", "a ", "a b", "è", "a\n", "\x00", "a\u200b", "\x7f"])
+def test_key_that_a_header_cannot_carry_is_refused(key: str) -> None:
+    """A blank key would open the service to a blank header. The message shows no key."""
+    with pytest.raises(ValidationError, match="printable ASCII characters without spaces only: key 2 does not"):
+        Settings(api_keys=("first-key", key))
+
+
+@pytest.mark.parametrize("keys", [" ", ",", " , ", "\t"])
+def test_blank_list_of_keys_is_refused(keys: str) -> None:
+    """The service would be open, although the setting is present. An empty text means no keys."""
+    with pytest.raises(SettingError, match="api_keys"):
+        load_settings({}, environ={"RERANK_API_KEYS": keys}, directory=Path("/nonexistent"))
+    assert load_settings({}, environ={"RERANK_API_KEYS": ""}, directory=Path("/nonexistent")).settings.api_keys == ()
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ def _load(auto: Any, folder: ModelFolder, placement: Placement) -> Any:
             model, report = auto.from_pretrained(
                 str(folder.weights),
                 local_files_only=True,
+                trust_remote_code=False,
                 use_safetensors=True,
                 dtype=placement.dtype,
                 output_loading_info=True,

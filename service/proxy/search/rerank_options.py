@@ -10,8 +10,7 @@ from pydantic import Field, FiniteFloat
 
 from rerank.core.errors import InvalidRequest
 from rerank.core.search import check_query
-from rerank.core.settings import MAX_RESULTS
-from rerank.service.request_models import MAX_TIMEOUT_MS
+from rerank.core.settings import MAX_RESULTS, MAX_TIMEOUT_MS
 from rerank.service.strict_model import StrictModel
 from rerank.service.validation import validate_body
 

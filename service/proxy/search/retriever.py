@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -67,8 +68,8 @@ def parse_retriever(body: Mapping[str, Any], *, elasticsearch: bool = False) -> 
             field=f"{_KEY}.rank_window_size",
         )
     min_score = part.get("min_score")
-    if min_score is not None and (isinstance(min_score, bool) or not isinstance(min_score, int | float)):
-        raise InvalidRequest(f'"{_KEY}.min_score" must be a number', field=f"{_KEY}.min_score")
+    if min_score is not None and not _is_finite(min_score):
+        raise InvalidRequest(f'"{_KEY}.min_score" must be a finite number', field=f"{_KEY}.min_score")
     inner = _object(part.get("retriever"), f"{_KEY}.retriever")
     chunks = part.get("chunk_rescorer")
     if chunks is not None:
@@ -124,8 +125,8 @@ def _rrf(part: Mapping[str, Any], inner: Mapping[str, Any], key: str) -> FirstSt
         member_key = f"{key}.retrievers[{i}]"
         retriever = _object(member, member_key)
         weight = retriever.get("weight", 1.0)
-        if isinstance(weight, bool) or not isinstance(weight, int | float):
-            raise InvalidRequest(f'"{member_key}.weight" must be a number', field=f"{member_key}.weight")
+        if not _is_finite(weight):
+            raise InvalidRequest(f'"{member_key}.weight" must be a finite number', field=f"{member_key}.weight")
         inner_retriever = _object(retriever["retriever"], member_key) if "retriever" in retriever else retriever
         stage = _first_stage(inner_retriever, member_key)
         searches += stage.searches
@@ -148,6 +149,16 @@ def _filtered(stage: FirstStage, filters: object) -> FirstStage:
 
 def _with_filter(query: object, filters: object) -> Any:
     return query if filters is None else {"bool": {"must": [query], "filter": filters}}
+
+
+def _is_finite(value: object) -> bool:
+    """Returns True for a number within the range of a double."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _object(value: object, key: str) -> Mapping[str, Any]:
