@@ -117,11 +117,13 @@ class EmbeddedIndex:
         deleted = 0
         with self._write_step("deleting documents"):
             for start in range(0, len(distinct), BATCH_DOCUMENTS):
-                existing = list(self._first_rows(distinct[start : start + BATCH_DOCUMENTS], []))
+                batch = distinct[start : start + BATCH_DOCUMENTS]
+                existing = list(self._first_rows(batch, []))
                 if existing:
                     self._table.delete(one_of("doc_id", existing))
-                    self._log_changes(existing)
                     deleted += len(existing)
+                # Missing ones, too: a process that was killed here may have deleted them without logging it.
+                self._log_changes(batch)
         return deleted
 
     def content_hashes(self, doc_ids: Sequence[str]) -> dict[str, str]:

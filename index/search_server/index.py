@@ -134,10 +134,10 @@ class SearchServerIndex:
             raise StoreError(
                 f'Document "{refused[0].doc_id}" of index "{self.name}" was not deleted: {refused[0].reason}.'
             )
-        deleted = [outcome.doc_id for outcome in outcomes if outcome.result == "deleted"]
-        if deleted and self._live:
-            self._log_deletions(deleted)
-        return len(deleted)
+        if outcomes and self._live:
+            # Missing ones, too: a process that was killed here may have deleted them without logging it.
+            self._log_deletions([outcome.doc_id for outcome in outcomes])
+        return sum(outcome.result == "deleted" for outcome in outcomes)
 
     def _log_deletions(self, doc_ids: Sequence[str]) -> None:
         """Adds *doc_ids* to the deletions of the generation that is built, if there is one.
