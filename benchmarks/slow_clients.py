@@ -1,6 +1,6 @@
 """Latency of HTTP servers beside slow clients.
 
-    python -m benchmarks.slow_clients PYTHON
+    python -m benchmarks.slow_clients PYTHON [SERVER...]
 
 PYTHON is an interpreter with gunicorn, gevent, waitress, granian and cheroot installed. Each server runs an application
 that returns two bytes, with 24 threads. For each kind of slow client, 60 of them connect. Then a well-behaved client
@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from tests.attack.slow_clients import Address, open_clients
 from tests.opensearch_server import free_port
 from tests.service.proxy.proxied_service import start_proxy
-from tests.service.proxy.scripted_server import json_response, scripted_server
+from tests.service.proxy.scripted_server import json_response, scripted_server, wait_until
 from tests.service.service_process import run_service
 
 CLIENTS = 60
@@ -67,8 +67,7 @@ def run(python: str, arguments: Sequence[str]) -> Iterator[Address]:
         command = [python, *(argument.format(port=port) for argument in arguments)]
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            while longest(("127.0.0.1", port), requests=1) == PATIENCE_SECONDS:
-                time.sleep(0.1)
+            wait_until(lambda: longest(("127.0.0.1", port), requests=1) < PATIENCE_SECONDS)
             yield ("127.0.0.1", port)
         finally:
             process.terminate()
@@ -123,9 +122,12 @@ def main() -> None:
                 cells.append(in_front_of_large_response(Path(name)))
             else:
                 with run_service(Path(name)) as service:
+                    service.request("GET", "/health")  # The worker still imports its modules.
                     cells.append(beside(service.address, kind))
     print(f"| this service | {' | '.join(cells)} |", flush=True)
     for name, arguments in SERVERS.items():
+        if sys.argv[2:] and name not in sys.argv[2:]:
+            continue
         cells = []
         for kind in KINDS:
             with run(sys.argv[1], arguments) as address:

@@ -15,6 +15,8 @@ from rerank.service.proxy.response_head import ResponseHead
 
 CONNECT_SECONDS = 5.0
 MAX_IDLE_CONNECTIONS = 64
+RECEIVE_BUFFER_BYTES = 256 * 1024
+"""Size of a connection's receive buffer. The default grows to 6 MB for each client that does not read its response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class Upstream:
             raise self._unreachable(exc) from exc
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
             if self._tls is not None:
                 sock = self._tls.wrap_socket(sock, server_hostname=address.host)
         except OSError as exc:
