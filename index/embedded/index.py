@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lancedb.index import BTree, IvfHnswSq
 from numpy.typing import NDArray
 
 from rerank.core.bound_filter import bind, clause_count
@@ -20,11 +18,12 @@ from rerank.core.filters import Filter
 from rerank.core.metadata import FieldType, values_of
 from rerank.core.protocols import IndexInfo, IndexSpec, PassageMatch
 from rerank.index.dimensions import check_document_vectors, check_query_vector
-from rerank.index.embedded.analyzers import ANALYZERS
+from rerank.index.embedded import maintenance
 from rerank.index.embedded.async_queries import async_table, fetch_rows
 from rerank.index.embedded.best_passages import best_passages
 from rerank.index.embedded.catalog import Catalog, Generation
 from rerank.index.embedded.change_log import ChangeLog
+from rerank.index.embedded.compaction import Compacted, Compactor
 from rerank.index.embedded.error_translation import translated_errors
 from rerank.index.embedded.locks import write_lock
 from rerank.index.embedded.rows import (
@@ -41,17 +40,14 @@ from rerank.index.query_words import query_words
 
 APPROXIMATE_FROM = 10_000
 """Number of passages from which a vector graph is faster than a comparison with all vectors."""
-EF_CONSTRUCTION, LINKS = 150, 20
-KEEP_VERSIONS = timedelta(minutes=10)
-"""Time for which old versions of a table are kept for searches in progress."""
 BATCH_DOCUMENTS = 500
 
 
 class EmbeddedIndex:
     """Index over one table. One process writes at a time; readers never wait.
 
-    approximate_from: number of passages from which optimize() builds a vector graph. large_filters: shared by all
-    indexes of a process.
+    approximate_from: number of passages from which optimize() builds a vector graph. large_filters, compactor:
+    shared by all indexes of a process.
     """
 
     def __init__(
@@ -63,6 +59,7 @@ class EmbeddedIndex:
         *,
         approximate_from: int,
         large_filters: LargeFilters,
+        compactor: Compactor,
     ) -> None:
         self._folder = folder
         self._catalog = catalog
@@ -71,6 +68,7 @@ class EmbeddedIndex:
         self._table: Any = table
         self._async_table = async_table(table)
         self._searches = TableSearches(self._async_table, large_filters)
+        self._compactor = compactor
         self._approximate_from = approximate_from
         self._opened = self._generation()
         self._visible_fields = frozenset(self._opened.types)
@@ -108,7 +106,7 @@ class EmbeddedIndex:
             accepted, rejected = self._extend_schema(documents)
             if accepted:
                 self._write(accepted)
-                self._log_changes([entry.document.doc_id for entry in accepted])
+                self._after_write([entry.document.doc_id for entry in accepted])
         return rejected
 
     def delete(self, doc_ids: Sequence[str]) -> int:
@@ -123,7 +121,7 @@ class EmbeddedIndex:
                     self._table.delete(one_of("doc_id", existing))
                     deleted += len(existing)
                 # Missing ones, too: a process that was killed here may have deleted them without logging it.
-                self._log_changes(batch)
+                self._after_write(batch)
         return deleted
 
     def content_hashes(self, doc_ids: Sequence[str]) -> dict[str, str]:
@@ -166,25 +164,12 @@ class EmbeddedIndex:
     def optimize(self) -> None:
         """Builds or updates the search indexes, and deletes old versions of the table."""
         with self._write_step("building the search indexes"):
-            rows = self._table.count_rows()
-            if not rows:
-                return
-            self._table.optimize(cleanup_older_than=KEEP_VERSIONS)
-            self._build("row_id", BTree(), rows)
-            self._build("doc_id", BTree(), rows)
-            self._build("headed", ANALYZERS[self.spec.analyzer], rows)
-            if rows >= self._approximate_from:
-                config = IvfHnswSq(distance_type="cosine", num_partitions=1, m=LINKS, ef_construction=EF_CONSTRUCTION)
-                self._build("vector", config, rows)
+            maintenance.optimize(self._table, analyzer=self.spec.analyzer, approximate_from=self._approximate_from)
 
-    def _build(self, column: str, config: Any, rows: int) -> None:
-        for index in self._table.list_indices():
-            if index.columns == [column]:
-                stats = self._table.index_stats(index.name)
-                # LanceDB's optimize() has added the new rows. If most rows are new, searches are slow until a rebuild.
-                if stats is not None and stats.num_indexed_rows * 2 >= rows:
-                    return
-        self._table.create_index(column, config=config, replace=True)
+    def compact(self) -> Compacted | None:
+        """Merges the fragments of the table, adds new rows to the search indexes, and deletes old versions."""
+        with self._write_step("compacting"):
+            return maintenance.compact(self._table)
 
     def _generation(self) -> Generation:
         generation = self._catalog.contents().generations.get(self.table_name)
@@ -213,12 +198,16 @@ class EmbeddedIndex:
             self._table.checkout_latest()
             yield
 
-    def _log_changes(self, doc_ids: Sequence[str]) -> None:
-        """Logs a write to the live generation for the generation that is built to replace it."""
+    def _after_write(self, doc_ids: Sequence[str]) -> None:
+        """Logs a write to the live generation for the generation that is built to replace it, and counts it."""
         contents = self._catalog.contents()
+        if contents.live.get(self.name) != self.table_name:
+            # A run optimizes a generation that it builds before it publishes it.
+            return
         building = contents.building.get(self.name)
-        if building is not None and contents.live.get(self.name) == self.table_name:
+        if building is not None:
             ChangeLog(self._folder, building).add(doc_ids)
+        self._compactor.written(self.table_name, self)
 
     def _condition(self, filter: Filter | None) -> Condition | None:
         if filter is None:

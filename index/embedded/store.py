@@ -22,9 +22,11 @@ from rerank.core.protocols import Index, IndexInfo, IndexSpec, Replay
 from rerank.index.embedded.analyzers import ANALYZERS
 from rerank.index.embedded.catalog import Catalog, Change, Generation
 from rerank.index.embedded.change_log import ChangeLog
+from rerank.index.embedded.compaction import Compactor
 from rerank.index.embedded.error_translation import translated_errors
 from rerank.index.embedded.index import APPROXIMATE_FROM, EmbeddedIndex
 from rerank.index.embedded.locks import write_lock
+from rerank.index.embedded.maintenance import KEEP_VERSIONS
 from rerank.index.embedded.rows import table_schema
 from rerank.index.embedded.searches import LargeFilters
 from rerank.index.names import check_index_name, index_not_found
@@ -58,6 +60,8 @@ class EmbeddedStore:
         self._open_indexes: dict[str, EmbeddedIndex] = {}
         self._open_lock = threading.Lock()
         self._large_filters = LargeFilters()
+        # One second more, so that all versions are old enough.
+        self._compactor = Compactor(clean_after=KEEP_VERSIONS.total_seconds() + 1)
 
     @property
     def location(self) -> str:
@@ -195,7 +199,8 @@ class EmbeddedStore:
         return dict(sorted(self._catalog.contents().aliases.items()))
 
     def close(self) -> None:
-        """Releases the open tables."""
+        """Waits for a compaction in progress, and releases the open tables."""
+        self._compactor.close()
         self._open_indexes.clear()
 
     def _index(self, table: str) -> EmbeddedIndex:
@@ -211,6 +216,7 @@ class EmbeddedStore:
                     self._tables.open_table(table),
                     approximate_from=self._approximate_from,
                     large_filters=self._large_filters,
+                    compactor=self._compactor,
                 )
             return self._open_indexes[table]
 
