@@ -46,6 +46,20 @@ def check(settings: Settings, judgments: Judgments | None = None) -> list[Findin
     return findings if judgments is None else [*findings, _judged_order(settings, judgments)]
 
 
+def repair(settings: Settings) -> list[Finding]:
+    """Repairs the catalog of the store. Returns a finding for the catalog, and one for each table that is left out."""
+    try:
+        left_out = composition.repair_store(settings)
+    except RerankError as exc:
+        return [Finding(FAIL, "repair", exc.message)]
+    if left_out is None:
+        return [Finding(OK, "repair", "not needed: only the catalog of an embedded store can be repaired")]
+    return [
+        Finding(OK, "repair", "the catalog has been rebuilt"),
+        *(Finding(WARN, "repair", f"left out: table {line}") for line in left_out),
+    ]
+
+
 def _judged_order(settings: Settings, judgments: Judgments) -> Finding:
     subject = f"order of {judgments.index.name}"
     try:

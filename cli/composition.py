@@ -29,6 +29,13 @@ def opened_store(settings: Settings) -> Iterator[Store]:
         store.close()
 
 
+def repair_store(settings: Settings) -> tuple[str, ...] | None:
+    """Repairs the configured store. Returns the tables that it leaves out; None if the store needs no repair."""
+    from rerank.index import opening
+
+    return opening.repair_store(settings.store)
+
+
 def encoder(settings: Settings, *, shared: SharedResources | None = None) -> Encoder:
     """Loads the configured bi-encoder. *shared* holds the resources that several models use together."""
     from rerank.models.compute_options import ComputeOptions

@@ -52,3 +52,16 @@ def product_of(info: ServerInfo) -> Product:
     from rerank.index.opensearch.product import OpenSearch
 
     return OpenSearch(info)
+
+
+def repair_store(location: str) -> tuple[str, ...] | None:
+    """Repairs the catalog of the embedded store in the folder *location*; no table is deleted.
+
+    Returns one line per table that the repaired catalog leaves out, with the reason; None for a search server, which
+    repairs itself. Raises StoreError if the catalog cannot be repaired.
+    """
+    if urlsplit(location).scheme in ("http", "https"):
+        return None
+    from rerank.index.embedded import EmbeddedStore
+
+    return EmbeddedStore(Path(location)).repair().left_out

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import cloup
 
-from rerank.cli.checks import FAIL, check
+from rerank.cli.checks import FAIL, check, repair
 from rerank.cli.failures import FAILED
 from rerank.cli.judgments import judgment_options
 from rerank.cli.model_checks import Judgments
@@ -21,7 +21,16 @@ from rerank.core.settings import Settings
 
 @cloup.command(name="doctor", epilog=epilog("rerank-cli doctor --data scifact --index scifact"))
 @judgment_options(required=False)
-@cloup.option_group("Index", *setting_options("store"))
+@cloup.option_group(
+    "Index",
+    *setting_options("store"),
+    cloup.option(
+        "--repair",
+        "repairs",
+        is_flag=True,
+        help="First rebuild the damaged catalog of an embedded store from its copy and the intact tables.",
+    ),
+)
 @cloup.option_group("Models", *setting_options("encoder", "reranker", "rerankers", *RUNTIME))
 @cloup.option_group("Ranking", *setting_options(*RANKING))
 @json_option
@@ -36,6 +45,7 @@ def command(
     query_template: Path | None,
     split: str | None,
     queries: int | None,
+    repairs: bool,
     as_json: bool,
     settings: Settings,
 ) -> None:
@@ -53,7 +63,8 @@ def command(
     judgments = None
     if data is not None and index is not None:
         judgments = Judgments(data, SearchedIndex.of(index, fields, query_template), split, queries)
-    findings = [replace(f, finding=redacted(f.finding)) for f in check(settings, judgments)]
+    found = [*(repair(settings) if repairs else []), *check(settings, judgments)]
+    findings = [replace(f, finding=redacted(f.finding)) for f in found]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:

@@ -1,4 +1,4 @@
-"""Compaction in the background: each write adds a version and a fragment, and a search reads all fragments of a table."""
+"""Compaction in the background: each write adds a version and a fragment, and a search reads all fragments."""
 
 from __future__ import annotations
 

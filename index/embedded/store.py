@@ -12,12 +12,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lancedb
 
-from rerank.core.errors import IndexConflict, StoreUnavailable
+from rerank.core.errors import IndexConflict, StoreFull, StoreUnavailable
 from rerank.core.protocols import Index, IndexInfo, IndexSpec, Replay
 from rerank.index.embedded.analyzers import ANALYZERS
 from rerank.index.embedded.catalog import Catalog, Change, Generation
@@ -27,8 +28,10 @@ from rerank.index.embedded.error_translation import translated_errors
 from rerank.index.embedded.index import APPROXIMATE_FROM, EmbeddedIndex
 from rerank.index.embedded.locks import write_lock
 from rerank.index.embedded.maintenance import KEEP_VERSIONS
+from rerank.index.embedded.repair import Repair, repair_catalog
 from rerank.index.embedded.rows import table_schema
 from rerank.index.embedded.searches import LargeFilters
+from rerank.index.listing import readable_infos
 from rerank.index.names import check_index_name, index_not_found
 
 READ_CONSISTENCY = timedelta(seconds=1)
@@ -69,14 +72,16 @@ class EmbeddedStore:
         return str(self._folder)
 
     def ping(self) -> None:
-        """Raises StoreUnavailable if the folder is missing."""
-        if not self._folder.is_dir():
-            raise StoreUnavailable(f"The store folder {self._folder} was deleted. Restore it, or restart the service.")
+        """Raises StoreUnavailable if the folder is missing, and StoreError if its catalog is damaged."""
         self._catalog.contents()
 
     def indexes(self) -> list[IndexInfo]:
-        """Returns the indexes, sorted by name."""
-        return [self._index(table).info() for _, table in sorted(self._catalog.contents().live.items())]
+        """Returns the indexes, sorted by name. A damaged index is logged and left out."""
+        live = sorted(self._catalog.contents().live.items())
+        return readable_infos({name: partial(self._info, table) for name, table in live})
+
+    def _info(self, table: str) -> IndexInfo:
+        return self._index(table).info()
 
     def open(self, name: str) -> Index:
         """Returns the live generation of *name*. Parses the catalog file only after a change."""
@@ -92,6 +97,16 @@ class EmbeddedStore:
         check_index_name(name)
         now = datetime.now(UTC)
         table = f"g{now:%Y%m%d%H%M%S%f}{secrets.token_hex(2)}"
+        try:
+            self._create(name, spec, table, now)
+        except BaseException:
+            # For example on a full disk, on which a table that the catalog does not name would stay.
+            if table not in self._catalog.contents().generations:
+                self._drop_table(table)
+            raise
+        return self._index(table)
+
+    def _create(self, name: str, spec: IndexSpec, table: str, now: datetime) -> None:
         with translated_errors(self._folder, f'creating index "{name}"'), self._catalog.changing() as change:
             if name in change.before.aliases:
                 target = change.before.aliases[name]
@@ -109,7 +124,6 @@ class EmbeddedStore:
             generation = Generation(name, spec, now.isoformat(timespec="microseconds"))
             after = change.after.with_generation(table, generation)
             change.after = replace(after, building={**after.building, name: table})
-        return self._index(table)
 
     def unfinished(self, name: str) -> tuple[Index, IndexSpec] | None:
         """Returns the generation of *name* that is not published yet, or None."""
@@ -168,6 +182,16 @@ class EmbeddedStore:
     def delete(self, name: str) -> None:
         """Deletes the index with all generations and aliases; if *name* is an alias, deletes only the alias."""
         check_index_name(name)
+        try:
+            self._delete(name)
+        except StoreFull:
+            # Without space for a new catalog, the tables are deleted first.
+            for table, generation in self._catalog.contents().generations.items():
+                if generation.name == name:
+                    self._drop_table(table)
+            self._delete(name)
+
+    def _delete(self, name: str) -> None:
         with translated_errors(self._folder, f'deleting index "{name}"'), self._catalog.changing() as change:
             before = change.before
             if name in before.aliases:
@@ -197,6 +221,16 @@ class EmbeddedStore:
     def aliases(self) -> Mapping[str, str]:
         """Returns the index name of each alias."""
         return dict(sorted(self._catalog.contents().aliases.items()))
+
+    def repair(self) -> Repair:
+        """Rebuilds the catalog from its last valid contents and the tables that can be read."""
+
+        def check(table: str) -> None:
+            with translated_errors(self._folder, "reading a table"):
+                self._tables.open_table(table).count_rows()
+
+        with translated_errors(self._folder, "repairing the catalog"):
+            return repair_catalog(self._folder, check_table=check)
 
     def close(self) -> None:
         """Waits for a compaction in progress, and releases the open tables."""

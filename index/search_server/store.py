@@ -17,6 +17,7 @@ from opensearchpy.exceptions import NotFoundError
 
 from rerank.core.errors import IndexConflict, StoreUnavailable
 from rerank.core.protocols import Index, IndexInfo, IndexSpec, Replay
+from rerank.index.listing import readable_infos
 from rerank.index.names import check_index_name, index_not_found
 from rerank.index.search_server.changes import (
     ChangedDocuments,
@@ -62,8 +63,8 @@ class SearchServerStore:
                 )
 
     def indexes(self) -> list[IndexInfo]:
-        """Returns the indexes of this service, sorted by name."""
-        return [index.info() for index in self._live_indexes().values()]
+        """Returns the indexes of this service, sorted by name. A damaged index is logged and left out."""
+        return readable_infos({name: index.info for name, index in self._live_indexes().items()})
 
     def open(self, name: str) -> Index:
         """Returns the live generation. Lookups are cached for one second."""

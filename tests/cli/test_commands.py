@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,20 @@ def test_doctor_with_an_unreachable_store_fails(rerank_cli: CommandLine) -> None
     failed = [finding for finding in result.json if finding["state"] == "fail"]
     assert [finding["subject"] for finding in failed] == ["store"]
     assert "127.0.0.1:1" in failed[0]["finding"]
+
+
+@pytest.mark.slow
+def test_doctor_repairs_a_damaged_catalog(rerank_cli: CommandLine) -> None:
+    """Without --repair, the check of the store fails and names the flag."""
+    shutil.copytree(rerank_cli.folder / "rerank-data", rerank_cli.folder / "damaged")
+    (rerank_cli.folder / "damaged" / "catalog.json").write_text("{")
+    failed = rerank_cli("doctor", "--store", "damaged", "--json")
+    states = {finding["subject"]: finding for finding in failed.json}
+    assert (failed.code, states["store"]["state"]) == (1, "fail")
+    assert "rerank-cli doctor --repair" in states["store"]["finding"]
+    repaired = rerank_cli("doctor", "--store", "damaged", "--repair", "--json")
+    states = {finding["subject"]: finding["state"] for finding in repaired.json}
+    assert (repaired.code, states["repair"], states["store"], states["index towers"]) == (0, "ok", "ok", "ok")
 
 
 def test_trained_model_reranks_a_search(rerank_cli: CommandLine, tmp_path: Path) -> None:

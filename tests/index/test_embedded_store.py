@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,9 +14,10 @@ import numpy as np
 import pytest
 
 from rerank.core.document import Document, EncodedDocument, Passage
-from rerank.core.errors import IndexNotFound, StoreError, StoreUnavailable
+from rerank.core.errors import IndexNotFound, StoreError, StoreFull, StoreUnavailable
 from rerank.core.protocols import EncoderIdentity, IndexSpec, Store
 from rerank.index.embedded import EmbeddedStore
+from rerank.index.embedded.index import EmbeddedIndex
 from rerank.index.opening import open_store
 from tests.contracts.store import StoreContract
 
@@ -146,3 +149,79 @@ def test_search_prints_nothing(tmp_path: Path) -> None:
     )
     ran = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
     assert (ran.stdout, ran.stderr) == ("1 1\n", "")
+
+
+def published(folder: Path, *names: str) -> EmbeddedStore:
+    """Returns a store with published indexes of one document."""
+    store = EmbeddedStore(folder)
+    for name in names:
+        index = store.create(name, SPEC)
+        index.upsert([entry("a")])
+        store.publish(index)
+    return store
+
+
+def test_folder_that_disappears_is_unavailable(tmp_path: Path) -> None:
+    """Requests to a store whose folder was deleted fail as unavailable, not as if there were no index."""
+    store = published(tmp_path / "store", "docs")
+    shutil.rmtree(tmp_path / "store")
+    for request in (store.indexes, store.aliases, lambda: store.open("docs"), lambda: store.create("new", SPEC)):
+        with pytest.raises(StoreUnavailable, match="was deleted"):
+            request()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b'{"layout": 2, "generations": {}}'])
+def test_damaged_catalog_is_reported_and_repaired(tmp_path: Path, content: bytes | None) -> None:
+    """The error lists the tables and the command that repairs the catalog with all its indexes and aliases."""
+    store = published(tmp_path, "docs", "other")
+    store.alias("alias", "docs")
+    file = tmp_path / "catalog.json"
+    file.unlink() if content is None else file.write_bytes(content)
+    table = next(path.stem for path in tmp_path.glob("*.lance"))
+    with pytest.raises(StoreError, match=rf"{table}.*doctor --repair"):
+        EmbeddedStore(tmp_path).open("docs")
+    repair = EmbeddedStore(tmp_path).repair()
+    assert (repair.indexes, repair.left_out) == (("docs", "other"), ())
+    repaired = EmbeddedStore(tmp_path)
+    assert repaired.open("alias").fetch(["a"]) == {"a": Document("a", "text")}
+    assert [info.documents for info in repaired.indexes()] == [1, 1]
+
+
+def test_index_without_its_table_is_left_out_of_the_listing_and_of_the_repair(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The other indexes stay usable, and the broken one can be deleted."""
+    store = published(tmp_path, "broken", "docs")
+    broken = store.open("broken")
+    assert isinstance(broken, EmbeddedIndex)
+    store.alias("alias", "broken")
+    shutil.rmtree(tmp_path / f"{broken.table_name}.lance")
+    assert [info.name for info in EmbeddedStore(tmp_path).indexes()] == ["docs"]
+    assert "index unreadable index=broken" in caplog.text
+    repair = EmbeddedStore(tmp_path).repair()
+    assert repair.indexes == ("docs",)
+    assert [line.partition(":")[0] for line in repair.left_out] == [f'{broken.table_name} of index "broken"']
+    assert EmbeddedStore(tmp_path).aliases() == {}
+
+
+def test_full_disk_leaves_no_table_without_entry_and_an_index_can_be_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failed creation deletes its table. A deletion frees space before it writes the catalog."""
+    store = published(tmp_path, "docs", "other")
+    tables = set(tmp_path.glob("*.lance"))
+    replace_file = Path.replace
+
+    def full(path: Path, target: Path) -> Path:
+        if len(set(tmp_path.glob("*.lance"))) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return replace_file(path, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(StoreFull):
+        store.create("new", SPEC)
+    assert set(tmp_path.glob("*.lance")) == tables
+    store.delete("docs")
+    assert [info.name for info in store.indexes()] == ["other"]
+    assert len(list(tmp_path.glob("*.lance"))) == 1
+    assert list(tmp_path.glob("catalog.json.*")) == []
