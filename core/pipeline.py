@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank.core.boosted_order import boosted, without_excluded
+from rerank.core.boosts import current_hour
 from rerank.core.errors import EncoderMismatch, ModelError, ModelNotFound, ModelTimeout
 from rerank.core.first_stage import Retrieved
 from rerank.core.latency import Stopwatch
@@ -53,8 +55,13 @@ class SearchPipeline:
         stopwatch.lap("encode")
         options = RetrievalOptions(mode, request.depth, request.filter)
         candidates = self.candidates(index, request.query, vector, options)
+        if request.boosts is not None:
+            candidates = without_excluded(candidates, request.boosts)
         stopwatch.lap("retrieve")
         ranking = self._ranking(request, candidates, model, budget.deadline(), cancellation)
+        if request.boosts is not None:
+            values = _field_values(index, candidates, request.boosts.fields)
+            ranking = boosted(ranking, request.boosts, values, now=current_hour())
         stopwatch.lap("rerank")
         page = ranking.ranked[request.offset : request.offset + request.k]
         hits = fetch_hits(index, page)
@@ -157,6 +164,15 @@ def check_encoder(index: Index, encoder: Encoder) -> None:
             f'({index_encoder.fingerprint[:12]}), not with "{encoder.name}" ({encoder.fingerprint[:12]}). '
             "Pass --encoder with the encoder of the index, or rebuild the index with rerank-cli ingest --restart"
         )
+
+
+def _field_values(index: Index, candidates: Sequence[Candidate], fields: Sequence[str]) -> dict[str, list[object]]:
+    """Returns the values of the *fields*, `metadata.NAME`, of each candidate by doc_id; None for a missing field."""
+    if not fields:
+        return {}
+    names = [field.partition(".")[2] for field in fields]
+    documents = index.fetch([candidate.doc_id for candidate in candidates])
+    return {doc_id: [document.metadata.get(name) for name in names] for doc_id, document in documents.items()}
 
 
 def fetch_hits(index: Index, page: Sequence[RankedCandidate]) -> tuple[Hit, ...]:

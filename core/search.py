@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from rerank.core.boosts import BoostExplanation, Boosts
 from rerank.core.document import Document, Passage
 from rerank.core.errors import InvalidRequest
 from rerank.core.filters import Filter
@@ -48,6 +49,7 @@ class SearchRequest:
     explain: bool = False
     timeout_ms: int | None = None
     offset: int = 0
+    boosts: Boosts | None = None
 
     def __post_init__(self) -> None:
         check_query(self.query)
@@ -159,9 +161,11 @@ class Explanation:
     text_rank: int | None
     fusion: FusionExplanation | None
     estimated_logit: float | None = None
+    boosts: BoostExplanation | None = None
 
     def to_json(self) -> dict[str, object]:
-        """Returns the JSON form for responses."""
+        """Returns the JSON form for responses; `boosts` only for a search with boosts."""
+        boosts = {} if self.boosts is None else {"boosts": self.boosts.to_json()}
         return {
             "logit": None if self.logit is None else rounded(self.logit),
             "estimated_logit": None if self.estimated_logit is None else rounded(self.estimated_logit),
@@ -170,6 +174,7 @@ class Explanation:
             "vector_rank": self.vector_rank,
             "text_rank": self.text_rank,
             "fusion": None if self.fusion is None else self.fusion.to_json(),
+            **boosts,
         }
 
 

@@ -13,6 +13,7 @@ from rerank.core.filters import parse_filter
 from rerank.core.search import SearchRequest
 from rerank.core.setting_types import Mode
 from rerank.core.settings import MAX_RESULTS, MAX_TIMEOUT_MS, Settings
+from rerank.service.boost_models import BoostsBody
 from rerank.service.strict_model import StrictModel
 from rerank.service.validation import check_unicode
 
@@ -64,6 +65,7 @@ class SearchBody(SearchOptions):
 
     query: str = Field(description="Query text.")
     filter: dict[str, Any] | None = Field(None, description="OpenSearch filter clause over metadata.* fields.")
+    boosts: BoostsBody | None = Field(None, description="Boosts of the final order, over metadata.* fields.")
 
     def to_request(self, settings: Settings) -> SearchRequest:
         """Returns the search request, with defaults from *settings*.
@@ -87,6 +89,7 @@ class SearchBody(SearchOptions):
             explain=bool(self.explain),
             timeout_ms=settings.timeout_ms if self.timeout_ms is None else self.timeout_ms,
             offset=self.offset or 0,
+            boosts=None if self.boosts is None else self.boosts.to_boosts(),
         )
 
 

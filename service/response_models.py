@@ -34,6 +34,25 @@ class FusedScore(StrictModel):
     parts: list[FusionTerm]
 
 
+class BoostTerm(StrictModel):
+    """A boost of a hit in log-odds. value is null if the field has no usable value, for the stated reason."""
+
+    boost: Literal["recency", "log"]
+    field: str
+    value: float | None
+    weight: float
+    contribution: float
+    reason: str | None
+
+
+class BoostedScore(StrictModel):
+    """The boosts of a hit, the log-odds of its final score, and its position among the pinned ids."""
+
+    log_odds: float | None
+    terms: list[BoostTerm]
+    pinned: int | None
+
+
 class HitExplanation(StrictModel):
     """The reasons for a hit's rank. The fields of the cross-encoder are null for a hit that it did not score."""
 
@@ -44,6 +63,7 @@ class HitExplanation(StrictModel):
     vector_rank: int | None
     text_rank: int | None
     fusion: FusedScore | None
+    boosts: BoostedScore | None = None
 
 
 class SearchHit(StrictModel):

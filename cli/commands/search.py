@@ -9,7 +9,8 @@ import cloup
 from rerank.cli.composition import opened_pipeline
 from rerank.cli.options import RANKING, RUNTIME, epilog, json_option, setting_options, with_settings
 from rerank.cli.output import print_json, print_message, print_table, shortened
-from rerank.core.errors import InvalidFilter
+from rerank.core.boosts import Boosts
+from rerank.core.errors import InvalidFilter, InvalidRequest
 from rerank.core.filters import Filter, parse_filter
 from rerank.core.search import Explanation, RerankReport, SearchRequest, SearchResult
 from rerank.core.settings import Settings
@@ -23,6 +24,7 @@ TITLE_CHARS, TEXT_CHARS = 32, 72
     "Search",
     cloup.option("--index", required=True, help="Index to search."),
     cloup.option("--filter", "filter_json", help='Filter clause, such as {"term": {"metadata.lang": "it"}}.'),
+    cloup.option("--boosts", "boosts_json", help='Boosts of the final order, such as {"pinned": ["42"]}.'),
     cloup.option(
         "--min-score", type=float, help="Lowest score of a hit; 0 keeps all hits.", show_default="the model's own"
     ),
@@ -40,6 +42,7 @@ def command(
     index: str,
     min_score: float | None,
     filter_json: str | None,
+    boosts_json: str | None,
     no_rerank: bool,
     explain: bool,
     as_json: bool,
@@ -57,6 +60,7 @@ def command(
         rerank=not no_rerank,
         explain=explain,
         timeout_ms=settings.timeout_ms,
+        boosts=_parsed_boosts(boosts_json),
     )
     with opened_pipeline(settings, index=index) as pipeline:
         result = pipeline.search(request)
@@ -75,6 +79,18 @@ def _parsed_filter(text: str | None) -> Filter | None:
     except (ValueError, RecursionError) as exc:
         raise InvalidFilter(f"--filter must be JSON: {exc}", field="filter") from exc
     return parse_filter(clause)
+
+
+def _parsed_boosts(text: str | None) -> Boosts | None:
+    if text is None:
+        return None
+    from rerank.service.boost_models import parse_boosts
+
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise InvalidRequest(f"--boosts must be JSON: {exc}", field="boosts") from exc
+    return parse_boosts(value)
 
 
 def _print_hits(result: SearchResult) -> None:
@@ -110,6 +126,10 @@ def _explanation(explanation: Explanation) -> list[object]:
     if explanation.fusion is not None:
         terms = " + ".join(f"{part.feature} {part.value:.3g} x {part.weight:.3g}" for part in explanation.fusion.parts)
         fused = f"{explanation.fusion.fused:.3f} = {terms}"
+    if explanation.boosts is not None:
+        added = [f"{term.boost} {term.contribution:+.3f}" for term in explanation.boosts.terms]
+        pinned = [] if explanation.boosts.pinned is None else [f"pinned {explanation.boosts.pinned}"]
+        fused = "; ".join([fused, *added, *pinned])
     return [logit, explanation.vector_rank or "-", explanation.text_rank or "-", fused]
 
 

@@ -127,6 +127,37 @@ def test_invalid_parameter_returns_400_with_its_name(query_string: str, message:
         ({"timeout_ms": 10**12}, '"timeout_ms" must be at most 3,600,000, got 1000000000000', "timeout_ms"),
         ({"min_score": "0.5"}, '"min_score" must be a number, got "0.5"', "min_score"),
         ({"rerank": "no"}, '"rerank" must be true or false, got "no"', "rerank"),
+        (
+            {"boosts": {"recency": {"field": "date"}}},
+            '"boosts.recency.half_life" is required',
+            "boosts.recency.half_life",
+        ),
+        (
+            {"boosts": {"recency": {"field": "metadata.date", "half_life": "a month"}}},
+            '"boosts.recency.half_life" must be a number and a unit of s, m, h, d or w, such as 30d',
+            "boosts.recency.half_life",
+        ),
+        (
+            {"boosts": {"log": {"field": "views"}}},
+            '"boosts.log.field" must start with metadata., got "views"',
+            "boosts.log.field",
+        ),
+        (
+            {"boosts": {"log": {"field": "metadata.views", "weight": -1}}},
+            '"boosts.log.weight" must be at least 0.0, got -1',
+            "boosts.log.weight",
+        ),
+        (
+            {"boosts": {"pinned": [str(i) for i in range(101)]}},
+            '"boosts.pinned" must have at most 100 items, got 101',
+            "boosts.pinned",
+        ),
+        (
+            {"boosts": {"pinned": ["a"], "excluded": ["a"]}},
+            '"boosts.excluded" must not have pinned ids, got "a"',
+            "boosts.excluded",
+        ),
+        ({"boosts": {"pin": []}}, 'unknown key "boosts.pin". Did you mean "pinned"?', "boosts.pin"),
         ({"filter": []}, '"filter" must be an object, got a list', "filter"),
         (
             {"filter": {"match": {}}},
@@ -184,6 +215,38 @@ def test_filter_restricts_the_hits() -> None:
     """Only documents that match the filter are returned."""
     response = client().post("/search", json={**QUERY, "filter": {"term": {"metadata.lang": "it"}}}).get_json()
     assert [hit["doc_id"] for hit in response["hits"]] == ["coffee"]
+
+
+def test_boosts_change_the_order_and_are_explained() -> None:
+    """Excluded documents are absent, pinned ones come first, and terms add to the log-odds of the score."""
+    plain = client().post("/search", json={**QUERY, "explain": True}).get_json()
+    boosts = {
+        "log": {"field": "metadata.lang"},
+        "pinned": ["milk"],
+        "excluded": ["coffee"],
+    }
+    response = client().post("/search", json={**QUERY, "boosts": boosts, "explain": True}).get_json()
+    SearchResponse.model_validate(response)
+    assert {hit["doc_id"] for hit in plain["hits"]} == {"tea", "coffee", "milk"}
+    assert [hit["doc_id"] for hit in response["hits"]] == ["milk", "tea"]
+    tea = response["hits"][1]["explain"]
+    assert tea["boosts"] == {
+        "log_odds": tea["fusion"]["log_odds"],
+        "terms": [
+            {
+                "boost": "log",
+                "field": "metadata.lang",
+                "value": None,
+                "weight": 1.0,
+                "contribution": 0.0,
+                "reason": "not a number of 0 or more",
+            }
+        ],
+        "pinned": None,
+    }
+    assert (response["hits"][0]["explain"]["boosts"]["pinned"], response["hits"][0]["score"]) == (1, 1.0)
+    unranked = client().post("/search", json={**QUERY, "boosts": boosts, "rerank": False}).get_json()
+    assert [hit["doc_id"] for hit in unranked["hits"]] == ["milk", "tea"]
 
 
 def test_from_past_the_end_returns_no_hits() -> None:
