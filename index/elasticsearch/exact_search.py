@@ -2,7 +2,7 @@
 
 Lucene compares every vector that passes a filter if there are at most `num_candidates` of them in a segment. So the
 index is searched in ranges of sequence numbers with at most that many passages, and the results are merged. All
-documents are compared; the scores are those of the full vectors if the server rescores.
+documents are compared by the vectors of the index, and the best of them by the full vectors if the server rescores.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ _BUCKETS = 5_000
 """Number of buckets in which passages are counted. The server allows 65,536."""
 
 
-def exact_hits(search: Search, query: VectorQuery, *, rescores: bool) -> list[Hit]:
-    """Returns the *k* nearest documents of all, best first, ties by document id. rescores: use the full vectors."""
+def exact_hits(search: Search, query: VectorQuery, *, oversample: float | None) -> list[Hit]:
+    """Returns the *k* nearest documents of all, best first, ties by document id.
+
+    oversample: multiple of the best documents of each range to rescore with the full vectors, or None.
+    """
     found: list[Hit] = []
     for bounds in _ranges(search):
         clauses = [{"range": {"_seq_no": bounds}}, *([query.clause] if query.clause is not None else [])]
         part = replace(query, clause={"bool": {"filter": clauses}})
-        body = knn_body(part, oversample=1.0 if rescores else None, candidates=MAX_CANDIDATES)
+        body = knn_body(part, oversample=oversample, candidates=MAX_CANDIDATES)
         found += search(body)["hits"]["hits"]
     return sorted(found, key=lambda hit: (-hit["_score"], hit["_source"]["doc_id"]))[: query.k]
 

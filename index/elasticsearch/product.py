@@ -69,9 +69,9 @@ class Elasticsearch:
         The server keeps one passage per document before it rescores, so quantized vectors select that passage. Before
         8.18 it does not rescore, and the scores of quantized vectors are approximate.
         """
-        if query.exact:
-            return exact_hits(search, query, rescores=self._rescores)
         oversample = VECTOR_KINDS[query.spec.vector_index].oversample if self._rescores else None
+        if query.exact:
+            return exact_hits(search, query, oversample=oversample)
         response = search(knn_body(query, oversample=oversample))
         hits: Sequence[Hit] = response["hits"]["hits"]
         return hits
