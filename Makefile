@@ -10,7 +10,7 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; d
 	"$$name" -c '$(SUPPORTED)' 2>/dev/null && { command -v "$$name"; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all attack check format venv clean
+.PHONY: help demo test test-all attack audit check format venv clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -26,6 +26,11 @@ test-all: $(VENV)/.developer ## run all tests, including slow ones and those of 
 
 attack: $(VENV)/.developer ## attack a service on this machine: slow sockets, floods, kills (PYTEST_ARGS="..." adds options)
 	$(BIN)/python -m pytest -m attack $(PYTEST_ARGS)
+
+# pip-audit has an environment of its own: its dependencies are not those of the project.
+audit: ## report known vulnerabilities of the pinned versions, and write sbom.json
+	@test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet "pip-audit>=2.10"; }
+	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict --format cyclonedx-json --output sbom.json
 
 check: $(VENV)/.developer ## check format, lint, types, import rules, prose, telemetry and workflows
 	$(BIN)/ruff format --check
@@ -44,7 +49,7 @@ format: $(VENV)/.developer ## reformat the code
 venv: $(VENV)/.developer ## create the environment with all development dependencies
 
 clean: ## remove the environments, caches and the demo index
-	rm -rf $(VENV) .venv-clients build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-data
+	rm -rf $(VENV) .venv-clients .venv-audit sbom.json build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-data
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp file is created last, so make repeats an interrupted installation.

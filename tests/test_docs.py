@@ -139,6 +139,14 @@ def test_relative_links_name_existing_files_and_headings(page: Path) -> None:
     ] == []
 
 
+def test_promises_of_the_security_guide_name_existing_tests() -> None:
+    """Each promise has a test, by file and name."""
+    text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    promises = re.findall(r"\| `(tests/[\w/]+\.py)::(\w+)` \|", text)
+    assert len(promises) >= 10
+    assert [name for file, name in promises if f"def {name}(" not in (ROOT / file).read_text(encoding="utf-8")] == []
+
+
 def test_docs_readme_lists_every_guide() -> None:
     """Every guide exists in docs/, and docs/README.md lists it."""
     listed = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
 from rerank.core.errors import InvalidRequest
 from rerank.service.proxy.search.retriever import parse_retriever
 
-STANDARD = {"standard": {"query": {"match_all": {}}}}
+STANDARD: dict[str, Any] = {"standard": {"query": {"match_all": {}}}}
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, 10**400, True, "1"])
