@@ -108,11 +108,13 @@ def test_langchain_compressors_rerank_documents(url: str, client: str, expected:
             "JinaRerank errors",
             'RuntimeError: no reranker "jina-reranker-v1-base-en" is configured. Configured: fake-reranker, other',
         ),
+        ("NVIDIARerank", [[1, 4.0], [2, 0.0], [0, -4.0]]),
+        ("SiliconFlowRerank", THREE),
         ("TextEmbeddingInference", THREE),
     ],
 )
 def test_llama_index_postprocessors_rerank_nodes(url: str, client: str, expected: object) -> None:
-    """The postprocessors of Cohere, Jina and text-embeddings-inference work."""
+    """The postprocessors of Cohere, Jina, NVIDIA, SiliconFlow and text-embeddings-inference work."""
     assert result_of("llama_index", url, client) == expected
 
 
@@ -125,6 +127,34 @@ def test_haystack_ranker_reranks_documents(url: str, client: str, expected: obje
     assert result_of("haystack", url, client) == expected
 
 
+@pytest.mark.parametrize(
+    "client",
+    [
+        "litellm cohere",
+        "litellm hosted_vllm",
+        "litellm hosted_vllm instruction",
+        "litellm jina_ai",
+        "litellm voyage",
+        "litellm huggingface",
+        "litellm infinity",
+        "rerankers cohere",
+        "rerankers jina",
+        "rerankers voyage",
+        "rerankers mixedbread.ai",
+        "xinference",
+    ],
+)
+def test_gateways_rerank_documents(url: str, client: str) -> None:
+    """LiteLLM, rerankers and Xinference's client work with the APIs that they call."""
+    assert result_of("gateways", url, client) == THREE
+
+
+@pytest.mark.parametrize("client", ["litellm embedding", "openai embedding"])
+def test_embedding_clients_get_vectors(url: str, client: str) -> None:
+    """Vectors arrive as numbers and in base64."""
+    assert result_of("gateways", url, client) == [4, 64]
+
+
 def test_haystack_ranker_reports_the_reason_of_an_error(url: str) -> None:
     """The status is that of text-embeddings-inference; the message is that of this service."""
     message = str(result_of("haystack", url, "HuggingFaceTEIRanker errors"))
@@ -133,7 +163,7 @@ def test_haystack_ranker_reports_the_reason_of_an_error(url: str) -> None:
     assert "is blank. Send the text to search for" in message
 
 
-@pytest.mark.parametrize("program", ["sdks", "langchain", "llama_index", "haystack"])
+@pytest.mark.parametrize("program", ["sdks", "langchain", "llama_index", "haystack", "gateways"])
 def test_guide_lists_the_tested_versions(url: str, program: str) -> None:
     """docs/reranking.md lists each client with the version that was tested."""
     try:
