@@ -36,6 +36,7 @@ from rerank.service.validation import check_unicode
 ROOT = Path(__file__).resolve().parents[2]
 MAY_IMPORT_PATTERNS = {
     "index/query_words.py": "words",
+    "index/search_server/server_info.py": "version of a search server",
     "service/path_redaction.py": "paths in messages",
     "service/patterns.py": "the service's patterns for client text",
 }
