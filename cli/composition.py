@@ -60,7 +60,7 @@ class LazyRerankers:
         if self._loaded is None:
             from rerank.models.loading import LoadedModels
 
-            self._loaded = LoadedModels.of(self._settings, shared=self._shared)
+            self._loaded = LoadedModels.of(self._settings, shared=self._shared, public=False)
         return self._loaded.get(name)
 
 

@@ -22,7 +22,7 @@ from rerank.models.encoder import BiEncoder
 from rerank.models.folder import ModelFolder
 from rerank.models.logit_scale import logit_deviation
 from rerank.models.promotion import with_promoted
-from rerank.models.public_names import PublicNames, reranker_names
+from rerank.models.public_names import PublicNames, configured_names, reranker_names
 from rerank.models.rerank_file import INSTRUCTION
 from rerank.models.reranker import CrossEncoderReranker
 from rerank.models.runtimes.choice import runtime_for
@@ -100,10 +100,11 @@ class LoadedModels:
         self.load()
 
     @classmethod
-    def of(cls, settings: Settings, *, shared: SharedResources | None = None) -> Self:
+    def of(cls, settings: Settings, *, shared: SharedResources | None = None, public: bool = True) -> Self:
         """Loads the rerankers in *settings*, with the promoted reranker in place of `default`.
 
-        Raises the errors of load_ranking_model and with_promoted.
+        *public*: name models by their public names; False: by their names in *settings*, paths included. Raises the
+        errors of load_ranking_model and with_promoted.
         """
         settings = with_promoted(settings)
         return cls(
@@ -113,7 +114,7 @@ class LoadedModels:
             fusion=settings.fusion,
             shared=shared,
             contenders=settings.contenders,
-            names=reranker_names(settings),
+            names=reranker_names(settings) if public else configured_names(settings),
         )
 
     @property

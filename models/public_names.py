@@ -90,6 +90,15 @@ def reranker_names(settings: Settings, *, shipped: Path = BUILT_IN) -> PublicNam
     return PublicNames.of("reranker", settings.reranker, settings.rerankers, mapped, shipped=shipped)
 
 
+def configured_names(settings: Settings, *, shipped: Path = BUILT_IN) -> PublicNames:
+    """Returns the rerankers by their names in *settings*, paths included, for commands on this machine."""
+    models = [
+        default_name("reranker", shipped=shipped) if name == DEFAULT else name
+        for name in (settings.reranker, *settings.rerankers)
+    ]
+    return PublicNames(models[0], {name: name for name in models})
+
+
 def encoder_names(settings: Settings, *, shipped: Path = BUILT_IN) -> PublicNames:
     """Returns the names of the encoder in *settings*. Names that are mapped to `default` are among them."""
     own = {settings.encoder, DEFAULT}
