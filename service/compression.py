@@ -13,7 +13,7 @@ _LEVEL = 3
 
 
 class InvalidGzip(ValueError):
-    """A body that is not one complete gzip member."""
+    """A body that is not one complete gzip member or zlib stream."""
 
 
 class DecompressedTooLarge(ValueError):
@@ -25,7 +25,16 @@ def decompress(raw: bytes, limit: int) -> bytes:
 
     Rejects a body of several members: servers that read only the first one would see a different request.
     """
-    stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    return _decompress(raw, limit, zlib.MAX_WBITS | 16)
+
+
+def inflate(raw: bytes, limit: int) -> bytes:
+    """Returns the content of the zlib stream *raw*, the encoding `deflate`. Raises as decompress()."""
+    return _decompress(raw, limit, zlib.MAX_WBITS)
+
+
+def _decompress(raw: bytes, limit: int, wbits: int) -> bytes:
+    stream = zlib.decompressobj(wbits=wbits)
     try:
         data = stream.decompress(raw, limit + 1)
     except zlib.error as exc:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 
-SEARCH_PATH = re.compile(r"^(?:/([^/]+))?/_search$")
-MULTI_SEARCH_PATH = re.compile(r"^(?:/([^/]+))?/_msearch$")
+SEARCH_PATH = re.compile(r"^(?:/([^/]+))?/_search/?$")
+MULTI_SEARCH_PATH = re.compile(r"^(?:/([^/]+))?/_msearch/?$")
+TEMPLATE_PATH = re.compile(r"^(?:/([^/]+))?/_search/template/?$")
+MULTI_TEMPLATE_PATH = re.compile(r"^(?:/([^/]+))?/_msearch/template/?$")
+ASYNC_SEARCH_PATH = re.compile(r"^(?:/[^/]+)?/(?:_async_search|_plugins/_asynchronous_search)/?$")
 ELASTICSEARCH_TYPE = re.compile(r"application/vnd\.elasticsearch\+json; ?compatible-with=\d{1,3}")
 DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h)")
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from rerank.service.compression import decompress
-from rerank.service.patterns import ELASTICSEARCH_TYPE, SEARCH_PATH
+from rerank.service.compression import decompress, inflate
+from rerank.service.patterns import ELASTICSEARCH_TYPE, SEARCH_PATH, TEMPLATE_PATH
 from rerank.service.proxy.request import ClientRequest
 
 Params = tuple[tuple[str, str], ...]
@@ -31,8 +31,8 @@ class SearchCall:
 
     @classmethod
     def from_request(cls, request: ClientRequest, body: Mapping[str, Any], headers: list[tuple[str, str]]) -> Self:
-        """Returns the search of a request to SEARCH_PATH, with its parsed *body* and forwarded *headers*."""
-        match = SEARCH_PATH.match(request.path)
+        """Returns the search of a request to SEARCH_PATH or TEMPLATE_PATH, with its parsed *body* and *headers*."""
+        match = SEARCH_PATH.match(request.path) or TEMPLATE_PATH.match(request.path)
         index = unquote((match.group(1) if match else None) or "")
         return cls(
             index,
@@ -93,10 +93,10 @@ def decompress_body(raw: bytes, encoding: str, limit: int) -> bytes | None:
     """
     if encoding.lower() in ("", "identity"):
         return raw
-    if encoding.lower() != "gzip":
-        return None
     try:
-        return decompress(raw, limit)
+        if encoding.lower() == "gzip":
+            return decompress(raw, limit)
+        return inflate(raw, limit) if encoding.lower() == "deflate" else None
     except ValueError:
         return None
 

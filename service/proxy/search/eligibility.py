@@ -11,14 +11,16 @@ from rerank.service.proxy.search.hit_texts import HitTexts
 from rerank.service.proxy.search.skip_reason import SkipReason
 
 
-def skip_reason(call: SearchCall) -> SkipReason | None:
+def skip_reason(call: SearchCall, *, scrolls: bool = False) -> SkipReason | None:
     """Returns the reason why *call* cannot be reranked, or None if it can be.
+
+    *scrolls*: the first page of a scroll can be reranked.
 
     A search is not eligible if the client requests another order than by score, no hits, or a response that the proxy
     cannot parse.
     """
     start, size = call.number("from", 0), call.number("size", 10)
-    if call.param("scroll") is not None:
+    if call.param("scroll") is not None and not scrolls:
         return SkipReason.SCROLL
     if call.body.get("search_after") is not None:
         return SkipReason.SEARCH_AFTER

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rerank.service.proxy.search.call import SearchCall
+from rerank.service.proxy.search.prose import mostly_prose
 from rerank.service.proxy.search.wildcard import matches_wildcard
 
 MAX_PATTERNS = 1_000
@@ -21,19 +22,21 @@ class HitTexts:
     """Text fields of the hits of a search.
 
     names: fields that form the text, in order. added: those that the client does not list in `fields`. removed: those
-    of `added` that the client does not request as stored fields, doc values or script fields either.
+    of `added` that the client does not request as stored fields, doc values or script fields either. prose_only: leave
+    out fields whose values are not prose, because the proxy and not the client chose the fields.
     """
 
     names: tuple[str, ...]
     added: tuple[str, ...]
     removed: tuple[str, ...]
+    prose_only: bool = False
 
     @classmethod
-    def for_search(cls, call: SearchCall, names: Sequence[str]) -> HitTexts:
+    def for_search(cls, call: SearchCall, names: Sequence[str], *, prose_only: bool = False) -> HitTexts:
         """Returns the texts of the hits of *call* from the fields *names*, in that order."""
         added = _not_matched(names, frozenset(_field_names(call.body.get("fields"))))
         removed = _not_matched(added, frozenset(_other_field_names(call)))
-        return cls(tuple(names), added, removed)
+        return cls(tuple(names), added, removed, prose_only)
 
     @staticmethod
     def requests_too_many(call: SearchCall) -> bool:
@@ -48,12 +51,17 @@ class HitTexts:
         fields = body.get("fields") or []
         return {**body, "fields": [*(fields if isinstance(fields, list) else [fields]), *self.added]}
 
-    def text_of(self, hit: Mapping[str, Any]) -> str:
-        """Returns the values of the fields of *hit*, joined by spaces; an empty string if it has none."""
-        fields = hit.get("fields")
-        if not isinstance(fields, Mapping):
-            return ""
-        return " ".join(part for name in self.names for part in _texts(_value_of(fields, name)))
+    def prose_names(self, hits: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+        """Returns the fields to score: those whose values in *hits* are prose, or all fields that the client chose."""
+        if not self.prose_only:
+            return self.names
+        values = {name: [text for hit in hits for text in _texts_of(hit, name)] for name in self.names}
+        return tuple(name for name in self.names if values[name] and mostly_prose(values[name]))
+
+    def texts_of(self, hits: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Returns for each of *hits* the values of its fields, joined by spaces; an empty string if it has none."""
+        names = self.prose_names(hits)
+        return [" ".join(part for name in names for part in _texts_of(hit, name)) for hit in hits]
 
     def remove_from(self, hit: Mapping[str, Any]) -> dict[str, Any]:
         """Returns *hit* as the client requested it."""
@@ -104,6 +112,11 @@ def _value_of(value: Mapping[str, Any], name: str) -> object:
             rest = name[len(root) + 1 :]
             return [_value_of(member, rest) for member in members if isinstance(member, Mapping)]
     return None
+
+
+def _texts_of(hit: Mapping[str, Any], name: str) -> Iterator[str]:
+    fields = hit.get("fields")
+    return _texts(_value_of(fields, name)) if isinstance(fields, Mapping) else iter(())
 
 
 def _texts(value: object) -> Iterator[str]:

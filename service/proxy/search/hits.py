@@ -13,6 +13,9 @@ from rerank.core.search import Candidate, RankedCandidate, rounded
 HitKey = tuple[str, str]
 """Index name and document id."""
 
+NO_TEXT = "no_text"
+"""Reason in the explanation of a hit without text in the scored fields."""
+
 
 @dataclass(frozen=True, slots=True)
 class RankedHit:
@@ -25,10 +28,18 @@ class RankedHit:
     explanation: Mapping[str, object] | None = None
 
     @classmethod
-    def from_candidate(cls, entry: RankedCandidate, key: HitKey, *, explain: bool) -> RankedHit:
-        """Returns the hit *key* with the scores of *entry*, and with its explanation if *explain* is set."""
+    def from_candidate(
+        cls, entry: RankedCandidate, key: HitKey, *, explain: bool, fields: Sequence[str] = ()
+    ) -> RankedHit:
+        """Returns the hit *key* with the scores of *entry*, and with its explanation if *explain* is set.
+
+        The explanation lists the scored *fields*, and gives the reason if the hit has no text in them.
+        """
         candidate = entry.candidate
-        explanation = entry.explanation.to_json() if explain else None
+        explanation = None
+        if explain:
+            reason = None if candidate.passage.text else NO_TEXT
+            explanation = {**entry.explanation.to_json(), "fields": list(fields), "reason": reason}
         return cls(key, candidate.rank, candidate.retrieval_score, entry.score, explanation)
 
     def add_to(self, hit: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,10 +80,24 @@ def candidates_of(hits: Sequence[Mapping[str, Any]], texts: Sequence[str]) -> li
     ]
 
 
-def ranked_hits(ranking: Ranking, hits: Sequence[Mapping[str, Any]], *, explain: bool = False) -> list[RankedHit]:
-    """Returns the hits in the order of *ranking*, which ranks candidates_of(*hits*, …)."""
+def filter_of_keys(keys: Sequence[HitKey]) -> dict[str, Any]:
+    """Returns a query that matches the documents of *keys*: several indexes may have documents with equal ids."""
+    ids: dict[str, list[str]] = {}
+    for index, doc_id in keys:
+        ids.setdefault(index, []).append(doc_id)
+    clauses = [
+        {"bool": {"filter": [{"term": {"_index": index}}, {"ids": {"values": values}}]}}
+        for index, values in ids.items()
+    ]
+    return {"bool": {"should": clauses, "minimum_should_match": 1}}
+
+
+def ranked_hits(
+    ranking: Ranking, hits: Sequence[Mapping[str, Any]], *, explain: bool = False, fields: Sequence[str] = ()
+) -> list[RankedHit]:
+    """Returns the hits in the order of *ranking*, which ranks candidates_of(*hits*, …) by the text of *fields*."""
     return [
-        RankedHit.from_candidate(entry, key_of(hits[int(entry.candidate.doc_id)]), explain=explain)
+        RankedHit.from_candidate(entry, key_of(hits[int(entry.candidate.doc_id)]), explain=explain, fields=fields)
         for entry in ranking.ranked
     ]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 from rerank.core.errors import RerankError
 from rerank.service.errors import error_response
-from rerank.service.patterns import MULTI_SEARCH_PATH
+from rerank.service.patterns import MULTI_SEARCH_PATH, MULTI_TEMPLATE_PATH
 from rerank.service.proxy.request import ClientRequest
 from rerank.service.proxy.search.call import (
     SearchCall,
@@ -21,6 +21,7 @@ from rerank.service.proxy.search.plan import Plan
 from rerank.service.proxy.search.planning import PassThrough, Planner
 from rerank.service.proxy.search.reranking import SearchReranker
 from rerank.service.proxy.search.search_response import Outcome, SearchResponse
+from rerank.service.proxy.search.search_template import rendered
 
 _LINE_PARAMS = ("ignore_unavailable", "allow_no_indices", "expand_wildcards", "preference", "routing", "search_type")
 _URL_PARAMS = ("rest_total_hits_as_int", "typed_keys", "ccs_minimize_roundtrips")
@@ -29,25 +30,30 @@ Planned = Plan | PassThrough | RerankError | None
 
 @dataclass(frozen=True, slots=True)
 class MultiSearch:
-    """The searches of one request: `call` is the request without its body, `lines` the header and body of each."""
+    """The searches of one request: `call` is the request without its body, `lines` the header and body of each.
+
+    templates: the bodies are search templates.
+    """
 
     call: SearchCall
     lines: tuple[tuple[bytes, bytes], ...]
+    templates: bool = False
 
     @classmethod
     def parse(cls, request: ClientRequest, data: bytes, headers: list[tuple[str, str]]) -> MultiSearch | None:
-        """Returns the searches of a request whose path matches MULTI_SEARCH_PATH.
+        """Returns the searches of a request whose path matches MULTI_SEARCH_PATH or MULTI_TEMPLATE_PATH.
 
         Returns None for a malformed body: the server then reports the error.
         """
-        match = MULTI_SEARCH_PATH.match(request.path)
+        template = MULTI_TEMPLATE_PATH.match(request.path)
+        match = template or MULTI_SEARCH_PATH.match(request.path)
         index = unquote((match.group(1) if match else None) or "")
         params = tuple(parse_qsl(request.query, keep_blank_values=True))
         call = SearchCall(index, params, {}, without_encoding(headers), request.client)
         lines = data.removesuffix(b"\n").split(b"\n")
         if len(lines) % 2 or not data.endswith(b"\n"):
             return None
-        return cls(call, tuple(zip(lines[::2], lines[1::2], strict=True)))
+        return cls(call, tuple(zip(lines[::2], lines[1::2], strict=True)), templates=template is not None)
 
     def execute(
         self, planner: Planner, reranker: SearchReranker, *, use_defaults: bool
@@ -60,6 +66,8 @@ class MultiSearch:
         planned: list[Planned] = []
         for header, body in self.lines:
             call = self._single_search(header, body)
+            if call is not None and self.templates:
+                call = rendered(reranker.backend, call, call.body)
             planned.append(None if call is None else _plan(planner, call, use_defaults=use_defaults))
         if all(decision is None for decision in planned):
             return None
@@ -87,7 +95,8 @@ class MultiSearch:
         if not others:
             return None
         data = b"".join(header + b"\n" + body + b"\n" for header, body in others)
-        path = f"/{self.call.index}/_msearch" if self.call.index else "/_msearch"
+        path = f"/{quote(self.call.index, safe=',*-')}/_msearch" if self.call.index else "/_msearch"
+        path += "/template" if self.templates else ""
         response = reranker.backend.post_ndjson(self.call, path, data)
         return SearchResponse(response, Outcome(None), response.json)
 

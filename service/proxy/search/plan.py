@@ -57,3 +57,9 @@ def without_rerank_extension(body: Mapping[str, Any]) -> dict[str, Any]:
     other_extensions = {key: value for key, value in ext.items() if key != "rerank"}
     rest = {key: value for key, value in body.items() if key != "ext"}
     return {**rest, "ext": other_extensions} if other_extensions else rest
+
+
+def is_disabled(body: Mapping[str, Any]) -> bool:
+    """Returns True if `ext.rerank` of *body* is null: the client requests the search without reranking."""
+    ext = body.get("ext")
+    return isinstance(ext, Mapping) and "rerank" in ext and ext["rerank"] is None

@@ -15,10 +15,11 @@ from rerank.service.proxy.search.eligibility import skip_reason
 from rerank.service.proxy.search.hit_texts import HitTexts
 from rerank.service.proxy.search.inner_retriever import with_min_window
 from rerank.service.proxy.search.neural import has_neural, with_vectors
-from rerank.service.proxy.search.plan import Plan, without_rerank_extension
+from rerank.service.proxy.search.plan import Plan, is_disabled, without_rerank_extension
 from rerank.service.proxy.search.query_text import query_text
 from rerank.service.proxy.search.rerank_options import RerankOptions, parse_rerank_options
 from rerank.service.proxy.search.retriever import FirstStage, RerankRetriever, has_reranker, parse_retriever
+from rerank.service.proxy.search.searched_fields import SearchedFields
 from rerank.service.proxy.search.skip_reason import SkipReason
 from rerank.service.proxy.search.text_fields import TextFields
 from rerank.service.proxy.search.wildcard import matches_wildcard
@@ -51,29 +52,36 @@ class Planner:
         *default* applies if the search has no options of its own. Raises InvalidRequest, which names the key, for
         invalid options, and StoreError.
         """
+        plain = call.with_body(without_rerank_extension(call.body))
+        if is_disabled(call.body):
+            return PassThrough(plain, Reason.DISABLED)
         retriever = self._retriever(call)
         options = self._options(call, retriever) or default
         if options is None:
             return None
-        plain = call.with_body(without_rerank_extension(call.body))
         # The query text comes from the original clauses: vectors replace some of the texts below.
         text = options.query_text or query_text(plain.body.get("query"), q=call.param("q"))
         first_stage = None if retriever is None else retriever.first_stage
         start, size = call.number("from", 0) or 0, call.number("size", 10) or 0
         window = options.window or max(self.depth, start + size)
+        if call.param("scroll") is not None:
+            # The server continues after the hits that it returned, so the first page is the whole window.
+            window = min(window, size)
         try:
             converted, first_stage = self._convert(plain, first_stage, max(window, start + size))
         except ModelError:
             return PassThrough(plain, Reason.MODEL_UNAVAILABLE)
-        reason = skip_reason(converted)
+        # Programs that read a whole index scroll, too. They do not ask for reranking.
+        fused = first_stage is not None and len(first_stage.searches) > 1
+        reason = skip_reason(converted, scrolls=options is not default and not fused)
         if reason is not None:
             return PassThrough(converted, reason)
         if text is None or not _is_valid_query(text):
             return PassThrough(converted, SkipReason.NO_QUERY_TEXT)
-        names = options.fields or self.fields.of(converted)
+        names = options.fields or self.fields.of(converted).scored(_searched_fields(plain, first_stage))
         if not names:
             return PassThrough(converted, SkipReason.NO_TEXT)
-        texts = HitTexts.for_search(converted, names)
+        texts = HitTexts.for_search(converted, names, prose_only=not options.fields)
         return Plan(converted, options, text, start, size, window, texts, first_stage)
 
     def default_options(self, index: str) -> RerankOptions | None:
@@ -140,6 +148,11 @@ class Planner:
             return call.with_body({**body, **first_stage.searches[0]}), first_stage
         any_search = {"bool": {"should": [search["query"] for search in first_stage.searches]}}
         return call.with_body({**body, "query": any_search}), first_stage
+
+
+def _searched_fields(call: SearchCall, first_stage: FirstStage | None) -> SearchedFields:
+    queries = [search.get("query") for search in first_stage.searches] if first_stage else [call.body.get("query")]
+    return SearchedFields.of(queries, q=call.param("q"), df=call.param("df"))
 
 
 def _is_valid_query(text: str) -> bool:

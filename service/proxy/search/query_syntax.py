@@ -6,6 +6,8 @@ A scanner instead of regular expressions: its time is linear in the text, whatev
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Self
 
 MAX_QUERY_STRING = 32_000
 """Longest query string in characters whose words are extracted: OpenSearch's search.query.max_query_string_length."""
@@ -22,6 +24,24 @@ def strip_query_syntax(syntax: str) -> str:
     if len(syntax) > MAX_QUERY_STRING:
         return ""
     return " ".join("".join(_QueryString(syntax).parts()).split())
+
+
+@dataclass(frozen=True, slots=True)
+class QueryFields:
+    """Field names of a query string. unqualified: True if it also has words without a field."""
+
+    names: tuple[str, ...]
+    unqualified: bool
+
+    @classmethod
+    def of(cls, syntax: str) -> Self:
+        """Returns the fields of a query string. One of more than MAX_QUERY_STRING characters has none."""
+        if len(syntax) > MAX_QUERY_STRING:
+            return cls((), True)
+        scanner = _QueryString(syntax)
+        words = "".join(scanner.parts()).split()
+        # A field applies to the next word or to a group. Counting the words of groups would need a parser.
+        return cls(tuple(dict.fromkeys(scanner.fields)), len(words) > len(scanner.fields) and not scanner.grouped)
 
 
 class _Positions:
@@ -50,6 +70,8 @@ class _QueryString:
         self._parentheses = _Positions(text, lambda text, i: text[i] == ")")
         self._brackets = _Positions(text, lambda text, i: text[i] in "]}")
         self._to = _Positions(text, _is_to)
+        self.fields: list[str] = []
+        self.grouped = False
 
     def parts(self) -> Iterator[str]:
         """Yields the words of the text, and a space in place of each part of the syntax."""
@@ -76,6 +98,8 @@ class _QueryString:
         if i == 0 or text[i - 1].isspace() or text[i - 1] in "(+":
             end = self._field(i)
             if end > i:
+                self.fields.append(text[i : end - 1].replace("\\", ""))
+                self.grouped |= text[end] in '("'
                 return end
         if text[i] in "[{":
             return self._range(i)

@@ -58,11 +58,12 @@ _PRESENTATION_KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class CachedRanking:
-    """A ranking as the client received it. `total` is `hits.total` of its first page."""
+    """A ranking as the client received it. `total` is `hits.total` of its first page, `fields` the scored fields."""
 
     order: tuple[RankedHit, ...]
     report: RerankReport
     total: Any
+    fields: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:

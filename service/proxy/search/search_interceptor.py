@@ -11,13 +11,21 @@ from rerank.core.errors import RerankError
 from rerank.core.search import Reason
 from rerank.service.compression import compress_if_accepted
 from rerank.service.json_limits import JsonLimits
-from rerank.service.patterns import MULTI_SEARCH_PATH, SEARCH_PATH
+from rerank.service.patterns import (
+    ASYNC_SEARCH_PATH,
+    MULTI_SEARCH_PATH,
+    MULTI_TEMPLATE_PATH,
+    SEARCH_PATH,
+    TEMPLATE_PATH,
+)
 from rerank.service.proxy.request import ClientRequest
 from rerank.service.proxy.search.call import SearchCall, decompress_body, parse_json
 from rerank.service.proxy.search.multi_search import MultiSearch
+from rerank.service.proxy.search.plan import without_rerank_extension
 from rerank.service.proxy.search.planning import RERANK_MARKERS, PassThrough, Planner
 from rerank.service.proxy.search.reranking import SearchReranker
 from rerank.service.proxy.search.search_response import Outcome, SearchResponse
+from rerank.service.proxy.search.search_template import rendered
 from rerank.service.proxy.search.shadow_mode import ShadowMode
 from rerank.service.proxy.search.skip_reason import SkipReason
 
@@ -59,10 +67,14 @@ class SearchInterceptor:
         """
         if request.method not in ("GET", "POST"):
             return ProxyDecision(request)
-        if SEARCH_PATH.match(request.path):
+        if "search" not in request.path:
+            return ProxyDecision(request)
+        if SEARCH_PATH.match(request.path) or TEMPLATE_PATH.match(request.path):
             decide = self._search
-        elif MULTI_SEARCH_PATH.match(request.path):
+        elif MULTI_SEARCH_PATH.match(request.path) or MULTI_TEMPLATE_PATH.match(request.path):
             decide = self._multi_search
+        elif ASYNC_SEARCH_PATH.match(request.path):
+            decide = self._async_search
         else:
             return ProxyDecision(request)
         request, data = self._read_body(request, headers)
@@ -85,19 +97,24 @@ class SearchInterceptor:
         default = self.planner.default_options(index)
         if data is None:
             return ProxyDecision(request, added_headers=self._skip(SkipReason.TOO_LARGE) if default else ())
-        if default is None and not self.shadow.covers(index) and not any(mark in data for mark in RERANK_MARKERS):
+        template = TEMPLATE_PATH.match(request.path) is not None
+        marked = any(mark in data for mark in RERANK_MARKERS) or (template and b'"id"' in data)
+        if default is None and not self.shadow.covers(index) and not marked:
             return ProxyDecision(request)
         if JsonLimits.of_body(self.max_body_bytes).exceeded_by(data):
             return ProxyDecision(request, added_headers=self._skip(SkipReason.TOO_LARGE) if default else ())
         body = parse_json(data) if data.strip() else {}
         if not isinstance(body, Mapping):
             return ProxyDecision(request, added_headers=self._skip(SkipReason.NOT_JSON) if default else ())
-        call = SearchCall.from_request(request, body, headers)
+        search = SearchCall.from_request(request, body, headers)
+        call = rendered(self.reranker.backend, search, body) if template else search
+        if call is None:
+            return ProxyDecision(request)
         planned = self.planner.plan(call, default=None if self.shadow.enabled else default)
         if planned is None:
             self.shadow.submit(call, default)
             return ProxyDecision(request)
-        if isinstance(planned, PassThrough) and planned.call.body == body:
+        if isinstance(planned, PassThrough) and planned.call.body == body and not template:
             return ProxyDecision(request, added_headers=self._skip(planned.reason, started))
         response = self.reranker.execute(planned)
         self.observe(response.outcome)
@@ -108,7 +125,9 @@ class SearchInterceptor:
         if data is None:
             return ProxyDecision(request)
         use_defaults = not self.shadow.enabled
-        relevant = (self.planner.indexes and use_defaults) or any(mark in data for mark in RERANK_MARKERS)
+        marked = any(mark in data for mark in RERANK_MARKERS)
+        stored = MULTI_TEMPLATE_PATH.match(request.path) is not None and b'"id"' in data
+        relevant = (self.planner.indexes and use_defaults) or marked or stored
         if not relevant or JsonLimits.of_body(self.max_body_bytes).exceeded_by(data):
             return ProxyDecision(request)
         multi = MultiSearch.parse(request, data, headers)
@@ -121,6 +140,20 @@ class SearchInterceptor:
         for outcome in outcomes:
             self.observe(outcome)
         return ProxyDecision(request, _encode(response, multi.call, headers, started))
+
+    def _async_search(self, request: ClientRequest, headers: RequestHeaders, data: bytes | None) -> ProxyDecision:
+        """Removes `ext.rerank`, which the server would refuse: the search runs after the response."""
+        started = time.perf_counter()
+        if data is None or not any(mark in data for mark in RERANK_MARKERS):
+            return ProxyDecision(request)
+        body = None if JsonLimits.of_body(self.max_body_bytes).exceeded_by(data) else parse_json(data)
+        if not isinstance(body, Mapping) or without_rerank_extension(body) == body:
+            return ProxyDecision(request)
+        call = SearchCall.from_request(request, without_rerank_extension(body), headers)
+        response = self.reranker.backend.request(call, request.method, request.target, call.body)
+        outcome = Outcome(SkipReason.ASYNC_SEARCH)
+        self.observe(outcome)
+        return ProxyDecision(request, _encode(SearchResponse(response, outcome), call, headers, started))
 
     def _read_body(self, request: ClientRequest, headers: RequestHeaders) -> tuple[ClientRequest, bytes | None]:
         request, raw = request.buffer_body(self.max_body_bytes)

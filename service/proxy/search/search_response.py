@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from rerank.core.search import Reason, RerankReport
 from rerank.service.proxy.headers import forwarded_response_headers
@@ -23,10 +24,11 @@ _NOT_RERANKED = RerankReport(applied=False, reason=None, model=None, candidates=
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Outcome of reranking a search. `report` is None if the reranker was not called."""
+    """Outcome of reranking a search. `report` is None if the reranker was not called. `fields`: the scored fields."""
 
     reason: Reason | SkipReason | None
     report: RerankReport | None = None
+    fields: tuple[str, ...] = ()
 
     @property
     def applied(self) -> bool:
@@ -41,12 +43,17 @@ class Outcome:
     def to_json(self) -> dict[str, object]:
         """Returns the object `_rerank` of a response."""
         reason = self.effective_reason
-        return {**(self.report or _NOT_RERANKED).to_json(), "reason": None if reason is None else str(reason)}
+        report = (self.report or _NOT_RERANKED).to_json()
+        return {**report, "reason": None if reason is None else str(reason), "fields": list(self.fields)}
 
     def headers(self, took_ms: float) -> list[tuple[str, str]]:
-        """Returns the four headers that report the outcome."""
+        """Returns the headers that report the outcome. x-rerank-fields is absent if no field was scored."""
         headers = rerank_headers(self.report or _NOT_RERANKED, took_ms=took_ms)
-        return list({**headers, "x-rerank-reason": str(self.effective_reason or "")}.items())
+        headers = {**headers, "x-rerank-reason": str(self.effective_reason or "")}
+        if self.fields:
+            # Field names may have any characters, headers only ASCII.
+            headers["x-rerank-fields"] = ",".join(quote(name, safe="*._-@ ") for name in self.fields)
+        return list(headers.items())
 
 
 @dataclass(frozen=True, slots=True)

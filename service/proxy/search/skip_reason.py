@@ -13,6 +13,7 @@ class SkipReason(StrEnum):
     SORT = "sort"
     SEARCH_AFTER = "search_after"
     SCROLL = "scroll"
+    ASYNC_SEARCH = "async_search"
     SIZE = "size"
     FORMAT = "format"
     STORED_FIELDS = "stored_fields"

@@ -96,3 +96,20 @@ def test_url_parameters_override_the_body() -> None:
     invalid = SearchCall("i", (), {"size": True, "from": [1]}, ())
     assert (invalid.number("size", 10), invalid.number("from", 0)) == (None, None)
     assert Outcome(None).headers(1.0)[0] == ("x-rerank-applied", "false")
+
+
+def test_pages_over_indexes_with_equal_ids_contain_each_hit_once(opensearch_proxy: ProxiedService) -> None:
+    """A hit is an index and an id, also behind an alias."""
+    names = [f"same-ids-{i}" for i in range(4)]
+    for name in names:
+        fill(opensearch_proxy.server, name, {str(i): DOCUMENTS[str(i)] for i in range(10)})
+    actions = [{"add": {"index": name, "alias": "same-ids"}} for name in names]
+    assert opensearch_proxy.send("POST", "/_aliases", {"actions": actions}).status == 200
+    for target in ("/same-ids-*/_search", "/same-ids/_search"):
+        seen = []
+        for start in range(0, 40, 5):
+            request = {"query": MATCH, "from": start, "size": 5, "ext": rerank_ext(fields=["text"])}
+            seen += [
+                (hit["_index"], hit["_id"]) for hit in search(opensearch_proxy, request, target).json()["hits"]["hits"]
+            ]
+        assert sorted(seen) == sorted((name, str(i)) for name in names for i in range(10))

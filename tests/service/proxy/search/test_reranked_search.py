@@ -109,7 +109,6 @@ def test_query_text_is_taken_from_the_url(opensearch_proxy: ProxiedService) -> N
     ("ext", "field"),
     [
         (5, "ext.rerank"),
-        (None, "ext.rerank"),
         ([], "ext.rerank"),
         ({"window": 10_001}, "ext.rerank.window"),
         ({"window": 0}, "ext.rerank.window"),

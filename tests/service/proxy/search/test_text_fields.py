@@ -56,7 +56,7 @@ def test_mapping_is_cached_for_each_client() -> None:
     keyed = SearchCall("a b,c*", (), {}, (("authorization", "Basic 1"),))
     anonymous = SearchCall("", (), {}, ())
     for call in (keyed, keyed, anonymous, anonymous):
-        assert fields.of(call) == ("text",)
+        assert fields.of(call).default == ("text",)
     now[0] = TTL_SECONDS
     fields.of(keyed)
     assert fetched == [("Basic 1", "/a%20b,c*/_mapping"), ("", "/_mapping"), ("Basic 1", "/a%20b,c*/_mapping")]
