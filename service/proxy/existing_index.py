@@ -168,7 +168,7 @@ class ExistingIndexFirstStage:
         plan = self.existing.plan(self.planner, query)
         response = self.existing.checked(self.existing.backend.fetch_window(plan))
         hits = (hits_of(response.json or {}) or [])[: plan.window]
-        candidates = candidates_of(hits, [plan.texts.text_of(hit) for hit in hits])
+        candidates = candidates_of(hits, plan.texts.texts_of(hits))
         return Retrieved(plan.query_text, [self._with_id(*pair) for pair in zip(candidates, hits, strict=True)])
 
     def contained(self, doc_ids: Sequence[str]) -> set[str]:
@@ -233,7 +233,7 @@ def _check_fields(backend: BackendClient, call: SearchCall, fields: Sequence[str
         return
     unknown = [name for name in fields if name not in known]
     if unknown:
-        texts = TextFields(lambda call, target: backend.request(call, "GET", target).json).of(call)
+        texts = TextFields(lambda call, target: backend.request(call, "GET", target).json).of(call).default
         raise InvalidInput(
             f'--fields: index "{call.index}" has no field {", ".join(unknown)}. Its text fields: '
             f"{', '.join(texts) or 'none'}"

@@ -131,7 +131,8 @@ class ShadowMode:
         before = [key_of(hit) for hit in hits[: plan.window]]
         after = [entry.key for entry in ranked_hits(ranking, hits)]
         if self._log is not None:
-            texts = {key_of(hit): plan.texts.text_of(hit)[:MAX_TEXT] for hit in hits}
+            pairs = zip(hits, plan.texts.texts_of(hits), strict=True)
+            texts = {key_of(hit): text[:MAX_TEXT] for hit, text in pairs}
             self._log.append(
                 ShadowRecord(
                     time=datetime.now(UTC).isoformat(timespec="seconds"),
