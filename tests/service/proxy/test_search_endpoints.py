@@ -28,7 +28,7 @@ FAMILIES = frozenset(
 def _segments(call: ast.Call) -> list[str]:
     """Returns the segments of a path that the client builds with _make_path, with variables in braces."""
     return [
-        argument.value if isinstance(argument, ast.Constant) else f"{{{ast.unparse(argument)}}}"
+        str(argument.value) if isinstance(argument, ast.Constant) else f"{{{ast.unparse(argument)}}}"
         for argument in call.args
     ]
 
