@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rerank.core.blank_texts import blank_texts
 from rerank.core.calibration import UNCALIBRATED, Calibration, probabilities, query_evidence
 from rerank.core.contenders import best_positions, estimated_logits
 from rerank.core.errors import ModelError, ModelOverloaded
@@ -103,7 +104,8 @@ def rerank(
 ) -> Ranking:
     """Returns *candidates* (in first-stage order) ranked by the fused score of cross-encoder and first stage.
 
-    Candidates that the deadline leaves unscored follow in first-stage order. If the model fails, the ranking is the
+    Candidates that the deadline leaves unscored follow in first-stage order, then those without text, with score 0: a
+    model gives them arbitrary logits. If the model fails, the ranking is the
     first-stage order and the report has the reason. Equal scores keep first-stage order. Raises RequestCancelled when
     *cancellation* is set.
     """
@@ -126,6 +128,30 @@ def rerank_or_fail(
     cancellation: Cancellation | None = None,
 ) -> Ranking:
     """Returns the ranking of `rerank`, but raises ModelError if the model fails, for measurements."""
+    blank = blank_texts([candidate.passage.headed_text for candidate in candidates], model.reranker.token_spans)
+    if not blank.any():
+        return _with_text_ranked(model, query, candidates, deadline=deadline, cancellation=cancellation)
+    with_text = [candidates[i] for i in np.flatnonzero(~blank).tolist()]
+    ranking = _with_text_ranked(model, query, with_text, deadline=deadline, cancellation=cancellation)
+    report = replace(ranking.report, candidates=len(candidates))
+    if not report.applied:
+        return first_stage_ranking(candidates, report)
+    without_text = tuple(
+        RankedCandidate(candidates[i], rank, 0.0, replace(_unscored(candidates[i]), empty_text=True))
+        for rank, i in enumerate(np.flatnonzero(blank).tolist(), start=len(with_text) + 1)
+    )
+    return Ranking((*ranking.ranked, *without_text), report)
+
+
+def _with_text_ranked(
+    model: RankingModel,
+    query: str,
+    candidates: Sequence[Candidate],
+    *,
+    deadline: float | None,
+    cancellation: Cancellation | None,
+) -> Ranking:
+    """Returns the ranking of candidates that all have text."""
     name, n = model.reranker.name, len(candidates)
     if not candidates:
         return Ranking((), RerankReport(applied=True, reason=None, model=name, candidates=0, warning=model.warning))
@@ -158,9 +184,13 @@ def rerank_or_fail(
 def drop_below(ranking: Ranking, min_score: float) -> Ranking:
     """Returns *ranking* without candidates below *min_score*, and reports how many were dropped.
 
-    Candidates that have neither a logit nor an estimate stay: their relevance is unknown.
+    Candidates with text that have neither a logit nor an estimate stay: their relevance is unknown.
     """
-    remaining = tuple(entry for entry in ranking.ranked if entry.explanation.fusion is None or entry.score >= min_score)
+    remaining = tuple(
+        entry
+        for entry in ranking.ranked
+        if entry.score >= min_score or (entry.explanation.fusion is None and not entry.explanation.empty_text)
+    )
     renumbered = tuple(replace(entry, rank=rank) for rank, entry in enumerate(remaining, start=1))
     return Ranking(renumbered, replace(ranking.report, dropped=len(ranking.ranked) - len(remaining)))
 

@@ -151,7 +151,8 @@ class Explanation:
     """Explanation of a hit's rank.
 
     logit, tokens and truncated are None for a candidate that the cross-encoder did not score. estimated_logit replaces
-    the logit of such a candidate in the fusion; None where there is no estimate.
+    the logit of such a candidate in the fusion; None where there is no estimate. empty_text: True for a candidate
+    without any token, which ranks last.
     """
 
     logit: float | None
@@ -162,6 +163,7 @@ class Explanation:
     fusion: FusionExplanation | None
     estimated_logit: float | None = None
     boosts: BoostExplanation | None = None
+    empty_text: bool = False
 
     def to_json(self) -> dict[str, object]:
         """Returns the JSON form for responses; `boosts` only for a search with boosts."""
@@ -173,6 +175,7 @@ class Explanation:
             "truncated": self.truncated,
             "vector_rank": self.vector_rank,
             "text_rank": self.text_rank,
+            "empty_text": self.empty_text,
             "fusion": None if self.fusion is None else self.fusion.to_json(),
             **boosts,
         }

@@ -62,6 +62,7 @@ class HitExplanation(StrictModel):
     truncated: bool | None
     vector_rank: int | None
     text_rank: int | None
+    empty_text: bool
     fusion: FusedScore | None
     boosts: BoostedScore | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from rerank.core.calibration import Calibration, QueryEvidence
 from rerank.core.fusion import CROSS_ENCODER_ALONE, ScoreFusion
 from rerank.core.protocols import Cancellation, RerankScores
 from rerank.core.ranking import RankingModel, drop_below, rerank
-from rerank.core.search import Candidate, Reason
+from rerank.core.search import Candidate, RankedCandidate, Reason
 from tests.core.candidates import by_score, candidate
 from tests.fakes import FakeReranker
 
@@ -97,3 +98,54 @@ def test_min_score_applies_to_calibrated_scores() -> None:
     remaining = drop_below(rerank(model, "q", by_score([2, 1])), 0.2)
     assert [entry.candidate.doc_id for entry in remaining.ranked] == ["d1"]
     assert (remaining.report.dropped, remaining.report.warning) == (1, "weak")
+
+
+@pytest.mark.parametrize("text", ["", " \t\n", "\u00a0\u2003"])
+@pytest.mark.parametrize("fusion", [CROSS_ENCODER_ALONE, ScoreFusion({"cosine": 1.0, "score_share": 10.0})])
+def test_candidate_without_text_ranks_last(text: str, fusion: ScoreFusion) -> None:
+    """Its features and its logit have no meaning, so the model does not score it."""
+    reranker = FakeReranker()
+    ranking = rerank(RankingModel(reranker, fusion=fusion), "tea", _with_texts(text, "coffee", "tea"))
+    last = ranking.ranked[-1]
+    assert [entry.candidate.doc_id for entry in ranking.ranked] == ["d3", "d2", "d1"]
+    assert [entry.rank for entry in ranking.ranked] == [1, 2, 3]
+    assert (last.score, last.explanation.empty_text, last.explanation.logit) == (0.0, True, None)
+    assert [entry.explanation.empty_text for entry in ranking.ranked[:2]] == [False, False]
+    assert (ranking.report.candidates, ranking.report.scored) == (3, 2)
+    assert reranker.calls == [("tea", ("coffee", "tea"))]
+
+
+def test_candidates_without_text_keep_first_stage_order_after_the_unscored() -> None:
+    """The deadline leaves the third text unscored: it may be relevant."""
+    model = RankingModel(FixedReranker([1.0, 0.0], scored=1), fusion=CROSS_ENCODER_ALONE)
+    ranking = rerank(model, "tea", _with_texts("", "tea", "tea", " "))
+    assert [entry.candidate.doc_id for entry in ranking.ranked] == ["d2", "d3", "d1", "d4"]
+    assert _scores_descend(ranking.ranked)
+
+
+def test_only_candidates_without_text_keep_first_stage_order() -> None:
+    """There is nothing to score."""
+    reranker = FakeReranker()
+    ranking = rerank(RankingModel(reranker), "tea", _with_texts("", " "))
+    assert [(entry.candidate.doc_id, entry.score) for entry in ranking.ranked] == [("d1", 0.0), ("d2", 0.0)]
+    assert reranker.calls == []
+
+
+def test_min_score_drops_candidates_without_text() -> None:
+    """Unscored texts stay because they may be relevant. A candidate without text is never relevant."""
+    ranking = rerank(RankingModel(FakeReranker(), fusion=CROSS_ENCODER_ALONE), "tea", _with_texts("", "tea"))
+    assert [entry.candidate.doc_id for entry in drop_below(ranking, 0.01).ranked] == ["d2"]
+
+
+def _with_texts(*texts: str) -> list[Candidate]:
+    """Returns candidates with these texts; the first one has the best features."""
+    scored = [candidate(rank, cosine=1 / rank, text=1 / rank) for rank in range(1, len(texts) + 1)]
+    return [
+        replace(one, passage=replace(one.passage, text=text, end=len(text)))
+        for one, text in zip(scored, texts, strict=True)
+    ]
+
+
+def _scores_descend(entries: Sequence[RankedCandidate]) -> bool:
+    scores = [entry.score for entry in entries]
+    return scores == sorted(scores, reverse=True)
