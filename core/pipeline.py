@@ -162,7 +162,8 @@ def check_encoder(index: Index, encoder: Encoder) -> None:
         raise EncoderMismatch(
             f'index "{index.name}" was built with the encoder "{index_encoder.name}" '
             f'({index_encoder.fingerprint[:12]}), not with "{encoder.name}" ({encoder.fingerprint[:12]}). '
-            "Pass --encoder with the encoder of the index, or rebuild the index with rerank-cli ingest --restart"
+            f"Use the encoder of the index: --encoder {index_encoder.name}. Or encode the corpus again: "
+            f"rerank-cli ingest CORPUS --index {index.name} --restart"
         )
 
 

@@ -17,9 +17,9 @@ from rerank.models.hub import downloaded
 Role = Literal["encoder", "reranker"]
 DEFAULT = "default"
 BUILT_IN = Path(__file__).parent / "builtin"
-ENCODER = "minilm-l6-en-it-v2"
-CHECKOUT_ONLY = {"all-MiniLM-L6-v2": "sentence-transformers/all-MiniLM-L6-v2"}
-"""Built-in models that the installed package leaves out to stay small, and their hub ids."""
+ENCODER = "e5-small-western-v1"
+CHECKOUT_ONLY = {"all-MiniLM-L6-v2": "sentence-transformers/all-MiniLM-L6-v2", "minilm-l6-en-it-v2": None}
+"""Built-in models that the installed package leaves out to stay small, and their hub ids, if they have one."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _log = logging.getLogger(__name__)
 
@@ -75,9 +75,10 @@ def resolve(name: str, *, role: Role, shipped: Path = BUILT_IN, reach_hub: bool 
     if path.is_dir():
         return ModelFolder.read(path, name=name)
     if name in CHECKOUT_ONLY:
+        hub_id = f"its hub id, {CHECKOUT_ONLY[name]}, or " if CHECKOUT_ONLY[name] else ""
         raise ModelNotFound(
-            f"model {name} is not part of the installed package. Pass its hub id, {CHECKOUT_ONLY[name]}, or its folder"
-            f" in a source checkout, models/builtin/{name}"
+            f"model {name} is not part of the installed package. Pass {hub_id}its folder in the source distribution,"
+            f" models/builtin/{name}"
         )
     alternatives = f"the built-in models are: {', '.join(built_in)}"
     if not _HUB_ID.fullmatch(name) or path.parent.is_dir():

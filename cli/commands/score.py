@@ -22,7 +22,7 @@ TEXT_CHARS = 40
 
 @cloup.command(
     name="score",
-    epilog=epilog('rerank-cli score "what is tea" "Tea is a drink." --model minilm-l6-en-it-v2'),
+    epilog=epilog('rerank-cli score "what is tea" "Tea is a drink." --model e5-small-western-v1'),
 )
 @cloup.argument("texts", metavar="[TEXT1 TEXT2]", nargs=-1)
 @cloup.option_group(

@@ -15,6 +15,7 @@ from rerank.core.errors import ModelInvalid
 from rerank.models.architectures.joint import JointReranker
 from rerank.models.catalog import DEFAULT, resolve
 from rerank.models.folder import ModelFolder
+from rerank.models.packed_weights import transformers_folder
 from rerank.models.training.data.list_batches import CrossEncoderListBatches, JointListBatches, ListBatches
 from rerank.models.training.data.ranking_lists import RankingList
 from rerank.models.training.losses.trainable import without_dropout
@@ -96,7 +97,8 @@ def open_base_reranker(name: str | Path | None, *, student: Student = "joint") -
         return BaseReranker(
             folder, CrossEncoderScorer(open_cross_encoder(folder, new_head=True)), tokenizer, folder.name
         )
-    joint = JointReranker.from_encoder(folder.weights)
+    with transformers_folder(folder) as path:
+        joint = JointReranker.from_encoder(path)
     return BaseReranker(folder, JointScorer(_trainable(joint)), tokenizer, folder.name)
 
 

@@ -12,6 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 
 from rerank.core.errors import ModelInvalid
 from rerank.models.folder import ModelFolder
+from rerank.models.packed_weights import transformers_folder
 from rerank.models.runtimes.torch.transformers_output import silence_transformers
 
 
@@ -43,9 +44,9 @@ def open_cross_encoder(folder: ModelFolder, *, new_head: bool = False, labels: i
     if folder.kind == "encoder" and not new_head:
         raise ModelInvalid(f"{folder.path} has no classification head.")
     try:
-        with silence_transformers():
+        with silence_transformers(), transformers_folder(folder) as path:
             model: nn.Module = AutoModelForSequenceClassification.from_pretrained(
-                folder.weights,
+                path,
                 num_labels=labels,
                 dtype=torch.float32,
                 local_files_only=True,

@@ -15,6 +15,7 @@ from transformers import AutoModel, PreTrainedTokenizerBase
 from rerank.core.document import Vectors
 from rerank.core.errors import ModelInvalid
 from rerank.models.folder import ModelFolder
+from rerank.models.packed_weights import transformers_folder
 from rerank.models.runtimes.torch.transformers_output import silence_transformers
 from rerank.models.sentence_transformers_layout import Pooling
 from rerank.models.training.data.text_batches import TextBatches
@@ -81,14 +82,15 @@ def open_text_encoder(folder: ModelFolder) -> TextEncoder:
         with silence_transformers():
             # The pooler is unused: its parameters would never get a gradient.
             options = {"add_pooling_layer": False} if folder.config.get("model_type") == "bert" else {}
-            body = AutoModel.from_pretrained(
-                folder.weights,
-                dtype=torch.float32,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                **options,
-            )
+            with transformers_folder(folder) as path:
+                body = AutoModel.from_pretrained(
+                    path,
+                    dtype=torch.float32,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    use_safetensors=True,
+                    **options,
+                )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as exc:
         raise ModelInvalid(f"{folder.path}: cannot load the model as an encoder: {exc}") from exc
     encoder: TextEncoder = without_dropout(TextEncoder(body, folder.layout.pooling))

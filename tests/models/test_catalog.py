@@ -29,7 +29,7 @@ def test_built_in_models_are_the_encoder_and_shipped_folders(shipped: Path) -> N
     models = built_in_models(shipped)
 
     assert list(models) == [ENCODER, "a-small", "b-large"]
-    assert (models[ENCODER] / "model.safetensors").exists()
+    assert (models[ENCODER] / "packed.safetensors").exists()
 
 
 def test_default_resolves_by_role(shipped: Path) -> None:
@@ -69,6 +69,12 @@ def test_model_outside_the_package_names_its_hub_id(shipped: Path) -> None:
     """The wheel contains only the default models; the error tells how to get the other model."""
     with pytest.raises(ModelNotFound, match=r"hub id, sentence-transformers/all-MiniLM-L6-v2, or its folder"):
         resolve("all-MiniLM-L6-v2", role="encoder", shipped=shipped)
+
+
+def test_older_built_in_encoder_outside_the_package_names_its_folder(shipped: Path) -> None:
+    """It has no hub id, so the error names the folder of the source distribution."""
+    with pytest.raises(ModelNotFound, match=r"Pass its folder in the source distribution, models/builtin/minilm"):
+        resolve("minilm-l6-en-it-v2", role="encoder", shipped=shipped)
 
 
 def test_missing_folder_in_an_existing_one_is_not_a_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def list_models(*, as_json: bool, settings: Settings) -> None:
     print_table(["name", "kind", "architecture", "default", "path"], rows)
 
 
-@cloup.command(name="show", epilog=epilog("rerank-cli models show minilm-l6-en-it-v2"))
+@cloup.command(name="show", epilog=epilog("rerank-cli models show e5-small-western-v1"))
 @cloup.argument("name")
 @cloup.option_group("Models", *setting_options(*CONFIGURED, *RUNTIME))
 @json_option

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, deserialize
 
 from rerank.core.errors import ModelInvalid
 from rerank.models.folder import ModelFolder
+from rerank.models.packed_weights import has_packed_weights, read_packed
 from rerank.models.runtimes.bert_family import SAVE_ADVICE, WEIGHTS_FILE
 
 Array = NDArray[np.float32]
@@ -23,10 +24,12 @@ _DTYPES: Mapping[str, np.dtype[Any]] = {
 
 
 def read_tensors(folder: ModelFolder) -> dict[str, Array]:
-    """Returns the floating-point tensors of model.safetensors in float32.
+    """Returns the floating-point tensors of the folder's weights in float32.
 
     Raises ModelInvalid if the file is missing or broken.
     """
+    if has_packed_weights(folder):
+        return read_packed(folder)
     file = folder.weights / WEIGHTS_FILE
     if not file.exists():
         raise ModelInvalid(f"{folder.path}: {WEIGHTS_FILE} is missing. {SAVE_ADVICE}")

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from rerank.core.errors import ModelInvalid
 from rerank.core.setting_types import Precision
 from rerank.models.folder import ModelFolder
+from rerank.models.packed_weights import has_packed_weights, read_packed
 from rerank.models.runtimes.bert_family import SAVE_ADVICE, WEIGHTS_FILE
 
 _NAMES: Mapping[torch.dtype, Precision] = {
@@ -66,7 +67,9 @@ def placement_for(precision: Precision) -> Placement:
 
 
 def read_weights(folder: ModelFolder) -> dict[str, torch.Tensor]:
-    """Returns the tensors of model.safetensors as stored. Raises ModelInvalid if the file is missing or broken."""
+    """Returns the tensors of the folder's weights. Raises ModelInvalid if the file is missing or broken."""
+    if has_packed_weights(folder):
+        return {name: torch.from_numpy(array) for name, array in read_packed(folder).items()}
     file = folder.weights / WEIGHTS_FILE
     if not file.exists():
         raise ModelInvalid(f"{folder.path}: {WEIGHTS_FILE} is missing. {SAVE_ADVICE}")
