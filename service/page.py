@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from flask import Flask, Response, render_template
@@ -81,4 +81,8 @@ def _keys(model: type[BaseModel]) -> Iterator[Key]:
             yield from (Key(key.name, key.required, f"{prefix}: {key.description}") for key in _keys(body))
         return
     for name, field in model.model_fields.items():
-        yield Key(field.alias or name, field.is_required(), field.description or "")
+        key = field.alias or name
+        yield Key(key, field.is_required(), field.description or "")
+        for inner in get_args(field.annotation):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                yield from (replace(part, name=f"{key}.{part.name}") for part in _keys(inner))

@@ -195,6 +195,17 @@ def test_service_with_keys_asks_for_one(page: Page, serve: Serve) -> None:
     assert "secret-key" not in page.url
 
 
+def test_page_works_under_a_path_prefix(page: Page, serve: Serve) -> None:
+    """All files and requests of the page have the prefix, and the copied command too."""
+    url = serve(fake_service.components(settings=Settings(path_prefix="/rerank-service")))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{url}/rerank-service/?q={QUERY}")
+    expect(page.locator("#rankings")).to_be_visible()
+    page.get_by_role("button", name="Copy as curl").click()
+    expect(page.locator("#copy-status")).to_have_text("Copied.")
+    assert f"{url}/rerank-service/search" in page.evaluate("navigator.clipboard.readText()")
+
+
 def test_overloaded_service_is_searched_again(page: Page, serve: Serve) -> None:
     """A 429 shows the delay of Retry-After; afterwards the search runs again without a click."""
     refused: list[str] = []

@@ -29,7 +29,7 @@ export async function send(path, { body, signal } = {}) {
   const options = { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal };
   let response;
   try {
-    response = await fetch(path, options);
+    response = await fetch(addressOf(path), options);
   } catch (problem) {
     if (problem.name === "AbortError") throw problem;
     throw new RequestError(problem.message, 0);
@@ -37,6 +37,11 @@ export async function send(path, { body, signal } = {}) {
   const content = await response.json().catch(() => null);
   if (response.ok && content !== null) return content;
   throw new RequestError(messageOf(content, response), response.status, Number(response.headers.get("Retry-After")) || null);
+}
+
+/** Returns the URL of a path of the service, which a path prefix can precede. */
+export function addressOf(path) {
+  return new URL(path.slice(1), document.baseURI).href;
 }
 
 function messageOf(content, response) {

@@ -1,10 +1,10 @@
 /** The current search as a curl command and as a Python program. */
 
-import { apiKey } from "./requests.js";
+import { addressOf, apiKey } from "./requests.js";
 
 /** Returns a curl command for a POSIX shell. The API key appears as the variable RERANK_API_KEY. */
 export function asCurl({ path, body }) {
-  const lines = [`curl -X POST ${quoted(location.origin + path)}`, "-H 'Content-Type: application/json'"];
+  const lines = [`curl -X POST ${quoted(addressOf(path))}`, "-H 'Content-Type: application/json'"];
   if (apiKey()) lines.push('-H "X-API-Key: $RERANK_API_KEY"');
   lines.push(`-d ${quoted(JSON.stringify(body, null, 2))}`);
   return lines.join(" \\\n  ");
@@ -22,7 +22,7 @@ export function asPython({ path, body }) {
     "",
     `body = ${pythonLiteral(body, 0)}`,
     "request = urllib.request.Request(",
-    `    ${JSON.stringify(location.origin + path)},`,
+    `    ${JSON.stringify(addressOf(path))},`,
     "    data=json.dumps(body).encode(),",
     `    headers=${headers},`,
     ")",
