@@ -10,6 +10,7 @@ from pathlib import Path
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _CPU_INFO = Path("/proc/cpuinfo")
 _DOT_PRODUCTS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"})
+_BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 """Names of the instructions in Linux: x86 and ARM."""
 
 
@@ -29,9 +30,20 @@ def has_int8_dot_product(cpu_info: Path = _CPU_INFO) -> bool:
 
     Returns False if the system does not tell, because the answer False is safe.
     """
+    return _has_any(_DOT_PRODUCTS, cpu_info)
+
+
+@cache
+def has_bfloat16(cpu_info: Path = _CPU_INFO) -> bool:
+    """Returns True if the processor multiplies bfloat16 numbers; without these instructions float32 is as fast."""
+    return _has_any(_BFLOAT16, cpu_info)
+
+
+def _has_any(instructions: frozenset[str], cpu_info: Path) -> bool:
+    """Returns True if every processor has one of the *instructions*."""
     try:
         text = cpu_info.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
     features = re.findall(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
-    return bool(features) and all(_DOT_PRODUCTS & set(line.split()) for line in features)
+    return bool(features) and all(instructions & set(line.split()) for line in features)

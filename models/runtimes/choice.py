@@ -22,7 +22,7 @@ from rerank.core.errors import SettingError
 from rerank.core.setting_types import Precision, Runtime
 from rerank.models.compute_options import ComputeOptions
 from rerank.models.folder import ModelFolder
-from rerank.models.processors import processors
+from rerank.models.processors import has_bfloat16, processors
 from rerank.models.runtime import ModelRuntime
 from rerank.models.runtimes.bert_family import is_bert_family
 from rerank.models.runtimes.trial import Trial, run_trials
@@ -117,7 +117,7 @@ def _save(choice: Choice, file: Path) -> None:
 
 def _backends(folder: ModelFolder, compute: ComputeOptions) -> list[Backend]:
     """Returns the available backends that the settings allow; the reference is first."""
-    openvino = _openvino_backends(folder)
+    openvino = _openvino_backends(folder, compute)
     # Torch was slower on CPUs in every precision, and its import takes seconds. So torch is measured only if it is
     # configured, if OpenVINO cannot run the model, or on a machine with a GPU.
     torch = _torch_backends() if compute.runtime == "torch" or not openvino or _has_gpu() else []
@@ -142,10 +142,14 @@ def _allowed(backend: Backend, compute: ComputeOptions) -> bool:
     return compute.runtime in ("auto", backend.runtime) and compute.precision in ("auto", backend.precision)
 
 
-def _openvino_backends(folder: ModelFolder) -> list[Backend]:
+def _openvino_backends(folder: ModelFolder, compute: ComputeOptions) -> list[Backend]:
     if not is_bert_family(folder) or not _installed("openvino"):
         return []
-    return [Backend("openvino", precision) for precision in ("float32", "bfloat16", "int8")]
+    # Without the instructions, bfloat16 computes in float32, and its measurement takes a third of the time.
+    precisions: list[Precision] = ["float32", "int8"]
+    if has_bfloat16() or compute.precision == "bfloat16":
+        precisions.insert(1, "bfloat16")
+    return [Backend("openvino", precision) for precision in precisions]
 
 
 def _torch_backends() -> list[Backend]:

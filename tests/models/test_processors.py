@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rerank.models.processors import has_int8_dot_product, processors
+from rerank.models.processors import has_bfloat16, has_int8_dot_product, processors
 
 ALLOWED = len(os.sched_getaffinity(0))
 
@@ -43,6 +43,21 @@ def test_int8_dot_product_follows_from_the_flags_of_all_processors(tmp_path: Pat
     file = tmp_path / "cpuinfo"
     file.write_text(text, encoding="utf-8")
     assert has_int8_dot_product(file) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("flags : avx2 amx_bf16\n", True),
+        ("Features : asimd bf16\n", True),
+        ("flags : avx512_bf16\n\nflags : avx2\n", False),
+    ],
+)
+def test_bfloat16_follows_from_the_flags_of_all_processors(tmp_path: Path, text: str, expected: bool) -> None:
+    """Emulated bfloat16 is slower than float32."""
+    file = tmp_path / "cpuinfo"
+    file.write_text(text, encoding="utf-8")
+    assert has_bfloat16(file) is expected
 
 
 def test_unknown_processor_has_no_int8_dot_product(tmp_path: Path) -> None:

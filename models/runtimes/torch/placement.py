@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,6 +12,7 @@ from rerank.core.errors import ModelInvalid
 from rerank.core.setting_types import Precision
 from rerank.models.folder import ModelFolder
 from rerank.models.packed_weights import has_packed_weights, read_packed
+from rerank.models.processors import has_bfloat16
 from rerank.models.runtimes.bert_family import SAVE_ADVICE, WEIGHTS_FILE
 
 _NAMES: Mapping[torch.dtype, Precision] = {
@@ -20,8 +20,6 @@ _NAMES: Mapping[torch.dtype, Precision] = {
     torch.bfloat16: "bfloat16",
     torch.float16: "float16",
 }
-_CPU_INFO = Path("/proc/cpuinfo")
-_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def best_placement() -> Placement:
     """Returns the GPU if available, else the CPU; in bfloat16 if supported, which is about twice as fast."""
     if torch.cuda.is_available():
         return Placement(torch.device("cuda"), torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
-    return Placement(torch.device("cpu"), torch.bfloat16 if _has_bfloat16(_CPU_INFO) else torch.float32)
+    return Placement(torch.device("cpu"), torch.bfloat16 if has_bfloat16() else torch.float32)
 
 
 def precisions() -> list[Precision]:
@@ -85,13 +83,3 @@ def tensor(weights: Mapping[str, torch.Tensor], name: str, *, folder: ModelFolde
     if name not in weights:
         raise ModelInvalid(f"{folder.weights / WEIGHTS_FILE}: the tensor {name} is missing")
     return weights[name].float()
-
-
-def _has_bfloat16(cpu_info: Path) -> bool:
-    """Returns True if the CPU has bfloat16 instructions; without them float32 is as fast."""
-    try:
-        lines = cpu_info.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return False
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    return not _BF16_FLAGS.isdisjoint(flags.split())
