@@ -68,14 +68,15 @@ def unpacked(stored: Mapping[str, NDArray[np.generic]]) -> dict[str, Floats]:
 
 @contextmanager
 def transformers_folder(folder: ModelFolder) -> Iterator[Path]:
-    """Yields a folder that transformers can load: that of the weights, or a temporary one with unpacked weights."""
+    """Yields a folder that transformers can load: that of the weights, or a temporary copy with unpacked weights."""
     if not has_packed_weights(folder):
         yield folder.weights
         return
     with tempfile.TemporaryDirectory(prefix="rerank-unpacked-") as temporary:
         target = Path(temporary)
-        for file in folder.weights.glob("*.json"):
-            (target / file.name).symlink_to(file.resolve())
+        for entry in folder.weights.iterdir():
+            if entry.name != PACKED_FILE:
+                (target / entry.name).symlink_to(entry.resolve())
         tensors = {name: np.ascontiguousarray(array) for name, array in read_packed(folder).items()}
         save_file(tensors, str(target / WEIGHTS_FILE), metadata={"format": "pt"})
         yield target

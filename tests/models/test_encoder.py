@@ -16,6 +16,7 @@ from rerank.core.errors import ModelInvalid, ModelOutputInvalid, ModelTimeout
 from rerank.models.catalog import DEFAULT, resolve
 from rerank.models.encoder import BiEncoder
 from rerank.models.folder import ModelFolder
+from rerank.models.packed_weights import transformers_folder
 from rerank.models.runtime import ModelRuntime
 from rerank.models.runtimes.torch.placement import Placement
 from rerank.models.runtimes.torch.runtime import TORCH_REFERENCE, TorchRuntime
@@ -27,7 +28,7 @@ TEXTS = ["what is a cat", "the dog and the green tea " * 20, "x", "", "the dog",
 
 
 @pytest.fixture(scope="module")
-def minilm() -> BiEncoder:
+def built_in() -> BiEncoder:
     """Returns the built-in encoder in float32."""
     return BiEncoder.from_folder(resolve(DEFAULT, role="encoder"), runtime=TORCH_REFERENCE)
 
@@ -42,11 +43,14 @@ def reference(folder: Path) -> SentenceTransformer:
     return SentenceTransformer(str(folder), device="cpu")
 
 
-def test_built_in_encoder_returns_sentence_transformers_vectors(minilm: BiEncoder) -> None:
+def test_built_in_encoder_returns_sentence_transformers_vectors(built_in: BiEncoder) -> None:
     """Vectors are compatible with indexes that sentence-transformers built with the same model."""
-    expected = reference(resolve(DEFAULT, role="encoder").path).encode(TEXTS, normalize_embeddings=True)
+    folder = resolve(DEFAULT, role="encoder")
+    texts = [folder.prompts["document"] + text for text in TEXTS]
+    with transformers_folder(folder) as path:
+        expected = reference(path).encode(texts, normalize_embeddings=True)
 
-    np.testing.assert_allclose(minilm.encode_documents(TEXTS), expected, atol=1e-5)
+    np.testing.assert_allclose(built_in.encode_documents(TEXTS), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "lasttoken"])
@@ -91,35 +95,35 @@ def test_vector_is_independent_of_its_batch(tmp_path: Path, runtime: ModelRuntim
     np.testing.assert_allclose(batched, single, atol=tolerance)
 
 
-def test_bfloat16_vectors_are_near_float32(minilm: BiEncoder) -> None:
+def test_bfloat16_vectors_are_near_float32(built_in: BiEncoder) -> None:
     """The cosine distance to float32 is below 0.001."""
     fast = BiEncoder.from_folder(resolve(DEFAULT, role="encoder"), runtime=BF16)
 
-    cosines = (fast.encode_documents(TEXTS) * minilm.encode_documents(TEXTS)).sum(axis=1)
+    cosines = (fast.encode_documents(TEXTS) * built_in.encode_documents(TEXTS)).sum(axis=1)
 
     assert cosines.min() > 1 - 1e-3
-    assert fast.fingerprint == minilm.fingerprint
+    assert fast.fingerprint == built_in.fingerprint
 
 
-def test_vectors_are_float32_of_unit_length(minilm: BiEncoder) -> None:
+def test_vectors_are_float32_of_unit_length(built_in: BiEncoder) -> None:
     """Shape and dtype also hold for an empty list."""
-    vectors, empty = minilm.encode_documents(TEXTS), minilm.encode_queries([])
+    vectors, empty = built_in.encode_documents(TEXTS), built_in.encode_queries([])
 
     assert (vectors.shape, vectors.dtype.name) == ((len(TEXTS), 384), "float32")
     assert (empty.shape, empty.dtype.name) == ((0, 384), "float32")
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_deadline_ends_the_encoding_of_queries(minilm: BiEncoder) -> None:
+def test_deadline_ends_the_encoding_of_queries(built_in: BiEncoder) -> None:
     """A deadline in the past raises ModelTimeout. A later request without one succeeds."""
     with pytest.raises(ModelTimeout):
-        minilm.encode_queries(["a query that is not cached"], deadline=time.monotonic() - 1)
-    assert minilm.encode_queries(["a query that is not cached"]).shape == (1, minilm.dim)
+        built_in.encode_queries(["a query that is not cached"], deadline=time.monotonic() - 1)
+    assert built_in.encode_queries(["a query that is not cached"]).shape == (1, built_in.dim)
 
 
-def test_invalid_characters_have_finite_vectors(minilm: BiEncoder) -> None:
+def test_invalid_characters_have_finite_vectors(built_in: BiEncoder) -> None:
     """Lone surrogates and NUL characters do not raise an error."""
-    assert np.isfinite(minilm.encode_documents(["a \ud83d b", "\x00", "\udfff"])).all()
+    assert np.isfinite(built_in.encode_documents(["a \ud83d b", "\x00", "\udfff"])).all()
 
 
 def test_nan_weight_raises_model_output_invalid(tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from rerank.core.errors import ModelInvalid
-from rerank.models.catalog import DEFAULT, resolve
+from rerank.models.catalog import DEFAULT, ENCODER, resolve
 from rerank.models.folder import ModelFolder
 from rerank.models.tokenizer import TextTokenizer
 from tests.models import tiny
 
-MINILM = TextTokenizer.from_folder(resolve(DEFAULT, role="encoder"))
+DEFAULT_TOKENIZER = TextTokenizer.from_folder(resolve(DEFAULT, role="encoder"))
 
 
 def loaded(folder: Path) -> TextTokenizer:
@@ -50,9 +50,9 @@ def test_text_of_a_megabyte_returns_its_first_tokens() -> None:
     """The result is the same for dense and for sparse tokens."""
     dense, sparse = "the cat sat on the mat " * 45_000, " " * 500_000 + "the cat" + " " * 500_000 + "sat"
 
-    texts = MINILM.texts([dense, sparse, "the cat sat"], limit=100)
+    texts = DEFAULT_TOKENIZER.texts([dense, sparse, "the cat sat"], limit=100)
 
-    assert texts.ids[0].tolist() == MINILM.texts([dense[:2000]], limit=100).ids[0].tolist()
+    assert texts.ids[0].tolist() == DEFAULT_TOKENIZER.texts([dense[:2000]], limit=100).ids[0].tolist()
     assert texts.ids[1].tolist() == texts.ids[2].tolist()
     assert texts.truncated.tolist() == [True, False, False]
 
@@ -60,20 +60,28 @@ def test_text_of_a_megabyte_returns_its_first_tokens() -> None:
 @given(st.text(st.characters(codec=None, categories=None), max_size=60))
 def test_spans_are_within_the_text(text: str) -> None:
     """Spans are in order, for all characters, including lone surrogates and NUL."""
-    (spans,) = MINILM.spans([text])
+    (spans,) = DEFAULT_TOKENIZER.spans([text])
 
     assert spans.shape[1] == 2
     assert all(0 <= start <= end <= len(text) for start, end in spans.tolist())
     assert spans[:, 0].tolist() == sorted(spans[:, 0].tolist())
 
 
-def test_spans_are_character_positions() -> None:
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("joint-minilm-l6-v2", ["Perch", "é", "no", "?", "日", "本", "CAFÉ"]),
+        # A space that is a piece of its own has the span of the character that follows.
+        (ENCODER, ["Perché", "no", "?", "日", "日", "本", "C", "CAF", "É"]),
+    ],
+)
+def test_spans_are_character_positions(name: str, expected: list[str]) -> None:
     """Positions refer to characters of the original text, not to bytes or to a normalised copy."""
     text = "Perché no? 日本 CAFÉ"
 
-    (spans,) = MINILM.spans([text])
+    (spans,) = TextTokenizer.from_folder(resolve(name, role="encoder")).spans([text])
 
-    assert [text[start:end] for start, end in spans.tolist()] == ["Perch", "é", "no", "?", "日", "本", "CAFÉ"]
+    assert [text[start:end] for start, end in spans.tolist()] == expected
 
 
 def test_missing_tokenizer_json_is_built_from_vocabulary(tmp_path: Path) -> None:
@@ -101,7 +109,7 @@ def test_built_in_tokenizer_returns_ids_of_transformers() -> None:
     path = resolve(DEFAULT, role="encoder").path
     text = "Vitamin D's rôle in bone-health, 50µg/day!"
 
-    template = MINILM.single_template()
+    template = DEFAULT_TOKENIZER.single_template()
 
-    ids = np.concatenate([template.before, MINILM.texts([text], limit=99).ids[0], template.after]).tolist()
+    ids = np.concatenate([template.before, DEFAULT_TOKENIZER.texts([text], limit=99).ids[0], template.after]).tolist()
     assert ids == AutoTokenizer.from_pretrained(str(path))(text)["input_ids"]

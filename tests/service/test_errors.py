@@ -36,6 +36,7 @@ EXPECTED = {
     "ModelInvalid": 503,
     "ModelUnavailable": 503,
     "ModelOutputInvalid": 500,
+    "ModelTimeout": 500,
     "ModelOverloaded": 429,
     "TrainingFailed": 500,
 }

@@ -29,7 +29,8 @@ def scripted_proxy(
     shared_scripted: ScriptedServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ProxiedService]:
     """Yields a service in front of the scripted server."""
-    with start_proxy(shared_scripted.url, tmp_path_factory.mktemp("scripted"), proxy_timeout_s=2) as service:
+    folder = tmp_path_factory.mktemp("scripted")
+    with start_proxy(shared_scripted.url, folder, proxy_timeout_s=2, allowed_hosts=["evil.example"]) as service:
         yield service
 
 
