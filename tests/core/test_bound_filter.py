@@ -124,15 +124,35 @@ def test_unknown_field_matches_no_document(clause: Filter) -> None:
     assert bind(clause, SCHEMA) == MatchNone()
 
 
-def test_bool_binds_all_its_clauses() -> None:
-    """minimum_should stays unchanged."""
-    clause = Bool((Exists("s"),), (Exists("x"), Exists("n")), (Terms("b", ("true",)),), 2)
-    assert bind(clause, SCHEMA) == BoundBool(
-        (BoundExists("s", STRING),),
-        (MatchNone(), BoundExists("n", NUMBER)),
-        (BoundTerms("b", BOOLEAN, (True,)),),
-        2,
-    )
+@pytest.mark.parametrize(
+    ("minimum", "expected"),
+    [
+        (0, BoundBool((BoundExists("s", STRING),), (), (BoundTerms("b", BOOLEAN, (True,)),), 0)),
+        (
+            1,
+            BoundBool(
+                (BoundExists("s", STRING),),
+                (MatchNone(), BoundExists("n", NUMBER)),
+                (BoundTerms("b", BOOLEAN, (True,)),),
+                1,
+            ),
+        ),
+        (
+            2,
+            BoundBool(
+                (BoundExists("s", STRING), MatchNone(), BoundExists("n", NUMBER)),
+                (),
+                (BoundTerms("b", BOOLEAN, (True,)),),
+                0,
+            ),
+        ),
+        (3, MatchNone()),
+    ],
+)
+def test_bool_binds_all_its_clauses(minimum: int, expected: BoundFilter) -> None:
+    """Optional clauses that must all match become required, and a minimum above their number matches nothing."""
+    clause = Bool((Exists("s"),), (Exists("x"), Exists("n")), (Terms("b", ("true",)),), minimum)
+    assert bind(clause, SCHEMA) == expected
 
 
 @pytest.mark.parametrize(
