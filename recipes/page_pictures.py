@@ -16,7 +16,7 @@ from typing import Literal
 from playwright.sync_api import sync_playwright
 
 QUERY = "list open ports"
-SIZE = {"width": 1200, "height": 820}
+WIDTH, HEIGHT = 1200, 820
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 LARGEST_BYTES = 300_000
 TIMEOUT_MS = 120_000
@@ -33,7 +33,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for scheme in SCHEMES:
             file = arguments.output / f"page-{scheme}.png"
-            page = browser.new_page(color_scheme=scheme, locale="en-US", viewport=SIZE)
+            page = browser.new_page(color_scheme=scheme, locale="en-US", viewport={"width": WIDTH, "height": HEIGHT})
             page.goto(f"{arguments.url}/?q={QUERY}&index=demo")
             page.wait_for_selector("#rankings:not([hidden])", timeout=TIMEOUT_MS)
             page.screenshot(path=str(file))

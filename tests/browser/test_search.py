@@ -71,6 +71,20 @@ def test_search_starts_while_typing_and_updates_the_url(page: Page, serve: Serve
     expect(page.locator("#rankings")).to_be_visible()
 
 
+def test_query_typed_while_the_page_loads_is_kept(page: Page, serve: Serve) -> None:
+    """The list of indexes arrives after the query, which is then searched."""
+    url = serve()
+
+    def delay(route: Route) -> None:
+        page.get_by_role("searchbox").fill("coffee")
+        route.continue_()
+
+    page.route("**/indexes", delay)
+    page.goto(url)
+    expect(page.locator("#rankings")).to_be_visible()
+    expect(page.get_by_role("searchbox")).to_have_value("coffee")
+
+
 def test_later_search_cancels_the_running_one(page: Page, serve: Serve) -> None:
     """The result of an abandoned search never replaces that of a later one."""
     released = threading.Event()

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from rerank.models.architectures.joint import JointReranker
-from rerank.models.catalog import DEFAULT, resolve
+from rerank.models.catalog import resolve
 from rerank.models.rerank_file import RERANK_FILE
 from tests.cli.runner import CommandLine, Result
 from tests.models import tiny
@@ -34,7 +34,7 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     (data / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in corpus))
     (data / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in queries))
     (data / "qrels" / "test.tsv").write_text("\n".join(["query-id\tcorpus-id\tscore", *judged]) + "\n")
-    encoder = resolve(DEFAULT, role="encoder").path
+    encoder = resolve("minilm-l6-en-it-v2", role="encoder").path
     JointReranker.from_encoder(encoder).save(folder / "good", tokenizer_from=encoder)
     tiny.bert(folder / "random", labels=1)
     similarity = tiny.bert(folder / "similarity", labels=1)

@@ -21,7 +21,7 @@ async function load() {
     showIndexes(searchView.indexes);
     const { models } = await send("/models");
     showModels(models.filter((model) => model.kind === "reranker").map((model) => model.name));
-    if (searchView.indexes.length) await searchView.restore();
+    if (searchView.indexes.length) await searchView.restore(byId("query").value.trim());
     else showNoIndexes();
   } catch (problem) {
     if (problem.status === 401) byId("key-form").hidden = false;

@@ -37,9 +37,10 @@ export class SearchView {
     window.addEventListener("popstate", () => this.restore());
   }
 
-  /** Shows the settings of the URL, and searches if there is a query. */
-  async restore() {
+  /** Shows the settings of the URL, and searches if there is a query. `typed`: query to use if the URL has none. */
+  async restore(typed = "") {
     const settings = fromQueryString(location.search);
+    settings.query ||= typed;
     const known = this.indexes.find((index) => index.name === settings.index && index.cluster === settings.cluster);
     const { name, cluster } = known ?? this.indexes[0];
     this.settings = { ...settings, index: name, cluster };
@@ -74,6 +75,7 @@ export class SearchView {
   async search({ push, read = true }) {
     clearTimeout(this.typing);
     this.running?.abort();
+    if (!this.indexes.length) return; // The page is loading. It searches afterwards.
     if (read) this.settings = readSettings(this.settings);
     const { settings } = this;
     if (!this.boostsAreValid()) return;
