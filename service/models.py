@@ -48,7 +48,7 @@ def _description(entry: CatalogEntry, components: Components) -> dict[str, objec
         "id": name,
         "object": "model",
         "created": 0,
-        "owned_by": "rerank",
+        "owned_by": "infinity",  # The only value that infinity's client accepts; others ignore the key.
         "stats": _stats(components),
         "backend": components.settings.runtime,
         "capabilities": ["embed"] if is_encoder else ["rerank"],

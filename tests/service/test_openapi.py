@@ -16,7 +16,7 @@ MODEL = {
     "id": "fake-reranker",
     "object": "model",
     "created": 0,
-    "owned_by": "rerank",
+    "owned_by": "infinity",
     "stats": {"queue_fraction": 0.0, "queue_absolute": 0, "results_pending": 0},
     "backend": "auto",
     "capabilities": ["rerank"],
