@@ -35,7 +35,7 @@ def server(elasticsearch_home: Path) -> Iterator[ServerProcess]:
 def test_ingest_outlasts_kills_of_the_server(
     request: pytest.FixtureRequest, server: ServerProcess, tmp_path: Path
 ) -> None:
-    """The run waits for the server. Every document is indexed once, whichever write the kill interrupted."""
+    """The run waits for the server. Every document is indexed once, also a write that the kill interrupted."""
     choice = random.Random(request.config.getoption("--attack-seed"))
     corpus = write_corpus(tmp_path / "corpus.jsonl", numbered(DOCUMENTS))
     run = [sys.executable, "-m", "tests.ingest.ingest_process", server.url, NAME, corpus]

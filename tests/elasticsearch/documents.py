@@ -15,6 +15,7 @@ SHARDS = {"total": 1, "successful": 1, "failed": 0}
 class Index:
     """An index: the properties of its mapping, and its documents in insertion order."""
 
+    name: str
     properties: dict[str, Any]
     documents: dict[str, dict[str, Any]] = field(default_factory=dict)
     writes: int = 0
@@ -36,7 +37,7 @@ class Indexes:
         """Handles PUT /name. Raises ApiError (400) if the index exists."""
         if name in self.by_name:
             raise ApiError(400, "resource_already_exists_exception", f"index [{name}/x] already exists", index=name)
-        self.by_name[name] = Index(body.get("mappings", {}).get("properties", {}))
+        self.by_name[name] = Index(name, body.get("mappings", {}).get("properties", {}))
         return {"acknowledged": True, "shards_acknowledged": True, "index": name}
 
     def delete(self, name: str) -> dict[str, object]:
@@ -47,7 +48,7 @@ class Indexes:
 
     def put(self, name: str, doc_id: str, document: dict[str, Any]) -> tuple[int, dict[str, object]]:
         """Writes a document and creates its index if it is missing."""
-        index = self.by_name.setdefault(name, Index({}))
+        index = self.by_name.setdefault(name, Index(name, {}))
         result = "updated" if doc_id in index.documents else "created"
         index.documents[doc_id] = document
         return (201 if result == "created" else 200), _write_result(index, name, doc_id, result)

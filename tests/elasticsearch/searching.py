@@ -83,7 +83,10 @@ def _fuse(index: Index, kind: str, part: Mapping[str, Any], size: int) -> Scores
 
 
 def _match(index: Index, clause: Mapping[str, Any]) -> Scores:
-    scored = {doc_id: _score(doc_id, document, clause) for doc_id, document in index.documents.items()}
+    scored = {
+        doc_id: _score(doc_id, {"_index": index.name, **document}, clause)
+        for doc_id, document in index.documents.items()
+    }
     return _descending({doc_id: score for doc_id, score in scored.items() if score is not None})
 
 

@@ -4,10 +4,10 @@ import { byId, element } from "./elements.js";
 import { operatorsOf } from "./filters.js";
 import { text } from "./texts.js";
 
-const INPUTS = { query: "query", mode: "mode", depth: "depth", hits: "hits", model: "model", minScore: "min-score", timeout: "timeout", boosts: "boosts" };
+const INPUTS = { mode: "mode", depth: "depth", hits: "hits", model: "model", minScore: "min-score", timeout: "timeout", boosts: "boosts" };
 const NUMBERS = new Set(["depth", "hits", "minScore", "timeout"]);
 
-/** Shows `settings` in the controls. `fields`: the fields of the index. `changed`: called with the filters after a change. */
+/** Shows `settings` in the controls, except the query, which the reader may be typing. `fields`: the fields of the index. `changed`: called with the filters after a change. */
 export function showSettings(settings, fields, changed) {
   for (const [name, id] of Object.entries(INPUTS)) byId(id).value = settings[name];
   byId("index").value = indexValue(settings.index, settings.cluster);
@@ -18,10 +18,10 @@ export function showSettings(settings, fields, changed) {
 
 /** Returns the settings in the controls. Filters and fields come from `settings`, which the controls keep current. */
 export function readSettings(settings) {
-  const read = { ...settings };
+  const read = { ...settings, query: byId("query").value.trim() };
   for (const [name, id] of Object.entries(INPUTS)) {
     const value = byId(id).value;
-    if (!NUMBERS.has(name)) read[name] = name === "query" ? value.trim() : value;
+    if (!NUMBERS.has(name)) read[name] = value;
     else if (value !== "" && byId(id).validity.valid) read[name] = Number(value);
   }
   read.cluster = byId("index").value.startsWith("cluster:");

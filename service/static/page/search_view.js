@@ -44,8 +44,9 @@ export class SearchView {
     const known = this.indexes.find((index) => index.name === settings.index && index.cluster === settings.cluster);
     const { name, cluster } = known ?? this.indexes[0];
     this.settings = { ...settings, index: name, cluster };
+    byId("query").value = settings.query;
     await this.loadFields();
-    if (this.settings.query) await this.search({ push: false });
+    if (byId("query").value.trim()) await this.search({ push: false });
     else this.showStart();
   }
 
