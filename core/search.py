@@ -151,7 +151,7 @@ class Explanation:
     """Explanation of a hit's rank.
 
     logit, tokens and truncated are None for a candidate that the cross-encoder did not score. estimated_logit replaces
-    the logit of such a candidate in the fusion; None where there is no estimate. empty_text: True for a candidate
+    the logit of such a candidate in the fusion; None for other candidates. empty_text: True for a candidate
     without any token, which ranks last.
     """
 

@@ -23,7 +23,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True)
 class BrowserRequests:
-    """Middleware that refuses requests of other sites' pages with status 403 while there are no API keys."""
+    """Middleware that refuses requests of other sites' pages with status 403 if no API keys are set."""
 
     application: WSGIApplication
     keys: Keys

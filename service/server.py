@@ -152,7 +152,7 @@ def gunicorn_options(settings: Settings, listener: socket.socket, *, workers: in
         "sendfile": False,
         "certfile": settings.tls_certificate or None,
         "keyfile": settings.tls_key or None,
-        # Nothing trusts headers such as X-Forwarded-Proto and SCRIPT_NAME, whatever gunicorn's variables say.
+        # Clients can forge X-Forwarded-Proto and SCRIPT_NAME, so gunicorn's variables must not enable them.
         "forwarded_allow_ips": "",
         "forwarder_headers": "",
         "limit_request_line": 8190,

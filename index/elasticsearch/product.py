@@ -29,7 +29,7 @@ class Elasticsearch:
     def __init__(self, info: ServerInfo) -> None:
         if info.release is None:
             raise StoreError("Elasticsearch did not return its version. Grant the user the cluster privilege monitor.")
-        # Serverless is always the latest version, whatever number it reports.
+        # Serverless always runs the latest version, so the number that it reports does not matter.
         if info.release < OLDEST and not info.serverless:
             raise StoreError(f"Elasticsearch must have version 8.12 or later, got {info.version}. Upgrade the server.")
         self._info, self._release = info, info.release

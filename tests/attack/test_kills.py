@@ -97,7 +97,7 @@ def check(store: Store, journal: Path) -> None:
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("kind", ["embedded", "opensearch", "elasticsearch"])
 def test_killed_rebuilds_and_writers_lose_nothing(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> None:
-    """Each acknowledged write during a rebuild is in the rebuilt index, whatever was killed."""
+    """The rebuilt index has every write acknowledged during a rebuild, after a kill of any process."""
     rounds, seed = request.config.getoption("--attack-rounds"), request.config.getoption("--attack-seed")
     location = str(tmp_path / "store") if kind == "embedded" else request.getfixturevalue(f"{kind}_url")
     choice = random.Random(f"{seed} {kind}")

@@ -118,7 +118,7 @@ def test_excluded_candidates_are_removed_and_boosts_add_none() -> None:
 
 
 def test_first_stage_order_keeps_its_scores_below_pinned_hits() -> None:
-    """Without scores of a model there are no log-odds to add to, so that only pinned ids change the order."""
+    """Without model scores, only pinned ids change the order, because boosts add to log-odds."""
     candidates = [entry.candidate for entry in ranked({"a": "tea", "b": "dog", "c": "cup"}).ranked]
     report = RerankReport(applied=False, reason=None, model=None, candidates=3)
     plain = first_stage_ranking(sorted(candidates, key=lambda c: c.rank), report)

@@ -27,7 +27,7 @@ OF_A_SERVICE = {
 def test_variables_of_kubernetes_are_ignored_with_one_log_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The variables of a service named rerank are no settings. Other variables still are."""
+    """Variables that Kubernetes sets for a service named rerank are ignored. Other variables are settings."""
     with caplog.at_level(logging.INFO):
         loaded = load_settings({}, environ={**OF_A_SERVICE, "RERANK_K": "7"}, directory=tmp_path)
     assert (loaded.settings.port, loaded.settings.k, loaded.origins["port"]) == (8000, 7, "default")

@@ -21,7 +21,7 @@ def test_pause_keeps_the_rest_of_the_budget() -> None:
 
 
 def test_missing_budget_has_no_deadline() -> None:
-    """None is no limit."""
+    """None means that there is no limit."""
     budget = TimeBudget(None)
     assert budget.deadline() is None
     budget.pause()

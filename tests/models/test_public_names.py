@@ -64,7 +64,7 @@ def test_path_is_never_a_public_name(shipped: Path, mine: Path, tmp_path: Path) 
 
 
 def test_encoder_has_the_names_that_select_it(shipped: Path) -> None:
-    """A name of the encoder is no name of a reranker, and the reverse; `default` stands for both."""
+    """A request for a reranker cannot use a name of the encoder, or the reverse. `default` names both."""
     settings = Settings(model_names=(("text-embedding-3-small", ENCODER), ("any", "default"), ("r", "small")))
 
     assert encoder_names(settings, shipped=shipped).names == (ENCODER, "text-embedding-3-small", "any")

@@ -59,7 +59,7 @@ def test_second_key_is_accepted() -> None:
     ],
 )
 def test_header_with_a_key_is_not_forwarded(header: tuple[str, str]) -> None:
-    """No header that contains a key of the service reaches OpenSearch, whatever its name and spelling."""
+    """The proxy removes every header that contains a key of the service, regardless of its name and spelling."""
     others = [("authorization", "Basic dXNlcjpwYXNz"), ("x-api-key", "of-opensearch"), ("accept", "*/*")]
     assert Keys(KEYS).without_keys([*others, header]) == others
 

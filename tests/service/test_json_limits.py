@@ -40,7 +40,7 @@ def depth_of(value: Any) -> int:
 @given(JSON)
 @settings(max_examples=100)
 def test_nesting_is_measured_outside_strings(value: Any) -> None:
-    """Brackets in strings do not count, whatever is escaped."""
+    """Brackets in strings do not count, also after escaped characters."""
     data, depth = json.dumps(value, ensure_ascii=False).encode(), depth_of(value)
     assert JsonLimits(NO_LIMIT, nesting=depth).exceeded_by(data) is None
     if depth:

@@ -1,6 +1,6 @@
 """Words of a query string: the text without operators, fields, ranges, weights and excluded terms.
 
-A scanner instead of regular expressions: its time is linear in the text, whatever a client sends.
+A scanner replaces regular expressions, because its time is linear in the length of every text.
 """
 
 from __future__ import annotations

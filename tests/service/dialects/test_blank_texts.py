@@ -30,7 +30,7 @@ def test_blank_text_ranks_last_in_every_dialect(path: str, body: dict[str, Any],
 
 
 def test_cohere_names_blank_documents() -> None:
-    """All blank documents have the same score, below every other one, and 0 if there is no other one."""
+    """All blank documents have the same score: below every other score, or 0 if all documents are blank."""
     service = client(fixed_components([9.0, 1.0, 0.0, 5.0]))
     response = service.post("/v2/rerank", json={**DOCUMENTS, "documents": ["", "green tea", "tea", " "]}).get_json()
     assert [result["index"] for result in response["results"]] == [1, 2, 0, 3]
