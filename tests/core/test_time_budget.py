@@ -21,7 +21,7 @@ def test_pause_keeps_the_rest_of_the_budget() -> None:
 
 
 def test_missing_budget_has_no_deadline() -> None:
-    """None means that there is no limit."""
+    """A budget of None never ends."""
     budget = TimeBudget(None)
     assert budget.deadline() is None
     budget.pause()
