@@ -7,6 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
+from rerank.core import redaction
 from rerank.models.telemetry import disable_telemetry
 
 # Telemetry must be off before a test module imports a library that sends it.
@@ -64,3 +65,9 @@ def _temporary_home(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forgets the secrets that earlier tests registered: redacted() would mask them in the messages of this test."""
+    monkeypatch.setattr(redaction, "_secrets", ())

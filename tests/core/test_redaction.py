@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank.cli.failures import click_error
-from rerank.core import redaction
 from rerank.core.errors import RerankError, StoreError
 from rerank.core.redaction import RedactingFormatter, masked_location, protect, redacted, store_password
 from rerank.core.settings import Settings
@@ -19,11 +18,6 @@ from rerank.service.proxy.address import Address
 
 SCHEMES = ["http://", "https://", "HTTP://", "htp://", "http:/", "http//", "https:", "", "ftp://", "http ://"]
 PASSWORDS = st.text("@#/?: \\%&=+\"'[]{}xyzXYZ019è", min_size=6, max_size=20).filter(lambda text: text.strip() == text)
-
-
-@pytest.fixture(autouse=True)
-def no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redaction, "_secrets", ())
 
 
 def parts_of(password: str) -> list[str]:
